@@ -1,0 +1,46 @@
+"""Adds the selector method `study:` to dbt: `dbt build --select study:GSE154918`.
+
+It selects every node of the project; the models then restrict themselves to the rows of the
+studies named (macros/study/selected_studies.sql). dbt imports each installed module whose
+name starts with `dbt_` and that has a list `plugins`, and does so before it reads --select.
+"""
+
+import re
+from collections.abc import Iterator
+
+from dbt.graph.graph import UniqueId
+from dbt.graph.selector_methods import MethodManager, MethodName, SelectorMethod
+from dbt.plugins.manager import dbtPlugin
+from dbt_common.exceptions import DbtRuntimeError
+
+ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+
+
+class StudySelectorMethod(SelectorMethod):
+    """`study:ACCESSION`: all nodes, for the rows of one study."""
+
+    def search(self, included_nodes: set[UniqueId], selector: str) -> Iterator[UniqueId]:
+        """Yield every node; raise DbtRuntimeError where `selector` is not an accession."""
+        if not ACCESSION.fullmatch(selector):
+            raise DbtRuntimeError(
+                f"54041 STUDY_SELECTION_INVALID: '{selector}' is not a study accession;"
+                " write study:GSE154918, once for each study"
+            )
+        for node, _ in self.all_nodes(included_nodes):
+            yield node
+
+
+class StudySelector(dbtPlugin):
+    """Registers the method. The enumeration of method names is closed, hence the insertion."""
+
+    def initialize(self) -> None:
+        if "study" not in MethodName._value2member_map_:
+            member = str.__new__(MethodName, "study")
+            member._name_ = "Study"
+            member._value_ = "study"
+            MethodName._member_map_["Study"] = member
+            MethodName._value2member_map_["study"] = member
+        MethodManager.SELECTOR_METHODS[MethodName("study")] = StudySelectorMethod
+
+
+plugins = [StudySelector]

@@ -1,0 +1,24 @@
+"""The identity of one study of one download."""
+
+import hashlib
+from dataclasses import dataclass
+
+SEPARATOR = "||"
+
+
+@dataclass(frozen=True)
+class MatrixFile:
+    """What identifies the matrix: its name, and hash and size of its uncompressed bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+def batch_id(file: MatrixFile, study_accession: str, created_at: str) -> str:
+    """SHA-256, 64 hex digits, of `file_hash||study_accession||created_at||file_size`.
+
+    created_at is the download's own text, never the clock: the same input, the same batch.
+    """
+    parts = (file.sha256, study_accession, created_at, str(file.size))
+    return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()

@@ -1,0 +1,163 @@
+"""pipeline.yaml: what the user knows of the studies and the data do not say."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from loader.errors import LoaderError
+from loader.project import read_seed
+
+
+def _one_of_seed(seed: str, column: str) -> AfterValidator:
+    def check(value: str) -> str:
+        allowed = [row[column] for row in read_seed(seed)]
+        if value not in allowed:
+            raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
+IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
+DiseaseLabel = Annotated[str, _one_of_seed("disease", "disease_label")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StudyConfig(_Strict):
+    """What pipeline.yaml says of one study.
+
+    units              unit of the values; without it, detected
+    disease            disease that the study is about
+    illness_overrides  sample → illness label, against what its title says
+    skip_samples       samples that are not loaded at all
+    include            if given, only these samples take part in analyses
+    exclude            samples that are loaded but take no part in analyses
+    """
+
+    units: Unit | None = None
+    disease: DiseaseLabel | None = None
+    illness_overrides: dict[str, IllnessLabel] = Field(default_factory=dict)
+    skip_samples: list[str] = Field(default_factory=list)
+    include: list[str] = Field(default_factory=list)
+    exclude: list[str] = Field(default_factory=list)
+
+    def snapshot(self) -> str:
+        """The configuration as JSON text, equal for equal configurations."""
+        return json.dumps(self.model_dump(), sort_keys=True)
+
+    def named_samples(self) -> dict[str, str]:
+        """Each sample that the configuration names → the setting that names it."""
+        settings = ("illness_overrides", "skip_samples", "include", "exclude")
+        return {sample: setting for setting in settings for sample in getattr(self, setting)}
+
+
+class Defaults(_Strict):
+    """How studies are read.
+
+    chunk_size   values melted at a time, about
+    parallelism  studies loaded at a time
+    """
+
+    chunk_size: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
+    parallelism: int = Field(default=2, ge=1, le=64)
+
+
+class PipelineConfig(_Strict):
+    """The whole file."""
+
+    defaults: Defaults = Field(default_factory=Defaults)
+    studies: dict[str, StudyConfig] = Field(default_factory=dict)
+
+    def study(self, accession: str) -> StudyConfig:
+        """The configuration of a study; the defaults where the file does not name it."""
+        return self.studies.get(accession, StudyConfig())
+
+
+def load_config(path: Path | None) -> PipelineConfig:
+    """Read pipeline.yaml; without a path, the defaults.
+
+    Raises LoaderError 1001 where the file is missing, 54030 with the line where it is not YAML,
+    names a key twice, has an unknown key, a wrong type or a value that is not allowed.
+    """
+    if path is None:
+        return PipelineConfig()
+    if not path.is_file():
+        raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file", file=str(path))
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise LoaderError(
+            "EXTRACTION_ENCODING_ERROR", f"byte {error.start} is not UTF-8", file=str(path)
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        _invalid(path, error.problem_mark, f"this is not YAML: {error.problem}")
+    if root is None:
+        return PipelineConfig()
+    _refuse_repeated_keys(path, root)
+    try:
+        return PipelineConfig.model_validate(_construct(root))
+    except ValidationError as error:
+        first = error.errors()[0]
+        mark = _find(root, first["loc"]).start_mark
+        _invalid(path, mark, _explain(first))
+
+
+def _invalid(path: Path, mark: yaml.Mark | None, found: str, expected: str | None = None) -> NoReturn:
+    raise LoaderError(
+        "CONFIG_INVALID",
+        found,
+        file=str(path),
+        line=mark.line + 1 if mark else None,
+        expected=expected or "see pipeline.example.yaml",
+    )
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{where}'"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _construct(root: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
+    """YAML readers keep the last of two equal keys in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                _invalid(path, key.start_mark, f"the key '{key.value}' stands twice")
+            seen.add(key.value)
+            _refuse_repeated_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(path, item)
+
+
+def _find(node: yaml.Node, location: tuple[int | str, ...]) -> yaml.Node:
+    """The node at a pydantic location, or the nearest one above it."""
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {key.value: (key, value) for key, value in node.value}
+            if str(part) not in pairs:
+                break
+            key, node = pairs[str(part)]
+            if isinstance(node, yaml.ScalarNode):
+                return key
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+    return node

@@ -1,0 +1,265 @@
+"""From downloads to staged batches: one study in one transaction, several studies at a time."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from loader.batch import batch_id
+from loader.config import PipelineConfig, StudyConfig
+from loader.download import Download, find_downloads
+from loader.errors import LoaderError
+from loader.matrix import ROWS, Matrix, MatrixSummary, read_matrix
+from loader.metadata import AggregatedMetadata, StudyMetadata
+from loader.project import read_seed
+from loader.report import Reporter, Stopwatch
+from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
+
+
+@dataclass(frozen=True)
+class StudySource:
+    """One study of one download."""
+
+    accession: str
+    download: Download
+    metadata: AggregatedMetadata
+
+
+def discover(
+    paths: Iterable[Path], accessions: Iterable[str], reporter: Reporter
+) -> tuple[list[StudySource], int]:
+    """The studies to load from all paths, and how many paths or accessions failed.
+
+    accessions  only these; all studies where there are none
+    """
+    sources: list[StudySource] = []
+    failures = 0
+    wanted = list(accessions)
+    for path in paths:
+        try:
+            for download in find_downloads(path):
+                metadata = AggregatedMetadata(download)
+                # A matrix that the metadata do not name is a study too: loading it says so.
+                names = dict.fromkeys([*metadata.accessions, *download.matrices()])
+                sources += [
+                    StudySource(name, download, metadata)
+                    for name in names
+                    if name in wanted or not wanted
+                ]
+        except LoaderError as error:
+            reporter.failed(None, error)
+            failures += 1
+    for missing in sorted(set(wanted) - {source.accession for source in sources}):
+        reporter.failed(
+            missing, LoaderError("STUDY_NOT_FOUND", f"no download here has the study {missing}")
+        )
+        failures += 1
+    return sources, failures
+
+
+def ingest(
+    paths: Iterable[Path],
+    accessions: Iterable[str],
+    config: PipelineConfig,
+    open_warehouse: Callable[[], Warehouse],
+    reporter: Reporter,
+) -> bool:
+    """Load all studies of the paths; a study that fails leaves the others alone.
+
+    Returns whether everything that was asked for is staged now, or was before.
+    """
+    sources, failures = discover(paths, accessions, reporter)
+    by_study: dict[str, list[StudySource]] = defaultdict(list)
+    for source in sources:
+        by_study[source.accession].append(source)
+    if not by_study:
+        return failures == 0
+    try:
+        with open_warehouse() as warehouse:
+            load = StudyLoader(warehouse, config, reporter)
+            with ThreadPoolExecutor(config.defaults.parallelism) as pool:
+                loaded = list(pool.map(load, by_study.values()))
+    except LoaderError as error:
+        reporter.failed(None, error)
+        return False
+    return failures == 0 and all(loaded)
+
+
+@dataclass(frozen=True)
+class StudyLoader:
+    """Loads the sources of one study, one after the other."""
+
+    warehouse: Warehouse
+    config: PipelineConfig
+    reporter: Reporter
+
+    def __call__(self, sources: list[StudySource]) -> bool:
+        return all([self._try(source) for source in sources])
+
+    def _try(self, source: StudySource) -> bool:
+        try:
+            self._load(source)
+        except LoaderError as error:
+            self.reporter.failed(source.accession, error)
+            return False
+        return True
+
+    def _load(self, source: StudySource) -> None:
+        watch = Stopwatch()
+        accession = source.accession
+        config = self.config.study(accession)
+        metadata = source.metadata.study(accession)
+        matrix = read_matrix(source.download, accession, config.skip_samples)
+        _check_samples(matrix, metadata, source.metadata.label, config)
+        file = source.download.identify(matrix.name)
+        key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
+        self.reporter.step(
+            accession, "hashed", batch_id=key.batch_id, bytes=file.size, seconds=watch.seconds
+        )
+
+        known = self.warehouse.find_batch(key.batch_id)
+        if known and known.config_snapshot == config.snapshot():
+            self.reporter.step(accession, "skipped", batch_id=key.batch_id, status=known.status)
+        elif known and _same_rows(known, config):
+            self._restage(key, matrix, metadata, config)
+        else:
+            self._stage(key, matrix, metadata, config, is_known=known is not None)
+
+    def _stage(
+        self,
+        key: BatchKey,
+        matrix: Matrix,
+        metadata: StudyMetadata,
+        config: StudyConfig,
+        is_known: bool,
+    ) -> None:
+        watch = Stopwatch()
+        summary = MatrixSummary(sample_count=len(matrix.samples))
+        chunks = matrix.melt(self.config.defaults.chunk_size, summary)
+        with self.warehouse.load_study() as load:
+            if is_known:
+                load.remove_rows(key.batch_id)
+            written = load.insert_rows(key, ROWS, self._with_progress(key.study_accession, chunks))
+            if written != summary.row_count:
+                raise LoaderError(
+                    "LOAD_RECONCILIATION_FAILED",
+                    f"{summary.row_count} rows were sent and {written} written",
+                    file=matrix.label,
+                )
+            unit = _require_unit(load, matrix, metadata, config, summary)
+            load.put_metadata(key, metadata.to_json(config.skip_samples))
+            load.put_batch(key, metadata.created_at, summary, config.snapshot())
+        self.reporter.step(
+            key.study_accession,
+            "staged",
+            batch_id=key.batch_id,
+            row_count=written,
+            gene_count=summary.gene_count,
+            sample_count=summary.sample_count,
+            null_count=summary.null_count,
+            unit_tag=unit,
+            seconds=watch.seconds,
+        )
+
+    def _restage(
+        self, key: BatchKey, matrix: Matrix, metadata: StudyMetadata, config: StudyConfig
+    ) -> None:
+        """The rows stay; what the configuration says of them is new."""
+        with self.warehouse.load_study() as load:
+            summary = load.restage(key.batch_id, config.snapshot())
+            unit = _require_unit(load, matrix, metadata, config, summary)
+        self.reporter.step(
+            key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit
+        )
+
+    def _with_progress(
+        self, accession: str, chunks: Iterator[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        task = self.reporter.begin_rows(accession, None)
+        for chunk in chunks:
+            self.reporter.advance(task, chunk.num_rows)
+            yield chunk
+
+
+def _same_rows(known: RegisteredBatch, config: StudyConfig) -> bool:
+    """Whether a known batch's staged rows are there and are those of this configuration."""
+    before = StudyConfig.model_validate_json(known.config_snapshot)
+    is_staged = known.status in ("STAGED", "LOADED")
+    return is_staged and set(before.skip_samples) == set(config.skip_samples)
+
+
+def _check_samples(
+    matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
+) -> None:
+    """Raises LoaderError 54010 where matrix and metadata have other samples, and 54030 where the
+    configuration names a sample that neither has."""
+    in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
+    for sample, setting in config.named_samples().items():
+        if sample not in in_matrix | in_metadata:
+            raise LoaderError(
+                "CONFIG_INVALID",
+                f"studies.{metadata.accession}.{setting} names {sample}, which the study does not have",
+                file=matrix.label,
+                action="Correct the accession in pipeline.yaml",
+            )
+    skipped = set(config.skip_samples)
+    only_matrix = sorted(in_matrix - in_metadata - skipped)
+    only_metadata = sorted(in_metadata - in_matrix - skipped)
+    if only_matrix or only_metadata:
+        raise LoaderError(
+            "SOURCE_MISMATCH_SAMPLES",
+            f"{len(only_matrix)} samples stand only in the matrix{_few(only_matrix)}, "
+            f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
+            file=matrix.label,
+            line=1,
+            expected=f"the samples of {metadata.accession} in {metadata_label}",
+        )
+    if not matrix.samples:
+        raise LoaderError(
+            "CONFIG_INVALID",
+            f"studies.{metadata.accession}.skip_samples leaves no sample",
+            file=matrix.label,
+        )
+
+
+def _few(names: list[str]) -> str:
+    if not names:
+        return ""
+    return f" ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})"
+
+
+def _require_unit(
+    load: StudyLoad,
+    matrix: Matrix,
+    metadata: StudyMetadata,
+    config: StudyConfig,
+    summary: MatrixSummary,
+) -> str:
+    """The study's unit.
+
+    Raises LoaderError 54020 where it cannot be told, 2007 for negative values on a linear scale.
+    """
+    technology = metadata.experiment.get("technology")
+    unit = load.detect_unit(config.units, technology, metadata.processor_name, summary)
+    if unit is None:
+        raise LoaderError(
+            "UNIT_UNDETECTED",
+            f"technology {technology}, processed by {metadata.processor_name or 'several or none'}, "
+            f"values {summary.value_min} to {summary.value_max}: the unit cannot be told",
+            file=matrix.label,
+            line=2,
+            action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: {{units: LOG2}}}}, "
+            f"with the right one of {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
+        )
+    is_log_scale = {row["unit_tag"]: row["is_log_scale"] == "1" for row in read_seed("unit")}
+    if not is_log_scale[unit] and summary.value_min is not None and summary.value_min < 0:
+        raise LoaderError(
+            "VALIDATION_EXPRESSION_DOMAIN",
+            f"the unit is {unit}, which is linear, but the smallest value is {summary.value_min}",
+            file=matrix.label,
+            expected="values of 0 and more",
+        )
+    return unit

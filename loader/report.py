@@ -1,0 +1,146 @@
+"""What a run says while it works: a progress bar on a terminal, JSON lines elsewhere."""
+
+import contextlib
+import sys
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import rich.console
+import rich.progress
+import structlog
+
+from loader.errors import LoaderError
+
+LogFormat = Literal["auto", "json", "text"]
+
+
+class Reporter(ABC):
+    """Receives what happens. `run_id` identifies the run in every line."""
+
+    def __init__(self) -> None:
+        self.run_id = str(uuid.uuid4())
+
+    @abstractmethod
+    def step(self, study: str, step: str, **fields: Any) -> None:
+        """A step of a study is done; fields: batch_id, counts, seconds."""
+
+    @abstractmethod
+    def failed(self, study: str | None, error: LoaderError) -> None:
+        """A study, or something before any study, failed."""
+
+    @abstractmethod
+    def begin_rows(self, study: str, total: int | None) -> Any:
+        """Rows start to move; returns what `advance` wants."""
+
+    @abstractmethod
+    def advance(self, task: Any, rows: int) -> None:
+        """Rows have moved."""
+
+    def close(self) -> None:  # noqa: B027 (nothing to do is a fine implementation)
+        """The run is over."""
+
+
+class JsonReporter(Reporter):
+    """A JSON object a line, on standard output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        structlog.configure(
+            processors=[
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.add_log_level,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        )
+        self._log = structlog.get_logger().bind(run_id=self.run_id)
+
+    def step(self, study: str, step: str, **fields: Any) -> None:
+        self._log.info(step, study_accession=study, step=step, **fields)
+
+    def failed(self, study: str | None, error: LoaderError) -> None:
+        self._log.error(
+            "failed",
+            study_accession=study,
+            step="failed",
+            error_code=error.code,
+            error_name=error.name,
+            file=error.file,
+            line=error.line,
+            found=error.found,
+            expected=error.expected,
+            action=error.action,
+        )
+
+    def begin_rows(self, study: str, total: int | None) -> None:
+        return None
+
+    def advance(self, task: Any, rows: int) -> None:
+        return None
+
+
+class TextReporter(Reporter):
+    """For people: a progress bar a study, then a line for what became of it."""
+
+    _SENTENCES = {
+        "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
+        "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
+        "restaged": "staged again for its new configuration, unit {unit_tag}",
+        "skipped": "known already ({status}), nothing to do",
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._out = rich.console.Console(highlight=False, soft_wrap=True)
+        self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description:<12}"),
+            rich.progress.BarColumn(),
+            rich.progress.TaskProgressColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=self._out,
+            transient=True,
+        )
+        self._bars.start()
+
+    def step(self, study: str, step: str, **fields: Any) -> None:
+        if sentence := self._SENTENCES.get(step):
+            self._out.print(f"{study:<12} {sentence.format(**fields)}", markup=False)
+
+    def failed(self, study: str | None, error: LoaderError) -> None:
+        self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)
+
+    def begin_rows(self, study: str, total: int | None) -> rich.progress.TaskID:
+        return self._bars.add_task(study, total=total)
+
+    def advance(self, task: rich.progress.TaskID, rows: int) -> None:
+        self._bars.advance(task, rows)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+@contextlib.contextmanager
+def open_reporter(log_format: LogFormat) -> Iterator[Reporter]:
+    """The reporter for a format; `auto` is text on a terminal and JSON elsewhere."""
+    as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
+    reporter = TextReporter() if as_text else JsonReporter()
+    try:
+        yield reporter
+    finally:
+        reporter.close()
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._start, 3)

@@ -1,0 +1,90 @@
+"""What the loader asks of a warehouse, whatever its engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from loader.batch import MatrixFile
+from loader.matrix import MatrixSummary
+
+
+@dataclass(frozen=True)
+class RegisteredBatch:
+    """What the register says of a batch that is known already."""
+
+    status: str
+    config_snapshot: str
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """The columns that are the same in all rows of a batch."""
+
+    batch_id: str
+    study_accession: str
+    file: MatrixFile
+
+
+class StudyLoad(ABC):
+    """The writes of one study's load. They become visible together, or not at all."""
+
+    @abstractmethod
+    def remove_rows(self, batch_id: str) -> None:
+        """Remove the staged rows of a batch that is staged again."""
+
+    @abstractmethod
+    def insert_rows(self, key: BatchKey, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        """Stream rows of the schema matrix.ROWS into staging.expression_rows; return how many.
+
+        An error that `rows` raises comes out as it is.
+        """
+
+    @abstractmethod
+    def put_metadata(self, key: BatchKey, metadata_json: str) -> None:
+        """Write the batch's row of staging.study_metadata, or replace it."""
+
+    @abstractmethod
+    def put_batch(
+        self, key: BatchKey, created_at: str, summary: MatrixSummary, config_snapshot: str
+    ) -> None:
+        """Write the batch's row of the register as STAGED, or replace it."""
+
+    @abstractmethod
+    def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
+        """Give a registered batch another configuration and make it STAGED again; return what
+        the register knows of its matrix."""
+
+    @abstractmethod
+    def detect_unit(
+        self,
+        configured: str | None,
+        technology: str | None,
+        processor: str | None,
+        summary: MatrixSummary,
+    ) -> str | None:
+        """The study's unit by the SQL of macros/study/unit_tag.sql; nothing where it fails."""
+
+
+class Warehouse(ABC):
+    """An open target. Close it with `with`."""
+
+    @abstractmethod
+    def find_batch(self, batch_id: str) -> RegisteredBatch | None:
+        """The register's word on a batch; nothing where it has none."""
+
+    @abstractmethod
+    def load_study(self) -> AbstractContextManager[StudyLoad]:
+        """A load, published when the block ends and undone where it raises. Blocks of several
+        threads can be open at a time."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

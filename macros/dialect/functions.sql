@@ -1,0 +1,48 @@
+{#- Scalar functions whose name or meaning differs between the engines. Arguments are SQL
+    expressions given as strings. -#}
+
+{#- Now, as `type_instant`. -#}
+{% macro utc_now() %}{{ return(adapter.dispatch('utc_now', 'expression_warehouse')()) }}{% endmacro %}
+
+{% macro default__utc_now() %}sysutcdatetime(){% endmacro %}
+
+{% macro duckdb__utc_now() %}cast(now() at time zone 'utc' as timestamp){% endmacro %}
+
+
+{#- Base-2 logarithm.   {{ log2('x') }}  ->  log(x, 2)  |  log2(x)
+    Undefined (an error on both engines) for x <= 0: guard it with a case. -#}
+{% macro log2(x) %}{{ return(adapter.dispatch('log2', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__log2(x) %}log({{ x }}, 2){% endmacro %}
+
+{% macro duckdb__log2(x) %}log2({{ x }}){% endmacro %}
+
+
+{#- Place of the first `needle` in `haystack`, counted from 1; 0 where there is none. The
+    needle is taken literally: no wildcards.
+    {{ position_of("'b'", 'x') }}  ->  charindex('b', x)  |  instr(x, 'b') -#}
+{% macro position_of(needle, haystack) %}{{ return(adapter.dispatch('position_of', 'expression_warehouse')(needle, haystack)) }}{% endmacro %}
+
+{% macro default__position_of(needle, haystack) %}charindex({{ needle }}, {{ haystack }}){% endmacro %}
+
+{% macro duckdb__position_of(needle, haystack) %}instr({{ haystack }}, {{ needle }}){% endmacro %}
+
+
+{#- `x` as a point in time, or null where the text is not one ('' among others). -#}
+{% macro try_instant(x) %}try_cast({{ x }} as {{ type_instant() }}){% endmacro %}
+
+
+{#- Aggregate: sample standard deviation (n - 1); null for one value. -#}
+{% macro stddev(x) %}{{ return(adapter.dispatch('stddev', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__stddev(x) %}stdev({{ x }}){% endmacro %}
+
+{% macro duckdb__stddev(x) %}stddev_samp({{ x }}){% endmacro %}
+
+
+{#- Aggregate: the values of `x` in one text, sorted, with ', ' between. -#}
+{% macro sorted_list(x) %}{{ return(adapter.dispatch('sorted_list', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }}){% endmacro %}
+
+{% macro duckdb__sorted_list(x) %}string_agg({{ x }}, ', ' order by {{ x }}){% endmacro %}

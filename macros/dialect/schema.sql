@@ -1,0 +1,15 @@
+{#- Statements that make a schema or a table where there is none. -#}
+
+{% macro create_schema_if_absent(name) %}{{ return(adapter.dispatch('create_schema_if_absent', 'expression_warehouse')(name)) }}{% endmacro %}
+
+{% macro default__create_schema_if_absent(name) %}if schema_id('{{ name }}') is null exec('create schema {{ name }}'){% endmacro %}
+
+{% macro duckdb__create_schema_if_absent(name) %}create schema if not exists {{ name }}{% endmacro %}
+
+
+{#- `columns`: the text between the parentheses. -#}
+{% macro create_table_if_absent(name, columns) %}{{ return(adapter.dispatch('create_table_if_absent', 'expression_warehouse')(name, columns)) }}{% endmacro %}
+
+{% macro default__create_table_if_absent(name, columns) %}if object_id('{{ name }}') is null create table {{ name }} ({{ columns }}){% endmacro %}
+
+{% macro duckdb__create_table_if_absent(name, columns) %}create table if not exists {{ name }} ({{ columns }}){% endmacro %}

@@ -1,0 +1,55 @@
+{#- The staging tables, made where they are absent; existing ones are left as they are.
+
+    Runs at the start of each dbt run and of each `python -m loader ingest`, which renders
+    this same file: the loader has no DDL of its own. The columns are documented in
+    models/staging/sources.yml. -#}
+{% macro create_staging() %}
+{%- set staging = schema_name('staging') -%}
+{{ create_schema_if_absent(staging) }};
+
+{{ create_table_if_absent(staging ~ '.batch', staging_batch_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.study_metadata', staging_study_metadata_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
+{% endmacro %}
+
+
+{% macro staging_batch_columns() %}
+    batch_id {{ type_code(64) }} not null primary key,
+    study_accession_code {{ type_code(50) }} not null,
+    file_name {{ type_text(260) }} not null,
+    file_hash {{ type_code(64) }} not null,
+    file_size bigint not null,
+    created_at {{ type_instant() }} null,
+    staged_at {{ type_instant() }} not null,
+    row_count bigint not null,
+    gene_count bigint not null,
+    sample_count bigint not null,
+    null_count bigint not null,
+    zero_count bigint not null,
+    value_min float(53) null,
+    value_max float(53) null,
+    is_whole_numbers {{ type_flag() }} not null,
+    status {{ type_code(16) }} not null,
+    config_snapshot {{ type_text() }} not null
+{% endmacro %}
+
+
+{% macro staging_study_metadata_columns() %}
+    batch_id {{ type_code(64) }} not null primary key,
+    study_accession_code {{ type_code(50) }} not null,
+    metadata_json {{ type_text() }} not null
+{% endmacro %}
+
+
+{% macro staging_expression_rows_columns() %}
+    study_accession_code {{ type_code(50) }} not null,
+    batch_id {{ type_code(64) }} not null,
+    gene_id {{ type_code(50) }} not null,
+    sample_accession_code {{ type_code(50) }} not null,
+    expression_value float(53) null,
+    line_no bigint not null,
+    file_name {{ type_text(260) }} not null,
+    file_hash {{ type_code(64) }} not null
+{% endmacro %}

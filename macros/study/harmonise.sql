@@ -1,0 +1,35 @@
+{#- The value that studies are compared on, by the study's unit (SQL expressions).
+
+    COUNTS      log2(value / library size * 1e6 + 1)
+    TPM, CPM    log2(value + 1)
+    otherwise   the value as it is: it is on a log scale already
+
+    value | unit_tag | library_size  ->  result
+    3     | TPM      | null              2
+    30    | COUNTS   | 1e7               2
+    7.5   | LOG2     | null              7.5
+
+    Null where no sample total or no unit is known, and below -1, which has no log2(x + 1). -#}
+{% macro harmonise(value, unit_tag, library_size) -%}
+case
+    when {{ unit_tag }} in ('ARRAY_LOG2', 'LOG2') then {{ value }}
+    when {{ unit_tag }} in ('TPM', 'CPM') and {{ value }} > -1 then {{ log2(value ~ ' + 1.0') }}
+    when {{ unit_tag }} = 'COUNTS' and {{ value }} >= 0 and {{ library_size }} > 0
+        then {{ log2(value ~ ' / ' ~ library_size ~ ' * 1000000.0 + 1.0') }}
+end
+{%- endmacro %}
+
+
+{#- log2 of the source value, never taken twice: the value itself on a log scale, log2(value)
+    of a positive value on a linear one, else null.
+
+    value | unit_tag  ->  result
+    8     | TPM           3
+    0     | TPM           null
+    8     | LOG2          8 -#}
+{% macro log2_value(value, unit_tag) -%}
+case
+    when {{ unit_tag }} in ('ARRAY_LOG2', 'LOG2') then {{ value }}
+    when {{ value }} > 0 then {{ log2(value) }}
+end
+{%- endmacro %}

@@ -1,0 +1,38 @@
+-- Genes of the batches that the fact does not have yet, and of the annotation seed: the others
+-- are in this table already.
+with gene_ids as (
+    select distinct r.gene_id
+    from {{ source('staging', 'expression_rows') }} as r
+    inner join {{ ref('stg_batch') }} as b on r.batch_id = b.batch_id
+    where
+        {{ is_selected_study('b.study_accession_code') }}
+        {%- if is_incremental() %}
+        and b.status = 'STAGED'
+        {%- endif %}
+    union
+    {% if is_incremental() %}
+    select gene_id from {{ this }}
+    {% else %}
+    select gene_id from {{ ref('gene_annotation') }}
+    {% endif %}
+),
+
+incoming as (
+    select
+        cast(i.gene_id as {{ type_code(50) }}) as gene_id,
+        cast(nullif(a.gene_symbol, '') as {{ type_code(50) }}) as gene_symbol,
+        cast(nullif(a.gene_name, '') as {{ type_text(500) }}) as gene_name,
+        cast(nullif(a.gene_type, '') as {{ type_code(50) }}) as gene_type,
+        cast(nullif(a.chromosome, '') as {{ type_code(10) }}) as chromosome,
+        cast(a.start_position as bigint) as start_position,
+        cast(a.end_position as bigint) as end_position
+    from gene_ids as i
+    left join {{ ref('gene_annotation') }} as a on i.gene_id = a.gene_id
+),
+
+{{
+    scd1(
+        'incoming', key='gene_key', natural_key='gene_id',
+        attributes=['gene_symbol', 'gene_name', 'gene_type', 'chromosome', 'start_position', 'end_position']
+    )
+}}

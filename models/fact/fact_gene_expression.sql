@@ -1,0 +1,54 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        pre_hook="{{ remove_restaged_batches() }}",
+        post_hook="{{ mark_batches_loaded() }}"
+    )
+}}
+
+-- Batches to load: staged ones; on a first build all whose rows are still staged.
+with batches as (
+    select
+        b.batch_id,
+        s.study_key,
+        s.study_unit_tag
+    from {{ ref('stg_batch') }} as b
+    inner join {{ ref('dim_study') }} as s on b.batch_id = s.current_batch_id
+    where
+        s.study_unit_tag is not null
+        and {{ is_selected_study('b.study_accession_code') }}
+        {%- if is_incremental() %}
+        and b.status = 'STAGED'
+        {%- endif %}
+),
+
+-- Counts are scaled by the sample's total; other units need none.
+library_sizes as (
+    select
+        r.batch_id,
+        r.sample_accession_code,
+        sum(r.expression_value) as library_size
+    from {{ source('staging', 'expression_rows') }} as r
+    inner join batches as b on r.batch_id = b.batch_id
+    where b.study_unit_tag = 'COUNTS'
+    group by r.batch_id, r.sample_accession_code
+)
+
+select
+    m.sample_key,
+    g.gene_key,
+    b.study_key,
+    cast(r.batch_id as {{ type_code(64) }}) as batch_id,
+    r.expression_value as expression_value_raw,
+    cast({{ harmonise('r.expression_value', 'b.study_unit_tag', 'l.library_size') }} as float(53)) as expression_value,
+    cast({{ log2_value('r.expression_value', 'b.study_unit_tag') }} as float(53)) as expression_log2_value,
+    cast(null as {{ type_flag() }}) as is_significant,
+    {{ utc_now() }} as etl_created_date
+from {{ source('staging', 'expression_rows') }} as r
+inner join batches as b on r.batch_id = b.batch_id
+inner join {{ ref('dim_sample') }} as m on r.sample_accession_code = m.sample_accession_code
+inner join {{ ref('dim_gene') }} as g on r.gene_id = g.gene_id
+left join library_sizes as l on r.batch_id = l.batch_id and r.sample_accession_code = l.sample_accession_code
+where r.expression_value is not null

@@ -1,0 +1,45 @@
+with registered as (
+    select
+        batch_id,
+        study_accession_code,
+        file_name,
+        file_hash,
+        created_at,
+        staged_at,
+        gene_count,
+        sample_count,
+        null_count,
+        zero_count,
+        value_min,
+        value_max,
+        is_whole_numbers,
+        status,
+        config_snapshot,
+        {{ json_text('config_snapshot', '$.units') }} as configured_unit_tag,
+        row_number() over (
+            partition by study_accession_code
+            order by created_at desc, staged_at desc, batch_id asc
+        ) as recency
+    from {{ source('staging', 'batch') }}
+    where status in ('STAGED', 'LOADED', 'PURGED')
+)
+
+select
+    batch_id,
+    study_accession_code,
+    file_name,
+    file_hash,
+    created_at,
+    staged_at,
+    gene_count,
+    sample_count,
+    null_count,
+    zero_count,
+    value_min,
+    value_max,
+    is_whole_numbers,
+    status,
+    config_snapshot,
+    configured_unit_tag
+from registered
+where recency = 1

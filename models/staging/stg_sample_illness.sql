@@ -1,0 +1,68 @@
+-- Where a label can come from, most trusted first. UNKNOWN is no label: the search goes on.
+with texts as (
+    select
+        batch_id,
+        sample_accession_code,
+        1 as source_order,
+        'title' as illness_source,
+        {{ illness_words('sample_title') }} as words
+    from {{ ref('stg_sample') }}
+    union all
+    select
+        batch_id,
+        sample_accession_code,
+        2 as source_order,
+        'disease' as illness_source,
+        {{ illness_words('sample_disease') }} as words
+    from {{ ref('stg_sample') }}
+    union all
+    select
+        batch_id,
+        sample_accession_code,
+        3 as source_order,
+        'disease_stage' as illness_source,
+        {{ illness_words('sample_disease_stage') }} as words
+    from {{ ref('stg_sample') }}
+    union all
+    select
+        batch_id,
+        sample_accession_code,
+        4 as source_order,
+        'subject' as illness_source,
+        {{ illness_words('sample_subject') }} as words
+    from {{ ref('stg_sample') }}
+),
+
+matches as (
+    select
+        t.batch_id,
+        t.sample_accession_code,
+        t.illness_source,
+        r.illness_label,
+        row_number() over (
+            partition by t.batch_id, t.sample_accession_code
+            order by t.source_order, r.rule_order
+        ) as match_order
+    from texts as t
+    inner join {{ ref('illness_rule') }} as r
+        on {{ position_of("concat(' ', r.phrase, ' ')", 't.words') }} > 0
+)
+
+select
+    c.batch_id,
+    c.sample_accession_code,
+    cast(coalesce(c.illness_override, m.illness_label, 'UNKNOWN') as {{ type_code(50) }}) as illness_label,
+    cast(
+        case
+            when c.illness_override is not null then 'override'
+            else coalesce(m.illness_source, 'none')
+        end as {{ type_code(20) }}
+    ) as illness_source,
+    cast(m.illness_label as {{ type_code(50) }}) as inferred_illness_label,
+    cast(case when c.illness_override <> m.illness_label then 1 else 0 end as {{ type_flag() }}) as is_conflict
+from {{ ref('stg_sample_config') }} as c
+left join matches as m
+    on
+        c.batch_id = m.batch_id
+        and c.sample_accession_code = m.sample_accession_code
+        and m.match_order = 1

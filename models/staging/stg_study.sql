@@ -1,0 +1,56 @@
+with metadata as (
+    select
+        b.batch_id,
+        b.study_accession_code,
+        b.configured_unit_tag,
+        b.value_max,
+        b.is_whole_numbers,
+        b.zero_count,
+        m.metadata_json,
+        {{ technology(json_text('m.metadata_json', '$.experiment.technology')) }} as study_technology
+    from {{ ref('stg_batch') }} as b
+    inner join {{ source('staging', 'study_metadata') }} as m on b.batch_id = m.batch_id
+),
+
+-- The one processor of all the study's samples, or null where they differ.
+processors as (
+    select
+        batch_id,
+        case when min(processor_name) = max(processor_name) then min(processor_name) end as processor_name
+    from {{ ref('stg_sample') }}
+    group by batch_id
+),
+
+combined as (
+    select
+        m.batch_id,
+        m.study_accession_code,
+        m.configured_unit_tag,
+        m.value_max,
+        m.is_whole_numbers,
+        m.zero_count,
+        m.metadata_json,
+        m.study_technology,
+        p.processor_name
+    from metadata as m
+    left join processors as p on m.batch_id = p.batch_id
+)
+
+select
+    batch_id,
+    study_accession_code,
+    cast({{ json_text('metadata_json', '$.experiment.title') }} as {{ type_text(1000) }}) as study_title,
+    cast(nullif({{ json_text('metadata_json', '$.experiment.pubmed_id') }}, '') as {{ type_code(20) }}) as study_pubmed_id,
+    cast(study_technology as {{ type_code(20) }}) as study_technology,
+    cast({{ json_text('metadata_json', '$.experiment.organisms[0]') }} as {{ type_code(100) }}) as study_organism,
+    cast({{ json_long_text('metadata_json', '$.experiment', 'description') }} as {{ type_text() }}) as study_description,
+    {{ try_instant(json_text('metadata_json', '$.experiment.source_first_published')) }} as source_first_published,
+    {{ try_instant(json_text('metadata_json', '$.experiment.source_last_modified')) }} as source_last_modified,
+    {{ try_instant(json_text('metadata_json', '$.download.created_at')) }} as created_date,
+    cast({{
+        unit_tag(
+            'configured_unit_tag', 'study_technology', 'processor_name',
+            'value_max', 'is_whole_numbers', 'zero_count'
+        )
+    }} as {{ type_code(20) }}) as study_unit_tag
+from combined
