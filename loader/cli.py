@@ -59,7 +59,7 @@ def ingest_command(
 
         def open_target() -> object:
             # dbt takes a second to import; a wrong path should be told at once.
-            from loader.warehouse import open_warehouse
+            from loader.warehouse.target import open_warehouse
 
             return open_warehouse(target)
 

@@ -21,6 +21,13 @@ def _one_of_seed(seed: str, column: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _unique(values: list[str]) -> list[str]:
+    if repeated := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"{repeated[0]} stands twice")
+    return values
+
+
+Samples = Annotated[list[str], AfterValidator(_unique)]
 Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
 IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
 DiseaseLabel = Annotated[str, _one_of_seed("disease", "disease_label")]
@@ -44,9 +51,9 @@ class StudyConfig(_Strict):
     units: Unit | None = None
     disease: DiseaseLabel | None = None
     illness_overrides: dict[str, IllnessLabel] = Field(default_factory=dict)
-    skip_samples: list[str] = Field(default_factory=list)
-    include: list[str] = Field(default_factory=list)
-    exclude: list[str] = Field(default_factory=list)
+    skip_samples: Samples = Field(default_factory=list)
+    include: Samples = Field(default_factory=list)
+    exclude: Samples = Field(default_factory=list)
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""
@@ -149,15 +156,14 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
 
 
 def _find(node: yaml.Node, location: tuple[int | str, ...]) -> yaml.Node:
-    """The node at a pydantic location, or the nearest one above it."""
+    """The key or list item at a pydantic location, or the nearest one above it."""
+    found = node
     for part in location:
         if isinstance(node, yaml.MappingNode):
             pairs = {key.value: (key, value) for key, value in node.value}
             if str(part) not in pairs:
                 break
-            key, node = pairs[str(part)]
-            if isinstance(node, yaml.ScalarNode):
-                return key
+            found, node = pairs[str(part)]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-    return node
+            found = node = node.value[part]
+    return found

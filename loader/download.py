@@ -86,13 +86,9 @@ class Download(ABC):
         )
 
     def matrices(self) -> list[str]:
-        """Accessions that a matrix is named after: `X/X.tsv` or `X.tsv`, plain or gzipped."""
-        return [
-            name.removesuffix(".gz").removesuffix(".tsv").rpartition("/")[2]
-            for name in self.names
-            if name.removesuffix(".gz").endswith(".tsv")
-            and not PurePosixPath(name).name.startswith("metadata_")
-        ]
+        """Accessions that the download has a matrix for: `X/X.tsv`, plain or gzipped."""
+        stems = (PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names)
+        return [stem.name for stem in stems if stem.parent.name == stem.name]
 
 
 class FolderDownload(Download):

@@ -114,6 +114,7 @@ class StudyLoader:
         metadata = source.metadata.study(accession)
         matrix = read_matrix(source.download, accession, config.skip_samples)
         _check_samples(matrix, metadata, source.metadata.label, config)
+        metadata = metadata.without(config.skip_samples)
         file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
         self.reporter.step(
@@ -121,7 +122,10 @@ class StudyLoader:
         )
 
         known = self.warehouse.find_batch(key.batch_id)
-        if known and known.config_snapshot == config.snapshot():
+        is_changed = known and (
+            known.config_snapshot != config.snapshot() or known.metadata_json != metadata.to_json()
+        )
+        if known and not is_changed:
             self.reporter.step(accession, "skipped", batch_id=key.batch_id, status=known.status)
         elif known and _same_rows(known, config):
             self._restage(key, matrix, metadata, config)
@@ -150,7 +154,7 @@ class StudyLoader:
                     file=matrix.label,
                 )
             unit = _require_unit(load, matrix, metadata, config, summary)
-            load.put_metadata(key, metadata.to_json(config.skip_samples))
+            load.put_metadata(key, metadata.to_json())
             load.put_batch(key, metadata.created_at, summary, config.snapshot())
         self.reporter.step(
             key.study_accession,
@@ -167,9 +171,10 @@ class StudyLoader:
     def _restage(
         self, key: BatchKey, matrix: Matrix, metadata: StudyMetadata, config: StudyConfig
     ) -> None:
-        """The rows stay; what the configuration says of them is new."""
+        """The rows stay; what the configuration or the metadata say of them is new."""
         with self.warehouse.load_study() as load:
             summary = load.restage(key.batch_id, config.snapshot())
+            load.put_metadata(key, metadata.to_json())
             unit = _require_unit(load, matrix, metadata, config, summary)
         self.reporter.step(
             key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit

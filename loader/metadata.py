@@ -1,5 +1,6 @@
 """aggregated_metadata.json: the studies of a download and their samples."""
 
+import dataclasses
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,15 +26,20 @@ class StudyMetadata:
 
     @property
     def processor_name(self) -> str | None:
-        """The one processor of all samples; nothing where they differ or name none."""
+        """The one processor that samples name; nothing where they name several or none."""
         names = {sample.get("refinebio_processor_name") or None for sample in self.samples.values()}
+        names.discard(None)
         return names.pop() if len(names) == 1 else None
 
-    def to_json(self, skip_samples: Collection[str] = ()) -> str:
-        """The document for staging.study_metadata, without the samples that are skipped."""
-        samples = {name: block for name, block in self.samples.items() if name not in skip_samples}
+    def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
+        """The study without the samples that are skipped."""
+        kept = {name: block for name, block in self.samples.items() if name not in skip_samples}
+        return dataclasses.replace(self, samples=kept)
+
+    def to_json(self) -> str:
+        """The document for staging.study_metadata."""
         return json.dumps(
-            {"download": self.download, "experiment": self.experiment, "samples": samples},
+            {"download": self.download, "experiment": self.experiment, "samples": self.samples},
             ensure_ascii=False,
         )
 

@@ -88,7 +88,7 @@ class TextReporter(Reporter):
     _SENTENCES = {
         "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
-        "restaged": "staged again for its new configuration, unit {unit_tag}",
+        "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
     }
 

@@ -1,24 +1,8 @@
-"""The target of the dbt profile, as the loader writes to it."""
+"""The target of the dbt profile, as the loader writes to it.
 
-from loader.errors import LoaderError
-from loader.warehouse.base import RegisteredBatch, StudyLoad, Warehouse
-from loader.warehouse.profile import read_profile
-
-__all__ = ["RegisteredBatch", "StudyLoad", "Warehouse", "open_warehouse"]
-
-
-def open_warehouse(target: str | None = None) -> Warehouse:
-    """Open a target of the dbt profile (the profile's default without a name).
-
-    Raises LoaderError 4001 where the profile or the target cannot be read or opened, and 4006
-    for a type of target that the loader cannot write to.
-    """
-    profile = read_profile(target)
-    if profile.credentials.type == "duckdb":
-        from loader.warehouse.duckdb import DuckDBWarehouse
-
-        return DuckDBWarehouse(profile.credentials)
-    raise LoaderError(
-        "LOAD_TARGET_UNSUPPORTED",
-        f"target '{profile.target_name}' is of the type {profile.credentials.type}",
-    )
+base      what the loader asks of any engine
+duckdb    DuckDB
+macros    SQL that the loader shares with the dbt project
+profile   the dbt profile
+target    opens the profile's target
+"""

@@ -17,6 +17,7 @@ class RegisteredBatch:
 
     status: str
     config_snapshot: str
+    metadata_json: str
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class StudyLoad(ABC):
 
     @abstractmethod
     def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
-        """Give a registered batch another configuration and make it STAGED again; return what
-        the register knows of its matrix."""
+        """Give a registered batch another configuration and make it STAGED again, so that the
+        next build takes it anew; return what the register knows of its matrix."""
 
     @abstractmethod
     def detect_unit(
@@ -78,7 +79,10 @@ class Warehouse(ABC):
     @abstractmethod
     def load_study(self) -> AbstractContextManager[StudyLoad]:
         """A load, published when the block ends and undone where it raises. Blocks of several
-        threads can be open at a time."""
+        threads can be open at a time.
+
+        Raises LoaderError 4007 where the engine breaks it off.
+        """
 
     @abstractmethod
     def close(self) -> None: ...

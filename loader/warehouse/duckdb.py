@@ -15,6 +15,13 @@ from loader.project import project_dir
 from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 from loader.warehouse.macros import project_macros
 
+_SETTINGS = {
+    # Rows carry their line, so their order in the file says nothing.
+    "preserve_insertion_order": "false",
+    # A stream of rows needs no more; DuckDB alone would let finished blocks pile up.
+    "memory_limit": "256MB",
+}
+
 # How long to wait for another process (a load, a dbt build) to close the file.
 _LOCK_TIMEOUT_S = 600
 
@@ -27,18 +34,22 @@ class DuckDBWarehouse(Warehouse):
 
     def __init__(self, credentials: DuckDBCredentials) -> None:
         self._macros = project_macros("duckdb")
-        self._connection = _connect(str(project_dir() / credentials.path))
-        for setting, value in (credentials.settings or {}).items():
+        self._path = project_dir() / credentials.path
+        self._connection = _connect(str(self._path))
+        for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
             self._connection.execute(f"set {setting} = '{value}'")
-        # Rows carry their line, so their order in the file says nothing.
-        self._connection.execute("set preserve_insertion_order = false")
         self._connection.execute(self._macros.create_staging())
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
         row = (
             self._connection.cursor()
             .execute(
-                f"select status, config_snapshot from {self._staging}.batch where batch_id = ?",
+                f"""
+                select b.status, b.config_snapshot, m.metadata_json
+                from {self._staging}.batch as b
+                inner join {self._staging}.study_metadata as m using (batch_id)
+                where b.batch_id = ?
+                """,
                 [batch_id],
             )
             .fetchone()
@@ -48,13 +59,16 @@ class DuckDBWarehouse(Warehouse):
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
         cursor = self._connection.cursor()
-        cursor.begin()
         try:
-            yield DuckDBStudyLoad(cursor, self._macros)
-        except BaseException:
-            cursor.rollback()
-            raise
-        cursor.commit()
+            cursor.begin()
+            try:
+                yield DuckDBStudyLoad(cursor, self._macros)
+            except BaseException:
+                cursor.rollback()
+                raise
+            cursor.commit()
+        except duckdb.Error as error:
+            raise LoaderError("LOAD_WRITE_FAILED", str(error), file=str(self._path)) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -88,9 +102,8 @@ class DuckDBStudyLoad(StudyLoad):
                 failures.append(error)
                 raise
 
-        self._cursor.register(
-            "melted_rows", pa.RecordBatchReader.from_batches(schema, keep_failure())
-        )
+        # The statement reads this variable by its name.
+        melted_rows = pa.RecordBatchReader.from_batches(schema, keep_failure())  # noqa: F841
         try:
             written = self._cursor.execute(
                 f"""
@@ -112,8 +125,6 @@ class DuckDBStudyLoad(StudyLoad):
             if failures:
                 raise failures[0] from None
             raise
-        finally:
-            self._cursor.unregister("melted_rows")
         return written[0]
 
     def put_metadata(self, key: BatchKey, metadata_json: str) -> None:

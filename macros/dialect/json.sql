@@ -20,23 +20,70 @@
 {% macro duckdb__json_long_text(document, path, key) %}json_extract_string({{ document }}, '{{ path }}.{{ key }}'){% endmacro %}
 
 
-{#- The members of an object, or the elements of an array, joined to each row of the from
-    clause: `<alias>.name` (key, or index from 0) and `<alias>.content` (text; an object as
-    JSON). Rows without that path drop out.
+{#- A query of the members of an object: the `keys` columns of `relation`, the member's `name`
+    and its `content` as text (an object as JSON). Rows without that path give none.
 
-    from study as s {{ json_members('s.doc', '$.samples', 'm') }}
+    study                                   {{ json_object_rows('study', ['id'], 'doc', '$.samples') }}
+    id | doc                                id | name | content
+    7  | {"samples": {"A": 1, "B": 2}}  ->  7  | A    | 1
+                                            7  | B    | 2
 
-    study.doc {"samples": {"A": 1, "B": 2}}  ->  name | content
-                                                 A    | 1
-                                                 B    | 2 -#}
-{% macro json_members(document, path, alias) %}{{ return(adapter.dispatch('json_members', 'expression_warehouse')(document, path, alias)) }}{% endmacro %}
+    A whole query, not a part of a from clause: DuckDB would carry the document along with each
+    of its members, and run out of memory at some thousand samples. -#}
+{% macro json_object_rows(relation, keys, document, path) %}{{ return(adapter.dispatch('json_object_rows', 'expression_warehouse')(relation, keys, document, path)) }}{% endmacro %}
 
-{% macro default__json_members(document, path, alias) %}cross apply (
-        select j.[key] as name, j.value as content
-        from openjson({{ document }}, '{{ path }}') as j
-    ) as {{ alias }}{% endmacro %}
+{#- openjson gives names a binary collation, which joins to no other text. -#}
+{% macro default__json_object_rows(relation, keys, document, path) -%}
+select
+    {%- for key in keys %}
+    r.{{ key }},
+    {%- endfor %}
+    j.[key] collate database_default as name,
+    j.value as content
+from {{ relation }} as r
+cross apply openjson(r.{{ document }}, '{{ path }}') as j
+{%- endmacro %}
 
-{% macro duckdb__json_members(document, path, alias) %}cross join lateral (
-        select j.key as name, json_extract_string(j.value, '$') as content
-        from json_each({{ document }}, '{{ path }}') as j
-    ) as {{ alias }}{% endmacro %}
+{% macro duckdb__json_object_rows(relation, keys, document, path) -%}
+select
+    {%- for key in keys %}
+    {{ key }},
+    {%- endfor %}
+    member.key as name,
+    json_extract_string(member.value, '$') as content
+from (
+    select
+        {%- for key in keys %}
+        {{ key }},
+        {%- endfor %}
+        unnest(map_entries(cast(json_extract({{ document }}, '{{ path }}') as map(varchar, json)))) as member
+    from {{ relation }}
+) as members
+{%- endmacro %}
+
+
+{#- A query of the elements of an array of texts or numbers: the `keys` columns of `relation` and
+    the element's `content` as text.
+
+    {"skip": ["A", "B"]}   {{ json_array_rows('study', ['id'], 'doc', '$.skip') }}  ->  7 | A
+                                                                                      7 | B -#}
+{% macro json_array_rows(relation, keys, document, path) %}{{ return(adapter.dispatch('json_array_rows', 'expression_warehouse')(relation, keys, document, path)) }}{% endmacro %}
+
+{% macro default__json_array_rows(relation, keys, document, path) -%}
+select
+    {%- for key in keys %}
+    r.{{ key }},
+    {%- endfor %}
+    j.value as content
+from {{ relation }} as r
+cross apply openjson(r.{{ document }}, '{{ path }}') as j
+{%- endmacro %}
+
+{% macro duckdb__json_array_rows(relation, keys, document, path) -%}
+select
+    {%- for key in keys %}
+    {{ key }},
+    {%- endfor %}
+    unnest(cast(json_extract({{ document }}, '{{ path }}') as varchar[])) as content
+from {{ relation }}
+{%- endmacro %}

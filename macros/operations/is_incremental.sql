@@ -1,10 +1,9 @@
-{#- dbt's own answer, unless the var `compile_as` says otherwise: the T-SQL checks compile
-    every model twice without a server, as a first build (`full`) and as a later one
-    (`incremental`), which dbt could only tell apart by asking the database. -#}
+{#- dbt's own answer where it may ask the database. `dbt compile --no-introspect` may not: there
+    the var `compile_as` says whether to compile the SQL of a first build (`full`, the default)
+    or of a later one (`incremental`). The T-SQL checks, which have no server, look at both. -#}
 {% macro is_incremental() %}
-    {% set compile_as = var('compile_as', none) %}
-    {% if compile_as is not none and flags.WHICH == 'compile' %}
-        {{ return(compile_as == 'incremental' and model.config.materialized == 'incremental') }}
+    {% if flags.WHICH == 'compile' and not flags.INTROSPECT %}
+        {{ return(var('compile_as', 'full') == 'incremental' and model.config.materialized == 'incremental') }}
     {% endif %}
     {{ return(dbt.is_incremental()) }}
 {% endmacro %}

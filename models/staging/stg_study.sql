@@ -37,20 +37,20 @@ combined as (
 )
 
 select
-    batch_id,
-    study_accession_code,
-    cast({{ json_text('metadata_json', '$.experiment.title') }} as {{ type_text(1000) }}) as study_title,
-    cast(nullif({{ json_text('metadata_json', '$.experiment.pubmed_id') }}, '') as {{ type_code(20) }}) as study_pubmed_id,
-    cast(study_technology as {{ type_code(20) }}) as study_technology,
-    cast({{ json_text('metadata_json', '$.experiment.organisms[0]') }} as {{ type_code(100) }}) as study_organism,
-    cast({{ json_long_text('metadata_json', '$.experiment', 'description') }} as {{ type_text() }}) as study_description,
-    {{ try_instant(json_text('metadata_json', '$.experiment.source_first_published')) }} as source_first_published,
-    {{ try_instant(json_text('metadata_json', '$.experiment.source_last_modified')) }} as source_last_modified,
-    {{ try_instant(json_text('metadata_json', '$.download.created_at')) }} as created_date,
+    c.batch_id,
+    c.study_accession_code,
+    cast({{ json_text('c.metadata_json', '$.experiment.title') }} as {{ type_text(1000) }}) as study_title,
+    cast(nullif({{ json_text('c.metadata_json', '$.experiment.pubmed_id') }}, '') as {{ type_code(20) }}) as study_pubmed_id,
+    cast(c.study_technology as {{ type_code(20) }}) as study_technology,
+    cast({{ json_text('c.metadata_json', '$.experiment.organisms[0]') }} as {{ type_code(100) }}) as study_organism,
+    cast({{ json_long_text('c.metadata_json', '$.experiment', 'description') }} as {{ type_text() }}) as study_description,
+    {{ try_instant(json_text('c.metadata_json', '$.experiment.source_first_published')) }} as source_first_published,
+    {{ try_instant(json_text('c.metadata_json', '$.experiment.source_last_modified')) }} as source_last_modified,
+    {{ try_instant(json_text('c.metadata_json', '$.download.created_at')) }} as created_date,
     cast({{
         unit_tag(
-            'configured_unit_tag', 'study_technology', 'processor_name',
-            'value_max', 'is_whole_numbers', 'zero_count'
+            'c.configured_unit_tag', 'c.study_technology', 'c.processor_name',
+            'c.value_max', 'c.is_whole_numbers', 'c.zero_count'
         )
     }} as {{ type_code(20) }}) as study_unit_tag
-from combined
+from combined as c

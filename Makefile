@@ -1,0 +1,50 @@
+# `make help` lists the targets. Each makes its environment (.venv, profiles.yml) where it is absent.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+DBT := $(BIN)/dbt
+DEMO := demo/data
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint docs bench clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) profiles.yml  ## Make the environment in .venv, and profiles.yml
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+profiles.yml:
+	cp profiles.example.yml $@
+
+demo: install  ## Simulate 4 studies, load and build them, show the gene pairs that change with illness
+	rm -rf $(DEMO)
+	$(BIN)/python -m demo simulate $(DEMO)
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --log-format text
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
+
+test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: install  ## Check the style of Python, SQL and YAML
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/yamllint .
+	$(BIN)/python -m pytest -q tests/python/test_tsql.py
+
+docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html
+	$(DBT) docs generate --static
+	@echo 'Open target/static_index.html in a browser.'
+
+bench: install  ## Measure ingest and build side by side with their peers
+	$(BIN)/python -m bench ingest
+
+clean:  ## Remove what dbt, the demo and the benchmarks wrote; warehouses stay
+	rm -rf target logs $(DEMO) bench/data

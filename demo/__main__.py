@@ -1,0 +1,40 @@
+"""The command line: `python -m demo COMMAND`."""
+
+from pathlib import Path
+
+import click
+
+from loader.errors import LoaderError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Simulates refine.bio downloads, and looks for their planted pairs in the warehouse."""
+
+
+@main.command("simulate")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+def simulate_command(folder: Path, seed: int) -> None:
+    """Write the simulated downloads and planted_pairs.tsv into DIR."""
+    from demo.download import write_downloads
+
+    write_downloads(folder, seed)
+    click.echo(f"Next: python -m loader ingest {folder} && dbt build && python -m demo report")
+
+
+@main.command("report")
+@click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
+def report_command(target: str | None) -> None:
+    """Print the studies of the warehouse and the place of each planted pair."""
+    # dbt takes a second to import; `simulate` needs none of it.
+    from demo.report import print_report
+
+    try:
+        print_report(target)
+    except LoaderError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m demo")

@@ -1,0 +1,172 @@
+"""A warehouse of its own for each test, downloads made to measure, and the two commands."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+PROJECT = Path(__file__).parents[2]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data, which is no part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no real data at {SHARED_DATA.relative_to(PROJECT.parent)} beside the project")
+    return SHARED_DATA
+
+
+@dataclass
+class Study:
+    """A study to be written as a download. `values` has a line a gene and a text a sample."""
+
+    accession: str = "GSE1"
+    samples: list[str] = field(default_factory=lambda: ["GSM1", "GSM2", "GSM3"])
+    genes: list[str] = field(default_factory=lambda: ["ENSG1", "ENSG2"])
+    values: list[list[str]] = field(default_factory=lambda: [["1.5", "2", "3"], ["4", "5", "6.25"]])
+    titles: list[str] | None = None
+    technology: str = "MICROARRAY"
+    processor: str | None = None
+    platform: str = "Array One (GPL1)"
+    created_at: str = "2024-01-02T03:04:05"
+    extra_listed: list[str] = field(default_factory=list)
+    sample_fields: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def tsv(self) -> str:
+        lines = [["Gene", *self.samples], *([g, *v] for g, v in zip(self.genes, self.values, strict=True))]
+        return "".join("\t".join(line) + "\n" for line in lines)
+
+    def metadata(self) -> dict[str, object]:
+        titles = self.titles or ["healthy"] * len(self.samples)
+        return {
+            "aggregate_by": "EXPERIMENT",
+            "created_at": self.created_at,
+            "quantile_normalized": True,
+            "experiments": {
+                self.accession: {
+                    "accession_code": self.accession,
+                    "title": f"Study {self.accession}",
+                    "description": "d" * 5000,
+                    "pubmed_id": "",
+                    "organisms": ["HOMO_SAPIENS"],
+                    "technology": self.technology,
+                    "source_first_published": "",
+                    "source_last_modified": "2020-01-01T00:00:00",
+                    "sample_accession_codes": self.samples + self.extra_listed,
+                }
+            },
+            "samples": {
+                sample: {
+                    "refinebio_accession_code": sample,
+                    "refinebio_title": title,
+                    "refinebio_organism": "HOMO_SAPIENS",
+                    "refinebio_platform": self.platform,
+                    "refinebio_processed": True,
+                    "refinebio_processor_name": self.processor,
+                    **self.sample_fields.get(sample, {}),
+                }
+                for sample, title in zip(self.samples, titles, strict=True)
+            },
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Write the download folder; return it."""
+        (folder / self.accession).mkdir(parents=True)
+        (folder / self.accession / f"{self.accession}.tsv").write_text(self.tsv(), encoding="utf-8")
+        (folder / "aggregated_metadata.json").write_text(json.dumps(self.metadata()), encoding="utf-8")
+        return folder
+
+    def write_gzipped(self, folder: Path) -> Path:
+        self.write(folder)
+        plain = self.matrix(folder)
+        plain.with_suffix(".tsv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+        return folder
+
+    def write_zip(self, path: Path, inside: str = "") -> Path:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{inside}aggregated_metadata.json", json.dumps(self.metadata()))
+            archive.writestr(f"{inside}{self.accession}/{self.accession}.tsv", self.tsv())
+        return path
+
+    def matrix(self, folder: Path) -> Path:
+        return folder / self.accession / f"{self.accession}.tsv"
+
+
+class WarehouseUnderTest:
+    """A DuckDB file of the test's own, and the commands that work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "warehouse.duckdb"
+        self.target = folder / "target"
+        self.env = {
+            **os.environ,
+            "EXPRESSION_WAREHOUSE_DB": str(self.path),
+            "DBT_PROFILES_DIR": str(folder),
+            "DBT_PROJECT_DIR": str(PROJECT),
+            "DBT_TARGET_PATH": str(self.target),
+            "DBT_LOG_PATH": str(folder / "logs"),
+            "DBT_USE_COLORS": "false",
+        }
+        (folder / "profiles.yml").write_text((PROJECT / "profiles.example.yml").read_text())
+
+    def loader(self, *arguments: object) -> Result:
+        """`python -m loader …` in this process; JSON lines on stdout."""
+        from loader.cli import main
+
+        return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
+
+    def loader_process(self, *arguments: object) -> subprocess.Popen:
+        """`python -m loader …` as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "loader", *map(str, arguments)],
+            env=self.env, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def dbt_process(self, *arguments: object) -> subprocess.Popen:
+        """The real `dbt` command."""
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / "dbt"), *map(str, arguments)],
+            env=self.env, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def dbt(self, *arguments: object, succeeds: bool = True) -> str:
+        """Run dbt to its end; return what it printed."""
+        process = self.dbt_process(*arguments)
+        output, _ = process.communicate()
+        assert (process.returncode == 0) is succeeds, output
+        return output
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def staged(self) -> dict[str, list[tuple]]:
+        """All rows of the staging tables, but for the times of writing."""
+        if not self.path.exists():
+            return {}
+        return {
+            "batch": sorted(self.query("select * exclude staged_at from staging.batch"), key=repr),
+            "study_metadata": sorted(self.query("from staging.study_metadata"), key=repr),
+            "expression_rows": sorted(self.query("from staging.expression_rows"), key=repr),
+        }
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> WarehouseUnderTest:
+    return WarehouseUnderTest(tmp_path)
+
+
+def events(result: Result, step: str | None = None) -> list[dict]:
+    """The JSON lines that a command printed, those of one step if named."""
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    return [line for line in lines if step in (None, line["step"])]

@@ -1,0 +1,239 @@
+"""Bad input: a named error with file and line, exit code 1, the warehouse exactly as before, and
+the other studies of the same command loaded."""
+
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Study, events
+
+Break = Callable[[Study, Path], object]
+
+
+def edit(old: str, new: str) -> Break:
+    """Replace text in the matrix."""
+
+    def change(study: Study, folder: Path) -> None:
+        path = study.matrix(folder)
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def write_bytes(content: bytes) -> Break:
+    return lambda study, folder: study.matrix(folder).write_bytes(content)
+
+
+def edit_metadata(change: Callable[[dict], object]) -> Break:
+    def apply(study: Study, folder: Path) -> None:
+        path = folder / "aggregated_metadata.json"
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    return apply
+
+
+def write_metadata(content: bytes) -> Break:
+    return lambda study, folder: (folder / "aggregated_metadata.json").write_bytes(content)
+
+
+def truncate_gzip(study: Study, folder: Path) -> None:
+    plain = study.matrix(folder)
+    packed = gzip.compress(plain.read_bytes() * 1, mtime=0)
+    plain.with_suffix(".tsv.gz").write_bytes(packed[: len(packed) // 2])
+    plain.unlink()
+
+
+def rename_study(document: dict) -> None:
+    document["experiments"] = {"GSE999": document["experiments"].pop("GSE1")}
+
+
+MATRIX = "GSE1.tsv"
+METADATA = "aggregated_metadata.json"
+
+CASES: dict[str, tuple[Break, int, str, int | None]] = {
+    # what is broken: (how, code, file, line)
+    "missing file": (lambda s, f: s.matrix(f).unlink(), 1001, MATRIX, None),
+    "empty file": (write_bytes(b""), 1001, MATRIX, None),
+    "no header": (write_bytes(b"ENSG1\t1\t2\t3\nENSG2\t4\t5\t6\n"), 1002, MATRIX, 1),
+    "empty header": (write_bytes(b"\nENSG1\t1\t2\t3\n"), 1002, MATRIX, 1),
+    "one column": (write_bytes(b"Gene\nENSG1\nENSG2\n"), 1002, MATRIX, 1),
+    "header only": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\n"), 1002, MATRIX, 2),
+    "duplicate gene": (edit("ENSG2", "ENSG1"), 2005, MATRIX, 3),
+    "duplicate sample column": (edit("GSM2", "GSM1"), 2004, MATRIX, 1),
+    "short row": (edit("\t6.25", ""), 1002, MATRIX, 3),
+    "long row": (edit("6.25", "6.25\t7"), 1002, MATRIX, 3),
+    "blank line": (edit("ENSG2", "\nENSG2"), 1002, MATRIX, 3),
+    "text in a value cell": (edit("6.25", "high"), 1004, MATRIX, 3),
+    "infinite value": (edit("6.25", "inf"), 1004, MATRIX, 3),
+    "value beyond range": (edit("6.25", "1e999"), 1004, MATRIX, 3),
+    "comma as decimal point": (edit("6.25", "6,25"), 1004, MATRIX, 3),
+    "empty gene id": (edit("ENSG2", ""), 2006, MATRIX, 3),
+    "gene id of blanks": (edit("ENSG2", "  "), 2006, MATRIX, 3),
+    "gene id too long": (edit("ENSG2", "E" * 51), 2006, MATRIX, 3),
+    "empty sample accession": (edit("GSM2", ""), 2006, MATRIX, 1),
+    "bad UTF-8 in a gene id": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nA\t1\t2\t3\n\xff\t1\t2\t3\n"), 1003, MATRIX, 3),
+    "bad UTF-8 in the header": (write_bytes(b"Gene\tGSM1\tGSM\xff2\tGSM3\nA\t1\t2\t3\n"), 1003, MATRIX, 1),
+    "bad UTF-8 in a value": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nA\t1\t\xff\t3\n"), 1003, MATRIX, 2),
+    "truncated gzip": (truncate_gzip, 1006, MATRIX + ".gz", None),
+    "JSON that is not JSON": (write_metadata(b'{"experiments": {},\n"samples": nope}'), 1004, METADATA, 2),
+    "JSON cut short": (write_metadata(b'{"experiments": {\n'), 1004, METADATA, 2),
+    "JSON with bad UTF-8": (write_metadata(b'{\n"a": "\xff"}'), 1003, METADATA, 2),
+    "empty JSON": (write_metadata(b" "), 1001, METADATA, None),
+    "JSON of another layout": (write_metadata(b"[1, 2]"), 1002, METADATA, None),
+    "JSON without the study": (edit_metadata(rename_study), 54040, METADATA, None),
+    "JSON aggregated by species": (edit_metadata(lambda d: d.update(aggregate_by="SPECIES")), 1002, METADATA, None),
+    "JSON without a sample": (edit_metadata(lambda d: d["samples"].pop("GSM2")), 54010, MATRIX, 1),
+    "matrix without a sample": (
+        write_bytes(b"Gene\tGSM1\tGSM2\nENSG1\t1\t2\n"), 54010, MATRIX, 1
+    ),
+    "unit that can't be told": (
+        edit_metadata(lambda d: d["experiments"]["GSE1"].update(technology="RNA-SEQ")), 54020, MATRIX, 2
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_study_changes_nothing_and_stops_no_other(warehouse, tmp_path, case):
+    break_it, code, file, line = CASES[case]
+    before = Study(accession="GSE3", samples=["A", "B", "C"])
+    assert warehouse.loader("ingest", before.write(tmp_path / "before")).exit_code == 0
+    staged_before = warehouse.staged()
+    broken = Study()
+    folder = broken.write(tmp_path / "broken")
+    break_it(broken, folder)
+
+    alone = warehouse.loader("ingest", folder)
+
+    assert alone.exit_code == 1
+    assert alone.exception is None or isinstance(alone.exception, SystemExit)
+    failures = events(alone, "failed")
+    # A study under another name is two mistakes: a matrix and a metadata block without a partner.
+    assert code in [failure["error_code"] for failure in failures]
+    failure = next(failure for failure in failures if failure["error_code"] == code)
+    assert failure["file"].endswith(file)
+    assert failure["line"] == line
+    assert failure["action"]
+    assert warehouse.staged() == staged_before
+
+    good = Study(accession="GSE2", samples=["D", "E", "F"]).write(tmp_path / "good")
+    together = warehouse.loader("ingest", folder, good)
+
+    assert together.exit_code == 1
+    assert [event["study_accession"] for event in events(together, "staged")] == ["GSE2"]
+
+
+def test_a_value_is_named_with_its_sample(warehouse, tmp_path):
+    study = Study()
+    folder = study.write(tmp_path / "d")
+    edit("\t5\t", "\tfive\t")(study, folder)
+    failure = events(warehouse.loader("ingest", folder), "failed")[0]
+    assert failure["found"] == "sample GSM2 has the value 'five'"
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.5, 1006), (0.98, 1006), (0.0, 1001)])
+def test_a_truncated_zip(warehouse, tmp_path, share, code):
+    whole = Study().write_zip(tmp_path / "whole.zip").read_bytes()
+    path = tmp_path / "cut.zip"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    result = warehouse.loader("ingest", path)
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, code)
+    assert events(result)[0]["file"] == str(path)
+
+
+def test_a_zip_with_a_damaged_matrix(warehouse, tmp_path):
+    path = Study(
+        genes=[f"G{i}" for i in range(500)], values=[["1", "2", "3"]] * 500
+    ).write_zip(tmp_path / "d.zip")
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("GSE1/GSE1.tsv").header_offset
+    raw = bytearray(path.read_bytes())
+    raw[offset + 100 : offset + 110] = b"\xff" * 10
+    path.write_bytes(raw)
+    result = warehouse.loader("ingest", path)
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1006)
+
+
+@pytest.mark.parametrize("member", ["../evil.tsv", "/etc/evil", "a/../../evil", "..\\evil", "C:/evil"])
+def test_a_zip_with_a_path_that_climbs_out(warehouse, tmp_path, member):
+    path = Study().write_zip(tmp_path / "d.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, "x")
+    result = warehouse.loader("ingest", path)
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1005)
+    assert not warehouse.path.exists()
+
+
+def test_a_path_that_is_not_there(warehouse, tmp_path):
+    result = warehouse.loader("ingest", tmp_path / "nowhere")
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1001)
+
+
+def test_a_folder_without_a_download(warehouse, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = warehouse.loader("ingest", tmp_path / "empty")
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1001)
+
+
+def test_a_file_that_is_no_download(warehouse, tmp_path):
+    path = tmp_path / "matrix.tsv"
+    path.write_text("Gene\tA\n")
+    result = warehouse.loader("ingest", path)
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1002)
+
+
+def test_a_study_that_no_download_has(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    result = warehouse.loader("ingest", folder, "--study", "GSE7")
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 54040)
+
+
+def test_a_configuration_with_an_unknown_key(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies:\n  GSE1:\n    unit: LOG2\n")
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert result.exit_code == 1
+    assert (events(result)[0]["error_code"], events(result)[0]["line"]) == (54030, 3)
+    assert not warehouse.path.exists()
+
+
+@pytest.mark.parametrize("setting", ["illness_overrides: {GSMX: CONTROL}", "skip_samples: [GSMX]", "exclude: [GSMX]"])
+def test_a_configuration_that_names_a_sample_the_study_does_not_have(warehouse, tmp_path, setting):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(f"studies:\n  GSE1:\n    {setting}\n")
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 54030)
+
+
+def test_negative_values_on_a_linear_scale(warehouse, tmp_path):
+    folder = Study(
+        technology="RNA-SEQ", processor="Tximport", values=[["1", "2", "-3"], ["4", "5", "6"]]
+    ).write(tmp_path / "d")
+    result = warehouse.loader("ingest", folder)
+    assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 2007)
+    assert warehouse.query("select count(*) from staging.expression_rows") == [(0,)]
+
+
+def test_a_profile_without_the_target(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    result = warehouse.loader("ingest", folder, "--target", "nowhere")
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 4001)
+
+
+def test_people_read_the_error_as_text(warehouse, tmp_path):
+    study = Study()
+    folder = study.write(tmp_path / "d")
+    edit("6.25", "high")(study, folder)
+    result = warehouse.loader("ingest", folder, "--log-format", "text")
+    assert result.exit_code == 1
+    assert "1004 EXTRACTION_PARSE_ERROR" in result.stderr
+    assert f"{study.matrix(folder)}:3: sample GSM3 has the value 'high'" in result.stderr
+    assert "Traceback" not in result.output

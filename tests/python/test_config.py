@@ -1,0 +1,78 @@
+"""pipeline.yaml: every mistake is named with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from loader.config import StudyConfig, load_config
+from loader.errors import LoaderError
+
+PROJECT = Path(__file__).parents[2]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found"),
+    [
+        ("studies:\n  GSE1:\n    unit: TPM\n", 3, "unknown key 'studies.GSE1.unit'"),
+        ("default:\n  parallelism: 2\n", 1, "unknown key 'default'"),
+        ("defaults:\n  parallelism: two\n", 2, "defaults.parallelism"),
+        ("defaults:\n  parallelism: 0\n", 2, "greater than or equal to 1"),
+        ("defaults:\n  chunk_size: 1.5\n", 2, "defaults.chunk_size"),
+        ("studies:\n  GSE1:\n    units: LOG10\n", 3, "'LOG10' is not one of ARRAY_LOG2"),
+        ("studies:\n  GSE1:\n    disease: FLU\n", 3, "'FLU' is not one of SEPSIS"),
+        (
+            "studies:\n  GSE1:\n    illness_overrides:\n      GSM1: CONTROL\n      GSM2: SICK\n",
+            5,
+            "'SICK' is not one of CONTROL",
+        ),
+        ("studies:\n  GSE1:\n    skip_samples: GSM1\n", 3, "skip_samples"),
+        ("studies:\n  GSE1:\n    skip_samples:\n      - GSM1\n      - 7\n", 5, "valid string"),
+        ("studies:\n  GSE1:\n    exclude: [A, B, A]\n", 3, "A stands twice"),
+        ("studies:\n  GSE1:\n    units: TPM\n    units: CPM\n", 4, "'units' stands twice"),
+        ("studies:\n  - GSE1\n", 1, "studies"),
+        ("studies: {GSE1: {units: [}\n", 1, "not YAML"),
+        ("a:\n\t- b\n", 2, "not YAML"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
+    with pytest.raises(LoaderError) as caught:
+        load_config(write(tmp_path, text))
+    assert caught.value.name == "CONFIG_INVALID"
+    assert caught.value.line == line
+    assert found in caught.value.found
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(LoaderError) as caught:
+        load_config(tmp_path / "none.yaml")
+    assert caught.value.code == 1001
+
+
+def test_bytes_that_are_not_utf8_are_named(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_bytes(b"studies: \xff\n")
+    with pytest.raises(LoaderError) as caught:
+        load_config(path)
+    assert caught.value.code == 1003
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "studies: {}\n"])
+def test_an_empty_file_means_the_defaults(tmp_path, text):
+    assert load_config(write(tmp_path, text)) == load_config(None)
+
+
+def test_equal_configurations_have_equal_snapshots():
+    a = StudyConfig(illness_overrides={"A": "CONTROL", "B": "SEPSIS"})
+    b = StudyConfig(illness_overrides={"B": "SEPSIS", "A": "CONTROL"})
+    assert a.snapshot() == b.snapshot()
+    assert StudyConfig.model_validate_json(a.snapshot()) == a
+
+
+def test_the_example_is_valid():
+    assert load_config(PROJECT / "pipeline.example.yaml").studies

@@ -1,0 +1,40 @@
+"""The phrases of seeds/illness_rule.csv find what the regular expressions that they stand for find,
+on any title of letters, digits, blanks, `_` and `-`."""
+
+import random
+import re
+
+from conftest import Study
+
+RULES = [
+    (r"\b(septic\s*shock|sshock|septic_shock|shock)\b", "SEPTIC_SHOCK"),
+    (r"\bno[-_\s]?sepsis\b|\bnon[-_\s]?sepsis\b", "NO_SEPSIS"),
+    (r"\bsepsis\b", "SEPSIS"),
+    (r"\bcontrol\b|\bhealthy\b", "CONTROL"),
+]
+PIECES = [
+    "septic", "shock", "sshock", "sepsis", "no", "non", "control", "healthy", "Septic", "SHOCK",
+    "Sepsis", "x", "7", "_", "-", " ", " ", " ", "  ", "_", "-", "a", "No", "NON",
+]  # fmt: skip
+
+
+def expected(title):
+    return next((label for rule, label in RULES if re.search(rule, title, re.IGNORECASE)), "UNKNOWN")
+
+
+def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):
+    dice = random.Random(20240919)
+    titles = ["".join(dice.choices(PIECES, k=dice.randint(1, 9))) for _ in range(20_000)]
+    titles += ["post_sepsis", "sepsis_1", "septic-shock", "septicshock", "no--sepsis", "no  sepsis", "Non-Sepsis"]
+    samples = [f"S{i}" for i in range(len(titles))]
+    study = Study(samples=samples, genes=["G"], values=[["1"] * len(titles)], titles=titles)
+    assert warehouse.loader("ingest", study.write(tmp_path / "d")).exit_code == 0
+    warehouse.dbt("build", "--select", "+stg_sample_illness", "--resource-type", "model", "--resource-type", "seed")
+    found = dict(warehouse.query("select sample_accession_code, illness_label from staging.stg_sample_illness"))
+    wrong = {
+        title: (found[sample], expected(title))
+        for sample, title in zip(samples, titles, strict=True)
+        if found[sample] != expected(title)
+    }
+    assert wrong == {}
+    assert len({expected(title) for title in titles}) == 5

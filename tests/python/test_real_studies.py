@@ -1,0 +1,158 @@
+"""Genuine downloads and ten published sepsis studies, from file to fact, held against readers that
+share nothing with the loader."""
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import WarehouseUnderTest, events
+
+PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
+
+
+@pytest.fixture(scope="module")
+def genuine(shared_data, tmp_path_factory):
+    """SRP164913 as refine.bio ships it, ingested and built."""
+    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("genuine"))
+    result = warehouse.loader("ingest", shared_data / "refinebio" / "SRP164913.zip")
+    assert result.exit_code == 0
+    warehouse.dbt("build")
+    return warehouse
+
+
+def test_the_genuine_download_is_in_the_fact_value_for_value(genuine, shared_data):
+    assert genuine.query("select count(*) from fact.fact_gene_expression") == [(43_363 * 88,)]
+    with (
+        zipfile.ZipFile(shared_data / "refinebio" / "SRP164913.zip") as archive,
+        archive.open("SRP164913/SRP164913.tsv") as raw,
+    ):
+        lines = csv.reader(io.TextIOWrapper(raw, encoding="utf-8"), delimiter="\t")
+        samples = next(lines)[1:]
+        totals = [0.0] * len(samples)
+        for line in lines:
+            for column, value in enumerate(line[1:]):
+                totals[column] += float(value)
+    sums = dict(
+        genuine.query(
+            "select sample_accession_code, sum(expression_value_raw) from analytics.vw_expression_long"
+            " group by all"
+        )
+    )
+    assert set(sums) == set(samples)
+    for sample, total in zip(samples, totals, strict=True):
+        assert sums[sample] == pytest.approx(total, rel=1e-11)
+
+
+def test_only_the_samples_of_the_download_count(genuine):
+    """Its experiment lists 106 samples; the download has 88."""
+    ((listed,),) = genuine.query(
+        "select json_array_length(metadata_json, '$.experiment.sample_accession_codes')"
+        " from staging.study_metadata"
+    )
+    assert listed == 106
+    assert genuine.query("select count(*) from dim.dim_sample") == [(88,)]
+
+
+def test_the_genuine_platform_is_taken_apart(genuine):
+    assert genuine.query(
+        "select platform_accession, platform_name, manufacturer, measurement_technology from dim.dim_platform"
+    ) == [("IlluminaHiSeq2500", "Illumina HiSeq 2500", "Illumina", "RNA-SEQ")]
+
+
+def test_a_second_ingest_and_build_add_nothing(genuine, shared_data):
+    everything = (
+        "select (select count(*) from fact.fact_gene_expression),"
+        " (select max(etl_created_date) from fact.fact_gene_expression),"
+        " (select max(etl_updated_date) from dim.dim_gene),"
+        " (select max(etl_updated_date) from dim.dim_sample),"
+        " (select max(etl_updated_date) from dim.dim_study),"
+        " (select max(staged_at) from staging.batch)"
+    )
+    before = genuine.query(everything)
+    again = genuine.loader("ingest", shared_data / "refinebio" / "SRP164913.zip")
+    assert [event["step"] for event in events(again)] == ["hashed", "skipped"]
+    genuine.dbt("build")
+    assert genuine.query(everything) == before
+
+
+@pytest.fixture(scope="module")
+def panel(shared_data, tmp_path_factory):
+    """The ten studies staged, and GSE154918 built alone before the others."""
+    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("panel"))
+    result = warehouse.loader("ingest", shared_data / "sepsis_panel", "--config", PANEL_CONFIG)
+    assert result.exit_code == 0, result.output
+    assert len(events(result, "staged")) == 10
+    return warehouse
+
+
+def fact_rows_by_study(warehouse):
+    return dict(
+        warehouse.query(
+            "select study_accession_code, count(*) from fact.fact_gene_expression"
+            " inner join dim.dim_study using (study_key) group by all"
+        )
+    )
+
+
+def test_the_panel_has_the_illness_of_its_labels(panel, shared_data):
+    panel.dbt("build", "--select", "study:GSE154918")
+    assert fact_rows_by_study(panel) == {"GSE154918": 55 * 79}
+
+    panel.dbt("build")
+    with (shared_data / "sepsis_panel" / "labels.tsv").open() as file:
+        labels = list(csv.DictReader(file, delimiter="\t"))
+    in_warehouse = dict(
+        panel.query(
+            "select sample_accession_code, illness_label from dim.dim_sample"
+            " inner join dim.dim_illness using (illness_key)"
+        )
+    )
+    assert in_warehouse == {row["sample"]: row["suggested_cohort"] for row in labels}
+    counts = panel.query(
+        "select study_accession_code, illness_label, count(*) from dim.dim_sample"
+        " inner join dim.dim_study using (study_key) inner join dim.dim_illness using (illness_key)"
+        " group by all"
+    )
+    assert {(study, label): n for study, label, n in counts} == Counter(
+        (row["study"], row["suggested_cohort"]) for row in labels
+    )
+    with (shared_data / "sepsis_panel" / "provenance.tsv").open() as file:
+        shapes = {row["study"]: int(row["genes"]) * int(row["samples"]) for row in csv.DictReader(file, delimiter="\t")}
+    assert fact_rows_by_study(panel) == shapes
+
+
+def test_building_one_study_again_touches_no_other(panel, shared_data, tmp_path):
+    """GSE154918 gets another unit: only its rows are written again."""
+    panel.dbt("build")
+    others = (
+        "select * from fact.fact_gene_expression inner join dim.dim_study using (study_key)"
+        " where study_accession_code {} 'GSE154918' order by all"
+    )
+    before = panel.query(others.format("<>"))
+    own_before = panel.query(others.format("="))
+    samples = "select * from dim.dim_sample order by sample_key"
+    samples_before = panel.query(samples)
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(
+        PANEL_CONFIG.read_text().replace("GSE154918:\n    disease: SEPSIS\n    units: LOG2", "GSE154918:\n    units: TPM")
+    )
+    panel.loader("ingest", shared_data / "sepsis_panel", "--config", config, "--study", "GSE154918")
+
+    panel.dbt("build", "--select", "study:GSE154918")
+
+    assert panel.query(others.format("<>")) == before
+    own = panel.query(others.format("="))
+    assert len(own) == len(own_before)
+    assert own != own_before
+    assert panel.query(samples) == samples_before
+
+
+def test_an_accession_that_is_not_staged_is_refused(panel):
+    before = panel.staged()
+    output = panel.dbt("build", "--select", "study:GSE1", succeeds=False)
+    assert "54040 STUDY_NOT_FOUND: no staged batch for GSE1" in output
+    assert "GSE154918" in output
+    assert panel.staged() == before

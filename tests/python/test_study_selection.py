@@ -1,0 +1,75 @@
+"""`--select study:ACC` through the real dbt command."""
+
+import duckdb
+import pytest
+from conftest import Study
+
+
+@pytest.fixture
+def two_studies(warehouse, tmp_path):
+    for number in (1, 2):
+        study = Study(f"GSE{number}", samples=[f"S{number}{c}" for c in "abc"])
+        assert warehouse.loader("ingest", study.write(tmp_path / str(number))).exit_code == 0
+    return warehouse
+
+
+def built(warehouse):
+    return [row[0] for row in warehouse.query("select study_accession_code from dim.dim_study order by 1")]
+
+
+@pytest.mark.parametrize(
+    ("selection", "studies"),
+    [
+        (["study:GSE2"], ["GSE2"]),
+        (["study:GSE1", "study:GSE2"], ["GSE1", "GSE2"]),
+        (["study:GSE1 study:GSE2"], ["GSE1", "GSE2"]),
+        (["+study:GSE2+"], ["GSE2"]),
+        (["@study:GSE2"], ["GSE2"]),
+    ],
+)
+def test_it_builds_the_studies_named(two_studies, selection, studies):
+    two_studies.dbt("build", "--select", *selection, "--exclude-resource-type", "unit_test")
+    assert built(two_studies) == studies
+
+
+def test_an_intersection_takes_some_nodes_for_the_study(two_studies):
+    two_studies.dbt("build", "--exclude-resource-type", "unit_test", "--select", "study:GSE1")
+    output = two_studies.dbt("run", "--select", "study:GSE2,path:models/dim")
+    assert "fact_gene_expression" not in output
+    assert built(two_studies) == ["GSE1", "GSE2"]
+    assert two_studies.query("select count(*) from fact.fact_gene_expression") == [(6,)]
+
+
+def test_it_works_with_run_test_and_ls(two_studies):
+    two_studies.dbt("seed")
+    two_studies.dbt("run", "--select", "study:GSE1")
+    two_studies.dbt("test", "--select", "study:GSE1", "--exclude-resource-type", "unit_test")
+    assert "fact_gene_expression" in two_studies.dbt("ls", "--select", "study:GSE1")
+
+
+def test_retry_keeps_to_the_study(two_studies):
+    """A build that fails in the middle is finished for the same study by `dbt retry`."""
+
+    def set_snapshot(text):
+        with duckdb.connect(str(two_studies.path)) as connection:
+            connection.execute("update staging.batch set config_snapshot = ?", [text])
+
+    ((snapshot,),) = two_studies.query("select distinct config_snapshot from staging.batch")
+    two_studies.dbt("seed")
+    set_snapshot("this is not JSON")
+    two_studies.dbt("run", "--select", "study:GSE2", succeeds=False)
+    set_snapshot(snapshot)
+    two_studies.dbt("retry")
+    assert built(two_studies) == ["GSE2"]
+    assert two_studies.query("select count(*) from fact.fact_gene_expression") == [(6,)]
+
+
+@pytest.mark.parametrize("selection", ["study:a;drop", "study:'x'", "study:GSE*"])
+def test_what_is_no_accession_is_refused(two_studies, selection):
+    output = two_studies.dbt("build", "--select", selection, succeeds=False)
+    assert "54041 STUDY_SELECTION_INVALID" in output
+
+
+def test_full_refresh_is_refused(two_studies):
+    output = two_studies.dbt("build", "--full-refresh", "--select", "study:GSE1", succeeds=False)
+    assert "54041 STUDY_SELECTION_INVALID" in output
