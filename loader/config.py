@@ -116,7 +116,9 @@ def load_config(path: Path | None) -> PipelineConfig:
         _invalid(path, mark, _explain(first))
 
 
-def _invalid(path: Path, mark: yaml.Mark | None, found: str, expected: str | None = None) -> NoReturn:
+def _invalid(
+    path: Path, mark: yaml.Mark | None, found: str, expected: str | None = None
+) -> NoReturn:
     raise LoaderError(
         "CONFIG_INVALID",
         found,

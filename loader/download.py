@@ -44,7 +44,13 @@ class Download(ABC):
                 if name.endswith(".gz"):
                     file = stack.enter_context(gzip.open(file))
                 yield file
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            gzip.BadGzipFile,
+            EOFError,
+        ) as error:
             raise LoaderError(
                 "EXTRACTION_CORRUPT_ARCHIVE",
                 f"the compressed data end early or are damaged ({error})",
@@ -87,7 +93,9 @@ class Download(ABC):
 
     def matrices(self) -> list[str]:
         """Accessions that the download has a matrix for: `X/X.tsv`, plain or gzipped."""
-        stems = (PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names)
+        stems = (
+            PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names
+        )
         return [stem.name for stem in stems if stem.parent.name == stem.name]
 
 
@@ -113,14 +121,18 @@ class ZipDownload(Download):
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
             raise LoaderError(
-                "EXTRACTION_CORRUPT_ARCHIVE", f"this is not a whole zip file ({error})", file=str(path)
+                "EXTRACTION_CORRUPT_ARCHIVE",
+                f"this is not a whole zip file ({error})",
+                file=str(path),
             ) from error
         members = [member.filename for member in self._zip.infolist() if not member.is_dir()]
         for member in members:
             parts = PurePosixPath(member.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
                 raise LoaderError(
-                    "EXTRACTION_UNSAFE_ARCHIVE", f"the zip holds the path '{member}'", file=str(path)
+                    "EXTRACTION_UNSAFE_ARCHIVE",
+                    f"the zip holds the path '{member}'",
+                    file=str(path),
                 )
         # Some tools pack the folder, not its content.
         roots = [name.removesuffix(METADATA) for name in members if _is_metadata(name)]

@@ -97,7 +97,8 @@ class StudyLoader:
     reporter: Reporter
 
     def __call__(self, sources: list[StudySource]) -> bool:
-        return all([self._try(source) for source in sources])
+        loaded = [self._try(source) for source in sources]
+        return all(loaded)
 
     def _try(self, source: StudySource) -> bool:
         try:
@@ -176,9 +177,7 @@ class StudyLoader:
             summary = load.restage(key.batch_id, config.snapshot())
             load.put_metadata(key, metadata.to_json())
             unit = _require_unit(load, matrix, metadata, config, summary)
-        self.reporter.step(
-            key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit
-        )
+        self.reporter.step(key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit)
 
     def _with_progress(
         self, accession: str, chunks: Iterator[pa.RecordBatch]
@@ -206,7 +205,8 @@ def _check_samples(
         if sample not in in_matrix | in_metadata:
             raise LoaderError(
                 "CONFIG_INVALID",
-                f"studies.{metadata.accession}.{setting} names {sample}, which the study does not have",
+                f"studies.{metadata.accession}.{setting} names {sample}, "
+                "which the study does not have",
                 file=matrix.label,
                 action="Correct the accession in pipeline.yaml",
             )
@@ -252,7 +252,7 @@ def _require_unit(
     if unit is None:
         raise LoaderError(
             "UNIT_UNDETECTED",
-            f"technology {technology}, processed by {metadata.processor_name or 'several or none'}, "
+            f"technology {technology}, processor {metadata.processor_name or 'none or several'}, "
             f"values {summary.value_min} to {summary.value_max}: the unit cannot be told",
             file=matrix.label,
             line=2,

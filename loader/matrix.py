@@ -59,8 +59,12 @@ class MatrixSummary:
             return
         self.zero_count += pc.sum(pc.equal(values, 0.0)).as_py()
         extremes = pc.min_max(values).as_py()
-        self.value_min = min(extremes["min"], math.inf if self.value_min is None else self.value_min)
-        self.value_max = max(extremes["max"], -math.inf if self.value_max is None else self.value_max)
+        self.value_min = min(
+            extremes["min"], math.inf if self.value_min is None else self.value_min
+        )
+        self.value_max = max(
+            extremes["max"], -math.inf if self.value_max is None else self.value_max
+        )
         if self.is_whole_numbers:
             self.is_whole_numbers = pc.all(pc.equal(values, pc.floor(values))).as_py()
 
@@ -243,5 +247,3 @@ def read_matrix(download: Download, accession: str, skip_samples: Collection[str
             )
         columns[sample] = column
     return Matrix(download, name, header, skip_samples)
-
-

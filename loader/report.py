@@ -6,7 +6,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import rich.console
 import rich.progress
@@ -85,7 +85,7 @@ class JsonReporter(Reporter):
 class TextReporter(Reporter):
     """For people: a progress bar a study, then a line for what became of it."""
 
-    _SENTENCES = {
+    _SENTENCES: ClassVar = {
         "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",

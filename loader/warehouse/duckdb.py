@@ -184,7 +184,12 @@ class DuckDBStudyLoad(StudyLoad):
     ) -> str | None:
         technology_word = self._macros.technology("technology")
         expression = self._macros.unit_tag(
-            "configured", technology_word, "processor", "value_max", "is_whole_numbers", "zero_count"
+            "configured",
+            technology_word,
+            "processor",
+            "value_max",
+            "is_whole_numbers",
+            "zero_count",
         )
         (unit,) = self._cursor.execute(
             f"""
@@ -235,5 +240,3 @@ def _connect(path: str) -> duckdb.DuckDBPyConnection:
             file=path,
             action="Close the program that holds the file, or check the profile's path",
         ) from error
-
-

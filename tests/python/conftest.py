@@ -42,7 +42,10 @@ class Study:
     sample_fields: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def tsv(self) -> str:
-        lines = [["Gene", *self.samples], *([g, *v] for g, v in zip(self.genes, self.values, strict=True))]
+        lines = [
+            ["Gene", *self.samples],
+            *([g, *v] for g, v in zip(self.genes, self.values, strict=True)),
+        ]
         return "".join("\t".join(line) + "\n" for line in lines)
 
     def metadata(self) -> dict[str, object]:
@@ -82,7 +85,9 @@ class Study:
         """Write the download folder; return it."""
         (folder / self.accession).mkdir(parents=True)
         (folder / self.accession / f"{self.accession}.tsv").write_text(self.tsv(), encoding="utf-8")
-        (folder / "aggregated_metadata.json").write_text(json.dumps(self.metadata()), encoding="utf-8")
+        (folder / "aggregated_metadata.json").write_text(
+            json.dumps(self.metadata()), encoding="utf-8"
+        )
         return folder
 
     def write_gzipped(self, folder: Path) -> Path:

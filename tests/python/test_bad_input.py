@@ -148,9 +148,9 @@ def test_a_truncated_zip(warehouse, tmp_path, share, code):
 
 
 def test_a_zip_with_a_damaged_matrix(warehouse, tmp_path):
-    path = Study(
-        genes=[f"G{i}" for i in range(500)], values=[["1", "2", "3"]] * 500
-    ).write_zip(tmp_path / "d.zip")
+    path = Study(genes=[f"G{i}" for i in range(500)], values=[["1", "2", "3"]] * 500).write_zip(
+        tmp_path / "d.zip"
+    )
     with zipfile.ZipFile(path) as archive:
         offset = archive.getinfo("GSE1/GSE1.tsv").header_offset
     raw = bytearray(path.read_bytes())
@@ -160,7 +160,9 @@ def test_a_zip_with_a_damaged_matrix(warehouse, tmp_path):
     assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1006)
 
 
-@pytest.mark.parametrize("member", ["../evil.tsv", "/etc/evil", "a/../../evil", "..\\evil", "C:/evil"])
+@pytest.mark.parametrize(
+    "member", ["../evil.tsv", "/etc/evil", "a/../../evil", "..\\evil", "C:/evil"]
+)
 def test_a_zip_with_a_path_that_climbs_out(warehouse, tmp_path, member):
     path = Study().write_zip(tmp_path / "d.zip")
     with zipfile.ZipFile(path, "a") as archive:
@@ -204,7 +206,9 @@ def test_a_configuration_with_an_unknown_key(warehouse, tmp_path):
     assert not warehouse.path.exists()
 
 
-@pytest.mark.parametrize("setting", ["illness_overrides: {GSMX: CONTROL}", "skip_samples: [GSMX]", "exclude: [GSMX]"])
+@pytest.mark.parametrize(
+    "setting", ["illness_overrides: {GSMX: CONTROL}", "skip_samples: [GSMX]", "exclude: [GSMX]"]
+)
 def test_a_configuration_that_names_a_sample_the_study_does_not_have(warehouse, tmp_path, setting):
     folder = Study().write(tmp_path / "d")
     config = tmp_path / "pipeline.yaml"

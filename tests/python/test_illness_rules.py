@@ -19,18 +19,40 @@ PIECES = [
 
 
 def expected(title):
-    return next((label for rule, label in RULES if re.search(rule, title, re.IGNORECASE)), "UNKNOWN")
+    return next(
+        (label for rule, label in RULES if re.search(rule, title, re.IGNORECASE)), "UNKNOWN"
+    )
 
 
 def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):
     dice = random.Random(20240919)
     titles = ["".join(dice.choices(PIECES, k=dice.randint(1, 9))) for _ in range(20_000)]
-    titles += ["post_sepsis", "sepsis_1", "septic-shock", "septicshock", "no--sepsis", "no  sepsis", "Non-Sepsis"]
+    titles += [
+        "post_sepsis",
+        "sepsis_1",
+        "septic-shock",
+        "septicshock",
+        "no--sepsis",
+        "no  sepsis",
+        "Non-Sepsis",
+    ]
     samples = [f"S{i}" for i in range(len(titles))]
     study = Study(samples=samples, genes=["G"], values=[["1"] * len(titles)], titles=titles)
     assert warehouse.loader("ingest", study.write(tmp_path / "d")).exit_code == 0
-    warehouse.dbt("build", "--select", "+stg_sample_illness", "--resource-type", "model", "--resource-type", "seed")
-    found = dict(warehouse.query("select sample_accession_code, illness_label from staging.stg_sample_illness"))
+    warehouse.dbt(
+        "build",
+        "--select",
+        "+stg_sample_illness",
+        "--resource-type",
+        "model",
+        "--resource-type",
+        "seed",
+    )
+    found = dict(
+        warehouse.query(
+            "select sample_accession_code, illness_label from staging.stg_sample_illness"
+        )
+    )
     wrong = {
         title: (found[sample], expected(title))
         for sample, title in zip(samples, titles, strict=True)

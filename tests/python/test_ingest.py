@@ -93,11 +93,18 @@ def test_a_folder_of_downloads_is_ingested_whole(warehouse, tmp_path):
     downloads = tmp_path / "downloads"
     downloads.mkdir()
     for number in range(1, 4):
-        Study(accession=f"GSE{number}", samples=[f"S{number}{c}" for c in "abc"]).write(downloads / f"d{number}")
+        Study(accession=f"GSE{number}", samples=[f"S{number}{c}" for c in "abc"]).write(
+            downloads / f"d{number}"
+        )
     Study(accession="GSE4").write_zip(downloads / "d4.zip")
     result = warehouse.loader("ingest", downloads)
     assert result.exit_code == 0
-    assert {event["study_accession"] for event in events(result, "staged")} == {"GSE1", "GSE2", "GSE3", "GSE4"}
+    assert {event["study_accession"] for event in events(result, "staged")} == {
+        "GSE1",
+        "GSE2",
+        "GSE3",
+        "GSE4",
+    }
 
 
 def test_study_restricts_to_accessions(warehouse, tmp_path):
@@ -120,7 +127,9 @@ def test_a_second_ingest_adds_nothing(warehouse, tmp_path):
 def test_a_new_unit_stages_the_batch_again_without_its_rows(warehouse, tmp_path):
     folder = Study().write(tmp_path / "d")
     warehouse.loader("ingest", folder)
-    config = config_file(tmp_path, "studies: {GSE1: {units: LOG2, illness_overrides: {GSM1: SEPSIS}}}")
+    config = config_file(
+        tmp_path, "studies: {GSE1: {units: LOG2, illness_overrides: {GSM1: SEPSIS}}}"
+    )
     again = warehouse.loader("ingest", folder, "--config", config)
     assert again.exit_code == 0
     assert [event["step"] for event in events(again)] == ["hashed", "restaged"]
@@ -206,7 +215,9 @@ def test_a_matrix_of_missing_values_needs_a_word_on_its_unit(warehouse, tmp_path
     assert events(warehouse.loader("ingest", folder), "failed")[0]["error_code"] == 54020
     config = config_file(tmp_path, "studies: {GSE1: {units: LOG2}}")
     assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
-    assert warehouse.query("select row_count, null_count, value_min from staging.batch") == [(6, 6, None)]
+    assert warehouse.query("select row_count, null_count, value_min from staging.batch") == [
+        (6, 6, None)
+    ]
 
 
 def test_five_thousand_samples(warehouse, tmp_path):

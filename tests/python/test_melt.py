@@ -58,7 +58,9 @@ class OneFile(Download):
 @pytest.fixture(scope="module")
 def file_warehouse(tmp_path_factory):
     path = tmp_path_factory.mktemp("melt") / "warehouse.duckdb"
-    with DuckDBWarehouse(DuckDBCredentials(database="warehouse", schema="main", path=str(path))) as open_file:
+    with DuckDBWarehouse(
+        DuckDBCredentials(database="warehouse", schema="main", path=str(path))
+    ) as open_file:
         yield open_file
 
 
@@ -77,7 +79,9 @@ def test_the_matrix_comes_back(
     samples, genes, values = matrix
     skipped = samples[1 : 1 + skip]
     lines = ["\t".join(["Gene", *samples])]
-    lines += ["\t".join([g, *(text for text, _ in row)]) for g, row in zip(genes, values, strict=True)]
+    lines += [
+        "\t".join([g, *(text for text, _ in row)]) for g, row in zip(genes, values, strict=True)
+    ]
     content = newline.join(lines) + (newline if ends_with_newline else "")
     source = read_matrix(
         OneFile((b"\xef\xbb\xbf" if bom else b"") + content.encode()), "X", skipped
@@ -85,16 +89,16 @@ def test_the_matrix_comes_back(
     summary = MatrixSummary(sample_count=len(source.samples))
     key = BatchKey("b", "X", MatrixFile("X.tsv", "h", 1))
 
-    class Undo(Exception):
+    class UndoError(Exception):
         pass
 
-    with pytest.raises(Undo), file_warehouse.load_study() as load:
+    with pytest.raises(UndoError), file_warehouse.load_study() as load:
         written = load.insert_rows(key, ROWS, source.melt(chunk_size, summary))
         rows = load._cursor.execute(
             "select gene_id, sample_accession_code, expression_value, line_no, study_accession_code,"
             " batch_id, file_name, file_hash from staging.expression_rows"
         ).fetchall()
-        raise Undo
+        raise UndoError
 
     expected = {
         (gene, sample): (number, line)

@@ -120,7 +120,10 @@ def test_the_panel_has_the_illness_of_its_labels(panel, shared_data):
         (row["study"], row["suggested_cohort"]) for row in labels
     )
     with (shared_data / "sepsis_panel" / "provenance.tsv").open() as file:
-        shapes = {row["study"]: int(row["genes"]) * int(row["samples"]) for row in csv.DictReader(file, delimiter="\t")}
+        shapes = {
+            row["study"]: int(row["genes"]) * int(row["samples"])
+            for row in csv.DictReader(file, delimiter="\t")
+        }
     assert fact_rows_by_study(panel) == shapes
 
 
@@ -137,7 +140,9 @@ def test_building_one_study_again_touches_no_other(panel, shared_data, tmp_path)
     samples_before = panel.query(samples)
     config = tmp_path / "pipeline.yaml"
     config.write_text(
-        PANEL_CONFIG.read_text().replace("GSE154918:\n    disease: SEPSIS\n    units: LOG2", "GSE154918:\n    units: TPM")
+        PANEL_CONFIG.read_text().replace(
+            "GSE154918:\n    disease: SEPSIS\n    units: LOG2", "GSE154918:\n    units: TPM"
+        )
     )
     panel.loader("ingest", shared_data / "sepsis_panel", "--config", config, "--study", "GSE154918")
 

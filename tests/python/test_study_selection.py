@@ -14,7 +14,10 @@ def two_studies(warehouse, tmp_path):
 
 
 def built(warehouse):
-    return [row[0] for row in warehouse.query("select study_accession_code from dim.dim_study order by 1")]
+    return [
+        row[0]
+        for row in warehouse.query("select study_accession_code from dim.dim_study order by 1")
+    ]
 
 
 @pytest.mark.parametrize(

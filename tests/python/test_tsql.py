@@ -50,7 +50,11 @@ def violations(sql: str, is_ours: bool) -> list[str]:
     """What sqlfluff finds; in SQL that dbt itself writes, only what it cannot parse."""
     linter = Linter(FluffConfig.from_path(str(PROJECT)))
     found = linter.lint_string(sql).get_violations()
-    return [f"{v.rule_code()} line {v.line_no}: {v.desc()}" for v in found if is_ours or v.rule_code() == "PRS"]
+    return [
+        f"{v.rule_code()} line {v.line_no}: {v.desc()}"
+        for v in found
+        if is_ours or v.rule_code() == "PRS"
+    ]
 
 
 def test_every_model_and_test_is_clean_tsql(compiled):
@@ -67,7 +71,17 @@ def test_every_model_and_test_is_clean_tsql(compiled):
 
 def test_no_duckdb_only_sql_is_left(compiled):
     """Words that DuckDB takes and T-SQL does not, which a lenient parser lets pass."""
-    words = ("json_extract", "json_each", "instr(", "log2(", "stddev_samp", " lateral ", "::", "now()", "boolean")
+    words = (
+        "json_extract",
+        "json_each",
+        "instr(",
+        "log2(",
+        "stddev_samp",
+        " lateral ",
+        "::",
+        "now()",
+        "boolean",
+    )
     for path in compiled.rglob("*.sql"):
         sql = path.read_text().lower()
         assert [word for word in words if word in sql] == [], path
@@ -83,4 +97,8 @@ def test_every_operation_is_clean_tsql(tmp_path, name):
 def test_a_macro_without_an_implementation_stops_the_compiler(tmp_path):
     """An engine that nobody wrote a macro for gets an error, never another engine's SQL."""
     with pytest.raises(AssertionError, match="no_such_function"):
-        dbt_compile(tmp_path, "--inline", "{{ adapter.dispatch('no_such_function', 'expression_warehouse')() }}")
+        dbt_compile(
+            tmp_path,
+            "--inline",
+            "{{ adapter.dispatch('no_such_function', 'expression_warehouse')() }}",
+        )
