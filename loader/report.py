@@ -104,6 +104,7 @@ class TextReporter(Reporter):
             rich.progress.TimeRemainingColumn(),
             console=self._out,
             transient=True,
+            disable=not self._out.is_terminal,
         )
         self._bars.start()
 

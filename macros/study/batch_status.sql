@@ -16,12 +16,17 @@ where batch_id in (
 {% endmacro %}
 
 
-{#- After: staged batches whose rows are in the fact are LOADED. -#}
+{#- After: staged batches whose values are all in the fact are LOADED. One that lacks some stays
+    STAGED, fails assert_fact_reconciles, and is tried anew by the next build. -#}
 {% macro mark_batches_loaded() %}
 update {{ source('staging', 'batch') }}
 set status = 'LOADED'
 where
     status = 'STAGED'
     and {{ is_selected_study('study_accession_code') }}
-    and batch_id in (select batch_id from {{ this }})
+    and row_count - null_count = (
+        select count(*)
+        from {{ this }} as f
+        where f.batch_id = {{ source('staging', 'batch') }}.batch_id
+    )
 {% endmacro %}

@@ -1,3 +1,5 @@
+{{ config(unique_key='disease_label') }}
+
 with incoming as (
     select
         cast(disease_label as {{ type_code(64) }}) as disease_label,

@@ -1,5 +1,7 @@
--- Genes of the batches that the fact does not have yet, and of the annotation seed: the others
--- are in this table already.
+{{ config(unique_key='gene_id') }}
+
+-- Genes of the annotation seed and of the batches that the fact does not have yet: the others are
+-- in this table already.
 with gene_ids as (
     select distinct r.gene_id
     from {{ source('staging', 'expression_rows') }} as r
@@ -10,11 +12,11 @@ with gene_ids as (
         and b.status = 'STAGED'
         {%- endif %}
     union
-    {% if is_incremental() %}
-    select gene_id from {{ this }}
-    {% else %}
     select gene_id from {{ ref('gene_annotation') }}
-    {% endif %}
+    {%- if is_incremental() %}
+    union
+    select gene_id from {{ this }}
+    {%- endif %}
 ),
 
 incoming as (

@@ -1,3 +1,5 @@
+{{ config(unique_key='illness_label') }}
+
 with incoming as (
     select
         cast(illness_label as {{ type_code(50) }}) as illness_label,

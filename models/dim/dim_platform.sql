@@ -1,12 +1,17 @@
--- One name an accession, over all studies: it does not depend on which study is selected.
-with platforms as (
+{{ config(unique_key='platform_accession') }}
+
+-- One row an accession, over all studies: it does not depend on which study is selected.
+with spellings as (
     select
         platform_accession,
-        min(platform_name) as platform_name,
-        min(manufacturer) as manufacturer,
-        min(measurement_technology) as measurement_technology
+        platform_name,
+        manufacturer,
+        measurement_technology,
+        row_number() over (
+            partition by platform_accession
+            order by platform_name, manufacturer, measurement_technology
+        ) as preference
     from {{ ref('stg_sample_platform') }}
-    group by platform_accession
 ),
 
 incoming as (
@@ -15,8 +20,8 @@ incoming as (
         p.platform_name,
         p.manufacturer,
         p.measurement_technology
-    from platforms as p
-    where exists (
+    from spellings as p
+    where p.preference = 1 and exists (
         select 1
         from {{ ref('stg_sample_platform') }} as s
         inner join {{ ref('stg_batch') }} as b on s.batch_id = b.batch_id

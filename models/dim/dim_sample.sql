@@ -1,3 +1,5 @@
+{{ config(unique_key='sample_accession_code') }}
+
 -- A sample can belong to several studies. The study that brought it first keeps it (of studies
 -- that come in one build, the first by accession), so that another study's load never changes it.
 with candidates as (
@@ -18,6 +20,11 @@ with candidates as (
     inner join {{ ref('dim_study') }} as st on s.study_accession_code = st.study_accession_code
     left join {{ this }} as e on s.sample_accession_code = e.sample_accession_code and st.study_key = e.study_key
     {%- endif %}
+    where
+        {{ is_selected_study('s.study_accession_code') }}
+        {%- if is_incremental() %}
+        or e.sample_key is not null
+        {%- endif %}
 ),
 
 incoming as (

@@ -1,3 +1,5 @@
+{{ config(unique_key='study_accession_code') }}
+
 with study_platforms as (
     select distinct
         batch_id,

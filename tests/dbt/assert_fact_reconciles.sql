@@ -1,5 +1,5 @@
--- 4005 LOAD_RECONCILIATION_FAILED: a current batch has more or fewer rows in the fact than its
--- matrix has values: genes x samples = fact rows + nulls.
+-- 4005 LOAD_RECONCILIATION_FAILED: a batch that a build has taken in has more or fewer rows in the
+-- fact than its matrix has values: genes x samples = fact rows + nulls.
 {{ config(severity='error') }}
 
 with fact_rows as (
@@ -21,8 +21,9 @@ select
     coalesce(f.row_count, 0) as fact_row_count,
     b.gene_count * b.sample_count - b.null_count as expected_row_count
 from {{ ref('stg_batch') }} as b
+inner join {{ ref('dim_study') }} as st on b.batch_id = st.current_batch_id
 left join fact_rows as f on b.batch_id = f.batch_id
 where
-    b.status in ('LOADED', 'PURGED')
+    st.study_unit_tag is not null
     and {{ is_selected_study('b.study_accession_code') }}
     and coalesce(f.row_count, 0) <> b.gene_count * b.sample_count - b.null_count

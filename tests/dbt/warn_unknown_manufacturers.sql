@@ -1,5 +1,5 @@
--- 3002 TRANSFORMATION_PLATFORM_NORMALIZATION_FAILED: seed platform_lookup has no line for a
--- platform. UNKNOWN, the platform of samples without one, needs none.
+-- 3002 TRANSFORMATION_PLATFORM_NORMALIZATION_FAILED: seed platform_lookup does not tell the
+-- manufacturer of a platform. UNKNOWN stands for samples without a platform and is left out.
 {{ config(severity='warn') }}
 
 select

@@ -278,3 +278,45 @@ def test_every_error_of_the_macros_is_in_the_catalog():
     used = set(re.findall(r"raise_error\((\d+), '([A-Z_]+)'", source))
     assert used
     assert used <= known
+
+
+def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
+    """Type 1: the dimension row is overwritten, keeps its key, and is not written twice."""
+    build = ("build", "--exclude-resource-type", "unit_test")
+    rows = "select sample_key, sample_title, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"
+    warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    warehouse.dbt(*build)
+    assert warehouse.query(rows) == [
+        (1, "healthy", "CONTROL"),
+        (2, "healthy", "CONTROL"),
+        (3, "healthy", "CONTROL"),
+    ]
+    warehouse.loader(
+        "ingest", Study(titles=["healthy", "septic shock", "healthy"]).write(tmp_path / "mended")
+    )
+    warehouse.dbt(*build)
+    assert warehouse.query(rows) == [
+        (1, "healthy", "CONTROL"),
+        (2, "septic shock", "SEPTIC_SHOCK"),
+        (3, "healthy", "CONTROL"),
+    ]
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(6,)]
+
+
+def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp_path):
+    """Both batches stay in the fact; the views show the one that was made last."""
+    build = ("build", "--exclude-resource-type", "unit_test")
+    warehouse.loader("ingest", Study().write(tmp_path / "old"))
+    warehouse.dbt(*build)
+    newer = Study(created_at="2025-01-01T00:00:00", values=[["7", "7", "7"], ["8", "8", "8"]])
+    warehouse.loader("ingest", newer.write(tmp_path / "new"))
+    warehouse.dbt(*build)
+    assert warehouse.query(
+        "select count(*), count(distinct batch_id) from fact.fact_gene_expression"
+    ) == [(12, 2)]
+    assert warehouse.query(
+        "select distinct expression_value_raw from analytics.vw_expression_long order by 1"
+    ) == [(7.0,), (8.0,)]
+    warehouse.loader("ingest", Study(created_at="2020-01-01T00:00:00").write(tmp_path / "older"))
+    warehouse.dbt(*build)
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]

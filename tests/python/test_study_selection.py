@@ -76,3 +76,37 @@ def test_what_is_no_accession_is_refused(two_studies, selection):
 def test_full_refresh_is_refused(two_studies):
     output = two_studies.dbt("build", "--full-refresh", "--select", "study:GSE1", succeeds=False)
     assert "54041 STUDY_SELECTION_INVALID" in output
+
+
+def test_a_sample_of_two_studies_is_kept_by_the_one_that_brings_it(warehouse, tmp_path):
+    """GSE2 is built alone first; GSE1, which shares a sample, must not lose or take it."""
+    for number, samples in ((1, ["SHARED", "A", "B"]), (2, ["SHARED", "C", "D"])):
+        study = Study(f"GSE{number}", samples=samples)
+        assert warehouse.loader("ingest", study.write(tmp_path / str(number))).exit_code == 0
+    owner = (
+        "select study_accession_code from dim.dim_sample inner join dim.dim_study using (study_key)"
+        " where sample_accession_code = 'SHARED'"
+    )
+    for selection in (["--select", "study:GSE2"], ["--select", "study:GSE1"], []):
+        warehouse.dbt("build", "--exclude-resource-type", "unit_test", *selection)
+        assert warehouse.query(owner) == [("GSE2",)]
+    assert warehouse.query(
+        "select study_accession_code, count(*) from fact.fact_gene_expression"
+        " inner join dim.dim_study using (study_key) group by all order by 1"
+    ) == [("GSE1", 6), ("GSE2", 6)]
+    assert warehouse.query("select distinct status from staging.batch") == [("LOADED",)]
+
+
+def test_rows_that_are_lost_are_reported_and_loaded_anew(warehouse, tmp_path):
+    """A batch counts as LOADED only while all its values are in the fact."""
+    assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("delete from fact.fact_gene_expression where expression_value_raw = 2")
+    assert "assert_fact_reconciles" in warehouse.dbt(
+        "test", "--select", "assert_fact_reconciles", succeeds=False
+    )
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("update staging.batch set status = 'STAGED'")
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(6,)]
