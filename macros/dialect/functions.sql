@@ -18,6 +18,15 @@
 {% macro duckdb__log2(x) %}log2({{ x }}){% endmacro %}
 
 
+{#- Natural logarithm of x > 0 (an error on both engines for x <= 0).
+    {{ ln('x') }}  ->  log(x)  |  ln(x) -#}
+{% macro ln(x) %}{{ return(adapter.dispatch('ln', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__ln(x) %}log({{ x }}){% endmacro %}
+
+{% macro duckdb__ln(x) %}ln({{ x }}){% endmacro %}
+
+
 {#- Place of the first `needle` in `haystack`, counted from 1; 0 where there is none. The
     needle is taken literally: no wildcards.
     {{ position_of("'b'", 'x') }}  ->  charindex('b', x)  |  instr(x, 'b') -#}
