@@ -1,0 +1,26 @@
+import click
+
+from bench.fact import compare_fact_builds
+from bench.ingest import compare_ingests, scale_ingest
+
+
+@click.group()
+def main() -> None:
+    """Measure the warehouse against its peers, in one run."""
+
+
+@main.command()
+@click.option("--genes", default=20_000, show_default=True)
+@click.option("--samples", default=500, show_default=True)
+@click.option("--repeats", default=3, show_default=True, help="Runs of each; medians are shown.")
+@click.option("--quick", is_flag=True, help="2,000 genes × 100 samples, once: does it all run?")
+def ingest(genes: int, samples: int, repeats: int, quick: bool) -> None:
+    """Ingest and fact build of a generated study."""
+    if quick:
+        genes, samples, repeats = 2_000, 100, 1
+    compare_ingests(genes, samples, repeats)
+    compare_fact_builds(genes, samples, repeats)
+    scale_ingest(genes, [max(1, samples * tenths // 10) for tenths in (1, 5, 10, 20, 40)])
+
+
+main(prog_name="python -m bench")

@@ -1,0 +1,94 @@
+"""Ingest against its peers, and how it grows."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import rich.console
+import rich.table
+
+from bench.data import study
+from bench.measure import Measurement, measure
+from bench.peers import PEERS
+
+LOADER = "python -m loader ingest"
+console = rich.console.Console(width=110)
+
+
+def median(runs: list[Measurement]) -> Measurement:
+    return Measurement(
+        statistics.median(run.seconds for run in runs), max(run.peak_mib for run in runs)
+    )
+
+
+def run_loader(folder: Path, scratch: Path) -> Measurement:
+    return measure("bench.loader_run", folder, warehouse=scratch / "loader.duckdb")
+
+
+def start_up_seconds() -> float:
+    """From the shell to where the loader starts to work."""
+    start = time.perf_counter()
+    code = "import dbt.cli.main, loader.cli; from loader.warehouse import duckdb, profile, target"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - start
+
+
+def compare_ingests(genes: int, samples: int, repeats: int) -> None:
+    """Print seconds, rows/s and peak memory of the loader and each peer, and their ratios."""
+    folder = study(genes, samples)
+    matrix = next(folder.glob("*/*.tsv"))
+    runs: dict[str, list[Measurement]] = {name: [] for name in [LOADER, *PEERS]}
+    matrix.read_bytes()
+    for repeat in range(repeats):
+        names = list(runs)
+        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
+            with tempfile.TemporaryDirectory() as scratch:
+                if name == LOADER:
+                    runs[name].append(run_loader(folder, Path(scratch)))
+                else:
+                    peer = measure(
+                        "bench.peers", name, matrix, warehouse=Path(scratch) / "peer.duckdb"
+                    )
+                    runs[name].append(peer)
+    medians = {name: median(measured) for name, measured in runs.items()}
+    own = medians[LOADER].seconds
+    table = rich.table.Table(title=f"Ingest of {genes:,} genes × {samples:,} samples")
+    for column in ("", "seconds", "rows/s", "peak MiB", "loader / peer"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    for name, result in medians.items():
+        table.add_row(
+            name,
+            f"{result.seconds:.2f}",
+            f"{genes * samples / result.seconds:,.0f}",
+            f"{result.peak_mib:,.0f}",
+            "" if name == LOADER else f"{own / result.seconds:.2f}",
+        )
+    console.print(table)
+    console.print(
+        f"Medians of {repeats}, {os.cpu_count()} cores. The loader also hashes and checks the file "
+        f"and keeps the register.\nIts start-up (interpreter and imports) is not in it: "
+        f"{start_up_seconds():.2f} s."
+    )
+
+
+def scale_ingest(genes: int, sample_counts: list[int]) -> None:
+    """Print how time and memory grow with the number of values."""
+    table = rich.table.Table(title=f"Growth of ingest: {genes:,} genes")
+    for column in ("samples", "values", "seconds", "seconds / million", "peak MiB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for samples in sample_counts:
+        with tempfile.TemporaryDirectory() as scratch:
+            run = run_loader(study(genes, samples), Path(scratch))
+        values = genes * samples
+        table.add_row(
+            f"{samples:,}",
+            f"{values:,}",
+            f"{run.seconds:.2f}",
+            f"{run.seconds / values * 1e6:.3f}",
+            f"{run.peak_mib:,.0f}",
+        )
+    console.print(table)

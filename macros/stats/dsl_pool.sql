@@ -1,0 +1,76 @@
+{#- Random-effects meta-analysis of each group of studies, after DerSimonian & Laird (1986), as
+    CTEs of a `with` chain. The last is <name>, a row a group; those before it are the steps,
+    each a macro with its formula in its header.
+
+    name        prefix of the CTEs and name of the last
+    relation    a relation or an earlier CTE, a row a study and group
+    group_by    list of its columns
+    theta, se   its columns of estimates and standard errors; a study with a null, or with an
+                se not above 0, does not take part
+
+    with components as (…),
+    {{ dsl_pool('ss', 'components', ['pair_key'], 'dz', 'dz_se') }}
+    select * from ss
+
+    components                 ss
+    pair_key | dz   | dz_se    pair_key | k | theta_re | se_re | q   | tau2  | i2    | p    | …
+    7        | 0.5  | 0.2      7        | 2 | 0.2625   | 0.196 | 3.2 | 0.055 | 68.75 | 0.18 | …
+    7        | 0.1  | 0.1
+
+    column                       what                                           null
+    group columns
+    k                            studies that took part, 1 or more
+    theta_re, se_re              pooled estimate and its standard error
+    ci_low, ci_high              95 % interval, theta_re -+ 1.96 se_re
+    q, q_p, i2, tau2             heterogeneity; 0, 1, 0, 0 for one study
+    z, p                         theta_re / se_re, two-sided p
+    hk_se, hk_ci_low, hk_ci_high Hartung & Knapp (2001), t with k - 1 degrees   k < 2
+    hk_p                         two-sided p of theta_re / hk_se                k < 2, or hk_se = 0
+    pi_low, pi_high              95 % prediction interval                       k < 3
+    hk_adhoc_se                  Hartung-Knapp, never below se_re               k < 2
+
+    A group without any such study has no row. The relation is read three times, so where it is
+    dear to compute and the engine expands CTEs in place (SQL Server), let it be a table.
+
+    The steps join the rows to the sums of their group, rather than carry the sums in windows:
+    for 200,000 groups of 10 studies DuckDB needs a third to a half of the time where the rows
+    lie sorted by group, and somewhat less where they do not. -#}
+{% macro dsl_pool(name, relation, group_by, theta, se) -%}
+{{ random_effects(name, relation, group_by, theta, se) }},
+
+{{ name }}_heterogeneity as (
+    {{ heterogeneity(name ~ '_pooled_effect') }}
+),
+
+{{ name }}_hartung_knapp as (
+    {{ hartung_knapp(name ~ '_heterogeneity') }}
+),
+
+{{ name }}_prediction_interval as (
+    {{ prediction_interval(name ~ '_hartung_knapp') }}
+),
+
+{{ name }} as (
+    select
+        {{ group_columns(group_by, 'i') }},
+        i.k,
+        i.theta_re,
+        i.se_re,
+        i.theta_re - 1.959963984540054e0 * i.se_re as ci_low,
+        i.theta_re + 1.959963984540054e0 * i.se_re as ci_high,
+        i.q,
+        i.q_p,
+        i.i2,
+        i.tau2,
+        i.z,
+        {{ two_sided_normal_p('i.z') }} as p,
+        i.hk_se,
+        i.theta_re - i.hk_t975 * i.hk_se as hk_ci_low,
+        i.theta_re + i.hk_t975 * i.hk_se as hk_ci_high,
+        case when i.hk_z is not null then {{ two_sided_t_p('i.hk_z', 'i.df') }} end as hk_p,
+        i.pi_low,
+        i.pi_high,
+        i.hk_adhoc_se
+    from {{ name }}_prediction_interval as i
+)
+{%- endmacro %}

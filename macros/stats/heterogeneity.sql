@@ -1,0 +1,16 @@
+{#- How far the studies of each group differ beyond their standard errors: the p of Cochran's Q
+    (chi-square with k - 1 degrees of freedom) and I^2 = 100 max(0, (Q - (k - 1)) / Q), the
+    share of the variation, in percent, that is not sampling error (Higgins & Thompson 2002).
+    For one study p is 1 and I^2 is 0. A select; the columns of `pooled`, q_p and i2.
+
+    pooled_effect           {{ heterogeneity('pooled_effect') }}
+    pair_key | k | q        pair_key | k | q   | q_p   | i2
+    7        | 2 | 3.2      7        | 2 | 3.2 | 0.074 | 68.75
+    8        | 1 | 0        8        | 1 | 0   | 1     | 0 -#}
+{% macro heterogeneity(pooled) -%}
+    select
+        p.*,
+        case when p.k > 1 then {{ chi_square_sf('p.q', 'p.df') }} else 1e0 end as q_p,
+        case when p.q > p.df then (p.q - p.df) / p.q * 1e2 else 0e0 end as i2
+    from {{ pooled }} as p
+{%- endmacro %}
