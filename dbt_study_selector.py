@@ -8,6 +8,7 @@ name starts with `dbt_` and that has a list `plugins`, and does so before it rea
 import re
 from collections.abc import Iterator
 
+from dbt.flags import get_flags
 from dbt.graph.graph import UniqueId
 from dbt.graph.selector_methods import MethodManager, MethodName, SelectorMethod
 from dbt.plugins.manager import dbtPlugin
@@ -21,6 +22,12 @@ class StudySelectorMethod(SelectorMethod):
 
     def search(self, included_nodes: set[UniqueId], selector: str) -> Iterator[UniqueId]:
         """Yield every node; raise DbtRuntimeError where `selector` is not an accession."""
+        excluded = " ".join(getattr(get_flags(), "EXCLUDE", None) or ())
+        if "study:" in excluded or self.arguments:
+            raise DbtRuntimeError(
+                "54041 STUDY_SELECTION_INVALID: study: stands in --select alone, as"
+                " study:ACCESSION; select the studies that you want"
+            )
         if not ACCESSION.fullmatch(selector):
             raise DbtRuntimeError(
                 f"54041 STUDY_SELECTION_INVALID: '{selector}' is not a study accession;"

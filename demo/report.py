@@ -11,7 +11,6 @@ from rich.table import Table
 
 from demo.design import PLANTED_PAIRS, STUDIES
 from loader.errors import LoaderError
-from loader.project import project_dir
 from loader.warehouse.macros import project_macros
 from loader.warehouse.profile import read_profile
 
@@ -109,7 +108,7 @@ def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
             f"target '{profile.target_name}' is of the type {profile.credentials.type}; "
             "this report reads DuckDB",
         )
-    path = project_dir() / profile.credentials.path
+    path = Path(profile.credentials.path)
     schema_name = project_macros("duckdb").schema_name
     try:
         with duckdb.connect(str(path), read_only=True) as connection:

@@ -1,6 +1,7 @@
 """The command line: `python -m loader COMMAND`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -57,11 +58,16 @@ def ingest_command(
             reporter.failed(None, error)
             sys.exit(1)
 
-        def open_target() -> object:
+        def open_target(tell_waiting: Callable[[str], None]) -> object:
             # dbt takes a second to import; a wrong path should be told at once.
             from loader.warehouse.target import open_warehouse
 
-            return open_warehouse(target)
+            return open_warehouse(target, tell_waiting)
 
-        if not ingest(paths, accessions, config, open_target, reporter):
+        try:
+            done = ingest(paths, accessions, config, open_target, reporter)
+        except KeyboardInterrupt:
+            reporter.waiting("interrupted: nothing of the studies under way was kept")
+            sys.exit(130)
+        if not done:
             sys.exit(1)

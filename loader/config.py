@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from loader.errors import LoaderError
 from loader.project import read_seed
@@ -57,7 +57,9 @@ class StudyConfig(_Strict):
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""
-        return json.dumps(self.model_dump(), sort_keys=True)
+        settings = self.model_dump()
+        lists = {name: sorted(value) for name, value in settings.items() if isinstance(value, list)}
+        return json.dumps(settings | lists, sort_keys=True)
 
     def named_samples(self) -> dict[str, str]:
         """Each sample that the configuration names → the setting that names it."""
@@ -81,6 +83,12 @@ class PipelineConfig(_Strict):
 
     defaults: Defaults = Field(default_factory=Defaults)
     studies: dict[str, StudyConfig] = Field(default_factory=dict)
+    _path: Path | None = PrivateAttr(default=None)
+
+    @property
+    def label(self) -> str:
+        """How the user knows the file."""
+        return str(self._path or "pipeline.yaml")
 
     def study(self, accession: str) -> StudyConfig:
         """The configuration of a study; the defaults where the file does not name it."""
@@ -99,21 +107,30 @@ def load_config(path: Path | None) -> PipelineConfig:
         raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file", file=str(path))
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        if root is None:
+            return PipelineConfig()
+        _refuse_repeated_keys(path, root)
+        document = _construct(root)
     except UnicodeDecodeError as error:
         raise LoaderError(
             "EXTRACTION_ENCODING_ERROR", f"byte {error.start} is not UTF-8", file=str(path)
         ) from error
+    except OSError as error:
+        raise LoaderError(
+            "EXTRACTION_FILE_UNREADABLE", str(error.strerror), file=str(path)
+        ) from error
     except yaml.MarkedYAMLError as error:
-        _invalid(path, error.problem_mark, f"this is not YAML: {error.problem}")
-    if root is None:
-        return PipelineConfig()
-    _refuse_repeated_keys(path, root)
+        _invalid(path, error.problem_mark, f"this is not plain YAML: {error.problem}")
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        _invalid(path, None, f"this is not plain YAML: {error}")
     try:
-        return PipelineConfig.model_validate(_construct(root))
+        config = PipelineConfig.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         mark = _find(root, first["loc"]).start_mark
         _invalid(path, mark, _explain(first))
+    config._path = path
+    return config
 
 
 def _invalid(
@@ -148,6 +165,8 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                _invalid(path, key.start_mark, "a key is a list or a mapping")
             if key.value in seen:
                 _invalid(path, key.start_mark, f"the key '{key.value}' stands twice")
             seen.add(key.value)

@@ -56,6 +56,8 @@ class Download(ABC):
                 f"the compressed data end early or are damaged ({error})",
                 file=self.label(name),
             ) from error
+        except OSError as error:
+            raise _unreadable(self.label(name), error) from error
         except (NotImplementedError, RuntimeError) as error:
             if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
                 raise
@@ -119,7 +121,7 @@ class ZipDownload(Download):
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except zipfile.BadZipFile as error:
             raise LoaderError(
                 "EXTRACTION_CORRUPT_ARCHIVE",
                 f"this is not a whole zip file ({error})",
@@ -152,38 +154,61 @@ def _is_metadata(name: str) -> bool:
     return PurePosixPath(name).name == METADATA
 
 
-def find_downloads(path: Path) -> list[Download]:
-    """The downloads at a path: the download itself, or those in a folder of downloads.
+def find_downloads(path: Path) -> list[Path]:
+    """The downloads at a path: the path itself, or what looks like one in a folder of downloads.
 
-    Raises LoaderError 1001 where the path does not exist or holds no download, and 1005 or 1006
-    for a zip that is not fit to be read.
+    Raises LoaderError 1001 where the path does not exist or holds nothing like a download.
     """
-    if not path.exists():
-        raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
-    if path.is_file():
-        if path.suffix != ".zip":
+    try:
+        if not path.exists():
+            raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
+        if path.is_file() or (path / METADATA).is_file():
+            return [path]
+        found = [
+            child
+            for child in sorted(path.iterdir())
+            if _is_zip(child) or (child / METADATA).is_file()
+        ]
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    if not found:
+        raise _without_metadata(path)
+    return found
+
+
+def open_download(path: Path) -> Download:
+    """Open one download, a folder or a zip.
+
+    Raises LoaderError 1001 or 1002 where it is none, and 1005, 1006 or 1007 for one that is not
+    fit to be read.
+    """
+    try:
+        if path.is_dir():
+            return FolderDownload(path)
+        if not _is_zip(path):
             raise LoaderError(
                 "EXTRACTION_INVALID_FORMAT",
                 "this is neither a folder nor a zip",
                 file=str(path),
                 expected="a refine.bio download: the zip, or the folder it unpacks to",
+                action="Name the zip as refine.bio sent it, or the folder it unpacks to",
             )
         if path.stat().st_size == 0:
             raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=str(path))
         download = ZipDownload(path)
-        if METADATA not in download.names:
-            raise _without_metadata(path)
-        return [download]
-    if (path / METADATA).is_file():
-        return [FolderDownload(path)]
-    children = [
-        child
-        for child in sorted(path.iterdir())
-        if child.suffix == ".zip" or (child / METADATA).is_file()
-    ]
-    if not children:
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    if METADATA not in download.names:
         raise _without_metadata(path)
-    return [download for child in children for download in find_downloads(child)]
+    return download
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
+def _unreadable(label: str, error: OSError) -> LoaderError:
+    return LoaderError("EXTRACTION_FILE_UNREADABLE", str(error.strerror or error), file=label)
 
 
 def _without_metadata(path: Path) -> LoaderError:

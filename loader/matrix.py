@@ -120,19 +120,20 @@ class Matrix:
             )
 
     def _blocks(self, file: BinaryIO, chunk_size: int) -> Iterator[pa.RecordBatch]:
-        width = len(self.header)
+        """Whole lines, a block at a time. pyarrow's own streaming reader would read 32 blocks
+        ahead, which takes more memory than all the rest."""
+        file.readline()
+        while block := file.read(chunk_size * _BYTES_PER_VALUE):
+            yield self._parse(block + file.readline())
+
+    def _parse(self, lines: bytes) -> pa.RecordBatch:
         keep = [str(i) for i, name in enumerate(self.header) if name not in self.skip_samples]
-        first_line = len(file.readline())
-        sample_of_lines = first_line + len(file.readline())
-        file.seek(0)
         try:
-            yield from pyarrow.csv.open_csv(
-                pa.PythonFile(file, mode="r"),
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(lines),
                 read_options=pyarrow.csv.ReadOptions(
-                    column_names=["gene", *map(str, range(width))],
-                    skip_rows=1,
-                    # A line must fit in a block.
-                    block_size=max(chunk_size * _BYTES_PER_VALUE, 4 * sample_of_lines),
+                    column_names=["gene", *map(str, range(len(self.header)))],
+                    block_size=len(lines),
                 ),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter="\t", quote_char=False, ignore_empty_lines=False
@@ -145,9 +146,9 @@ class Matrix:
                 ),
             )
         except pa.ArrowInvalid as error:
-            # An empty body is no block at all; melt says so.
-            if "Empty CSV file" not in str(error):
-                raise diagnose(self.download, self.name, self.header, reason=str(error)) from error
+            raise diagnose(self.download, self.name, self.header, reason=str(error)) from error
+        (block,) = table.combine_chunks().to_batches()
+        return block
 
     def _check_genes(self, genes: pa.Array, line: int, first_lines: dict[str, int]) -> None:
         for offset, gene in enumerate(genes.to_pylist()):

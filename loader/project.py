@@ -9,7 +9,7 @@ from pathlib import Path
 @functools.cache
 def project_dir() -> Path:
     """The folder with dbt_project.yml: DBT_PROJECT_DIR, else this package's own project."""
-    return Path(os.environ.get("DBT_PROJECT_DIR") or Path(__file__).parent.parent).resolve()
+    return Path(os.environ.get("DBT_PROJECT_DIR") or Path(__file__).parent.parent).absolute()
 
 
 @functools.cache

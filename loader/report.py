@@ -32,7 +32,11 @@ class Reporter(ABC):
         """A study, or something before any study, failed."""
 
     @abstractmethod
-    def begin_rows(self, study: str, total: int | None) -> Any:
+    def waiting(self, what: str) -> None:
+        """Nothing moves until something else is done."""
+
+    @abstractmethod
+    def begin_rows(self, study: str) -> Any:
         """Rows start to move; returns what `advance` wants."""
 
     @abstractmethod
@@ -75,7 +79,10 @@ class JsonReporter(Reporter):
             action=error.action,
         )
 
-    def begin_rows(self, study: str, total: int | None) -> None:
+    def waiting(self, what: str) -> None:
+        self._log.warning("waiting", step="waiting", what=what)
+
+    def begin_rows(self, study: str) -> None:
         return None
 
     def advance(self, task: Any, rows: int) -> None:
@@ -99,9 +106,8 @@ class TextReporter(Reporter):
         self._bars = rich.progress.Progress(
             rich.progress.TextColumn("{task.description:<12}"),
             rich.progress.BarColumn(),
-            rich.progress.TaskProgressColumn(),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TimeRemainingColumn(),
+            rich.progress.TextColumn("{task.completed:,.0f} values"),
+            rich.progress.TimeElapsedColumn(),
             console=self._out,
             transient=True,
             disable=not self._out.is_terminal,
@@ -115,8 +121,11 @@ class TextReporter(Reporter):
     def failed(self, study: str | None, error: LoaderError) -> None:
         self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)
 
-    def begin_rows(self, study: str, total: int | None) -> rich.progress.TaskID:
-        return self._bars.add_task(study, total=total)
+    def waiting(self, what: str) -> None:
+        self._err.print(what, markup=False)
+
+    def begin_rows(self, study: str) -> rich.progress.TaskID:
+        return self._bars.add_task(study, total=None)
 
     def advance(self, task: rich.progress.TaskID, rows: int) -> None:
         self._bars.advance(task, rows)

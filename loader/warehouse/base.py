@@ -37,7 +37,7 @@ class StudyLoad(ABC):
         """Remove the staged rows of a batch that is staged again."""
 
     @abstractmethod
-    def insert_rows(self, key: BatchKey, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+    def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         """Stream rows of the schema matrix.ROWS into staging.expression_rows; return how many.
 
         An error that `rows` raises comes out as it is.

@@ -2,7 +2,8 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -10,8 +11,7 @@ import tenacity
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from loader.errors import LoaderError
-from loader.matrix import MatrixSummary
-from loader.project import project_dir
+from loader.matrix import ROWS, MatrixSummary
 from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 from loader.warehouse.macros import project_macros
 
@@ -19,47 +19,52 @@ _SETTINGS = {
     # Rows carry their line, so their order in the file says nothing.
     "preserve_insertion_order": "false",
     # A stream of rows needs no more; DuckDB alone would let finished blocks pile up.
-    "memory_limit": "256MB",
+    "memory_limit": "128MB",
 }
 
 # How long to wait for another process (a load, a dbt build) to close the file.
-_LOCK_TIMEOUT_S = 600
+_LOCK_TIMEOUT_S = 300
 
 
 class DuckDBWarehouse(Warehouse):
     """The file of a duckdb target.
 
-    Raises LoaderError 4001 where the file cannot be opened, or stays locked by another process.
+    Raises LoaderError 4001 where the file cannot be opened, or stays locked by another process,
+    and 4006 for a path that is no file.
     """
 
-    def __init__(self, credentials: DuckDBCredentials) -> None:
+    def __init__(
+        self, credentials: DuckDBCredentials, tell_waiting: Callable[[str], None] = print
+    ) -> None:
+        self._path = credentials.path
+        if self._path == ":memory:" or self._path.startswith("md:"):
+            raise LoaderError(
+                "LOAD_TARGET_UNSUPPORTED",
+                f"the path of the target is {self._path}",
+                expected="a file",
+            )
         self._macros = project_macros("duckdb")
-        self._path = project_dir() / credentials.path
-        self._connection = _connect(str(self._path))
-        for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
-            self._connection.execute(f"set {setting} = '{value}'")
-        self._connection.execute(self._macros.create_staging())
+        self._connection = _connect(self._path, tell_waiting)
+        with self._named_errors():
+            for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
+                self._connection.execute(f"set {setting} = '{value}'")
+            self._connection.execute(self._macros.create_staging())
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
-        row = (
-            self._connection.cursor()
-            .execute(
-                f"""
-                select b.status, b.config_snapshot, m.metadata_json
-                from {self._staging}.batch as b
-                inner join {self._staging}.study_metadata as m using (batch_id)
-                where b.batch_id = ?
-                """,
-                [batch_id],
-            )
-            .fetchone()
-        )
+        query = f"""
+            select b.status, b.config_snapshot, m.metadata_json
+            from {self._staging}.batch as b
+            inner join {self._staging}.study_metadata as m using (batch_id)
+            where b.batch_id = ?
+        """
+        with self._named_errors():
+            row = self._connection.cursor().execute(query, [batch_id]).fetchone()
         return RegisteredBatch(*row) if row else None
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
-        cursor = self._connection.cursor()
-        try:
+        with self._named_errors():
+            cursor = self._connection.cursor()
             cursor.begin()
             try:
                 yield DuckDBStudyLoad(cursor, self._macros)
@@ -67,8 +72,13 @@ class DuckDBWarehouse(Warehouse):
                 cursor.rollback()
                 raise
             cursor.commit()
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
         except duckdb.Error as error:
-            raise LoaderError("LOAD_WRITE_FAILED", str(error), file=str(self._path)) from error
+            raise LoaderError("LOAD_WRITE_FAILED", str(error), file=self._path) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -81,7 +91,7 @@ class DuckDBWarehouse(Warehouse):
 class DuckDBStudyLoad(StudyLoad):
     """One transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: object) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
         self._cursor = cursor
         self._macros = macros
         self._staging = macros.schema_name("staging")
@@ -91,7 +101,7 @@ class DuckDBStudyLoad(StudyLoad):
             f"delete from {self._staging}.expression_rows where batch_id = ?", [batch_id]
         )
 
-    def insert_rows(self, key: BatchKey, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+    def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         failures: list[BaseException] = []
 
         def keep_failure() -> Iterator[pa.RecordBatch]:
@@ -103,7 +113,7 @@ class DuckDBStudyLoad(StudyLoad):
                 raise
 
         # The statement reads this variable by its name.
-        melted_rows = pa.RecordBatchReader.from_batches(schema, keep_failure())  # noqa: F841
+        melted_rows = pa.RecordBatchReader.from_batches(ROWS, keep_failure())  # noqa: F841
         try:
             written = self._cursor.execute(
                 f"""
@@ -138,27 +148,56 @@ class DuckDBStudyLoad(StudyLoad):
     ) -> None:
         self._cursor.execute(
             f"""
-            insert or replace into {self._staging}.batch
-            values (?, ?, ?, ?, ?, try_cast(? as timestamp), ?, ?, ?, ?, ?, ?, ?, ?, ?, 'STAGED', ?)
+            insert into {self._staging}.batch by name
+            select
+                $batch_id as batch_id,
+                $study as study_accession_code,
+                $file_name as file_name,
+                $file_hash as file_hash,
+                $file_size as file_size,
+                try_cast($created_at as timestamp) as created_at,
+                $staged_at as staged_at,
+                $row_count as row_count,
+                $gene_count as gene_count,
+                $sample_count as sample_count,
+                $null_count as null_count,
+                $zero_count as zero_count,
+                $value_min as value_min,
+                $value_max as value_max,
+                $is_whole_numbers as is_whole_numbers,
+                'STAGED' as status,
+                $config_snapshot as config_snapshot
+            on conflict (batch_id) do update set
+                staged_at = excluded.staged_at,
+                row_count = excluded.row_count,
+                gene_count = excluded.gene_count,
+                sample_count = excluded.sample_count,
+                null_count = excluded.null_count,
+                zero_count = excluded.zero_count,
+                value_min = excluded.value_min,
+                value_max = excluded.value_max,
+                is_whole_numbers = excluded.is_whole_numbers,
+                status = excluded.status,
+                config_snapshot = excluded.config_snapshot
             """,
-            [
-                key.batch_id,
-                key.study_accession,
-                key.file.name,
-                key.file.sha256,
-                key.file.size,
-                created_at,
-                _utc_now(),
-                summary.row_count,
-                summary.gene_count,
-                summary.sample_count,
-                summary.null_count,
-                summary.zero_count,
-                summary.value_min,
-                summary.value_max,
-                summary.is_whole_numbers,
-                config_snapshot,
-            ],
+            {
+                "batch_id": key.batch_id,
+                "study": key.study_accession,
+                "file_name": key.file.name,
+                "file_hash": key.file.sha256,
+                "file_size": key.file.size,
+                "created_at": created_at,
+                "staged_at": _utc_now(),
+                "row_count": summary.row_count,
+                "gene_count": summary.gene_count,
+                "sample_count": summary.sample_count,
+                "null_count": summary.null_count,
+                "zero_count": summary.zero_count,
+                "value_min": summary.value_min,
+                "value_max": summary.value_max,
+                "is_whole_numbers": summary.is_whole_numbers,
+                "config_snapshot": config_snapshot,
+            },
         )
 
     def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
@@ -217,26 +256,32 @@ def _utc_now() -> datetime.datetime:
 
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_exception(_is_locked),
-    wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
-    stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
-    reraise=True,
-)
-def _connect_when_free(path: str) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(path)
+def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
+    """Open the file, once no other process has it open."""
 
+    def tell_once(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 1:
+            tell_waiting(
+                f"waiting for another process to close {path}, at most {_LOCK_TIMEOUT_S} s"
+            )
 
-def _connect(path: str) -> duckdb.DuckDBPyConnection:
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_locked),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
+        before_sleep=tell_once,
+        reraise=True,
+    )
     try:
-        return _connect_when_free(path)
+        return retrying(duckdb.connect, path)
     except duckdb.Error as error:
+        action = "Close the program that holds the file" if _is_locked(error) else None
         raise LoaderError(
             "LOAD_CONNECTION_FAILED",
             f"the warehouse cannot be opened: {error}",
             file=path,
-            action="Close the program that holds the file, or check the profile's path",
+            action=action,
         ) from error

@@ -47,5 +47,6 @@ def read_profile(target: str | None = None) -> Profile:
             "LOAD_CONNECTION_FAILED",
             " ".join(str(error).split()),
             file=str(folder / "profiles.yml"),
-            action="Copy profiles.example.yml to profiles.yml and set the target there",
+            action="Check the target; without a profile, copy profiles.example.yml to "
+            f"{project_dir() / 'profiles.yml'}",
         ) from error

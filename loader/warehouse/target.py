@@ -1,12 +1,18 @@
 """Opens the target of the dbt profile."""
 
+from collections.abc import Callable
+
 from loader.errors import LoaderError
 from loader.warehouse.base import Warehouse
 from loader.warehouse.profile import read_profile
 
 
-def open_warehouse(target: str | None = None) -> Warehouse:
+def open_warehouse(
+    target: str | None = None, tell_waiting: Callable[[str], None] = print
+) -> Warehouse:
     """Open a target of the dbt profile (the profile's default without a name).
+
+    tell_waiting  takes a sentence for the user where another process holds the warehouse
 
     Raises LoaderError 4001 where the profile or the target cannot be read or opened, and 4006
     for a type of target that the loader cannot write to.
@@ -15,7 +21,7 @@ def open_warehouse(target: str | None = None) -> Warehouse:
     if profile.credentials.type == "duckdb":
         from loader.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(profile.credentials)
+        return DuckDBWarehouse(profile.credentials, tell_waiting)
     raise LoaderError(
         "LOAD_TARGET_UNSUPPORTED",
         f"target '{profile.target_name}' is of the type {profile.credentials.type}",

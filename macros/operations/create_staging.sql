@@ -32,6 +32,7 @@
     value_max float(53) null,
     is_whole_numbers {{ type_flag() }} not null,
     status {{ type_code(16) }} not null,
+    loaded_at {{ type_instant() }} null,
     config_snapshot {{ type_text() }} not null
 {% endmacro %}
 

@@ -1,80 +1,75 @@
 {#- The upper tail of chi-square at q with an integer number df >= 1 of degrees of freedom: the
     incomplete gamma Q(a, x) with a = df/2, x = q/2. Relative error below 1e-11 for df up to
     1000 and results >= 1e-300, 0 for smaller ones; 1 for q <= 0; null for null and for df < 1.
-    A scalar expression without joins; arguments are SQL expressions and stand several times in
-    the text.
+    A scalar expression without joins; arguments are SQL expressions (in parentheses where
+    there is an operator in them) and stand several times in the text.
 
     q    | df  | result
     0    | 3   | 1
     3.84 | 1   | 0.05004352124870519
     20   | 10  | 0.029252688076961075
-    900  | 100 | 1.1e-128
+    900  | 100 | 6.92991655911e-129
 
-    The tail is computed where it is the smaller one, so that it keeps its digits: Q itself for
-    q > df, else P = 1 - Q.
+    df < 16: the closed form, a sum of positive terms (NIST DLMF 8.8.2 and 8.4.4-8.4.8),
+    even df: exp(-x) (1 + q/2 (1 + q/4 (1 + q/6 (…)))) with df/2 terms,
+    odd df:  erfc(sqrt x) + exp(-x) sqrt(2 q / pi) (1 + q/3 (1 + q/5 (…))) with (df-1)/2 terms.
 
-    1. F = x^a exp(-x) / Gamma(a), with Gamma(a) = Gamma(b) / (a (a+1) … (a+7)) and Stirling's
-       series for b = a + 8 (NIST DLMF 5.11.1).
+    df >= 16: the smaller one of Q (where q > df) and P = 1 - Q, so that it keeps its digits, is
+    F times an integral.
+    1. F = x^a exp(-x) / Gamma(a) by Stirling's series (DLMF 5.11.1).
     2. Q / F = integral(0, inf) g(r) dr and P / F = integral(-inf, 0) g(r) dr with
        g(r) = exp(a r - x (exp(r) - 1)), from v = x exp(r) in the definition (DLMF 8.2.1): both
-       smooth and positive, of a width near 1 / (|x - a| + 3.3 sqrt a). They are taken to where
-       g < 1e-17 by a Gauss-Legendre rule of 28 points in y on (0, 1), with
-       r = 157.1426 (0.7622 y - 1.3163 y^2 + 1.5541 y^3) / s, s = q - df +- 4.7045 sqrt(df);
-       the list below holds r s and the weight times s of each point.
-    3. For df < 8 and q < 8, where g falls too slowly for that rule, the power series
-       P / F = (1 + x/(a+1) (1 + x/(a+2) (1 + …))) / a (DLMF 8.7.1), 28 terms. -#}
+       smooth and positive, of a width near 1 / (|x - a| + sqrt a). They are taken to where g is
+       nothing by a Gauss-Legendre rule of 24 points in y on (0, 1), with
+       r = 110.6092 (0.8479 y - 1.0044 y^2 + 1.1565 y^3) / s, s = q - df +- 4.1772 sqrt(df);
+       `points` holds r s and the weight times |s| of each point. -#}
 {% macro chi_square_sf(q, df) -%}
 {%- set points = [
-    (0.2123952276326343, 0.5430798080741472), (1.1018207511199012, 1.2253533388683542),
-    (2.634006004240706, 1.8210279124134765), (4.702747496642667, 2.293930284754564),
-    (7.174902924105021, 2.626650634623623), (9.910267230353199, 2.8227473160531407),
-    (12.78292692273427, 2.9070716981576314), (15.701572122973875, 2.9233521016726915),
-    (18.62608042314859, 2.929214675670951), (21.57804419921073, 2.9891593629486155),
-    (24.643564874026577, 3.1662634770587683), (27.96750177671099, 3.5135525568396893),
-    (31.739343624789363, 4.066041252588618), (36.17185837484549, 4.834398264559347),
-    (41.47456149154483, 5.801032966287441), (47.824722970918295, 6.9191532764052),
-    (55.33903036718958, 8.115030739487812), (64.04908937031156, 9.293363171593118),
-    (73.88366166725852, 10.345284930010026), (84.6599359224852, 11.158276933863558),
-    (96.08526099941714, 11.627005771100462), (107.76972940793891, 11.66399851546598),
-    (119.24889164076326, 11.209051640250173), (130.01482525388772, 10.236381073795354),
-    (139.5528895148929, 8.758737090902379), (147.38086845484935, 6.828020261701738),
-    (153.08695388733094, 4.5324120584154395), (156.36387707031412, 1.993008886437703)
+    (0.22504304555727192, 0.5754288627142071), (1.1675683590532848, 1.298738236945262),
+    (2.7924180204204094, 1.9325691971017442), (4.991398305725736, 2.443236087650997),
+    (7.63399901630418, 2.8200577549980017), (10.591206122953436, 3.0767187901890085),
+    (13.75922067860931, 3.249294310098828), (17.079200726381526, 3.3903430381171735),
+    (20.54943441175569, 3.5598619272770287), (24.227441827426393, 3.8144471410140204),
+    (28.22102826776017, 4.196327442080149), (32.66903440291847, 4.724005749417598),
+    (37.71418972489843, 5.3860520669254734), (43.47182191537003, 6.139161817412541),
+    (49.9989975791741, 6.910988419903728), (57.268834873250924, 7.607564837029044),
+    (65.15419697850162, 8.124446831877279), (73.4238100572062, 8.360141064792195),
+    (81.75220695044706, 8.230008745511862), (89.74300683332055, 7.678717359730029),
+    (96.96316943937322, 6.689470535646405), (102.9842823022181, 5.288667814963006),
+    (107.42591373322271, 3.5453544240420554), (109.99629966900224, 1.5675975445623678)
 ] -%}
-{%- set f = 'greatest(1e0, ' ~ df ~ ')' -%}
-{#- q within the range where nothing over- or underflows: the results beyond are 1 and 0. -#}
-{%- set x2 = 'least(greatest(1e-300, ' ~ q ~ '), 1e1 * ' ~ f ~ ' + 4e3)' -%}
-{%- set b = '(5e-1 * ' ~ f ~ ' + 8e0)' -%}
-{%- set width = '(' ~ x2 ~ ' - ' ~ f ~ ' + case when ' ~ q ~ ' > ' ~ df ~ ' then 4.7045e0 else -4.7045e0 end * sqrt(' ~ f ~ '))' -%}
-{%- set stirling = polynomial('1e0 / (' ~ b ~ ' * ' ~ b ~ ')', [
-    '1e0 / 12e0', '-1e0 / 360e0', '1e0 / 1260e0', '-1e0 / 1680e0', '1e0 / 1188e0', '-691e0 / 360360e0', '1e0 / 156e0'
-]) ~ ' / ' ~ b -%}
-{%- set exponent = '5e-1 * ' ~ f ~ ' * ' ~ ln('5e-1 * ' ~ x2 ~ ' / ' ~ b) ~ ' - 5e-1 * ' ~ x2 ~ ' + ' ~ b ~ ' - ' ~ stirling -%}
-{%- set series = namespace(text='1e0') -%}
-{%- for start in (22, 15, 8, 1) -%}
-    {#- Terms start to start + 6, and their last times the terms that follow. -#}
-    {%- set last = namespace(text='1e0') -%}
-    {%- set block = namespace(text='1e0') -%}
-    {%- for k in range(start, start + 7) -%}
-        {%- set last.text = last.text ~ ' * ' ~ x2 ~ ' / (' ~ f ~ ' + ' ~ (2 * k) ~ 'e0)' -%}
-    {%- endfor -%}
-    {%- for k in range(start + 5, start - 1, -1) -%}
-        {%- set block.text = '(1e0 + ' ~ x2 ~ ' / (' ~ f ~ ' + ' ~ (2 * k) ~ 'e0) * ' ~ block.text ~ ')' -%}
-    {%- endfor -%}
-    {%- set series.text = '(' ~ block.text ~ ' + ' ~ last.text ~ ' * ' ~ series.text ~ ')' -%}
+{#- q and df where nothing over- or underflows; the results beyond are 1 and 0. -#}
+{%- set x2 = 'least(greatest(1e-300, ' ~ q ~ '), 1e12)' -%}
+{%- set f = 'greatest(16e0, ' ~ df ~ ')' -%}
+{#- The sums of the closed form; a factor that df does not reach is 0. -#}
+{%- set even = namespace(text='1e0') -%}
+{%- set odd = namespace(text='1e0') -%}
+{%- for i in range(6, 0, -1) -%}
+    {%- set even.text = '(1e0 + greatest(0e0, sign(' ~ df ~ ' - ' ~ (2 * i + 1) ~ ')) * ' ~ q ~ ' / ' ~ (2 * i) ~ 'e0 * ' ~ even.text ~ ')' -%}
+    {%- set odd.text = '(1e0 + greatest(0e0, sign(' ~ df ~ ' - ' ~ (2 * i + 2) ~ ')) * ' ~ q ~ ' / ' ~ (2 * i + 1) ~ 'e0 * ' ~ odd.text ~ ')' -%}
 {%- endfor -%}
+{%- set s = '(' ~ x2 ~ ' - ' ~ f ~ ' + case when ' ~ q ~ ' > ' ~ df ~ ' then 4.1772e0 else -4.1772e0 end * sqrt(' ~ f ~ '))' -%}
+{%- set stirling = polynomial('4e0 / (' ~ f ~ ' * ' ~ f ~ ')', [
+    '1e0 / 12e0', '-1e0 / 360e0', '1e0 / 1260e0', '-1e0 / 1680e0', '1e0 / 1188e0', '-691e0 / 360360e0', '1e0 / 156e0'
+]) ~ ' * 2e0 / ' ~ f -%}
+{%- set exponent = '5e-1 * (' ~ f ~ ' * ' ~ ln(x2 ~ ' / ' ~ f) ~ ' - ' ~ x2 ~ ' + ' ~ f ~ ') - ' ~ stirling -%}
 (
-    case when {{ q }} > {{ df }} and ({{ df }} >= 8 or {{ q }} >= 8) then 0e0 when {{ q }} is not null and {{ df }} >= 1 then 1e0 end
-    + case when {{ q }} > {{ df }} and ({{ df }} >= 8 or {{ q }} >= 8) then 1e0 else -1e0 end
+    case
+        when {{ q }} is null or {{ df }} is null or {{ df }} < 1 then null
+        when {{ df }} >= 16 then case when {{ q }} > {{ df }} then 0e0 else 1e0 end
+        when {{ q }} <= 0e0 then 1e0
+        when {{ q }} > 14e2 + 5e0 * {{ df }} then 0e0
+        when {{ df }} in (2, 4, 6, 8, 10, 12, 14)
+            then exp(-2.5e-1 * {{ q }}) * {{ even.text }} * exp(-2.5e-1 * {{ q }})
+        else {{ two_sided_normal_p('sqrt(' ~ q ~ ')') }}
+            + greatest(0e0, sign({{ df }} - 2)) * exp(-2.5e-1 * {{ q }}) * sqrt({{ q }} * 6.366197723675814e-1) * {{ odd.text }} * exp(-2.5e-1 * {{ q }})
+    end
+    + case when {{ df }} < 16 then 0e0 when {{ q }} > {{ df }} then 1e0 else -1e0 end
     * case when {{ exponent }} < -7e2 then 0e0 else exp({{ exponent }}) end
-    * sqrt({{ b }} * 1.5915494309189534e-1)
-    {%- for k in range(8) %} * (({{ f }} + {{ 2 * k }}e0) / ({{ f }} + 16e0)){% endfor %}
-    * (
-        case when {{ df }} < 8 and {{ q }} < 8 then 2e0 / {{ f }} * {{ series.text }} else 0e0 end
-        + case when {{ df }} < 8 and {{ q }} < 8 then 0e0 else 1e0 end / abs({{ width }}) * (
-            {%- for r, weight in points %}
-            {{ '+ ' if not loop.first }}{{ weight }}e0 * exp(greatest(-7e2, 5e-1 * ({{ f }} * ({{ r }}e0 / {{ width }}) - {{ x2 }} * (exp({{ r }}e0 / {{ width }}) - 1e0))))
-            {%- endfor %}
-        )
+    * sqrt({{ f }} * 7.957747154594767e-2) / abs({{ s }}) * (
+        {%- for r, weight in points %}
+        {{ '+ ' if not loop.first }}{{ weight }}e0 * exp(greatest(-6e2, 5e-1 * ({{ f }} * ({{ r }}e0 / {{ s }}) - {{ x2 }} * (exp({{ r }}e0 / {{ s }}) - 1e0))))
+        {%- endfor %}
     )
 )
 {%- endmacro %}

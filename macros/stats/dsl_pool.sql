@@ -34,7 +34,7 @@
 
     The steps join the rows to the sums of their group, rather than carry the sums in windows:
     for 200,000 groups of 10 studies DuckDB needs a third to a half of the time where the rows
-    lie sorted by group, and somewhat less where they do not. -#}
+    lie sorted by group, and half to four fifths where they do not. -#}
 {% macro dsl_pool(name, relation, group_by, theta, se) -%}
 {{ random_effects(name, relation, group_by, theta, se) }},
 

@@ -1,32 +1,42 @@
 {#- Hooks of the expression fact. They run in one transaction with its insert, so a batch is
-    LOADED exactly when its rows are in the fact, whatever interrupts the build; on an engine
+    LOADED exactly when its values are in the fact, whatever interrupts the build; on an engine
     that commits the insert first, the batch stays STAGED and the next build replaces its rows. -#}
 
 {#- Before: rows of batches that are staged again (a corrected unit, another choice of samples,
     an interrupted build) make room. -#}
 {% macro remove_restaged_batches() %}
-{%- if is_incremental() %}
-delete from {{ this }}
+{%- if is_incremental() -%}
+{{ remove_restaged_batches_from(this) }}
+{%- endif -%}
+{% endmacro %}
+
+{% macro remove_restaged_batches_from(fact) %}
+delete from {{ fact }}
 where batch_id in (
-    select batch_id
-    from {{ source('staging', 'batch') }}
-    where status = 'STAGED' and {{ is_selected_study('study_accession_code') }}
+    select b.batch_id
+    from {{ ref('stg_batch') }} as b
+    where b.status = 'STAGED' and {{ is_selected_study('b.study_accession_code') }}
 )
-{%- endif %}
 {% endmacro %}
 
 
 {#- After: staged batches whose values are all in the fact are LOADED. One that lacks some stays
     STAGED, fails assert_fact_reconciles, and is tried anew by the next build. -#}
 {% macro mark_batches_loaded() %}
+{{ mark_batches_loaded_into(this) }}
+{% endmacro %}
+
+{% macro mark_batches_loaded_into(fact) %}
 update {{ source('staging', 'batch') }}
-set status = 'LOADED'
+set
+    status = 'LOADED',
+    loaded_at = {{ utc_now() }}
 where
     status = 'STAGED'
     and {{ is_selected_study('study_accession_code') }}
     and row_count - null_count = (
         select count(*)
-        from {{ this }} as f
+        from {{ fact }} as f
         where f.batch_id = {{ source('staging', 'batch') }}.batch_id
     )
 {% endmacro %}

@@ -21,7 +21,8 @@ select
     f.batch_id,
     f.etl_created_date
 from {{ ref('fact_gene_expression') }} as f
-inner join {{ ref('dim_study') }} as st on f.study_key = st.study_key and f.batch_id = st.current_batch_id
+inner join {{ ref('stg_loaded_batch') }} as b on f.batch_id = b.batch_id
+inner join {{ ref('dim_study') }} as st on f.study_key = st.study_key
 inner join {{ ref('dim_sample') }} as s on f.sample_key = s.sample_key
 inner join {{ ref('dim_gene') }} as g on f.gene_key = g.gene_key
 inner join {{ ref('dim_illness') }} as i on s.illness_key = i.illness_key

@@ -3,12 +3,14 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
+        full_refresh=false,
         pre_hook="{{ remove_restaged_batches() }}",
         post_hook="{{ mark_batches_loaded() }}"
     )
 }}
 
--- Batches to load: staged ones; on a first build all whose rows are still staged.
+-- Batches to load: staged ones; on a first build all whose rows are still staged. The table is
+-- never fully refreshed: it keeps superseded batches, and those whose staged rows are purged.
 with batches as (
     select
         b.batch_id,

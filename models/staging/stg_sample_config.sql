@@ -28,7 +28,7 @@ select
         end as {{ type_flag() }}
     ) as exclude_from_analysis
 from {{ ref('stg_sample') }} as s
-left join overrides as o on s.batch_id = o.batch_id and s.sample_accession_code = o.name
-left join included as i on s.batch_id = i.batch_id and s.sample_accession_code = i.content
-left join excluded as x on s.batch_id = x.batch_id and s.sample_accession_code = x.content
+left join overrides as o on s.batch_id = o.batch_id and s.sample_accession_code = cast(o.name as {{ type_code(50) }})
+left join included as i on s.batch_id = i.batch_id and s.sample_accession_code = cast(i.content as {{ type_code(50) }})
+left join excluded as x on s.batch_id = x.batch_id and s.sample_accession_code = cast(x.content as {{ type_code(50) }})
 left join listing as l on s.batch_id = l.batch_id

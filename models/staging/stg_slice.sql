@@ -2,7 +2,7 @@ with members as (
     select
         disease_key,
         technology,
-        concat(study_key, ':', current_batch_id, ':', {{ instant_text('staged_at') }}) as member
+        concat(study_key, ':', batch_id, ':', {{ instant_text('loaded_at') }}) as member
     from {{ ref('stg_slice_study') }}
 ),
 

@@ -13,9 +13,8 @@ select
     m.disease_key,
     s.study_technology as technology,
     s.study_key,
-    s.current_batch_id,
-    b.staged_at
+    b.batch_id,
+    b.loaded_at
 from mapped as m
 inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key
-inner join {{ ref('stg_batch') }} as b on s.current_batch_id = b.batch_id
-where b.status in ('LOADED', 'PURGED')
+inner join {{ ref('stg_loaded_batch') }} as b on s.study_accession_code = b.study_accession_code

@@ -36,8 +36,13 @@ def write(tmp_path: Path, text: str) -> Path:
         ("studies:\n  GSE1:\n    exclude: [A, B, A]\n", 3, "A stands twice"),
         ("studies:\n  GSE1:\n    units: TPM\n    units: CPM\n", 4, "'units' stands twice"),
         ("studies:\n  - GSE1\n", 1, "studies"),
-        ("studies: {GSE1: {units: [}\n", 1, "not YAML"),
-        ("a:\n\t- b\n", 2, "not YAML"),
+        ("studies: {GSE1: {units: [}\n", 1, "not plain YAML"),
+        ("studies: &a {b: *a}\n", None, "not plain YAML"),
+        ("a: \x07\n", None, "not plain YAML"),
+        ("? [1, 2]\n: 3\n", 1, "a key is a list"),
+        ("defaults: {chunk_size: !!python/object:x 1}\n", 1, "not plain YAML"),
+        ("defaults: {chunk_size: 2020-13-45}\n", None, "not plain YAML"),
+        ("a:\n\t- b\n", 2, "not plain YAML"),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
@@ -64,7 +69,7 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "studies: {}\n"])
 def test_an_empty_file_means_the_defaults(tmp_path, text):
-    assert load_config(write(tmp_path, text)) == load_config(None)
+    assert load_config(write(tmp_path, text)).model_dump() == load_config(None).model_dump()
 
 
 def test_equal_configurations_have_equal_snapshots():

@@ -16,7 +16,7 @@ from demo.design import CD86, GENES, MS4A4A, PLANTED_PAIRS, STUDIES, Study
 from demo.download import PLANTED_PAIRS_FILE, write_downloads
 from demo.report import TOP, planted_among, top_pairs
 from demo.simulate import simulate
-from loader.download import FolderDownload, find_downloads
+from loader.download import FolderDownload, find_downloads, open_download
 from loader.matrix import MatrixSummary, read_matrix
 from loader.metadata import AggregatedMetadata
 from loader.project import read_seed
@@ -116,7 +116,7 @@ def test_metadata_have_the_keys_of_a_download(folder: Path, study: Study) -> Non
 
 def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     surplus = []
-    for download in find_downloads(folder):
+    for download in map(open_download, find_downloads(folder)):
         metadata = AggregatedMetadata(download)
         study = metadata.study(metadata.accessions[0])
         surplus.append(len(study.experiment["sample_accession_codes"]) - len(study.samples))
@@ -133,7 +133,7 @@ def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     ],
 )
 def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: str) -> None:
-    download = next(d for d in find_downloads(folder) if d.path.name == accession)
+    download = open_download(folder / accession)
     assert isinstance(download, FolderDownload)
     assert download.matrices() == [accession]
     metadata = AggregatedMetadata(download).study(accession)

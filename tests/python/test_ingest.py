@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 
+import duckdb
 import pytest
 from conftest import PROJECT, Study, events
 
@@ -320,3 +322,82 @@ def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp
     warehouse.loader("ingest", Study(created_at="2020-01-01T00:00:00").write(tmp_path / "older"))
     warehouse.dbt(*build)
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
+
+
+def test_a_broken_download_in_a_folder_stops_no_other(warehouse, tmp_path):
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    Study().write(downloads / "good")
+    (downloads / "aaa").mkdir()
+    (downloads / "aaa" / "aggregated_metadata.json").write_text("{")
+    (downloads / "broken.zip").write_bytes(b"PK\x03\x04 cut")
+    result = warehouse.loader("ingest", downloads)
+    assert result.exit_code == 1
+    assert sorted(event["error_code"] for event in events(result, "failed")) == [1004, 1006]
+    assert [event["study_accession"] for event in events(result, "staged")] == ["GSE1"]
+
+
+def test_a_study_accession_that_dbt_could_not_select_is_refused(warehouse, tmp_path):
+    result = warehouse.loader("ingest", Study(accession="T 21").write(tmp_path / "d"))
+    assert events(result, "failed")[0]["error_code"] == 2006
+
+
+def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_path):
+    """A build that stops after the dimensions takes nothing out of the views."""
+    count = "select count(*) from analytics.vw_expression_export"
+    warehouse.loader("ingest", Study().write(tmp_path / "old"))
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
+    warehouse.dbt("run", "--select", "dim_study")
+    assert warehouse.query(count) == [(6,)]
+
+
+def test_a_full_refresh_keeps_superseded_batches(warehouse, tmp_path):
+    warehouse.loader("ingest", Study().write(tmp_path / "old"))
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
+    warehouse.dbt("build", "--exclude-resource-type", "unit_test", "--full-refresh")
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
+
+
+def test_the_order_of_a_list_in_the_configuration_says_nothing(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = config_file(tmp_path, "studies: {GSE1: {exclude: [GSM1, GSM2]}}")
+    warehouse.loader("ingest", folder, "--config", config)
+    config = config_file(tmp_path, "studies: {GSE1: {exclude: [GSM2, GSM1]}}")
+    assert events(warehouse.loader("ingest", folder, "--config", config))[-1]["step"] == "skipped"
+
+
+def test_a_snapshot_of_another_version_is_understood(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    warehouse.loader("ingest", folder)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("""update staging.batch set config_snapshot = '{"old_key": 1}'""")
+    assert events(warehouse.loader("ingest", folder))[-1]["step"] == "restaged"
+
+
+def test_interrupted_by_the_user_nothing_is_kept(warehouse, tmp_path):
+    genes = [f"G{i}" for i in range(20_000)]
+    study = Study("GSE1", [f"A{i}" for i in range(300)], genes, [["1.25"] * 300] * 20_000)
+    config = config_file(tmp_path, "defaults: {chunk_size: 10000}")
+    process = warehouse.loader_process("ingest", study.write(tmp_path / "d"), "--config", config)
+    assert json.loads(process.stdout.readline())["step"] == "hashed"
+    process.send_signal(signal.SIGINT)
+    output, stderr = process.communicate()
+    assert process.returncode == 130
+    assert json.loads(output.splitlines()[-1])["what"].startswith("interrupted")
+    assert "Traceback" not in stderr
+    assert warehouse.query("select count(*) from staging.batch") == [(0,)]
+
+
+def test_a_path_that_is_no_file_is_refused(warehouse, tmp_path):
+    warehouse.env["EXPRESSION_WAREHOUSE_DB"] = ":memory:"
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    assert events(result, "failed")[0]["error_code"] == 4006
+
+
+def test_a_folder_that_is_not_there_is_told_at_once(warehouse, tmp_path):
+    """Even where its name holds the word lock."""
+    warehouse.env["EXPRESSION_WAREHOUSE_DB"] = str(tmp_path / "clock" / "w.duckdb")
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    assert events(result, "failed")[0]["error_code"] == 4001

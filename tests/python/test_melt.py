@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loader.batch import MatrixFile
 from loader.download import Download
-from loader.matrix import ROWS, MatrixSummary, read_matrix
+from loader.matrix import MatrixSummary, read_matrix
 from loader.values import NULL_VALUES
 from loader.warehouse.base import BatchKey
 from loader.warehouse.duckdb import DuckDBWarehouse
@@ -93,7 +93,7 @@ def test_the_matrix_comes_back(
         pass
 
     with pytest.raises(UndoError), file_warehouse.load_study() as load:
-        written = load.insert_rows(key, ROWS, source.melt(chunk_size, summary))
+        written = load.insert_rows(key, source.melt(chunk_size, summary))
         rows = load._cursor.execute(
             "select gene_id, sample_accession_code, expression_value, line_no, study_accession_code,"
             " batch_id, file_name, file_hash from staging.expression_rows"

@@ -73,6 +73,18 @@ def test_what_is_no_accession_is_refused(two_studies, selection):
     assert "54041 STUDY_SELECTION_INVALID" in output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--exclude", "study:GSE1"),
+        ("--select", "study:GSE1", "--exclude", "study:GSE2"),
+        ("--select", "study.x:GSE1"),
+    ],
+)
+def test_other_places_of_the_method_are_refused(two_studies, arguments):
+    assert "54041 STUDY_SELECTION_INVALID" in two_studies.dbt("build", *arguments, succeeds=False)
+
+
 def test_full_refresh_is_refused(two_studies):
     output = two_studies.dbt("build", "--full-refresh", "--select", "study:GSE1", succeeds=False)
     assert "54041 STUDY_SELECTION_INVALID" in output

@@ -1,7 +1,7 @@
 """T-SQL without a server: every model, test and operation is compiled for SQL Server, as a first
 build and as a later one, then parsed and linted by sqlfluff with the rules of .sqlfluff.
 
-What is not run here: the T-SQL itself. `make test-sqlserver` runs it where there is a server.
+What is not run here: the T-SQL itself. No SQL Server was at hand.
 """
 
 import os
@@ -15,7 +15,8 @@ from sqlfluff.core import FluffConfig, Linter
 
 OPERATIONS = {
     "create_staging": "{{ create_staging() }}",
-    "mark_batches_loaded": "{{ mark_batches_loaded() }}",
+    "remove_restaged_batches": "{{ remove_restaged_batches_from('fact.fact_gene_expression') }}",
+    "mark_batches_loaded": "{{ mark_batches_loaded_into('fact.fact_gene_expression') }}",
 }
 
 

@@ -1,0 +1,19 @@
+with loaded as (
+    select
+        batch_id,
+        study_accession_code,
+        loaded_at,
+        row_number() over (
+            partition by study_accession_code
+            order by created_at desc, staged_at desc, batch_id asc
+        ) as recency
+    from {{ source('staging', 'batch') }}
+    where loaded_at is not null and status in ('STAGED', 'LOADED', 'PURGED')
+)
+
+select
+    batch_id,
+    study_accession_code,
+    loaded_at
+from loaded
+where recency = 1
