@@ -105,7 +105,7 @@ fisher as (
 ),
 
 -- 4. The study's contrasts: how much stronger the pair is co-expressed in septic shock.
-components as {{ 'materialized ' if target.type == 'duckdb' }}(
+components as {{ materialized() }}(
     select
         f.*
         {%- for contrast, cohort in contrasts.items() %},
@@ -149,7 +149,7 @@ estimates as (
 
 {{ dsl_pool('pooled', 'estimates', metric, 'theta', 'se') }},
 
-agreement as {{ 'materialized ' if target.type == 'duckdb' }}(
+agreement as {{ materialized() }}(
     {{ consistency('contrast_estimates', metric, 'theta', 'se', 'pooled') }}
 ),
 
