@@ -60,9 +60,12 @@
         when {{ q }} <= 0e0 then 1e0
         when {{ q }} > 14e2 + 5e0 * {{ df }} then 0e0
         when {{ df }} in (2, 4, 6, 8, 10, 12, 14)
-            then exp(-2.5e-1 * {{ q }}) * {{ even.text }} * exp(-2.5e-1 * {{ q }})
-        else {{ two_sided_normal_p('sqrt(' ~ q ~ ')') }}
+            then least(1e0, exp(-2.5e-1 * {{ q }}) * {{ even.text }} * exp(-2.5e-1 * {{ q }}))
+        else least(
+            1e0,
+            {{ two_sided_normal_p('sqrt(' ~ q ~ ')') }}
             + greatest(0e0, sign({{ df }} - 2)) * exp(-2.5e-1 * {{ q }}) * sqrt({{ q }} * 6.366197723675814e-1) * {{ odd.text }} * exp(-2.5e-1 * {{ q }})
+        )
     end
     + case when {{ df }} < 16 then 0e0 when {{ q }} > {{ df }} then 1e0 else -1e0 end
     * case when {{ exponent }} < -7e2 then 0e0 else exp({{ exponent }}) end

@@ -67,7 +67,7 @@
         i.hk_se,
         i.theta_re - i.hk_t975 * i.hk_se as hk_ci_low,
         i.theta_re + i.hk_t975 * i.hk_se as hk_ci_high,
-        case when i.hk_z is not null then {{ two_sided_t_p('i.hk_z', 'i.df') }} end as hk_p,
+        {{ two_sided_t_p('i.hk_z', 'i.df') }} as hk_p,
         i.pi_low,
         i.pi_high,
         i.hk_adhoc_se

@@ -10,7 +10,7 @@
 {% macro heterogeneity(pooled) -%}
     select
         p.*,
-        case when p.k > 1 then {{ chi_square_sf('p.q', 'p.df') }} else 1e0 end as q_p,
+        coalesce({{ chi_square_sf('p.q', 'p.df') }}, 1e0) as q_p,
         case when p.q > p.df then (p.q - p.df) / p.q * 1e2 else 0e0 end as i2
     from {{ pooled }} as p
 {%- endmacro %}

@@ -58,16 +58,15 @@
     {%- set sum.text = '(1e0 + (' ~ f ~ ' + ' ~ (2 * k + 1) ~ 'e0) / (' ~ f ~ ' + ' ~ (2 * k + 2) ~ 'e0) / ' ~ u ~ ' * ' ~ sum.text ~ ')' -%}
 {%- endfor -%}
 (
-    case
-        when {{ df }} >= 1 and abs({{ t }}) <= 1e150 and {{ f }} * {{ xi }} <= 1.4e3
-            then exp(-5e-1 * {{ f }} * {{ xi }})
-        when {{ df }} >= 1 and {{ t }} is not null then 0e0
-    end * (
-        sqrt({{ big_t }} * 3.1830988618379067e-1) / {{ d }} * (
-            sqrt({{ v }} / {{ u }}) * ({{ c0.text }}) / (5e-1 * {{ f }} + 10e0) * {{ sum.text }}
-            + exp(greatest(-6e2, -9.75e0 * {{ xi }})) * sqrt({{ xi }}) * {{ q }} * {{ r }}
+    case when {{ df }} >= 1 and {{ t }} is not null then 1e0 end * least(
+        1e0,
+        case when abs({{ t }}) <= 1e150 and {{ f }} * {{ xi }} <= 1.4e3 then exp(-5e-1 * {{ f }} * {{ xi }}) else 0e0 end * (
+            sqrt({{ big_t }} * 3.1830988618379067e-1) / {{ d }} * (
+                sqrt({{ v }} / {{ u }}) * ({{ c0.text }}) / (5e-1 * {{ f }} + 10e0) * {{ sum.text }}
+                + exp(greatest(-6e2, -9.75e0 * {{ xi }})) * sqrt({{ xi }}) * {{ q }} * {{ r }}
+            )
+            + exp(greatest(-6e2, -9.75e0 * {{ xi }})) * {{ scaled_erfc('sqrt(' ~ big_t ~ ' * ' ~ xi ~ ')') }}
         )
-        + exp(greatest(-6e2, -9.75e0 * {{ xi }})) * {{ scaled_erfc('sqrt(' ~ big_t ~ ' * ' ~ xi ~ ')') }}
     )
 )
 {%- endmacro %}
