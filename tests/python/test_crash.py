@@ -9,7 +9,7 @@ import pytest
 from conftest import Study, WarehouseUnderTest
 
 TABLES = {
-    "staging.batch": "staged_at",
+    "staging.batch": "staged_at, loaded_at",
     "staging.study_metadata": None,
     "staging.expression_rows": None,
     "dim.dim_study": "etl_created_date, etl_updated_date",
