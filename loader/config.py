@@ -74,7 +74,7 @@ class Defaults(_Strict):
     parallelism  studies loaded at a time
     """
 
-    chunk_size: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
+    chunk_size: int = Field(default=250_000, ge=1_000, le=100_000_000)
     parallelism: int = Field(default=2, ge=1, le=64)
 
 
