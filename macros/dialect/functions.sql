@@ -55,3 +55,19 @@
 {% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }}){% endmacro %}
 
 {% macro duckdb__sorted_list(x) %}string_agg({{ x }}, ', ' order by {{ x }}){% endmacro %}
+
+
+{#- A point in time as text, to the microsecond. -#}
+{% macro instant_text(x) %}{{ return(adapter.dispatch('instant_text', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__instant_text(x) %}convert(varchar(26), {{ x }}, 121){% endmacro %}
+
+{% macro duckdb__instant_text(x) %}strftime({{ x }}, '%Y-%m-%d %H:%M:%S.%f'){% endmacro %}
+
+
+{#- SHA-256 of a text, 64 lower-case hex digits. -#}
+{% macro sha256_hex(x) %}{{ return(adapter.dispatch('sha256_hex', 'expression_warehouse')(x)) }}{% endmacro %}
+
+{% macro default__sha256_hex(x) %}lower(convert(varchar(64), hashbytes('SHA2_256', cast({{ x }} as varchar(max))), 2)){% endmacro %}
+
+{% macro duckdb__sha256_hex(x) %}sha256({{ x }}){% endmacro %}

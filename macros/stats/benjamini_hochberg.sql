@@ -15,10 +15,11 @@
     1           | 0.5   | 60             1           | 0.5   | 60           | 4         | 1
     1           | null  | 60             1           | null  | 60           | null      | null
 
-    q of the i-th smallest p is the least of p_j number_tested / j over all j >= i, and at most
-    1: R's p.adjust(method = 'BH') where number_tested is the number of p. Where it is greater,
-    every p left out must be greater than those given. A q no greater than the smallest p left
-    out is then what it would be with all of them; a greater q can be too high, never too low.
+    q of the i-th smallest p is the least of p_j (number_tested / j) over all j >= i, and at most
+    1; the quotient comes first, so that rounding never takes a q below its p. It is R's
+    p.adjust(method = 'BH') where number_tested is the number of p. Where it is greater, every p
+    left out must be greater than those given. A q no greater than the smallest p left out is then
+    what it would be with all of them; a greater q can be too high, never too low.
 
     Equal p have equal q, and ranks in no certain order. A null p has a null q and takes no rank. -#}
 {% macro benjamini_hochberg(relation, partition_by, p, number_tested, name='q') -%}
@@ -28,7 +29,7 @@
             when {{ p }} is not null
                 then least(
                     1e0,
-                    min({{ p }} * ({{ number_tested }}) / {{ name }}_rank) over (
+                    min({{ p }} * (1e0 * ({{ number_tested }}) / {{ name }}_rank)) over (
                         {{ 'partition by ' ~ partition_by | join(', ') if partition_by }}
                         order by {{ name }}_rank desc
                         rows between unbounded preceding and current row

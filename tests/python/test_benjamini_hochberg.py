@@ -94,6 +94,14 @@ def test_q_is_monotone_in_p_and_at_most_one(engine):
     assert all(q[1, i] == q[1, j] for i in range(500) for j in range(500) if p[i] == p[j])
 
 
+def test_no_q_is_below_its_p(engine):
+    """The greatest p of a family is its own q: p * 300 / 300 would be less for some."""
+    generator = np.random.default_rng(5)
+    p = [float(x) for x in generator.random(300)]
+    q = q_values(engine, [(1, i, x, 300) for i, x in enumerate(p)])
+    assert all(q[1, i] >= p[i] for i in range(300))
+
+
 def test_the_examples_of_the_header(engine):
     q = q_values(engine, [(1, i, x, 60) for i, x in enumerate([0.001, 0.002, 0.002, 0.5, None])])
     assert list(dict(sorted(q.items())).values()) == [pytest.approx(0.04)] * 3 + [1, None]

@@ -1,0 +1,56 @@
+{#- The step of pair_correlations that does nearly all of the work: inner products of centred ranks
+    for each complete pair, study and cohort. A CTE <name>_complete from <name>_pairs and
+    <name>_centred.
+
+    T-SQL: join on the sample and sum. DuckDB: each gene's ranks as a list, which is five times
+    faster. -#}
+{% macro correlate_complete_pairs(name, cohorts) %}{{ return(adapter.dispatch('correlate_complete_pairs', 'expression_warehouse')(name, cohorts)) }}{% endmacro %}
+
+{% macro default__correlate_complete_pairs(name, cohorts) -%}
+{{ name }}_complete as (
+    select
+        p.study_key,
+        p.pair_key
+        {%- for cohort in cohorts %},
+        sum(case when a.cohort = '{{ cohort }}' then a.u * b.u end) / sqrt(max(case when a.cohort = '{{ cohort }}' then a.uu * b.uu end)) as r_{{ cohort }},
+        max(case when a.cohort = '{{ cohort }}' then a.n end) as n_{{ cohort }}
+        {%- endfor %}
+    from {{ name }}_pairs as p
+    inner join {{ name }}_centred as a on p.study_key = a.study_key and p.gene_a_key = a.gene_key
+    inner join {{ name }}_centred as b
+        on
+            p.study_key = b.study_key and p.gene_b_key = b.gene_key
+            and a.cohort = b.cohort and a.sample_key = b.sample_key
+    where p.is_complete = 1
+    group by p.study_key, p.pair_key
+)
+{%- endmacro %}
+
+{% macro duckdb__correlate_complete_pairs(name, cohorts) -%}
+{{ name }}_vectors as materialized (
+    select
+        study_key,
+        gene_key
+        {%- for cohort in cohorts %},
+        list(u order by sample_key) filter (where cohort = '{{ cohort }}') as u_{{ cohort }},
+        max(uu) filter (where cohort = '{{ cohort }}') as uu_{{ cohort }},
+        max(n) filter (where cohort = '{{ cohort }}') as n_{{ cohort }}
+        {%- endfor %}
+    from {{ name }}_centred
+    group by study_key, gene_key
+),
+
+{{ name }}_complete as (
+    select
+        p.study_key,
+        p.pair_key
+        {%- for cohort in cohorts %},
+        list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},
+        case when a.n_{{ cohort }} = b.n_{{ cohort }} then a.n_{{ cohort }} end as n_{{ cohort }}
+        {%- endfor %}
+    from {{ name }}_pairs as p
+    inner join {{ name }}_vectors as a on p.study_key = a.study_key and p.gene_a_key = a.gene_key
+    inner join {{ name }}_vectors as b on p.study_key = b.study_key and p.gene_b_key = b.gene_key
+    where p.is_complete = 1
+)
+{%- endmacro %}

@@ -1,0 +1,89 @@
+{#- How much each gene varies within each study. A select; study_key, gene_key, variability.
+
+    relation   columns study_key, gene_key, expression_value
+    method     variance: with n - 1
+               iqr: interquartile range, quantiles by linear interpolation (type 7 of Hyndman &
+               Fan 1996)
+               mad: median of the absolute deviations from the median, not scaled
+
+    values                           {{ gene_variability('values', 'iqr') }}
+    study_key | gene_key | value     study_key | gene_key | variability
+    1         | 7        | 1         1         | 7        | 1.5
+    1         | 7        | 2
+    1         | 7        | 3
+    1         | 7        | 4 -#}
+{% macro gene_variability(relation, method) -%}
+{%- if method == 'variance' -%}
+select
+    study_key,
+    gene_key,
+    {{ stddev('expression_value') }} * {{ stddev('expression_value') }} as variability
+from {{ relation }}
+group by study_key, gene_key
+{%- elif method == 'iqr' -%}
+select
+    study_key,
+    gene_key,
+    {{ quantile_of_places('expression_value', 0.75) }} - {{ quantile_of_places('expression_value', 0.25) }} as variability
+from (
+    {{ places(relation, 'expression_value') }}
+) as placed
+group by study_key, gene_key
+{%- elif method == 'mad' -%}
+select
+    study_key,
+    gene_key,
+    {{ quantile_of_places('deviation', 0.5) }} as variability
+from (
+    select
+        d.study_key,
+        d.gene_key,
+        d.deviation,
+        row_number() over (partition by d.study_key, d.gene_key order by d.deviation) as place,
+        count(*) over (partition by d.study_key, d.gene_key) as value_count
+    from (
+        select
+            v.study_key,
+            v.gene_key,
+            abs(v.expression_value - m.middle) as deviation
+        from {{ relation }} as v
+        inner join (
+            select
+                study_key,
+                gene_key,
+                {{ quantile_of_places('expression_value', 0.5) }} as middle
+            from (
+                {{ places(relation, 'expression_value') }}
+            ) as placed
+            group by study_key, gene_key
+        ) as m on v.study_key = m.study_key and v.gene_key = m.gene_key
+    ) as d
+) as placed_deviations
+group by study_key, gene_key
+{%- else -%}
+{{ raise_error(54030, 'CONFIG_INVALID', 'var gene_filter_method is ' ~ method ~ '; it can be variance, iqr or mad') }}
+{%- endif -%}
+{%- endmacro %}
+
+
+{#- The values of each study's gene in ascending order: `place` counts from 1 to value_count. -#}
+{% macro places(relation, value) -%}
+select
+    study_key,
+    gene_key,
+    {{ value }},
+    row_number() over (partition by study_key, gene_key order by {{ value }}) as place,
+    count(*) over (partition by study_key, gene_key) as value_count
+from {{ relation }}
+{%- endmacro %}
+
+
+{#- Aggregate over `places`: the quantile at probability p. Its place is h = 1 + (n - 1) p; a
+    place that h lies between two of takes its share of each. -#}
+{% macro quantile_of_places(value, p) -%}
+sum({{ value }} * case
+    when abs(1e0 + (value_count - 1e0) * {{ p }} - place) < 1e0
+        then 1e0 - abs(1e0 + (value_count - 1e0) * {{ p }} - place)
+    else 0e0
+end)
+{%- endmacro %}

@@ -1,0 +1,95 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        full_refresh=false,
+        pre_hook="{{ remove_replaced_slices() }}"
+    )
+}}
+
+with expression as (
+    select
+        e.study_key,
+        e.gene_key,
+        e.expression_value
+    from {{ ref('vw_expression_export') }} as e
+    inner join {{ ref('stg_slice_study') }} as m on e.study_key = m.study_key
+    inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
+    where e.illness_label <> 'UNKNOWN'
+),
+
+variability as (
+    {{ gene_variability('expression', var('gene_filter_method')) | indent(4) }}
+),
+
+-- A gene takes part where enough of the slice's studies measured it.
+slice_genes as (
+    select
+        s.disease_key,
+        s.technology,
+        v.gene_key,
+        avg(v.variability) as variability,
+        count(*) as study_count
+    from variability as v
+    inner join {{ ref('stg_slice_study') }} as m on v.study_key = m.study_key
+    inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
+    group by s.disease_key, s.technology, s.study_count, v.gene_key
+    having count(*) >= case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end
+),
+
+ranked as (
+    select
+        r.disease_key,
+        r.technology,
+        r.gene_key,
+        r.study_count,
+        row_number() over (
+            partition by r.disease_key, r.technology
+            order by r.variability desc, r.gene_key
+        ) as variability_rank
+    from slice_genes as r
+    where r.variability > 0
+),
+
+watched as (
+    select distinct g.gene_key
+    from {{ ref('watch_list') }} as w
+    inner join {{ ref('dim_gene') }} as g on w.gene_id = g.gene_id
+),
+
+chosen as (
+    select
+        r.disease_key,
+        r.technology,
+        r.gene_key,
+        case when w.gene_key is not null then 1 else 0 end as is_watched
+    from ranked as r
+    left join watched as w on r.gene_key = w.gene_key
+    where r.variability_rank <= {{ var('gene_filter_top') }} or w.gene_key is not null
+),
+
+tested as (
+    select
+        disease_key,
+        technology,
+        count(*) * (count(*) - 1) / 2 as pairs_tested
+    from chosen
+    group by disease_key, technology
+)
+
+select
+    a.disease_key,
+    a.technology,
+    a.gene_key as gene_a_key,
+    b.gene_key as gene_b_key,
+    cast(concat(a.gene_key, '_', b.gene_key) as {{ type_code(30) }}) as pair_natural_key,
+    cast(case when a.is_watched = 1 and b.is_watched = 1 then 'watch_list' else 'gene_filter' end as {{ type_code(20) }}) as pair_source,
+    cast(t.pairs_tested as bigint) as pairs_tested,
+    s.batch_id,
+    {{ utc_now() }} as etl_created_date
+from chosen as a
+inner join chosen as b
+    on a.disease_key = b.disease_key and a.technology = b.technology and a.gene_key < b.gene_key
+inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology
+inner join {{ ref('int_slice') }} as s on a.disease_key = s.disease_key and a.technology = s.technology

@@ -1,0 +1,187 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        full_refresh=false,
+        pre_hook="{{ remove_replaced_slices() }}",
+        post_hook="{{ empty_intermediate_tables() }}"
+    )
+}}
+
+{%- set cohorts = ['control', 'no_sepsis', 'sepsis', 'septic_shock'] -%}
+{%- set contrasts = ['dz_ss', 'dz_soth'] -%}
+{%- set differences = [('septic_shock', 'sepsis'), ('septic_shock', 'control'), ('sepsis', 'control')] -%}
+{%- set pair = ['disease_key', 'technology', 'pair_key'] %}
+
+with slice_pairs as (
+    select
+        s.disease_key,
+        s.technology,
+        s.batch_id,
+        p.pair_key,
+        c.pairs_tested
+    from {{ ref('int_slice') }} as s
+    inner join {{ ref('tbl_gene_pairs_materialized') }} as c
+        on s.disease_key = c.disease_key and s.technology = c.technology
+    inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
+),
+
+-- 1. How many studies and samples each pair has.
+pair_samples as (
+    select
+        {{ group_columns(pair, 'e') }},
+        cast(sum(case when coalesce({% for cohort in cohorts %}e.n_{{ cohort }}{{ ', ' if not loop.last }}{% endfor %}) is not null then 1 else 0 end) as integer) as included_study_count,
+        cast(sum(case when e.dz_ss is not null then e.n_septic_shock + e.n_sepsis end) as integer) as dz_ss_n,
+        cast(sum(case when e.dz_soth is not null then e.n_septic_shock + e.n_others end) as integer) as dz_soth_n,
+        {%- for cohort in cohorts %}
+        cast(sum(coalesce(e.n_{{ cohort }}, 0)) as integer) as n_samples_{{ cohort }},
+        {%- endfor %}
+        cast(sum({% for cohort in cohorts %}coalesce(e.n_{{ cohort }}, 0){{ ' + ' if not loop.last }}{% endfor %}) as integer) as total_samples
+    from {{ ref('int_study_pair_estimate') }} as e
+    group by {{ group_columns(pair, 'e') }}
+),
+
+-- 2. One row a candidate pair, with its pooled contrasts and cohorts.
+assembled as (
+    select
+        {{ group_columns(pair, 'p') }},
+        p.pairs_tested,
+        p.batch_id,
+        {%- for contrast in contrasts %}
+        {%- set short = contrast | replace('dz_', '') %}
+        {{ contrast }}_pool.theta_re as {{ contrast }}_mean,
+        {{ contrast }}_pool.se_re as {{ contrast }}_se,
+        {{ contrast }}_pool.ci_low as {{ contrast }}_ci_low,
+        {{ contrast }}_pool.ci_high as {{ contrast }}_ci_high,
+        {{ contrast }}_pool.q as {{ contrast }}_q,
+        {{ contrast }}_pool.q_p as {{ contrast }}_q_p,
+        {{ contrast }}_pool.i2 as {{ contrast }}_i2,
+        {{ contrast }}_pool.tau2 as {{ contrast }}_tau2,
+        {{ contrast }}_pool.z as {{ contrast }}_z,
+        {{ contrast }}_pool.p as p_{{ short }},
+        {{ contrast }}_pool.hk_se as {{ contrast }}_hk_se,
+        {{ contrast }}_pool.hk_adhoc_se as {{ contrast }}_hk_adhoc_se,
+        {{ contrast }}_pool.hk_ci_low as {{ contrast }}_hk_ci_low,
+        {{ contrast }}_pool.hk_ci_high as {{ contrast }}_hk_ci_high,
+        {{ contrast }}_pool.hk_p as p_{{ short }}_hk,
+        {{ contrast }}_pool.pi_low as {{ contrast }}_pi_low,
+        {{ contrast }}_pool.pi_high as {{ contrast }}_pi_high,
+        {{ contrast }}_pool.loo_min as {{ contrast }}_loo_min,
+        {{ contrast }}_pool.loo_max as {{ contrast }}_loo_max,
+        {{ contrast }}_pool.kappa as kappa_{{ short }},
+        {{ contrast }}_pool.direction_consistency as {{ contrast }}_direction_consistency,
+        {{ contrast }}_pool.magnitude_consistency as {{ contrast }}_magnitude_consistency,
+        {{ contrast }}_pool.consistency_score as {{ contrast }}_consistency_score,
+        abs({{ contrast }}_pool.theta_re) as abs_{{ contrast }},
+        coalesce({{ contrast }}_pool.k, 0) as n_studies_{{ short }},
+        n.{{ contrast }}_n,
+        {%- endfor %}
+        {%- for cohort in cohorts %}
+        {{ tanh_of(cohort ~ '_pool.theta_re') }} as r_{{ cohort }},
+        {{ cohort }}_pool.theta_re as z_{{ cohort }},
+        {{ cohort }}_pool.se_re as se_r_{{ cohort }},
+        {{ cohort }}_pool.i2 as i2_{{ cohort }},
+        {{ cohort }}_pool.z as z_stat_{{ cohort }},
+        {{ cohort }}_pool.p as p_value_{{ cohort }},
+        coalesce(n.n_samples_{{ cohort }}, 0) as n_samples_{{ cohort }},
+        coalesce({{ cohort }}_pool.k, 0) as n_studies_{{ cohort }},
+        {%- endfor %}
+        coalesce(n.total_samples, 0) as total_samples,
+        coalesce(n.included_study_count, 0) as included_study_count
+    from slice_pairs as p
+    left join pair_samples as n on {{ same_group(pair, 'p', 'n') }}
+    {%- for metric in contrasts + cohorts %}
+    left join {{ ref('int_pair_estimate') }} as {{ metric }}_pool
+        on {{ same_group(pair, 'p', metric ~ '_pool') }} and {{ metric }}_pool.metric = '{{ metric }}'
+    {%- endfor %}
+),
+
+-- 3. Both contrasts in one, and the cohorts against one another.
+combined as (
+    select
+        a.*,
+        {{ stouffer_of(['a.dz_ss_z', 'a.dz_soth_z'], ['sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)']) }} as combined_z_score,
+        (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
+        / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
+            as combined_effect_size,
+        -- The primary contrast is septic shock against sepsis, where a study has both.
+        coalesce(a.dz_ss_z, a.dz_soth_z) as primary_z,
+        case when a.dz_ss_z is not null then a.dz_ss_direction_consistency else a.dz_soth_direction_consistency end as direction_consistency,
+        case when a.dz_ss_z is not null then a.dz_ss_magnitude_consistency else a.dz_soth_magnitude_consistency end as magnitude_consistency,
+        case when a.dz_ss_z is not null then a.dz_ss_consistency_score else a.dz_soth_consistency_score end as consistency_score
+        {%- for first, second in differences %},
+        a.r_{{ first }} - a.r_{{ second }} as delta_r_{{ first }}_{{ second }},
+        (a.z_{{ first }} - a.z_{{ second }}) / sqrt(a.se_r_{{ first }} * a.se_r_{{ first }} + a.se_r_{{ second }} * a.se_r_{{ second }}) as z_diff_{{ first }}_{{ second }}
+        {%- endfor %}
+    from assembled as a
+),
+
+tested as (
+    select
+        c.*,
+        {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
+        {{ normal_cdf('(abs(c.primary_z) - 1.959963984540054e0)') }} + {{ normal_cdf('(-abs(c.primary_z) - 1.959963984540054e0)') }} as power_score
+        {%- for first, second in differences %},
+        {{ two_sided_normal_p('c.z_diff_' ~ first ~ '_' ~ second) }} as p_diff_{{ first }}_{{ second }}
+        {%- endfor %}
+    from combined as c
+),
+
+-- 4. False discovery rates over all pairs tested in the slice.
+{%- set tests = [('p_ss', 'q_ss'), ('p_soth', 'q_soth'), ('combined_p_value', 'q_combined'), ('p_ss_hk', 'q_ss_hk'), ('p_soth_hk', 'q_soth_hk')] %}
+{%- for p, q in tests %}
+with_{{ q }} as (
+    {{ benjamini_hochberg('tested' if loop.first else 'with_' ~ tests[loop.index0 - 1][1], ['disease_key', 'technology'], p, 'pairs_tested', name=q) }}
+){{ ',' if not loop.last }}
+{% endfor %}
+select
+    m.pair_key,
+    cast('META_STUDIES' as {{ type_code(20) }}) as metrics_scope,
+    m.disease_key,
+    m.technology,
+    {%- for contrast in contrasts %}
+    {%- set short = contrast | replace('dz_', '') %}
+    {%- for column in ['mean', 'se', 'ci_low', 'ci_high', 'q', 'q_p', 'i2', 'tau2', 'z'] %}
+    m.{{ contrast }}_{{ column }},
+    {%- endfor %}
+    m.p_{{ short }},
+    m.q_{{ short }},
+    case when m.q_{{ short }} is not null then -log10(greatest(m.q_{{ short }}, 1e-300)) end as neglog_q_{{ short }},
+    {%- for column in ['hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high'] %}
+    m.{{ contrast }}_{{ column }},
+    {%- endfor %}
+    m.p_{{ short }}_hk,
+    m.q_{{ short }}_hk,
+    {%- for column in ['pi_low', 'pi_high', 'loo_min', 'loo_max'] %}
+    m.{{ contrast }}_{{ column }},
+    {%- endfor %}
+    m.kappa_{{ short }},
+    m.abs_{{ contrast }},
+    m.n_studies_{{ short }},
+    {%- endfor %}
+    {%- for cohort in cohorts %}
+    {%- for column in ['r', 'se_r', 'i2', 'z_stat', 'p_value', 'n_samples', 'n_studies'] %}
+    m.{{ column }}_{{ cohort }},
+    {%- endfor %}
+    {%- endfor %}
+    {%- for first, second in differences %}
+    m.delta_r_{{ first }}_{{ second }},
+    m.z_diff_{{ first }}_{{ second }},
+    m.p_diff_{{ first }}_{{ second }},
+    {%- endfor %}
+    m.combined_z_score,
+    m.combined_p_value,
+    m.q_combined,
+    m.combined_effect_size,
+    m.power_score,
+    m.direction_consistency,
+    m.magnitude_consistency,
+    m.consistency_score,
+    m.total_samples,
+    m.included_study_count,
+    m.pairs_tested,
+    cast('{{ invocation_id }}' as {{ type_code(36) }}) as feature_run_id,
+    m.batch_id,
+    {{ utc_now() }} as etl_created_date
+from with_q_soth_hk as m

@@ -1,0 +1,29 @@
+-- 4004 LOAD_CONSTRAINT_VIOLATION: a slice has a candidate pair twice, not with the smaller key first,
+-- or says another number of pairs than it has.
+{{ config(severity='error') }}
+
+select
+    c.disease_key,
+    c.technology,
+    c.pair_natural_key,
+    'twice' as finding
+from {{ ref('tbl_gene_pairs_materialized') }} as c
+group by c.disease_key, c.technology, c.pair_natural_key
+having count(*) > 1
+union all
+select
+    c.disease_key,
+    c.technology,
+    c.pair_natural_key,
+    'order of keys' as finding
+from {{ ref('tbl_gene_pairs_materialized') }} as c
+where c.gene_a_key >= c.gene_b_key
+union all
+select
+    c.disease_key,
+    c.technology,
+    min(c.pair_natural_key) as pair_natural_key,
+    'pairs_tested' as finding
+from {{ ref('tbl_gene_pairs_materialized') }} as c
+group by c.disease_key, c.technology
+having count(*) <> min(c.pairs_tested) or count(*) <> max(c.pairs_tested)

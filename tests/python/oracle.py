@@ -1,0 +1,350 @@
+"""A meta-analysis of gene-pair co-expression in numpy and scipy, from matrices and cohort labels to
+each column of fact_gene_pair_metrics. It shares nothing with the project's SQL and is written for
+legibility, one pair at a time."""
+
+import csv
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+COHORTS = ("control", "no_sepsis", "sepsis", "septic_shock")
+OTHERS = ("control", "no_sepsis", "sepsis")
+CONTRASTS = {"ss": "sepsis", "soth": "others"}
+DIFFERENCES = (("septic_shock", "sepsis"), ("septic_shock", "control"), ("sepsis", "control"))
+Z975 = stats.norm.ppf(0.975)
+
+Row = dict[str, float | None]
+Estimate = tuple[float, float]
+
+
+@dataclass
+class Matrix:
+    """A study: `values` has a line a gene and a column a sample, nan where missing, on the scale
+    that studies are compared on; `cohorts` has the label of each sample."""
+
+    accession: str
+    technology: str
+    genes: list[str]
+    values: np.ndarray
+    cohorts: list[str]
+
+    def __post_init__(self) -> None:
+        labels = np.char.lower(np.array(self.cohorts))
+        self.place = {gene: i for i, gene in enumerate(self.genes)}
+        self.known = labels != "unknown"
+        self.members = {cohort: labels == cohort for cohort in COHORTS}
+        self.members["others"] = np.isin(labels, OTHERS)
+
+    def variances(self) -> dict[str, float]:
+        """Variance (n - 1) of each measured gene over all samples with a known label."""
+        return {
+            gene: float(np.var(values[~np.isnan(values)], ddof=1))
+            for gene, values in zip(self.genes, self.values[:, self.known], strict=True)
+            if np.sum(~np.isnan(values)) > 0
+        }
+
+
+def read_panel(folder: Path) -> list[Matrix]:
+    """The studies of a folder of matrices with labels.tsv and provenance.tsv, all on a log scale."""
+
+    def rows(name: str) -> list[dict[str, str]]:
+        with (folder / name).open(newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+
+    label = {row["sample"]: row["suggested_cohort"] for row in rows("labels.tsv")}
+    studies = []
+    for row in rows("provenance.tsv"):
+        accession = row["study"]
+        with (folder / accession / f"{accession}.tsv").open(newline="") as file:
+            header, *lines = csv.reader(file, delimiter="\t")
+        values = np.array([[float(x or "nan") for x in line[1:]] for line in lines])
+        studies.append(
+            Matrix(
+                accession,
+                row["tech"],
+                [line[0] for line in lines],
+                values,
+                [label[sample] for sample in header[1:]],
+            )
+        )
+    return studies
+
+
+def candidate_genes(
+    studies: Sequence[Matrix], top: int, k_min: int, watched: Collection[str]
+) -> list[str]:
+    """Genes of which pairs are made: of those that min(k_min, studies) studies or more measured and
+    that vary, the `top` by mean variance over the studies, and the watched ones."""
+    variances = [study.variances() for study in studies]
+    mean = {}
+    for gene in {gene for found in variances for gene in found}:
+        own = [found[gene] for found in variances if gene in found]
+        if len(own) >= min(k_min, len(studies)) and np.nanmean(own) > 0:
+            mean[gene] = np.nanmean(own)
+    ordered = sorted(mean, key=lambda gene: (-mean[gene], gene))
+    return sorted({*ordered[:top], *(gene for gene in ordered if gene in watched)})
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> tuple[float, int] | None:
+    """r on the samples that have both values, and their number; None where a side is constant.
+
+    Twice the average ranks are whole numbers, so their products are exact: what is 0 is 0.
+    """
+    both = ~(np.isnan(a) | np.isnan(b))
+    n = int(both.sum())
+    if n < 2:
+        return None
+    u = np.rint(2 * stats.rankdata(a[both])) - (n + 1)
+    v = np.rint(2 * stats.rankdata(b[both])) - (n + 1)
+    scale = float(u @ u) * float(v @ v)
+    return (float(u @ v) / math.sqrt(scale), n) if scale else None
+
+
+def fisher(r: float, n: int, method: str) -> Estimate:
+    """z and its standard error."""
+    r = min(max(r, -(1 - 1e-12)), 1 - 1e-12)
+    variance = {"fisher": 1.0, "fieller": 1.06, "bonett_wright": 1 + r * r / 2}[method] / (n - 3)
+    return math.atanh(r), math.sqrt(variance)
+
+
+@dataclass
+class Pooled:
+    """Random-effects pooling of estimates with their standard errors."""
+
+    theta: np.ndarray
+    se: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.k = k = len(self.theta)
+        w = 1 / self.se**2
+        fixed = (w @ self.theta) / w.sum()
+        self.q = float(w @ (self.theta - fixed) ** 2) if k > 1 else 0.0
+        excess = max(0.0, self.q - (k - 1))
+        self.tau2 = excess / (w.sum() - (w @ w) / w.sum()) if k > 1 else 0.0
+        self.i2 = 100 * excess / self.q if excess > 0 else 0.0
+        self.weights = 1 / (self.se**2 + self.tau2)
+        self.mean = float(self.weights @ self.theta / self.weights.sum())
+        self.mean_se = math.sqrt(1 / self.weights.sum())
+        self.z = self.mean / self.mean_se
+        self.p = float(2 * stats.norm.sf(abs(self.z)))
+
+    def interval(self, half: float) -> Estimate:
+        return self.mean - half, self.mean + half
+
+    def hartung_knapp(self) -> dict[str, float | None]:
+        if self.k < 2:
+            return dict.fromkeys(["hk_se", "hk_adhoc_se", "hk_ci_low", "hk_ci_high", "hk_p"])
+        s2 = float(self.weights @ (self.theta - self.mean) ** 2) / (self.k - 1)
+        se = self.mean_se * math.sqrt(s2)
+        low, high = self.interval(float(stats.t.ppf(0.975, self.k - 1)) * se)
+        return {
+            "hk_se": se,
+            "hk_adhoc_se": self.mean_se * math.sqrt(max(1.0, s2)),
+            "hk_ci_low": low,
+            "hk_ci_high": high,
+            "hk_p": float(2 * stats.t.sf(abs(self.mean / se), self.k - 1)) if se > 0 else None,
+        }
+
+    def prediction_interval(self) -> tuple[float | None, float | None]:
+        if self.k < 3:
+            return None, None
+        t = float(stats.t.ppf(0.975, self.k - 2))
+        return self.interval(t * math.sqrt(self.tau2 + self.mean_se**2))
+
+    def leave_one_out(self) -> tuple[float | None, float | None]:
+        if self.k < 2:
+            return None, None
+        keep = ~np.eye(self.k, dtype=bool)
+        means = [Pooled(self.theta[rest], self.se[rest]).mean for rest in keep]
+        return min(means), max(means)
+
+    def agreement(self) -> dict[str, float]:
+        agrees = np.sign(self.theta) == np.sign(self.mean)
+        size = np.abs(self.theta)
+        direction = float(agrees.mean())
+        magnitude = 1.0
+        if self.k > 1 and size.max() > 0:
+            magnitude = 1 - min(1.0, float(size.std(ddof=1) / size.mean()))
+        return {
+            "kappa": float(self.weights @ agrees / self.weights.sum()),
+            "direction_consistency": direction,
+            "magnitude_consistency": magnitude,
+            "consistency_score": math.sqrt(direction * magnitude),
+        }
+
+
+def pool(estimates: Sequence[Estimate]) -> Pooled | None:
+    return Pooled(*map(np.array, zip(*estimates, strict=True))) if estimates else None
+
+
+def contrast_columns(short: str, pooled: Pooled | None) -> Row:
+    """The columns of one contrast; None all over where no study has it."""
+    prefix = f"dz_{short}_"
+    if pooled is None:
+        names = ["mean", "se", "ci_low", "ci_high", "q", "q_p", "i2", "tau2", "z", "hk_se"]
+        names += ["hk_adhoc_se", "hk_ci_low", "hk_ci_high", "pi_low", "pi_high"]
+        names += ["loo_min", "loo_max"]
+        row: Row = dict.fromkeys(prefix + name for name in names)
+        row |= dict.fromkeys([f"p_{short}", f"p_{short}_hk", f"kappa_{short}", f"abs_dz_{short}"])
+        return row | {f"n_studies_{short}": 0}
+    low, high = pooled.interval(Z975 * pooled.mean_se)
+    knapp = pooled.hartung_knapp()
+    p_hk = knapp.pop("hk_p")
+    pi_low, pi_high = pooled.prediction_interval()
+    loo_min, loo_max = pooled.leave_one_out()
+    columns = {
+        "mean": pooled.mean,
+        "se": pooled.mean_se,
+        "ci_low": low,
+        "ci_high": high,
+        "q": pooled.q,
+        "q_p": float(stats.chi2.sf(pooled.q, pooled.k - 1)) if pooled.k > 1 else 1.0,
+        "i2": pooled.i2,
+        "tau2": pooled.tau2,
+        "z": pooled.z,
+        "pi_low": pi_low,
+        "pi_high": pi_high,
+        "loo_min": loo_min,
+        "loo_max": loo_max,
+        **knapp,
+    }
+    return {
+        **{prefix + name: value for name, value in columns.items()},
+        f"p_{short}": pooled.p,
+        f"p_{short}_hk": p_hk,
+        f"kappa_{short}": pooled.agreement()["kappa"],
+        f"abs_dz_{short}": abs(pooled.mean),
+        f"n_studies_{short}": pooled.k,
+    }
+
+
+def pair_row(studies: Sequence[Matrix], a: str, b: str, min_cohort: int, spearman_se: str) -> Row:
+    """All columns of a pair but those that need the other pairs."""
+    included = 0
+    by_cohort: dict[str, list[Estimate]] = {cohort: [] for cohort in COHORTS}
+    samples = dict.fromkeys(COHORTS, 0)
+    contrasts: dict[str, list[Estimate]] = {short: [] for short in CONTRASTS}
+    contrast_samples = dict.fromkeys(CONTRASTS, 0)
+    for study in studies:
+        if a not in study.place or b not in study.place:
+            continue
+        x, y = study.values[study.place[a]], study.values[study.place[b]]
+        found = {}
+        for cohort, members in study.members.items():
+            r_n = spearman(x[members], y[members])
+            if r_n and r_n[1] >= max(min_cohort, 4):
+                found[cohort] = (*fisher(*r_n, spearman_se), r_n[1])
+        for cohort in set(found) & set(COHORTS):
+            z, se, n = found[cohort]
+            by_cohort[cohort].append((z, se))
+            samples[cohort] += n
+        for short, other in CONTRASTS.items():
+            if "septic_shock" in found and other in found:
+                (z1, se1, n1), (z2, se2, n2) = found["septic_shock"], found[other]
+                contrasts[short].append((z1 - z2, math.hypot(se1, se2)))
+                contrast_samples[short] += n1 + n2
+        included += bool(set(found) & set(COHORTS))
+
+    pooled = {short: pool(estimates) for short, estimates in contrasts.items()}
+    row: Row = {"total_samples": sum(samples.values()), "included_study_count": included}
+    for short in CONTRASTS:
+        row |= contrast_columns(short, pooled[short])
+    row |= combined_columns(pooled, contrast_samples)
+    cohorts = {cohort: pool(estimates) for cohort, estimates in by_cohort.items()}
+    for cohort, one in cohorts.items():
+        row |= {
+            f"r_{cohort}": one and math.tanh(one.mean),
+            f"se_r_{cohort}": one and one.mean_se,
+            f"i2_{cohort}": one and one.i2,
+            f"z_stat_{cohort}": one and one.z,
+            f"p_value_{cohort}": one and one.p,
+            f"n_samples_{cohort}": samples[cohort],
+            f"n_studies_{cohort}": one.k if one else 0,
+        }
+    for first, second in DIFFERENCES:
+        one, two = cohorts[first], cohorts[second]
+        delta = z_diff = p_diff = None
+        if one and two:
+            delta = math.tanh(one.mean) - math.tanh(two.mean)
+            z_diff = (one.mean - two.mean) / math.hypot(one.mean_se, two.mean_se)
+            p_diff = float(2 * stats.norm.sf(abs(z_diff)))
+        row |= {
+            f"delta_r_{first}_{second}": delta,
+            f"z_diff_{first}_{second}": z_diff,
+            f"p_diff_{first}_{second}": p_diff,
+        }
+    return row
+
+
+def combined_columns(pooled: dict[str, Pooled | None], samples: dict[str, int]) -> Row:
+    """Both contrasts in one; the primary one is against sepsis, where a study has it."""
+    present = [(one, samples[short]) for short, one in pooled.items() if one]
+    primary = pooled["ss"] or pooled["soth"]
+    names = ["direction_consistency", "magnitude_consistency", "consistency_score"]
+    if primary is None:
+        names += ["combined_z_score", "combined_p_value", "combined_effect_size", "power_score"]
+        return dict.fromkeys(names)
+    z = sum(math.sqrt(n) * one.z for one, n in present) / math.sqrt(sum(n for _, n in present))
+    precision = [1 / one.mean_se**2 for one, _ in present]
+    effect = sum(w * one.mean for w, (one, _) in zip(precision, present, strict=True))
+    agreement = primary.agreement()
+    return {
+        "combined_z_score": z,
+        "combined_p_value": float(2 * stats.norm.sf(abs(z))),
+        "combined_effect_size": effect / sum(precision),
+        "power_score": float(
+            stats.norm.cdf(abs(primary.z) - Z975) + stats.norm.cdf(-abs(primary.z) - Z975)
+        ),
+        **{name: agreement[name] for name in names},
+    }
+
+
+def benjamini_hochberg(p: Sequence[float | None], tests: int) -> list[float | None]:
+    order = sorted((i for i, value in enumerate(p) if value is not None), key=lambda i: p[i])
+    q: list[float | None] = [None] * len(p)
+    least = 1.0
+    for rank, i in reversed(list(enumerate(order, start=1))):
+        least = min(least, p[i] * tests / rank)
+        q[i] = least
+    return q
+
+
+FALSE_DISCOVERY_RATES = {
+    "q_ss": "p_ss",
+    "q_soth": "p_soth",
+    "q_combined": "combined_p_value",
+    "q_ss_hk": "p_ss_hk",
+    "q_soth_hk": "p_soth_hk",
+}
+
+
+def pair_metrics(
+    studies: Sequence[Matrix],
+    *,
+    top: int,
+    k_min: int = 3,
+    min_cohort: int = 8,
+    spearman_se: str = "fisher",
+    watched: Collection[str] = (),
+) -> dict[tuple[str, str], Row]:
+    """The rows of one slice: (gene id, gene id), in alphabetical order, -> column -> value."""
+    genes = candidate_genes(studies, top, k_min, watched)
+    pairs = list(combinations(genes, 2))
+    rows = {
+        (a, b): pair_row(studies, a, b, min_cohort, spearman_se) | {"pairs_tested": len(pairs)}
+        for a, b in pairs
+    }
+    for q, p in FALSE_DISCOVERY_RATES.items():
+        values = benjamini_hochberg([row[p] for row in rows.values()], len(pairs))
+        for row, value in zip(rows.values(), values, strict=True):
+            row[q] = value
+    for row in rows.values():
+        for short in CONTRASTS:
+            q = row[f"q_{short}"]
+            row[f"neglog_q_{short}"] = None if q is None else -math.log10(max(q, 1e-300))
+    return rows

@@ -1,0 +1,353 @@
+"""fact_gene_pair_metrics, every column: against a recomputation in numpy and scipy on ten published
+studies and on three small ones with ties and gaps; and how it follows a change of its studies."""
+
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import yaml
+from conftest import Study, WarehouseUnderTest
+
+PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
+WATCHED = ["ENSG00000110079", "ENSG00000114013"]
+TITLES = {
+    "CONTROL": "healthy",
+    "NO_SEPSIS": "no sepsis",
+    "SEPSIS": "sepsis",
+    "SEPTIC_SHOCK": "septic shock",
+    "UNKNOWN": "patient",
+}
+IDENTITY = {"pair_key", "metrics_scope", "disease_key", "technology"}
+AUDIT = {"feature_run_id", "batch_id", "etl_created_date"}
+NO_TESTS = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
+
+Rows = dict[tuple[str, str], dict[str, object]]
+
+
+def build(warehouse: WarehouseUnderTest, *arguments: str, **settings: object) -> str:
+    return warehouse.dbt("build", *NO_TESTS, "--vars", yaml.dump(settings), *arguments)
+
+
+def table(warehouse: WarehouseUnderTest) -> dict[tuple[str, str], Rows]:
+    """(disease, technology) -> (gene id, gene id) -> the row."""
+    select = (
+        "select d.disease_label, least(a.gene_id, b.gene_id), greatest(a.gene_id, b.gene_id), m.*"
+        " from fact.fact_gene_pair_metrics m inner join dim.dim_disease d using (disease_key)"
+        " inner join dim.dim_gene_pair p using (pair_key)"
+        " inner join dim.dim_gene a on p.gene_a_key = a.gene_key"
+        " inner join dim.dim_gene b on p.gene_b_key = b.gene_key"
+    )
+    names = [row[0] for row in warehouse.query(f"describe {select}")]
+    slices: dict[tuple[str, str], Rows] = {}
+    for values in warehouse.query(select):
+        row = dict(zip(names[3:], values[3:], strict=True))
+        pairs = slices.setdefault((values[0], row["technology"]), {})
+        assert values[1:3] not in pairs, "a pair stands twice"
+        pairs[values[1:3]] = row
+    return slices
+
+
+def without(rows: Rows, columns: Iterable[str]) -> Rows:
+    dropped = set(columns)
+    return {
+        pair: {name: value for name, value in row.items() if name not in dropped}
+        for pair, row in rows.items()
+    }
+
+
+def is_probability(column: str) -> bool:
+    return column.startswith(("p_", "q_")) or column.endswith(("_q_p", "combined_p_value"))
+
+
+def differences(found: Rows, expected: dict[tuple[str, str], oracle.Row]) -> list[tuple]:
+    """Values that differ: by 1e-9 relative, p by 1e-8 down to 1e-300, and null against a value.
+
+    The difference of two equal numbers leaves rounding of about 1e-15, whence 1e-12 absolute.
+    """
+
+    def equal(column: str, one: object, other: float | None) -> bool:
+        if one is None or other is None:
+            return one is other
+        if is_probability(column):
+            return math.isclose(one, other, rel_tol=1e-8, abs_tol=1e-300)
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+    return [
+        (*pair, column, found[pair][column], value)
+        for pair, row in expected.items()
+        for column, value in row.items()
+        if not equal(column, found[pair][column], value)
+    ]
+
+
+def assert_as_expected(found: Rows, expected: dict[tuple[str, str], oracle.Row]) -> None:
+    assert set(found) == set(expected)
+    columns = set(next(iter(found.values())))
+    assert columns - IDENTITY - AUDIT == set(next(iter(expected.values())))
+    wrong = differences(found, expected)
+    assert not wrong, f"{len(wrong)} values in {sorted({w[2] for w in wrong})}: {wrong[:5]}"
+
+
+@pytest.mark.slow
+def test_ten_published_studies(warehouse, shared_data):
+    """The studies' own 40 most variable genes, whose cut the watch list crosses."""
+    folder = shared_data / "sepsis_panel"
+    assert warehouse.loader("ingest", folder, "--config", PANEL_CONFIG).exit_code == 0
+    build(warehouse, gene_filter_top=40)
+    studies = oracle.read_panel(folder)
+    found = table(warehouse)
+    assert set(found) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}
+    for (_, technology), rows in found.items():
+        own = [study for study in studies if study.technology == technology]
+        assert_as_expected(rows, oracle.pair_metrics(own, top=40, watched=WATCHED))
+
+
+def as_text(value: float) -> str:
+    return "NA" if math.isnan(value) else repr(float(value))
+
+
+def study_of(
+    accession: str,
+    cohorts: dict[str, int],
+    genes: Sequence[str],
+    seed: int,
+    decimals: int = 1,
+    technology: str = "MICROARRAY",
+) -> tuple[Study, oracle.Matrix]:
+    """A study to be written and the same as the oracle reads it. Co-expression differs by cohort;
+    few decimals make ties."""
+    dice = np.random.default_rng(seed)
+    labels = [cohort for cohort, n in cohorts.items() for _ in range(n)]
+    loadings = {cohort: dice.normal(size=(len(genes), 2)) for cohort in TITLES}
+    values = np.array([loadings[c] @ dice.normal(size=2) for c in labels]).T
+    spread = np.linspace(0.3, 1.5, len(genes))[:, None]
+    values = np.round(8 + spread * (values + dice.normal(size=values.shape)), decimals)
+    study = Study(
+        accession,
+        samples=[f"{accession}S{i}" for i in range(len(labels))],
+        genes=list(genes),
+        values=[],
+        titles=[TITLES[cohort] for cohort in labels],
+        technology=technology,
+    )
+    return study, oracle.Matrix(accession, technology, list(genes), values, labels)
+
+
+def ingest(
+    warehouse: WarehouseUnderTest,
+    folder: Path,
+    studies: Iterable[tuple[Study, oracle.Matrix]],
+    **config: object,
+) -> None:
+    """Write the studies as downloads, each with the disease SEPSIS, and stage them."""
+    for study, matrix in studies:
+        study.values = [[as_text(value) for value in line] for line in matrix.values]
+        settings = {"disease": "SEPSIS", "units": "LOG2", **config}
+        path = folder / f"{study.accession}.yaml"
+        path.write_text(yaml.dump({"studies": {study.accession: settings}}))
+        download = study.write(folder / f"download_{study.accession}")
+        result = warehouse.loader("ingest", download, "--config", path)
+        assert result.exit_code == 0, result.output
+
+
+def test_ties_gaps_constant_genes_and_small_cohorts(warehouse, tmp_path):
+    genes = [WATCHED[0], *(f"ENSG2{i:02d}" for i in range(14))]
+    first = study_of(
+        "GSE1",
+        {"CONTROL": 12, "NO_SEPSIS": 8, "SEPSIS": 10, "SEPTIC_SHOCK": 9, "UNKNOWN": 3},
+        genes,
+        seed=1,
+    )
+    second = study_of(
+        "GSE2", {"CONTROL": 10, "SEPSIS": 12, "SEPTIC_SHOCK": 10}, genes, seed=2, decimals=0
+    )
+    # Seven samples with sepsis: no cohort of its own, but part of the others.
+    third = study_of(
+        "GSE3", {"CONTROL": 9, "SEPSIS": 7, "SEPTIC_SHOCK": 11}, genes, seed=3, decimals=2
+    )
+    studies = [first, second, third]
+    dice = np.random.default_rng(4)
+    for _, matrix in studies:
+        matrix.values[dice.random(matrix.values.shape) < 0.02] = np.nan
+        matrix.values[[0, 10]] = np.round(matrix.values[[0, 10]], 1)
+        matrix.values[11] = 7.0  # constant everywhere
+        matrix.values[13] = matrix.values[12]  # r is 1
+    one, two, three = (matrix for _, matrix in studies)
+    two.values[9] = 5.5  # constant in one study
+    one.values[8, one.members["septic_shock"]] = 6.0  # constant in one cohort
+    three.values[7, np.flatnonzero(three.members["control"])[:2]] = np.nan  # 7 values are left
+    one.values[6, one.members["sepsis"]] = np.nan  # no value in a cohort
+    three.values[5, ~three.members["septic_shock"]] = np.nan  # values in one cohort only
+    # A gene that one study did not measure, and one that only one study did.
+    del three.genes[14], third[0].genes[14]
+    three.values = np.delete(three.values, 14, axis=0)
+    for study, matrix in (first, third):
+        del matrix.genes[4], study.genes[4]
+        matrix.values = np.delete(matrix.values, 4, axis=0)
+    for _, matrix in studies:
+        matrix.__post_init__()
+
+    ingest(warehouse, tmp_path, studies)
+    build(warehouse, gene_filter_top=9, k_min=2, spearman_se="bonett_wright")
+
+    matrices = [matrix for _, matrix in studies]
+    expected = oracle.pair_metrics(
+        matrices, top=9, k_min=2, spearman_se="bonett_wright", watched=WATCHED
+    )
+    assert_as_expected(table(warehouse)["SEPSIS", "MICROARRAY"], expected)
+
+    # What the case is there for does occur.
+    assert len({gene for pair in expected for gene in pair}) == 10
+    assert WATCHED[0] not in oracle.candidate_genes(matrices, 9, 2, watched=[])
+    seen = {
+        column: {row[column] for row in expected.values()} for column in expected[pair_of(expected)]
+    }
+    assert {1, 2} <= seen["n_studies_ss"]
+    assert {2, 3} <= seen["n_studies_soth"]
+    assert None in seen["dz_ss_hk_se"]
+    assert None in seen["dz_soth_pi_low"]
+    assert max(seen["r_control"]) > 0.99999
+    assert len(seen["n_samples_control"]) > 2
+
+
+def pair_of(rows: dict) -> tuple[str, str]:
+    return next(iter(rows))
+
+
+GENES = [f"ENSG{i}" for i in range(1, 7)]
+COHORTS = {"CONTROL": 9, "SEPSIS": 9, "SEPTIC_SHOCK": 9}
+SETTINGS = {"gene_filter_top": 5}
+
+
+def small_study(number: int, technology: str = "MICROARRAY") -> tuple[Study, oracle.Matrix]:
+    return study_of(f"GSE{number}", COHORTS, GENES, seed=10 + number, technology=technology)
+
+
+def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
+    """The same warehouse in another folder, to be changed freely."""
+    copy = WarehouseUnderTest(folder)
+    shutil.copy(warehouse.path, copy.path)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """Two studies of two technologies built; then a third, of the first one's technology."""
+    folder = tmp_path_factory.mktemp("grown")
+    warehouse = WarehouseUnderTest(folder)
+    ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
+    build(warehouse, **SETTINGS)
+    before = table(warehouse)
+    assert set(before) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}
+    ingest(warehouse, folder, [small_study(1)])
+    build(warehouse, **SETTINGS)
+    return warehouse, before, table(warehouse)
+
+
+def test_a_new_study_gives_what_a_build_from_nothing_gives(grown, warehouse, tmp_path):
+    _, _, after = grown
+    ingest(warehouse, tmp_path, [small_study(1), small_study(2), small_study(3, "RNA-SEQ")])
+    build(warehouse, **SETTINGS)
+    anew = table(warehouse)
+    assert set(anew) == set(after)
+    for name, rows in anew.items():
+        # Keys follow the order in which studies came, and sums over studies that of their keys.
+        assert set(rows) == set(after[name])
+        assert not differences(after[name], without(rows, {*IDENTITY, *AUDIT}))
+
+
+def test_a_full_refresh_gives_the_same_rows(grown, tmp_path):
+    warehouse, _, after = grown
+    refreshed = moved(warehouse, tmp_path)
+    build(refreshed, "--full-refresh", **SETTINGS)
+    for name, rows in table(refreshed).items():
+        audit = {"feature_run_id", "etl_created_date"}
+        assert without(rows, audit) == without(after[name], audit)
+
+
+def test_a_new_study_leaves_the_other_slice_alone(grown):
+    _, before, after = grown
+    assert after["SEPSIS", "RNA-SEQ"] == before["SEPSIS", "RNA-SEQ"]
+    old, new = before["SEPSIS", "MICROARRAY"], after["SEPSIS", "MICROARRAY"]
+    assert {row["included_study_count"] for row in old.values()} == {1}
+    assert {row["included_study_count"] for row in new.values()} == {2}
+    for pair in set(old) & set(new):
+        assert new[pair]["pair_key"] == old[pair]["pair_key"]
+        assert new[pair]["etl_created_date"] > old[pair]["etl_created_date"]
+
+
+def test_a_second_build_changes_nothing(grown, tmp_path):
+    warehouse, _, after = grown
+    again = moved(warehouse, tmp_path)
+    pairs = "select * from dim.dim_gene_pair order by pair_key"
+    candidates = "select * from analytics.tbl_gene_pairs_materialized order by all"
+    before = again.query(pairs), again.query(candidates)
+    build(again, **SETTINGS)
+    assert table(again) == after
+    assert (again.query(pairs), again.query(candidates)) == before
+
+
+def test_a_changed_setting_computes_all_slices_again(grown, tmp_path):
+    warehouse, _, after = grown
+    changed = moved(warehouse, tmp_path)
+    build(changed, **SETTINGS, min_cohort_samples=10)
+    for name, rows in table(changed).items():
+        assert set(rows) == set(after[name])
+        assert {row["included_study_count"] for row in rows.values()} == {0}
+
+
+def mapping(warehouse: WarehouseUnderTest) -> list[tuple]:
+    return warehouse.query("select * from dim.study_disease_map order by study_disease_map_key")
+
+
+def map_study(warehouse: WarehouseUnderTest, study: str, disease: str, **options: bool) -> str:
+    arguments = yaml.dump({"study": study, "disease": disease}, default_flow_style=True)
+    return warehouse.dbt(
+        "run-operation", "upsert_study_disease_map", "--args", arguments.strip(), **options
+    )
+
+
+def test_another_disease_moves_the_study(grown, tmp_path):
+    warehouse, before, after = grown
+    changed = moved(warehouse, tmp_path)
+    map_study(changed, "GSE1", "SEPTIC_SHOCK")
+    build(changed, **SETTINGS)
+    found = table(changed)
+    assert set(found) == {*after, ("SEPTIC_SHOCK", "MICROARRAY")}
+    assert found["SEPSIS", "RNA-SEQ"] == after["SEPSIS", "RNA-SEQ"]
+    # Without the study the slice is what it was before the study came.
+    run = {"feature_run_id", "etl_created_date"}
+    assert without(found["SEPSIS", "MICROARRAY"], run) == without(
+        before["SEPSIS", "MICROARRAY"], run
+    )
+    expected = oracle.pair_metrics([small_study(1)[1]], top=5)
+    assert_as_expected(found["SEPTIC_SHOCK", "MICROARRAY"], expected)
+    history = changed.query(
+        "select disease_label, m.is_active, effective_to is null, m.created_by, updated_by"
+        " from dim.study_disease_map m inner join dim.dim_disease using (disease_key)"
+        " inner join dim.dim_study using (study_key) where study_accession_code = 'GSE1'"
+        " order by study_disease_map_key"
+    )
+    assert history == [
+        ("SEPSIS", 0, False, "pipeline.yaml", "analyst"),
+        ("SEPTIC_SHOCK", 1, True, "analyst", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("study", "disease", "error"),
+    [
+        ("GSE999", "SEPSIS", "54040 STUDY_NOT_FOUND: no study GSE999"),
+        ("GSE1", "GOUT", "54030 CONFIG_INVALID: no disease GOUT"),
+        ("GSE1' or 1=1 --", "SEPSIS", "54030 CONFIG_INVALID"),
+    ],
+)
+def test_an_unknown_study_or_disease_is_refused(grown, tmp_path, study, disease, error):
+    changed = moved(grown[0], tmp_path)
+    before = mapping(changed)
+    assert error in map_study(changed, study, disease, succeeds=False)
+    assert mapping(changed) == before
