@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import oracle
 import pytest
@@ -351,3 +352,69 @@ def test_an_unknown_study_or_disease_is_refused(grown, tmp_path, study, disease,
     before = mapping(changed)
     assert error in map_study(changed, study, disease, succeeds=False)
     assert mapping(changed) == before
+
+
+def ranked(warehouse: WarehouseUnderTest, **settings: object) -> list[tuple]:
+    """(technology, pair_key) of vw_pair_metrics_ranked in its order, under settings of a session."""
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        for name, value in settings.items():
+            connection.execute(f"set variable {name} = {value!r}")
+        return connection.execute(
+            "select technology, pair_key from analytics.vw_pair_metrics_ranked"
+            " order by technology, pair_rank"
+        ).fetchall()
+
+
+def expected_rank(
+    slices: dict, disease: str, q: float, k_min: int, i2_max: float, rates: Sequence[str]
+) -> list[tuple]:
+    def or_worst(row: dict, columns: Sequence[str], worst: float) -> float:
+        return min(worst if row[c] is None else row[c] for c in columns)
+
+    found = []
+    for (label, technology), rows in slices.items():
+        for row in rows.values():
+            q_star = or_worst(row, rates, 1.0)
+            i2_star = or_worst(row, ["dz_ss_i2", "dz_soth_i2"], 100.0)
+            passes = q_star <= q and i2_star <= i2_max and row["included_study_count"] >= k_min
+            if label == disease and passes:
+                order = (q_star, -row["power_score"], i2_star, -row["kappa_ss"])
+                effect = -abs(row["combined_effect_size"])
+                found.append((technology, *order, effect, row["pair_key"]))
+    return [(row[0], row[-1]) for row in sorted(found)]
+
+
+Z_RATES = ["q_combined", "q_ss", "q_soth"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {}),
+        ({"k_min": 1, "q": 1, "i2_max": 100}, {"k_min": 1, "q": 1, "i2_max": 100}),
+        ({"k_min": 2, "q": 0.6}, {"k_min": 2, "q": 0.6}),
+        ({"k_min": "1", "q": "0.6", "i2_max": "20"}, {"k_min": 1, "q": 0.6, "i2_max": 20}),
+        ({"k_min": 1, "q": "many"}, {"k_min": 1}),
+        (
+            {"k_min": 1, "q": 1, "i2_max": 100, "q_basis": "hk"},
+            {"k_min": 1, "q": 1, "i2_max": 100, "rates": ["q_ss_hk", "q_soth_hk"]},
+        ),
+        ({"k_min": 1, "q": 1, "disease": "CONTROL"}, {"disease": "CONTROL"}),
+        ({"k_min": 1, "q": 1, "q_basis": "hartung"}, {"disease": "none"}),
+    ],
+)
+def test_the_ranked_view_follows_the_session(grown, settings, expected):
+    warehouse, _, after = grown
+    defaults = {"disease": "SEPSIS", "q": 0.05, "k_min": 3, "i2_max": 75, "rates": Z_RATES}
+    assert ranked(warehouse, **settings) == expected_rank(after, **{**defaults, **expected})
+
+
+def test_settings_leave_out_some_pairs_and_not_all(grown):
+    """What the test above compares is not empty."""
+    warehouse, _, _ = grown
+    everything = ranked(warehouse, k_min=1, q=1, i2_max=100)
+    assert len(everything) == 20
+    assert 0 < len(ranked(warehouse, k_min=2, q=0.6)) < len(everything)
+    assert ranked(warehouse, k_min=1, q=1, i2_max=100, q_basis="hk") != everything
+    significant = warehouse.query("select count(*) from analytics.vw_pair_metrics_significant")
+    assert significant == [(len(ranked(warehouse)),)]

@@ -1,0 +1,34 @@
+{#- A setting that a reader of a view makes for the session, or the default where there is none or
+    where it does not read as a number. SQL expressions.
+
+    {{ session_number('q', 0.05) }}
+    ->  coalesce(try_convert(float(53), session_context(N'q')), 0.05e0)
+      | coalesce(try_cast(getvariable('q') as double), 0.05e0)
+
+    {{ session_text('disease', 'SEPSIS') }}
+    ->  coalesce(convert(varchar(64), session_context(N'disease')), 'SEPSIS')
+      | coalesce(cast(getvariable('disease') as varchar), 'SEPSIS')
+
+    SQL Server:  exec sp_set_session_context 'q', 0.01;
+    DuckDB:      set variable q = 0.01; -#}
+{% macro session_number(name, default) -%}
+coalesce({{ session_setting_as_number(name) }}, {{ default }}e0)
+{%- endmacro %}
+
+{% macro session_text(name, default) -%}
+coalesce({{ session_setting_as_text(name) }}, '{{ default }}')
+{%- endmacro %}
+
+
+{% macro session_setting_as_number(name) %}{{ return(adapter.dispatch('session_setting_as_number', 'expression_warehouse')(name)) }}{% endmacro %}
+
+{% macro default__session_setting_as_number(name) %}try_convert(float(53), session_context(N'{{ name }}')){% endmacro %}
+
+{% macro duckdb__session_setting_as_number(name) %}try_cast(getvariable('{{ name }}') as double){% endmacro %}
+
+
+{% macro session_setting_as_text(name) %}{{ return(adapter.dispatch('session_setting_as_text', 'expression_warehouse')(name)) }}{% endmacro %}
+
+{% macro default__session_setting_as_text(name) %}convert(varchar(64), session_context(N'{{ name }}')){% endmacro %}
+
+{% macro duckdb__session_setting_as_text(name) %}cast(getvariable('{{ name }}') as varchar){% endmacro %}
