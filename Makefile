@@ -26,7 +26,7 @@ profiles.yml:
 demo: install  ## Simulate 4 studies, load and build them, show the gene pairs that change with illness
 	rm -rf $(DEMO)
 	$(BIN)/python -m demo simulate $(DEMO)
-	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --log-format text
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 

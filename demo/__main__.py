@@ -16,17 +16,20 @@ def main() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 def simulate_command(folder: Path, seed: int) -> None:
-    """Write the simulated downloads and planted_pairs.tsv into DIR."""
-    from demo.download import write_downloads
+    """Write the simulated downloads, their pipeline.yaml and planted_pairs.tsv into DIR."""
+    from demo.download import CONFIG_FILE, write_downloads
 
     write_downloads(folder, seed)
-    click.echo(f"Next: python -m loader ingest {folder} && dbt build && python -m demo report")
+    click.echo(
+        f"Next: python -m loader ingest {folder} --config {folder / CONFIG_FILE}"
+        " && dbt build && python -m demo report"
+    )
 
 
 @main.command("report")
 @click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
 def report_command(target: str | None) -> None:
-    """Print the studies of the warehouse and the place of each planted pair."""
+    """Print the studies, and how well the meta-analysis finds the planted pairs."""
     # dbt takes a second to import; `simulate` needs none of it.
     from demo.report import print_report
 

@@ -10,6 +10,7 @@ from demo.design import GENES, PLANTED_PAIRS, Study
 from demo.simulate import SimulatedStudy, simulate
 
 PLANTED_PAIRS_FILE = "planted_pairs.tsv"
+CONFIG_FILE = "pipeline.yaml"
 
 _TITLES = {
     "CONTROL": "healthy control",
@@ -27,10 +28,12 @@ def write_downloads(folder: Path, seed: int) -> None:
     folder/ACC/aggregated_metadata.json
     folder/ACC/ACC/ACC.tsv        genes in lines, samples in columns
     folder/planted_pairs.tsv      gene_a, gene_b, direction
+    folder/pipeline.yaml          the disease of each study
 
     Files that stand there already are overwritten. Raises ValueError for a negative seed and
     OSError where the folder cannot be written.
     """
+    config = ["studies:"]
     for simulated in simulate(seed):
         study = simulated.study
         home = folder / study.accession
@@ -38,6 +41,8 @@ def write_downloads(folder: Path, seed: int) -> None:
         metadata = json.dumps(_metadata(simulated), indent=4, sort_keys=True)
         _write(home / "aggregated_metadata.json", metadata)
         _write(home / study.accession / f"{study.accession}.tsv", _matrix(simulated))
+        config += [f"  {study.accession}:", "    disease: SEPSIS"]
+    _write(folder / CONFIG_FILE, "\n".join(config) + "\n")
     lines = ["gene_a\tgene_b\tdirection"]
     lines += [f"{pair.gene_a}\t{pair.gene_b}\t{pair.direction}" for pair in PLANTED_PAIRS]
     _write(folder / PLANTED_PAIRS_FILE, "\n".join(lines) + "\n")

@@ -1,9 +1,9 @@
-"""What the warehouse holds, and where the planted pairs stand among all pairs."""
+"""What the warehouse holds, and how well its meta-analysis finds the planted pairs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 from rich.console import Console
@@ -14,7 +14,34 @@ from loader.errors import LoaderError
 from loader.warehouse.macros import project_macros
 from loader.warehouse.profile import read_profile
 
-TOP = 10
+FALSE_DISCOVERY_RATE = 0.05
+
+# All pairs tested, in the order of the view: the settings are those of vw_pair_metrics_ranked.
+_PAIRS_SQL = """
+set variable disease = 'SEPSIS';
+set variable k_min = 1;
+set variable q = 1;
+set variable i2_max = 100;
+set variable q_basis = 'dependent';
+
+select
+    technology,
+    pair_rank,
+    gene_a_id,
+    gene_b_id,
+    coalesce(gene_a_symbol, gene_a_id),
+    coalesce(gene_b_symbol, gene_b_id),
+    r_septic_shock,
+    r_sepsis,
+    dz_ss_mean,
+    dz_ss_ci_low,
+    dz_ss_ci_high,
+    q_ss,
+    q_combined,
+    q_combined_dependent
+from vw_pair_metrics_ranked
+order by technology, pair_rank
+"""
 
 _STUDIES_SQL = """
 select
@@ -40,26 +67,57 @@ group by all
 """
 
 
-class PairResult(NamedTuple):
-    """One row of top_pairs.sql.
+@dataclass(frozen=True)
+class PairResult:
+    """A row of vw_pair_metrics_ranked, whose names these are."""
 
-    r_septic_shock, r_sepsis  Spearman correlation, averaged over studies as Fisher z
-    z_difference              difference of these averages, as Fisher z
-    place                     by |z_difference|, 1 for the largest
+    technology: str
+    pair_rank: int
+    gene_a_id: str
+    gene_b_id: str
+    gene_a_name: str
+    gene_b_name: str
+    r_septic_shock: float | None
+    r_sepsis: float | None
+    dz_ss_mean: float | None
+    dz_ss_ci_low: float | None
+    dz_ss_ci_high: float | None
+    q_ss: float | None
+    q_combined: float | None
+    q_combined_dependent: float | None
+
+    @property
+    def is_planted(self) -> bool:
+        """Whether the pair was simulated to be co-expressed in septic shock only."""
+        return frozenset((self.gene_a_id, self.gene_b_id)) in _PLANTED
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The pairs with a false discovery rate of FALSE_DISCOVERY_RATE or less.
+
+    planted  how many of them are planted pairs
     """
 
-    gene_id_1: str
-    gene_id_2: str
-    gene_name_1: str
-    gene_name_2: str
-    r_septic_shock: float
-    r_sepsis: float
-    z_difference: float
-    place: int
+    found: int
+    planted: int
+
+    @property
+    def precision(self) -> float | None:
+        """Share of what was found that is planted; none where nothing was found."""
+        return self.planted / self.found if self.found else None
+
+    @property
+    def recall(self) -> float:
+        """Share of the planted pairs that was found."""
+        return self.planted / len(PLANTED_PAIRS)
+
+
+_PLANTED = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
 
 
 def print_report(target: str | None = None) -> None:
-    """Print studies, cohorts and planted pairs of a target (the profile's default without one).
+    """Print studies, cohorts and discoveries of a target (the profile's default without one).
 
     Raises LoaderError 4001 where the warehouse cannot be opened or is not built, 4006 where the
     target is no DuckDB file, and 54040 where none of the simulated studies is in it.
@@ -71,32 +129,27 @@ def print_report(target: str | None = None) -> None:
             raise LoaderError("STUDY_NOT_FOUND", "the warehouse has no simulated study")
         console.print(_study_table(studies))
         console.print(_cohort_table(connection.execute(_COHORTS_SQL).fetchall()))
-        pairs = top_pairs(connection)
-    planted = planted_among(pairs)
-    console.print(_pair_table(planted))
-    in_top = sum(pair.place <= TOP for pair in planted)
+        pairs = ranked_pairs(connection)
+    console.print(_pair_table([pair for pair in pairs if pair.is_planted]))
+    console.print(_discovery_table(pairs))
     console.print(
-        f"The planted pairs take [bold]{in_top}[/] of the top {TOP} places "
-        f"of {len(pairs):,} pairs by |difference|."
+        "q_combined takes two contrasts that share samples as independent; "
+        "q_combined_dependent allows for it."
     )
 
 
-def top_pairs(connection: duckdb.DuckDBPyConnection) -> list[PairResult]:
-    """All pairs of the simulated studies, the largest difference first.
+def ranked_pairs(connection: duckdb.DuckDBPyConnection) -> list[PairResult]:
+    """All pairs tested, by technology and rank.
 
-    connection  one that finds vw_expression_long without a schema's name
+    connection  one that finds vw_pair_metrics_ranked without a schema's name
     """
-    sql = Path(__file__).with_name("top_pairs.sql").read_text(encoding="utf-8")
-    accessions = [study.accession for study in STUDIES]
-    return [
-        PairResult(*row) for row in connection.execute(sql, {"accessions": accessions}).fetchall()
-    ]
+    return [PairResult(*row) for row in connection.execute(_PAIRS_SQL).fetchall()]
 
 
-def planted_among(pairs: list[PairResult]) -> list[PairResult]:
-    """The planted ones of the pairs, in the same order."""
-    planted = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
-    return [pair for pair in pairs if {pair.gene_id_1, pair.gene_id_2} in planted]
+def discovery(pairs: Sequence[PairResult], rate: Callable[[PairResult], float | None]) -> Discovery:
+    """What is found by a column of false discovery rates."""
+    found = [pair for pair in pairs if (q := rate(pair)) is not None and q <= FALSE_DISCOVERY_RATE]
+    return Discovery(len(found), sum(pair.is_planted for pair in found))
 
 
 @contextlib.contextmanager
@@ -150,18 +203,48 @@ def _cohort_table(rows: list[tuple[str, str, int]]) -> Table:
 
 
 def _pair_table(pairs: list[PairResult]) -> Table:
-    table = Table(title="Planted pairs (Spearman r; difference in Fisher z)", title_justify="left")
-    for name in ("gene", "gene"):
+    table = Table(
+        title="Planted pairs (Spearman r; dz_ss: difference of Fisher's z)", title_justify="left"
+    )
+    for name in ("technology", "gene", "gene"):
         table.add_column(name, no_wrap=True)
-    for name in ("r shock", "r sepsis", "difference", "place"):
-        table.add_column(name, justify="right")
+    for name in ("r shock", "r sepsis", "dz_ss", "95 % interval", "q_ss", "rank"):
+        table.add_column(name, justify="right", no_wrap=True)
     for pair in pairs:
         table.add_row(
-            pair.gene_name_1,
-            pair.gene_name_2,
+            pair.technology,
+            pair.gene_a_name,
+            pair.gene_b_name,
             f"{pair.r_septic_shock:+.2f}",
             f"{pair.r_sepsis:+.2f}",
-            f"{pair.z_difference:+.2f}",
-            str(pair.place),
+            f"{pair.dz_ss_mean:+.2f}",
+            f"{pair.dz_ss_ci_low:+.2f} … {pair.dz_ss_ci_high:+.2f}",
+            f"{pair.q_ss:.1g}",
+            str(pair.pair_rank),
         )
+    return table
+
+
+def _discovery_table(pairs: list[PairResult]) -> Table:
+    table = Table(
+        title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}, {len(PLANTED_PAIRS)} are planted",
+        title_justify="left",
+    )
+    table.add_column("technology")
+    table.add_column("by")
+    for name in ("tested", "found", "planted", "precision", "recall"):
+        table.add_column(name, justify="right")
+    for technology in sorted({pair.technology for pair in pairs}):
+        own = [pair for pair in pairs if pair.technology == technology]
+        for rate in ("q_ss", "q_combined_dependent", "q_combined"):
+            result = discovery(own, lambda pair, rate=rate: getattr(pair, rate))
+            table.add_row(
+                technology,
+                rate,
+                f"{len(own):,}",
+                str(result.found),
+                str(result.planted),
+                "" if result.precision is None else f"{result.precision:.2f}",
+                f"{result.recall:.2f}",
+            )
     return table

@@ -12,9 +12,9 @@ import numpy as np
 
 from demo.design import GENES, PLANTED_GENES, PLANTED_PAIRS, STUDIES, Study
 
-PLANTED_CORRELATION = 0.8
+PLANTED_CORRELATION = 0.85
 # Standard deviation, between studies, of a planted pair's Fisher z in each cohort.
-HETEROGENEITY = 0.12
+HETEROGENEITY = 0.05
 
 _MODULE_COUNT = 4
 _MODULE_SIZE = 30

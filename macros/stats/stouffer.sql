@@ -35,3 +35,22 @@
     ))
 )
 {%- endmacro %}
+
+
+{#- Two z that are correlated, over the columns of one row: (w1 z1 + w2 z2) / sqrt(w1^2 + w2^2 +
+    2 rho w1 w2), whose variance is 1 for z of correlation rho (Strube 1985). Stouffer's own is
+    for rho = 0. What lacks its z takes no part.
+
+    z_ss | n_ss | z_soth | n_soth    {{ stouffer_of_dependent('z_ss', 'z_soth', 'sqrt(n_ss)', 'sqrt(n_soth)', '1e0') }}
+    1    | 9    | 2      | 16        1.571    (3 * 1 + 4 * 2) / 7
+    1    | 9    | null   | null      1 -#}
+{% macro stouffer_of_dependent(z1, z2, weight1, weight2, rho) -%}
+(
+    (coalesce(({{ weight1 }}) * ({{ z1 }}), 0e0) + coalesce(({{ weight2 }}) * ({{ z2 }}), 0e0))
+    / sqrt(nullif(
+        case when ({{ z1 }}) is not null then coalesce(({{ weight1 }}) * ({{ weight1 }}), 0e0) else 0e0 end
+        + case when ({{ z2 }}) is not null then coalesce(({{ weight2 }}) * ({{ weight2 }}), 0e0) else 0e0 end
+        + case when ({{ z1 }}) is not null and ({{ z2 }}) is not null then 2e0 * ({{ rho }}) * ({{ weight1 }}) * ({{ weight2 }}) else 0e0 end, 0e0
+    ))
+)
+{%- endmacro %}

@@ -1,4 +1,5 @@
 {%- set q_z = "least(coalesce(m.q_combined, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))" -%}
+{%- set q_dependent = "least(coalesce(m.q_combined_dependent, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))" -%}
 {%- set q_hk = "least(coalesce(m.q_ss_hk, 1e0), coalesce(m.q_soth_hk, 1e0))" -%}
 
 with settings as (
@@ -14,7 +15,7 @@ scored as (
     select
         m.*,
         d.disease_label,
-        case s.q_basis when 'z' then {{ q_z }} when 'hk' then {{ q_hk }} end as q_star,
+        case s.q_basis when 'z' then {{ q_z }} when 'dependent' then {{ q_dependent }} when 'hk' then {{ q_hk }} end as q_star,
         least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) as i2_star,
         s.q_max,
         s.i2_max
@@ -131,6 +132,9 @@ select
     m.combined_z_score,
     m.combined_p_value,
     m.q_combined,
+    m.combined_z_dependent,
+    m.combined_p_dependent,
+    m.q_combined_dependent,
     m.combined_effect_size,
     m.power_score,
     m.direction_consistency,

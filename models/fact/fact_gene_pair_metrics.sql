@@ -102,6 +102,9 @@ combined as (
     select
         a.*,
         {{ stouffer_of(['a.dz_ss_z', 'a.dz_soth_z'], ['sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)']) }} as combined_z_score,
+        -- Both contrasts share the samples with septic shock, and others include those with
+        -- sepsis: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
+        {{ stouffer_of_dependent('a.dz_ss_z', 'a.dz_soth_z', 'sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)', 'least(1e0, a.dz_soth_se / a.dz_ss_se)') }} as combined_z_dependent,
         (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
         / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
             as combined_effect_size,
@@ -121,6 +124,7 @@ tested as (
     select
         c.*,
         {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
+        {{ two_sided_normal_p('c.combined_z_dependent') }} as combined_p_dependent,
         {{ normal_cdf('(abs(c.primary_z) - 1.959963984540054e0)') }} + {{ normal_cdf('(-abs(c.primary_z) - 1.959963984540054e0)') }} as power_score
         {%- for first, second in differences %},
         {{ two_sided_normal_p('c.z_diff_' ~ first ~ '_' ~ second) }} as p_diff_{{ first }}_{{ second }}
@@ -129,7 +133,7 @@ tested as (
 ),
 
 -- 4. False discovery rates over all pairs tested in the slice.
-{%- set tests = [('p_ss', 'q_ss'), ('p_soth', 'q_soth'), ('combined_p_value', 'q_combined'), ('p_ss_hk', 'q_ss_hk'), ('p_soth_hk', 'q_soth_hk')] %}
+{%- set tests = [('p_ss', 'q_ss'), ('p_soth', 'q_soth'), ('combined_p_value', 'q_combined'), ('combined_p_dependent', 'q_combined_dependent'), ('p_ss_hk', 'q_ss_hk'), ('p_soth_hk', 'q_soth_hk')] %}
 {%- for p, q in tests %}
 with_{{ q }} as (
     {{ benjamini_hochberg('tested' if loop.first else 'with_' ~ tests[loop.index0 - 1][1], ['disease_key', 'technology'], p, 'pairs_tested', name=q) }}
@@ -173,6 +177,9 @@ select
     m.combined_z_score,
     m.combined_p_value,
     m.q_combined,
+    m.combined_z_dependent,
+    m.combined_p_dependent,
+    m.q_combined_dependent,
     m.combined_effect_size,
     m.power_score,
     m.direction_consistency,

@@ -288,14 +288,23 @@ def combined_columns(pooled: dict[str, Pooled | None], samples: dict[str, int]) 
     names = ["direction_consistency", "magnitude_consistency", "consistency_score"]
     if primary is None:
         names += ["combined_z_score", "combined_p_value", "combined_effect_size", "power_score"]
+        names += ["combined_z_dependent", "combined_p_dependent"]
         return dict.fromkeys(names)
     z = sum(math.sqrt(n) * one.z for one, n in present) / math.sqrt(sum(n for _, n in present))
+    # Both contrasts of a study share its samples: their covariance is the variance of dz_soth.
+    rho = 1.0 if len(present) < 2 else min(1.0, pooled["soth"].mean_se / pooled["ss"].mean_se)
+    covariance = np.full((len(present), len(present)), rho)
+    np.fill_diagonal(covariance, 1.0)
+    weights = np.sqrt([n for _, n in present])
+    dependent = weights @ [one.z for one, _ in present] / math.sqrt(weights @ covariance @ weights)
     precision = [1 / one.mean_se**2 for one, _ in present]
     effect = sum(w * one.mean for w, (one, _) in zip(precision, present, strict=True))
     agreement = primary.agreement()
     return {
         "combined_z_score": z,
         "combined_p_value": float(2 * stats.norm.sf(abs(z))),
+        "combined_z_dependent": dependent,
+        "combined_p_dependent": float(2 * stats.norm.sf(abs(dependent))),
         "combined_effect_size": effect / sum(precision),
         "power_score": float(
             stats.norm.cdf(abs(primary.z) - Z975) + stats.norm.cdf(-abs(primary.z) - Z975)
@@ -318,6 +327,7 @@ FALSE_DISCOVERY_RATES = {
     "q_ss": "p_ss",
     "q_soth": "p_soth",
     "q_combined": "combined_p_value",
+    "q_combined_dependent": "combined_p_dependent",
     "q_ss_hk": "p_ss_hk",
     "q_soth_hk": "p_soth_hk",
 }

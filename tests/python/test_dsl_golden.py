@@ -512,6 +512,17 @@ def test_stouffer_over_columns(engine):
     assert [row["z"] for row in rows] == pytest.approx([4.4, 2, None, -6])
 
 
+def test_stouffer_of_dependent_z(engine):
+    engine.load("tests", "z_ss double, n_ss integer, z_soth double, n_soth integer",
+        [(1, 9, 2, 16), (1, 9, None, None), (None, 9, 2, 16), (None, None, None, 5)])  # fmt: skip
+    for rho, expected in (("1e0", 11 / 7), ("0e0", 11 / 5), ("0.5e0", 11 / 37**0.5)):
+        combined = engine.macros.stouffer_of_dependent(
+            "z_ss", "z_soth", "sqrt(n_ss)", "sqrt(n_soth)", rho
+        )
+        rows = engine.query(f"select {combined} as z from tests")
+        assert [row["z"] for row in rows] == pytest.approx([expected, 1, 2, None])
+
+
 def test_the_tsql_of_stouffer_is_clean():
     from test_tsql import violations
 

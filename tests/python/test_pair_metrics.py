@@ -61,7 +61,7 @@ def without(rows: Rows, columns: Iterable[str]) -> Rows:
 
 
 def is_probability(column: str) -> bool:
-    return column.startswith(("p_", "q_")) or column.endswith(("_q_p", "combined_p_value"))
+    return column.startswith(("p_", "q_", "combined_p")) or column.endswith("_q_p")
 
 
 def differences(found: Rows, expected: dict[tuple[str, str], oracle.Row]) -> list[tuple]:
@@ -398,6 +398,10 @@ Z_RATES = ["q_combined", "q_ss", "q_soth"]
         (
             {"k_min": 1, "q": 1, "i2_max": 100, "q_basis": "hk"},
             {"k_min": 1, "q": 1, "i2_max": 100, "rates": ["q_ss_hk", "q_soth_hk"]},
+        ),
+        (
+            {"k_min": 1, "q": 0.9, "q_basis": "dependent"},
+            {"k_min": 1, "q": 0.9, "rates": ["q_combined_dependent", "q_ss", "q_soth"]},
         ),
         ({"k_min": 1, "q": 1, "disease": "CONTROL"}, {"disease": "CONTROL"}),
         ({"k_min": 1, "q": 1, "q_basis": "hartung"}, {"disease": "none"}),
