@@ -1,5 +1,5 @@
-{#- The fixed-effect mean sum(w theta) / sum(w) of each group, and the sums that Cochran's Q
-    needs. A select; group columns, k, theta_f, sum_w, max_w.
+{#- The fixed-effect mean sum(w theta) / sum(w) of each group (Cochran 1954), and the sums that
+    Cochran's Q needs. A select; group columns, k, theta_f, sum_w, max_w.
 
     weights                        {{ fixed_effect('weights', ['pair_key']) }}
     pair_key | theta | se  | w     pair_key | k | theta_f | sum_w | max_w

@@ -1,5 +1,7 @@
 -- 54002 AGG_MULTI_DISEASE_MAP: a study has several active diseases, so that it is left out of all
--- meta-analyses.
+-- meta-analyses. The other studies are not: this test runs after what is built from them, where its
+-- failure holds nothing up.
+-- depends_on: {{ ref('vw_pair_metrics_significant') }}
 {{ config(severity='error') }}
 
 select

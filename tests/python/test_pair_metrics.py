@@ -339,6 +339,37 @@ def test_another_disease_moves_the_study(grown, tmp_path):
     ]
 
 
+def test_a_study_without_one_disease_takes_no_part_and_holds_up_no_other(grown, tmp_path):
+    """54001: GSE1 has none. 54002: GSE2 has two. GSE3 is of a slice of its own."""
+    warehouse, _, after = grown
+    changed = moved(warehouse, tmp_path)
+    with duckdb.connect(str(changed.path)) as connection:
+        keys = dict(
+            connection.execute(
+                "select study_accession_code, study_key from dim.dim_study"
+            ).fetchall()
+        )
+        connection.execute(
+            "update dim.study_disease_map set is_active = 0 where study_key = ?", [keys["GSE1"]]
+        )
+        connection.execute(
+            "insert into dim.study_disease_map by name"
+            " select * replace (99 as study_disease_map_key) from dim.study_disease_map"
+            " where study_key = ?",
+            [keys["GSE2"]],
+        )
+    output = changed.dbt(
+        "build", "--exclude-resource-type", "unit_test", "--vars", yaml.dump(SETTINGS),
+        succeeds=False,
+    )  # fmt: skip
+    assert "Warning in test warn_studies_without_disease" in output
+    assert "Failure in test assert_study_has_one_disease" in output
+    assert "SKIP=0" in output
+    found = table(changed)
+    assert set(found) == {("SEPSIS", "RNA-SEQ")}
+    assert found["SEPSIS", "RNA-SEQ"] == after["SEPSIS", "RNA-SEQ"]
+
+
 @pytest.mark.parametrize(
     ("study", "disease", "error"),
     [
