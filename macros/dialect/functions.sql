@@ -37,8 +37,8 @@
 {% macro duckdb__position_of(needle, haystack) %}instr({{ haystack }}, {{ needle }}){% endmacro %}
 
 
-{#- `x` as a point in time, or null where the text is not one ('' among others). -#}
-{% macro try_instant(x) %}try_cast({{ x }} as {{ type_instant() }}){% endmacro %}
+{#- `x` as a point in time, or null where the text is not one. T-SQL reads '' as 1900-01-01. -#}
+{% macro try_instant(x) %}try_cast(nullif({{ x }}, '') as {{ type_instant() }}){% endmacro %}
 
 
 {#- Aggregate: sample standard deviation (n - 1); null for one value. -#}
@@ -49,10 +49,10 @@
 {% macro duckdb__stddev(x) %}stddev_samp({{ x }}){% endmacro %}
 
 
-{#- Aggregate: the values of `x` in one text, sorted, with ', ' between. -#}
+{#- Aggregate: the values of the text `x` in one text, sorted byte by byte, with ', ' between. -#}
 {% macro sorted_list(x) %}{{ return(adapter.dispatch('sorted_list', 'expression_warehouse')(x)) }}{% endmacro %}
 
-{% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }}){% endmacro %}
+{% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }} collate latin1_general_bin2){% endmacro %}
 
 {% macro duckdb__sorted_list(x) %}string_agg({{ x }}, ', ' order by {{ x }}){% endmacro %}
 
