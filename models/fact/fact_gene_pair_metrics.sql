@@ -151,7 +151,7 @@ select
     {%- endfor %}
     m.p_{{ short }},
     m.q_{{ short }},
-    case when m.q_{{ short }} is not null then -log10(greatest(m.q_{{ short }}, 1e-300)) end as neglog_q_{{ short }},
+    case when m.q_{{ short }} is not null then abs(log10(greatest(m.q_{{ short }}, 1e-300))) end as neglog_q_{{ short }},
     {%- for column in ['hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high'] %}
     m.{{ contrast }}_{{ column }},
     {%- endfor %}
