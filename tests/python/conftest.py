@@ -121,6 +121,8 @@ class WarehouseUnderTest:
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_USE_COLORS": "false",
+            # They need no data of a test; test_unit_tests.py runs them once.
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
         (folder / "profiles.yml").write_text((PROJECT / "profiles.example.yml").read_text())
 

@@ -243,7 +243,7 @@ def test_planted_pairs_come_out_on_top(
     """Simulate, ingest, build, report: what `make demo` runs."""
     config = folder / CONFIG_FILE
     assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
-    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    warehouse.dbt("build")
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         connection.execute("set search_path = 'analytics'")
         pairs = ranked_pairs(connection)

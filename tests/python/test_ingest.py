@@ -284,7 +284,7 @@ def test_every_error_of_the_macros_is_in_the_catalog():
 
 def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     """Type 1: the dimension row is overwritten, keeps its key, and is not written twice."""
-    build = ("build", "--exclude-resource-type", "unit_test")
+    build = "build"
     rows = "select sample_key, sample_title, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"
     warehouse.loader("ingest", Study().write(tmp_path / "d"))
     warehouse.dbt(*build)
@@ -307,7 +307,7 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
 
 def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp_path):
     """Both batches stay in the fact; the views show the one that was made last."""
-    build = ("build", "--exclude-resource-type", "unit_test")
+    build = "build"
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
     warehouse.dbt(*build)
     newer = Study(created_at="2025-01-01T00:00:00", values=[["7", "7", "7"], ["8", "8", "8"]])
@@ -346,7 +346,7 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
     """A build that stops after the dimensions takes nothing out of the views."""
     count = "select count(*) from analytics.vw_expression_export"
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    warehouse.dbt("build")
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
     warehouse.dbt("run", "--select", "dim_study")
     assert warehouse.query(count) == [(6,)]
@@ -354,9 +354,9 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
 
 def test_a_full_refresh_keeps_superseded_batches(warehouse, tmp_path):
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    warehouse.dbt("build")
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
-    warehouse.dbt("build", "--exclude-resource-type", "unit_test", "--full-refresh")
+    warehouse.dbt("build", "--full-refresh")
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
 
 

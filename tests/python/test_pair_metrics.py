@@ -359,7 +359,7 @@ def test_a_study_without_one_disease_takes_no_part_and_holds_up_no_other(grown, 
             [keys["GSE2"]],
         )
     output = changed.dbt(
-        "build", "--exclude-resource-type", "unit_test", "--vars", yaml.dump(SETTINGS),
+        "build", "--vars", yaml.dump(SETTINGS),
         succeeds=False,
     )  # fmt: skip
     assert "Warning in test warn_studies_without_disease" in output
