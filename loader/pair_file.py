@@ -199,7 +199,7 @@ class PairFile:
                 f"the row is no CSV: {error}",
                 file=self.label,
                 line=line,
-                expected='cells with commas between, in "…" where they have a comma or a line break',
+                expected='cells with commas between, in "…" where they have a comma or line break',
                 action="Correct the quotes of the row",
             ) from error
         except UnicodeDecodeError as error:
@@ -364,7 +364,7 @@ class PairFile:
                     file=self.label,
                     line=lines[row],
                     expected="gene keys of this warehouse",
-                    action="Load and build the gene's study first; another warehouse has other keys",
+                    action="Build the gene's study first; each warehouse has keys of its own",
                 )
             )
         return keys[:, 0], keys[:, 1]

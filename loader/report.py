@@ -104,13 +104,13 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
-        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in place of "
-        "an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
+        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
+        "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
         "pairs_skipped": "{file}: staged already, nothing to do",
         "columns_ignored": "{file}: no metrics, ignored: {columns}",
         "rows_repeated": "{file}: {row_count:,} rows repeat another one, left out",
-        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and go before what "
-        "the studies give; the fact has {fact_row_count:,} rows of them now",
+        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and go before "
+        "what the studies give; the fact has {fact_row_count:,} rows of them now",
     }
 
     def __init__(self) -> None:
