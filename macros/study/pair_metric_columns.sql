@@ -54,6 +54,9 @@ p_diff_{{ difference }} float(53) 0 1
 combined_z_score float(53) - -
 combined_p_value float(53) 0 1
 q_combined float(53) 0 1
+combined_z_dependent float(53) - -
+combined_p_dependent float(53) 0 1
+q_combined_dependent float(53) 0 1
 combined_effect_size float(53) - -
 power_score float(53) 0 1.000000000001
 direction_consistency float(53) 0 1.000000000001

@@ -11,6 +11,8 @@ from conftest import WarehouseUnderTest, events
 from hypothesis import given
 from hypothesis import strategies as st
 from test_pair_metrics import (
+    AUDIT,
+    IDENTITY,
     SETTINGS,
     build,
     ingest,
@@ -269,6 +271,12 @@ def test_what_the_fact_gives_can_be_loaded_again(copy, tmp_path):
     assert {n: without(rows, dropped) for n, rows in table(copy).items()} == {
         n: without(rows, dropped) for n, rows in before.items()
     }
+
+
+def test_a_file_may_give_every_metric_of_the_fact(built):
+    columns = [row[0] for row in built.query("describe fact.fact_gene_pair_metrics")]
+    own = {*IDENTITY, *AUDIT}
+    assert list(metrics()) == [name for name in columns if name not in own]
 
 
 GOOD = "pair_id,dz_ss_mean,p_ss,n_studies_ss\n9_10,0.5,0.01,3\n11_12,-1,1,0\n"
