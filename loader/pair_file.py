@@ -90,6 +90,16 @@ def parse_pair_id(text: str) -> tuple[int, int] | None:
     return (min(first, second), max(first, second)) if first != second else None
 
 
+def _shown(cell: str) -> str:
+    """For a message. A quote that is not closed where it should be makes a cell of many lines."""
+    return repr(cell if len(cell) <= 60 else f"{cell[:60]}…")
+
+
+def _technology_word(text: str) -> str:
+    """As the warehouse writes it: 'rna_seq' -> 'RNA-SEQ'."""
+    return text.strip().upper().replace("_", "-")
+
+
 class PairFile:
     """An open CSV of pair metrics for one disease.
 
@@ -106,7 +116,7 @@ class PairFile:
         self.name = path.name
         self._path = path
         self._disease = disease
-        self._technology = technology
+        self._technology = _technology_word(technology) if technology else None
         if not path.is_file():
             raise LoaderError(
                 "EXTRACTION_FILE_NOT_FOUND",
@@ -114,7 +124,7 @@ class PairFile:
                 file=self.label,
                 action="Name an existing CSV of pair metrics",
             )
-        if technology not in (None, *TECHNOLOGIES):
+        if self._technology not in (None, *TECHNOLOGIES):
             raise LoaderError(
                 "CONFIG_INVALID",
                 f"the technology is {technology!r}",
@@ -129,7 +139,7 @@ class PairFile:
         read = self._columns.values()
         self.ignored = [cell for place, cell in enumerate(header[1]) if place not in read]
         self._metrics = [metric for name, metric in metrics().items() if name in self._columns]
-        if technology is None and "technology" not in self._columns:
+        if self._technology is None and "technology" not in self._columns:
             raise self._no_technology(1)
 
     @functools.cached_property
@@ -170,7 +180,8 @@ class PairFile:
         """
         line = 1
         for lines, rows in self._chunks():
-            yield self._read(lines, list(zip(*rows, strict=True)), gene_keys)
+            columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
+            yield self._read(lines, columns, gene_keys)
             line = lines[-1]
         if line == 1:
             raise LoaderError(
@@ -251,7 +262,7 @@ class PairFile:
         )
 
     def _chunks(self) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """Rows after the header, some thousands at a time, with their lines."""
+        """Rows after the header, some thousands at a time: their lines, and the cells to read."""
         lines: list[int] = []
         rows: list[list[str]] = []
         fault = None
@@ -276,7 +287,7 @@ class PairFile:
                 )
                 break
             lines.append(line)
-            rows.append(row)
+            rows.append([row[place] for place in self._columns.values()])
             if len(rows) == _CHUNK_ROWS:
                 yield lines, rows
                 lines, rows = [], []
@@ -287,22 +298,17 @@ class PairFile:
             raise fault
 
     def _read(
-        self, lines: list[int], columns: list[tuple[str, ...]], gene_keys: np.ndarray
+        self, lines: list[int], columns: dict[str, tuple[str, ...]], gene_keys: np.ndarray
     ) -> pa.RecordBatch:
         """One batch from the cells of each column; the fault with the lowest line is raised."""
         faults: list[LoaderError] = []
         check = functools.partial(self._check, lines, faults)
-        pair_ids = columns[self._columns["pair_id"]]
-        gene_a, gene_b = self._read_pairs(lines, faults, pair_ids, gene_keys)
-        technologies = self._read_technologies(lines, faults, columns)
+        gene_a, gene_b = self._read_pairs(lines, faults, columns["pair_id"], gene_keys)
+        technologies = self._read_technologies(lines, faults, columns.get("technology"))
         override = np.zeros(len(lines))
-        if CSV_OVERRIDE.name in self._columns:
-            cells = columns[self._columns[CSV_OVERRIDE.name]]
-            override = np.nan_to_num(check(CSV_OVERRIDE, cells))
-        values = {
-            metric.name: check(metric, columns[self._columns[metric.name]])
-            for metric in self._metrics
-        }
+        if CSV_OVERRIDE.name in columns:
+            override = np.nan_to_num(check(CSV_OVERRIDE, columns[CSV_OVERRIDE.name]))
+        values = {metric.name: check(metric, columns[metric.name]) for metric in self._metrics}
         for low, high in orders():
             if low in values and high in values:
                 self._check_order(lines, faults, low, high, values)
@@ -342,9 +348,9 @@ class PairFile:
             faults.append(
                 LoaderError(
                     "PAIR_ID_FORMAT_INVALID",
-                    f"pair_id {cells[row]!r} names one gene twice"
+                    f"pair_id {_shown(cells[row])} names one gene twice"
                     if is_one_gene
-                    else f"pair_id is {cells[row]!r}",
+                    else f"pair_id is {_shown(cells[row])}",
                     file=self.label,
                     line=lines[row],
                     expected="keys of two genes of dim_gene with _ between",
@@ -360,7 +366,7 @@ class PairFile:
             faults.append(
                 LoaderError(
                     "PAIR_GENEKEY_NOT_FOUND",
-                    f"pair_id {cells[row]!r}: dim_gene has no gene_key {pairs[row][side]}",
+                    f"pair_id {_shown(cells[row])}: no gene_key {str(pairs[row][side])[:20]}",
                     file=self.label,
                     line=lines[row],
                     expected="gene keys of this warehouse",
@@ -370,13 +376,13 @@ class PairFile:
         return keys[:, 0], keys[:, 1]
 
     def _read_technologies(
-        self, lines: list[int], faults: list[LoaderError], columns: list[tuple[str, ...]]
+        self, lines: list[int], faults: list[LoaderError], cells: Sequence[str] | None
     ) -> list[str | None]:
-        if "technology" not in self._columns:
+        """The technology of each row; its faults are 54030 for none and 4004 for an unknown one."""
+        if cells is None:
             return [self._technology] * len(lines)
-        cells = [cell.strip() for cell in columns[self._columns["technology"]]]
         found = [
-            self._technology if cell in NULL_VALUES else cell.upper().replace("_", "-")
+            self._technology if cell.strip() in NULL_VALUES else _technology_word(cell)
             for cell in cells
         ]
         for row, name in enumerate(found):
@@ -405,7 +411,7 @@ class PairFile:
     def _out_of_bounds(self, line: int, column: str, cell: str, expected: str) -> LoaderError:
         return LoaderError(
             "LOAD_CONSTRAINT_VIOLATION",
-            f"column {column} is {cell!r}",
+            f"column {column} is {_shown(cell)}",
             file=self.label,
             line=line,
             expected=expected,
@@ -429,7 +435,7 @@ class PairFile:
             faults.append(
                 LoaderError(
                     "EXTRACTION_PARSE_ERROR",
-                    f"column {metric.name} is {cells[text_row]!r}",
+                    f"column {metric.name} is {_shown(cells[text_row])}",
                     file=self.label,
                     line=lines[text_row],
                     expected=f"{metric.expected}, or nothing or NA where it is missing",

@@ -343,6 +343,7 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "pair twice, with other values": (row("10_9,0.5,0.02,3"), 2008, 3, "line 2"),
     "pair twice, once without a value": (row("09_10,0.5,,3"), 2008, 3, "line 2"),
     "unknown technology": ("pair_id,technology\n9_10,OTHER\n9_11,PCR\n", 4004, 3, "technology is 'PCR'"),
+    "a quote that swallows rows": (row('11_12,"' + "x\n" * 999 + '",1,0'), 1004, 3, "x\\n…'"),
     "the first of two faults": (row("11_12,-1,7,x\n9_13,-1,7"), 4004, 3, "p_ss"),
     "a fault behind a line break": (
         'pair_id,note,p_ss\n9_10,"two\n""lines""\r\nand more",1\n9_11,"a\nb",7\n', 4004, 5, "p_ss is '7'"
@@ -421,6 +422,18 @@ def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
     assert failure["action"] == "Run dbt build first"
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rows_are_read_in_batches(copy, guarded, tmp_path, monkeypatch, rows):
+    monkeypatch.setattr("loader.pair_file._CHUNK_ROWS", rows)
+    text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,\n9_12,,1\n'
+    assert load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER").exit_code == 0
+    found = copy.query("select gene_b_key, p_ss, line_no from staging.pair_metrics order by all")
+    assert found == [(10, 0.5, 2), (11, None, 4), (12, 1.0, 5)]
+    broken = write(tmp_path / "broken.csv", text + "9_13,,7\n9_13\n")
+    failure = refused(load(guarded, broken, "--technology", "OTHER"), guarded, staged(guarded))
+    assert (failure["error_code"], failure["line"]) == (4004, 6)
+
+
 def test_a_row_that_stands_twice_is_left_out(copy, tmp_path):
     text = GOOD + "10_9,0.50,1e-2,3.0\n9_10, 0.5 ,0.01,3\n"
     result = load(copy, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
@@ -443,7 +456,7 @@ def test_one_pair_in_two_technologies_is_no_repetition(copy, tmp_path):
 def test_columns_that_are_no_metrics_are_named(copy, tmp_path):
     long = "x" * 200_000
     text = f"\ufeffpair_id,Notes,p_ss,\r\n9_10,{long},0.5,\r\n"
-    result = load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER")
+    result = load(copy, write(tmp_path / "f.csv", text), "--technology", "other")
     (warning,) = events(result, "columns_ignored")
     assert (warning["columns"], warning["level"]) == ("Notes, ", "warning")
     assert copy.query("select p_ss from staging.pair_metrics") == [(0.5,)]
