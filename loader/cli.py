@@ -9,15 +9,27 @@ import click
 from loader.config import load_config
 from loader.errors import LoaderError
 from loader.ingest import ingest
+from loader.load_pairs import load_pairs
 from loader.report import open_reporter
+from loader.warehouse.base import Warehouse
 
 DEFAULT_CONFIG = Path("pipeline.yaml")
+
+
+TARGET = click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
+LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "text"]),
+    default="auto",
+    help="auto: text on a terminal, JSON lines elsewhere.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="expression-warehouse")
 def main() -> None:
-    """Moves refine.bio downloads into the warehouse of the dbt profile."""
+    """Moves refine.bio downloads, and pair metrics from elsewhere, into the warehouse of the dbt
+    profile."""
 
 
 @main.command("ingest")
@@ -29,13 +41,8 @@ def main() -> None:
     help="What you know of the studies. Default: pipeline.yaml here, where there is one.",
 )
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Load only this study.")
-@click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
-@click.option(
-    "--log-format",
-    type=click.Choice(["auto", "json", "text"]),
-    default="auto",
-    help="auto: text on a terminal, JSON lines elsewhere.",
-)
+@TARGET
+@LOG_FORMAT
 def ingest_command(
     paths: tuple[Path, ...],
     config_path: Path | None,
@@ -58,16 +65,52 @@ def ingest_command(
             reporter.failed(None, error)
             sys.exit(1)
 
-        def open_target(tell_waiting: Callable[[str], None]) -> object:
-            # dbt takes a second to import; a wrong path should be told at once.
-            from loader.warehouse.target import open_warehouse
-
-            return open_warehouse(target, tell_waiting)
-
         try:
-            done = ingest(paths, accessions, config, open_target, reporter)
+            done = ingest(paths, accessions, config, _opener(target), reporter)
         except KeyboardInterrupt:
             reporter.waiting("interrupted: nothing of the studies under way was kept")
             sys.exit(130)
         if not done:
             sys.exit(1)
+
+
+@main.command("load-pairs")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--disease", required=True, help="Disease that the metrics are about, as SEPSIS.")
+@click.option(
+    "--technology",
+    help="RNA-SEQ, MICROARRAY or OTHER: of the rows that have none in a column technology.",
+)
+@TARGET
+@LOG_FORMAT
+def load_pairs_command(
+    file: Path, disease: str, technology: str | None, target: str | None, log_format: str
+) -> None:
+    """Stage pair metrics that were computed elsewhere.
+
+    FILE is a CSV with a header: pair_id (two keys of dim_gene with _ between, in either order),
+    optionally technology and csv_override, and columns of fact_gene_pair_metrics. `dbt build`
+    then brings the rows into that table: for pairs that it computes itself only where
+    csv_override is 1. A later load replaces an earlier one, pair by pair. Exits with 1, and
+    stages nothing, where anything in the file is wrong.
+    """
+    with open_reporter(log_format) as reporter:
+        try:
+            done = load_pairs(file, disease, technology, _opener(target), reporter)
+        except KeyboardInterrupt:
+            reporter.waiting("interrupted: nothing of the file was kept")
+            sys.exit(130)
+        if not done:
+            sys.exit(1)
+
+
+def _opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:
+    """Opens the target when it is called."""
+
+    def open_target(tell_waiting: Callable[[str], None]) -> Warehouse:
+        # dbt takes a second to import; a wrong path should be told at once.
+        from loader.warehouse.target import open_warehouse
+
+        return open_warehouse(target, tell_waiting)
+
+    return open_target

@@ -24,8 +24,12 @@ class Reporter(ABC):
         self.run_id = str(uuid.uuid4())
 
     @abstractmethod
-    def step(self, study: str, step: str, **fields: Any) -> None:
-        """A step of a study is done; fields: batch_id, counts, seconds."""
+    def step(self, study: str | None, step: str, **fields: Any) -> None:
+        """A step, of a study or of none, is done; fields: batch_id, counts, seconds."""
+
+    @abstractmethod
+    def warned(self, step: str, **fields: Any) -> None:
+        """Something that the user should know of stops nothing."""
 
     @abstractmethod
     def failed(self, study: str | None, error: LoaderError) -> None:
@@ -62,8 +66,11 @@ class JsonReporter(Reporter):
         )
         self._log = structlog.get_logger().bind(run_id=self.run_id)
 
-    def step(self, study: str, step: str, **fields: Any) -> None:
+    def step(self, study: str | None, step: str, **fields: Any) -> None:
         self._log.info(step, study_accession=study, step=step, **fields)
+
+    def warned(self, step: str, **fields: Any) -> None:
+        self._log.warning(step, step=step, **fields)
 
     def failed(self, study: str | None, error: LoaderError) -> None:
         self._log.error(
@@ -97,6 +104,13 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
+        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
+        "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
+        "pairs_skipped": "{file}: staged already, nothing to do",
+        "columns_ignored": "{file}: no metrics, ignored: {columns}",
+        "rows_repeated": "{file}: {row_count:,} rows repeat another one, left out",
+        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and go before "
+        "what the studies give; the fact has {fact_row_count:,} rows of them now",
     }
 
     def __init__(self) -> None:
@@ -114,9 +128,13 @@ class TextReporter(Reporter):
         )
         self._bars.start()
 
-    def step(self, study: str, step: str, **fields: Any) -> None:
+    def step(self, study: str | None, step: str, **fields: Any) -> None:
         if sentence := self._SENTENCES.get(step):
-            self._out.print(f"{study:<12} {sentence.format(**fields)}", markup=False)
+            subject = f"{study:<12} " if study else ""
+            self._out.print(f"{subject}{sentence.format(**fields)}", markup=False)
+
+    def warned(self, step: str, **fields: Any) -> None:
+        self._err.print(self._SENTENCES[step].format(**fields), style="yellow", markup=False)
 
     def failed(self, study: str | None, error: LoaderError) -> None:
         self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)

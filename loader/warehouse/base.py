@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from loader.batch import MatrixFile
@@ -27,6 +28,14 @@ class BatchKey:
     batch_id: str
     study_accession: str
     file: MatrixFile
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """The file of a load of pair metrics: its name and the hash of its bytes."""
+
+    name: str
+    sha256: str
 
 
 class StudyLoad(ABC):
@@ -69,6 +78,55 @@ class StudyLoad(ABC):
         """The study's unit by the SQL of macros/study/unit_tag.sql; nothing where it fails."""
 
 
+@dataclass(frozen=True)
+class Staged:
+    """What became of a file's rows.
+
+    staged    rows that are new, or take the place of another load's
+    replaced  rows of other loads that they took the place of
+    """
+
+    staged: int
+    replaced: int
+
+
+class PairLoad(ABC):
+    """The writes of one load of pair metrics. They become visible together, or not at all."""
+
+    @abstractmethod
+    def diseases(self) -> list[str]:
+        """Labels of dim_disease. Raises LoaderError 4008 where no build has made it."""
+
+    @abstractmethod
+    def gene_keys(self) -> np.ndarray:
+        """Keys of dim_gene. Raises LoaderError 4008 where no build has made it."""
+
+    @abstractmethod
+    def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
+        """Take in rows with columns of staging.pair_metrics, not staged yet; return how many.
+
+        An error that `rows` raises comes out as it is.
+        """
+
+    @abstractmethod
+    def find_conflict(self) -> tuple[int, int] | None:
+        """Lines of two rows taken in that give one pair and slice different metrics."""
+
+    @abstractmethod
+    def remove_repeated(self) -> int:
+        """Of rows taken in for one pair and slice, keep the first; return how many went."""
+
+    @abstractmethod
+    def count_overrides(self) -> tuple[int, int]:
+        """How many of the rows taken in override the fact's, and how many rows the fact has now
+        for those pairs and slices."""
+
+    @abstractmethod
+    def stage(self) -> Staged:
+        """Stage the rows taken in, in place of those staged for the same pair and slice; nothing
+        where all of them are staged already."""
+
+
 class Warehouse(ABC):
     """An open target. Close it with `with`."""
 
@@ -80,6 +138,13 @@ class Warehouse(ABC):
     def load_study(self) -> AbstractContextManager[StudyLoad]:
         """A load, published when the block ends and undone where it raises. Blocks of several
         threads can be open at a time.
+
+        Raises LoaderError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def load_pairs(self) -> AbstractContextManager[PairLoad]:
+        """A load of pair metrics, published when the block ends and undone where it raises.
 
         Raises LoaderError 4007 where the engine breaks it off.
         """

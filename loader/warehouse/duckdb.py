@@ -6,13 +6,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import tenacity
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from loader.errors import LoaderError
 from loader.matrix import ROWS, MatrixSummary
-from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
+from loader.warehouse.base import (
+    BatchKey,
+    PairLoad,
+    PairSource,
+    RegisteredBatch,
+    Staged,
+    StudyLoad,
+    Warehouse,
+)
 from loader.warehouse.macros import project_macros
 
 _SETTINGS = {
@@ -64,11 +73,21 @@ class DuckDBWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
+        with self._transaction() as cursor:
+            yield DuckDBStudyLoad(cursor, self._macros)
+
+    @contextlib.contextmanager
+    def load_pairs(self) -> Iterator[PairLoad]:
+        with self._transaction() as cursor:
+            yield DuckDBPairLoad(cursor, self._macros)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._named_errors():
             cursor = self._connection.cursor()
             cursor.begin()
             try:
-                yield DuckDBStudyLoad(cursor, self._macros)
+                yield cursor
             except BaseException:
                 cursor.rollback()
                 raise
@@ -103,19 +122,8 @@ class DuckDBStudyLoad(StudyLoad):
         )
 
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
-        failures: list[BaseException] = []
-
-        def keep_failure() -> Iterator[pa.RecordBatch]:
-            # DuckDB turns an exception of its source into one of its own.
-            try:
-                yield from rows
-            except BaseException as error:
-                failures.append(error)
-                raise
-
         # The statement reads this variable by its name.
-        melted_rows = pa.RecordBatchReader.from_batches(ROWS, keep_failure())  # noqa: F841
-        try:
+        with _source(ROWS, rows) as melted_rows:  # noqa: F841
             written = self._cursor.execute(
                 f"""
                 insert into {self._staging}.expression_rows
@@ -132,10 +140,6 @@ class DuckDBStudyLoad(StudyLoad):
                 """,
                 [key.study_accession, key.batch_id, key.file.name, key.file.sha256],
             ).fetchone()
-        except duckdb.Error:
-            if failures:
-                raise failures[0] from None
-            raise
         return written[0]
 
     def put_metadata(self, key: BatchKey, metadata_json: str) -> None:
@@ -250,6 +254,162 @@ class DuckDBStudyLoad(StudyLoad):
             ],
         ).fetchone()
         return unit
+
+
+class DuckDBPairLoad(PairLoad):
+    """One transaction; the rows taken in are a temporary table until they are staged."""
+
+    # A pair of one slice, in staging and in the rows taken in.
+    _KEY = ("disease_label", "technology", "gene_a_key", "gene_b_key")
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
+        self._cursor = cursor
+        self._macros = macros
+        self._table = f"{macros.schema_name('staging')}.pair_metrics"
+
+    def diseases(self) -> list[str]:
+        query = f"select disease_label from {self._dimension('dim_disease')} order by disease_key"
+        return [label for (label,) in self._cursor.execute(query).fetchall()]
+
+    def gene_keys(self) -> np.ndarray:
+        query = f"select gene_key from {self._dimension('dim_gene')}"
+        return self._cursor.execute(query).fetchnumpy()["gene_key"]
+
+    def _dimension(self, name: str) -> str:
+        if not self._has_table("dim", name):
+            raise LoaderError(
+                "LOAD_WAREHOUSE_NOT_BUILT", f"the warehouse has no table {name} to look keys up in"
+            )
+        return f"{self._macros.schema_name('dim')}.{name}"
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        query = "select count(*) from duckdb_tables() where schema_name = ? and table_name = ?"
+        found = self._cursor.execute(query, [self._macros.schema_name(schema), name]).fetchone()
+        return found[0] > 0
+
+    def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
+        self._cursor.execute(f"create temp table taken as from {self._table} limit 0")
+        with _source(schema, rows) as pair_rows:  # noqa: F841
+            taken = self._cursor.execute(
+                """
+                insert into taken by name
+                select
+                    *,
+                    ? as file_name,
+                    ? as file_hash,
+                    ?::timestamp as staged_at
+                from pair_rows
+                """,
+                [file.name, file.sha256, _utc_now()],
+            ).fetchone()
+        return taken[0]
+
+    def find_conflict(self) -> tuple[int, int] | None:
+        described = self._cursor.execute("describe taken").fetchall()
+        compared = [row[0] for row in described if row[0] not in ("line_no", *self._KEY)]
+        return self._cursor.execute(
+            f"""
+            with repeated as (
+                select {", ".join(self._KEY)}, min(line_no) as line_no
+                from taken
+                group by all
+                having count(*) > 1
+            )
+            select f.line_no, t.line_no
+            from repeated as r
+            inner join taken as f using (line_no)
+            inner join taken as t on {self._same_pair("r", "t")}
+            where
+                ({", ".join(f"f.{column}" for column in compared)})
+                is distinct from ({", ".join(f"t.{column}" for column in compared)})
+            order by t.line_no
+            limit 1
+            """
+        ).fetchone()
+
+    def remove_repeated(self) -> int:
+        return self._cursor.execute(
+            f"""
+            delete from taken
+            where line_no not in (
+                select min(line_no) from taken group by {", ".join(self._KEY)}
+            )
+            """
+        ).fetchone()[0]
+
+    def count_overrides(self) -> tuple[int, int]:
+        (overrides,) = self._cursor.execute(
+            "select count(*) from taken where csv_override"
+        ).fetchone()
+        if not overrides or not self._has_table("fact", "fact_gene_pair_metrics"):
+            return overrides, 0
+        dim, fact = self._macros.schema_name("dim"), self._macros.schema_name("fact")
+        (rows,) = self._cursor.execute(
+            f"""
+            select count(*)
+            from taken as t
+            inner join {dim}.dim_disease as d on t.disease_label = d.disease_label
+            inner join {dim}.dim_gene_pair as p
+                on t.gene_a_key = p.gene_a_key and t.gene_b_key = p.gene_b_key
+            inner join {fact}.fact_gene_pair_metrics as f
+                on
+                    f.pair_key = p.pair_key and f.disease_key = d.disease_key
+                    and f.technology = t.technology
+            where t.csv_override
+            """
+        ).fetchone()
+        return overrides, rows
+
+    def stage(self) -> Staged:
+        (new,) = self._cursor.execute(
+            f"""
+            select count(*)
+            from taken as t
+            where not exists (
+                select 1
+                from {self._table} as s
+                where {self._same_pair("s", "t")} and s.batch_id = t.batch_id
+            )
+            """
+        ).fetchone()
+        if not new:
+            return Staged(0, 0)
+        # Rows of this file go too: a batch whose rows were all staged at one time is what tells
+        # the build that the slice is another one now.
+        (removed,) = self._cursor.execute(
+            f"""
+            delete from {self._table} as s
+            where exists (select 1 from taken as t where {self._same_pair("s", "t")})
+            """
+        ).fetchone()
+        (written,) = self._cursor.execute(
+            f"insert into {self._table} by name from taken"
+        ).fetchone()
+        return Staged(new, removed - (written - new))
+
+    def _same_pair(self, one: str, other: str) -> str:
+        return " and ".join(f"{one}.{column} = {other}.{column}" for column in self._KEY)
+
+
+@contextlib.contextmanager
+def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
+    """Rows for a statement to read. DuckDB turns an exception of its source into one of its own;
+    here it comes out as it is."""
+    failures: list[BaseException] = []
+
+    def keep_failure() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    try:
+        yield pa.RecordBatchReader.from_batches(schema, keep_failure())
+    except duckdb.Error:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def _utc_now() -> datetime.datetime:

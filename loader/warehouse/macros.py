@@ -17,6 +17,7 @@ _FILES = [
     "dialect/schema.sql",
     "operations/schema_name.sql",
     "operations/create_staging.sql",
+    "study/pair_metric_columns.sql",
     "study/technology.sql",
     "study/unit_tag.sql",
 ]
@@ -32,7 +33,7 @@ def project_macros(adapter_type: str) -> Any:
         (project_dir() / "macros" / name).read_text(encoding="utf-8") for name in _FILES
     )
     adapter = _Adapter(adapter_type)
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
     template = environment.from_string(source)
     module = template.make_module(
         {"adapter": adapter, "return": lambda value: value, "env_var": os.environ.get}

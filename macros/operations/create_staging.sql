@@ -1,7 +1,7 @@
 {#- The staging tables, made where they are absent; existing ones are left as they are.
 
-    Runs at the start of each dbt run and of each `python -m loader ingest`, which renders
-    this same file: the loader has no DDL of its own. The columns are documented in
+    Runs at the start of each dbt run and of each load by `python -m loader`, which renders this
+    same file: the loader has no DDL of its own. The columns are documented in
     models/staging/sources.yml. -#}
 {% macro create_staging() %}
 {%- set staging = schema_name('staging') -%}
@@ -12,6 +12,8 @@
 {{ create_table_if_absent(staging ~ '.study_metadata', staging_study_metadata_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
 {% endmacro %}
 
 
@@ -53,4 +55,22 @@
     line_no bigint not null,
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null
+{% endmacro %}
+
+
+{#- No key: a load replaces rows in one transaction, which DuckDB would refuse under one. -#}
+{% macro staging_pair_metrics_columns() %}
+    batch_id {{ type_code(64) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    gene_a_key integer not null,
+    gene_b_key integer not null,
+    csv_override {{ type_flag() }} not null,
+    {%- for line in pair_metric_columns().split('\n') if line.strip() %}
+    {{ line.split()[0] }} {{ line.split()[1] }} null,
+    {%- endfor %}
+    line_no bigint not null,
+    file_name {{ type_text(260) }} not null,
+    file_hash {{ type_code(64) }} not null,
+    staged_at {{ type_instant() }} not null
 {% endmacro %}

@@ -35,6 +35,7 @@ select
     m.i2_star,
     m.pair_key,
     m.metrics_scope,
+    m.metrics_source,
     m.disease_key,
     m.disease_label,
     m.technology,

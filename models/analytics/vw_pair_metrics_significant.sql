@@ -5,6 +5,7 @@ select
     pair_key,
     disease_label,
     technology,
+    metrics_source,
     gene_a_id,
     gene_a_symbol,
     gene_b_id,

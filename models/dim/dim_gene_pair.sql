@@ -1,11 +1,17 @@
 {{ config(unique_key='pair_natural_key') }}
 
 with pairs as (
-    select distinct
+    select
         pair_natural_key,
         gene_a_key,
         gene_b_key
     from {{ ref('tbl_gene_pairs_materialized') }}
+    union
+    select
+        pair_natural_key,
+        gene_a_key,
+        gene_b_key
+    from {{ ref('stg_pair_metrics') }}
     {%- if is_incremental() %}
     union
     select

@@ -12,7 +12,14 @@
 {%- set cohorts = ['control', 'no_sepsis', 'sepsis', 'septic_shock'] -%}
 {%- set contrasts = ['dz_ss', 'dz_soth'] -%}
 {%- set differences = [('septic_shock', 'sepsis'), ('septic_shock', 'control'), ('sepsis', 'control')] -%}
-{%- set pair = ['disease_key', 'technology', 'pair_key'] %}
+{%- set pair = ['disease_key', 'technology', 'pair_key'] -%}
+{%- set metrics = pair_metric_names() %}
+{#- What stands in for a count that a file does not give: counts are never null in this table. -#}
+{%- set counts = {
+    'total_samples': 'coalesce(g.n_samples_control, 0) + coalesce(g.n_samples_no_sepsis, 0) + coalesce(g.n_samples_sepsis, 0) + coalesce(g.n_samples_septic_shock, 0)',
+    'included_study_count': 'greatest(coalesce(g.n_studies_ss, 0), coalesce(g.n_studies_soth, 0))',
+    'pairs_tested': '0',
+} %}
 
 with slice_pairs as (
     select
@@ -137,11 +144,68 @@ tested as (
 {%- for p, q in tests %}
 with_{{ q }} as (
     {{ benjamini_hochberg('tested' if loop.first else 'with_' ~ tests[loop.index0 - 1][1], ['disease_key', 'technology'], p, 'pairs_tested', name=q) }}
-){{ ',' if not loop.last }}
+),
 {% endfor %}
+-- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.
+given as (
+    select
+        s.disease_key,
+        s.technology,
+        p.pair_key,
+        s.batch_id,
+        c.csv_override,
+        {%- for metric in metrics %}
+        c.{{ metric }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_slice') }} as s
+    inner join {{ ref('stg_pair_metrics') }} as c on s.disease_key = c.disease_key and s.technology = c.technology
+    inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
+),
+
+merged as (
+    select
+        'AGGREGATOR' as metrics_source,
+        {{ group_columns(pair + ['batch_id'], 'a') }}
+        {%- for metric in metrics %},
+        {% if metric.startswith('neglog_') -%}
+        cast(null as float(53)) as {{ metric }}
+        {%- else -%}
+        a.{{ metric }}
+        {%- endif %}
+        {%- endfor %}
+    from with_q_soth_hk as a
+    where not exists (
+        select 1
+        from given as g
+        where {{ same_group(pair, 'g', 'a') }} and g.csv_override = 1
+    )
+    union all
+    select
+        'CSV' as metrics_source,
+        {{ group_columns(pair + ['batch_id'], 'g') }}
+        {%- for metric in metrics %},
+        {% if metric in counts or metric.startswith('n_') -%}
+        coalesce(g.{{ metric }}, {{ counts.get(metric, '0') }}) as {{ metric }}
+        {%- elif metric.startswith('abs_') -%}
+        coalesce(g.{{ metric }}, abs(g.{{ metric[4:] }}_mean)) as {{ metric }}
+        {%- else -%}
+        g.{{ metric }}
+        {%- endif %}
+        {%- endfor %}
+    from given as g
+    where
+        g.csv_override = 1
+        or not exists (
+            select 1
+            from slice_pairs as p
+            where {{ same_group(pair, 'p', 'g') }}
+        )
+)
+
 select
     m.pair_key,
     cast('META_STUDIES' as {{ type_code(20) }}) as metrics_scope,
+    cast(m.metrics_source as {{ type_code(10) }}) as metrics_source,
     m.disease_key,
     m.technology,
     {%- for contrast in contrasts %}
@@ -151,7 +215,7 @@ select
     {%- endfor %}
     m.p_{{ short }},
     m.q_{{ short }},
-    case when m.q_{{ short }} is not null then abs(log10(greatest(m.q_{{ short }}, 1e-300))) end as neglog_q_{{ short }},
+    case when m.q_{{ short }} is not null then abs(log10(greatest(m.q_{{ short }}, 1e-300))) else m.neglog_q_{{ short }} end as neglog_q_{{ short }},
     {%- for column in ['hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high'] %}
     m.{{ contrast }}_{{ column }},
     {%- endfor %}
@@ -191,4 +255,4 @@ select
     cast('{{ invocation_id }}' as {{ type_code(36) }}) as feature_run_id,
     m.batch_id,
     {{ utc_now() }} as etl_created_date
-from with_q_soth_hk as m
+from merged as m

@@ -2,15 +2,24 @@ with members as (
     select
         disease_key,
         technology,
-        concat(study_key, ':', batch_id, ':', {{ instant_text('loaded_at') }}) as member
+        study_key,
+        concat('study ', study_key, ':', batch_id, ':', {{ instant_text('loaded_at') }}) as member
     from {{ ref('stg_slice_study') }}
+    union all
+    select
+        disease_key,
+        technology,
+        cast(null as integer) as study_key,
+        concat('csv ', batch_id, ':', count(*), ':', {{ instant_text('max(staged_at)') }}) as member
+    from {{ ref('stg_pair_metrics') }}
+    group by disease_key, technology, batch_id
 ),
 
 listed as (
     select
         disease_key,
         technology,
-        count(*) as study_count,
+        count(study_key) as study_count,
         {{ sorted_list('member') }} as members
     from members
     group by disease_key, technology

@@ -22,7 +22,7 @@ TITLES = {
     "SEPTIC_SHOCK": "septic shock",
     "UNKNOWN": "patient",
 }
-IDENTITY = {"pair_key", "metrics_scope", "disease_key", "technology"}
+IDENTITY = {"pair_key", "metrics_scope", "metrics_source", "disease_key", "technology"}
 AUDIT = {"feature_run_id", "batch_id", "etl_created_date"}
 NO_TESTS = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
 
