@@ -43,8 +43,10 @@ docs: install  ## Write the dbt docs site (lineage, every column) to target/stat
 	$(DBT) docs generate --static
 	@echo 'Open target/static_index.html in a browser.'
 
-bench: install  ## Measure ingest and build side by side with their peers
+bench: install  ## Measure ingest, build and meta-analysis side by side with their peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench ingest
+	$(BIN)/python -m bench pairs
 
 clean:  ## Remove what dbt, the demo and the benchmarks wrote; warehouses stay
 	rm -rf target logs $(DEMO) bench/data

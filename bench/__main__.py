@@ -2,6 +2,7 @@ import click
 
 from bench.fact import compare_fact_builds
 from bench.ingest import compare_ingests, scale_ingest
+from bench.pairs import Size, bench_pairs
 
 
 @click.group()
@@ -21,6 +22,19 @@ def ingest(genes: int, samples: int, repeats: int, quick: bool) -> None:
     compare_ingests(genes, samples, repeats)
     compare_fact_builds(genes, samples, repeats)
     scale_ingest(genes, [max(1, samples * tenths // 10) for tenths in (1, 5, 10, 20, 40)])
+
+
+@main.command()
+@click.option("--pairs", default=500_000, show_default=True)
+@click.option("--studies", default=10, show_default=True)
+@click.option("--samples", default=100, show_default=True, help="Of each of the three cohorts.")
+@click.option("--repeats", default=1, show_default=True, help="Runs of each; medians are shown.")
+@click.option("--quick", is_flag=True, help="1,000 pairs, once: does it all run?")
+def pairs(pairs: int, studies: int, samples: int, repeats: int, quick: bool) -> None:
+    """Meta-analysis of gene pairs, and its pooling alone."""
+    if quick:
+        pairs, studies, samples, repeats = 1_000, 4, 20, 1
+    bench_pairs(Size(pairs, studies, samples), repeats, quick)
 
 
 main(prog_name="python -m bench")

@@ -24,6 +24,46 @@ def study(genes: int, samples: int, number: int = 1) -> Path:
     return folder
 
 
+def panel(genes: int, samples: int, studies: int) -> tuple[list[Path], Path]:
+    """The download folders of `studies` co-expressed studies, with `samples` samples each of
+    controls, sepsis and septic shock, and a pipeline.yaml that maps them to one disease."""
+    folders = [_panel_study(genes, samples, 100 + i) for i in range(1, studies + 1)]
+    config = DATA / f"pipeline_{studies}.yaml"
+    lines = (f"  {ACCESSION}{100 + i}: {{disease: SEPSIS}}\n" for i in range(1, studies + 1))
+    config.write_text("studies:\n" + "".join(lines))
+    return folders, config
+
+
+def _panel_study(genes: int, samples: int, number: int) -> Path:
+    accession = f"{ACCESSION}{number}"
+    folder = DATA / f"{accession}_{genes}x3x{samples}"
+    matrix = folder / accession / f"{accession}.tsv"
+    names = [f"GSM{number:03d}{i:06d}" for i in range(3 * samples)]
+    if not matrix.exists():
+        matrix.parent.mkdir(parents=True, exist_ok=True)
+        _write_coexpressed(matrix.with_suffix(".part"), genes, names, seed=number)
+        _write_metadata(folder, accession, names)
+        matrix.with_suffix(".part").rename(matrix)
+    return folder
+
+
+def _write_coexpressed(path: Path, genes: int, names: list[str], seed: int) -> None:
+    """Three latent factors; a gene's share of each differs a little between studies and, for
+    every fifth gene, between septic shock and the other cohorts."""
+    loadings = np.random.default_rng(0).normal(size=(2, genes, 3))
+    dice = np.random.default_rng(seed)
+    own = loadings[0] + 0.3 * dice.normal(size=(genes, 3))
+    in_shock = np.where((np.arange(genes) % 5 == 0)[:, None], loadings[1], own)
+    factors = dice.normal(size=(3, len(names)))
+    is_shock = np.arange(len(names)) % 3 == 2
+    values = np.where(is_shock, in_shock @ factors, own @ factors)
+    values = np.clip(8 + 0.5 * (values + 2 * dice.normal(size=values.shape)), 0, 16)
+    with path.open("w") as file:
+        file.write("\t".join(["Gene", *names]) + "\n")
+        for gene in range(genes):
+            file.write(f"ENSG{gene:011d}\t" + "\t".join(np.char.mod("%.6f", values[gene])) + "\n")
+
+
 def _write_matrix(path: Path, genes: int, names: list[str], seed: int) -> None:
     dice = np.random.default_rng(seed)
     with path.open("w") as file:

@@ -48,9 +48,9 @@ def dbt(warehouse: Path, *arguments: str) -> dict[str, float]:
     return {result["unique_id"].split(".")[2]: result["execution_time"] for result in results}
 
 
-def ingest(warehouse: Path, folder: Path) -> None:
+def ingest(warehouse: Path, *arguments: Path | str) -> None:
     subprocess.run(
-        [sys.executable, "-m", "loader", "ingest", str(folder)],
+        [sys.executable, "-m", "loader", "ingest", *map(str, arguments)],
         env={**os.environ, "EXPRESSION_WAREHOUSE_DB": str(warehouse)},
         stdout=subprocess.DEVNULL,
         check=True,

@@ -127,7 +127,7 @@ combined as (
     from assembled as a
 ),
 
-tested as (
+tested as {{ materialized() }}(
     select
         c.*,
         {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
@@ -139,13 +139,51 @@ tested as (
     from combined as c
 ),
 
--- 4. False discovery rates over all pairs tested in the slice.
-{%- set tests = [('p_ss', 'q_ss'), ('p_soth', 'q_soth'), ('combined_p_value', 'q_combined'), ('combined_p_dependent', 'q_combined_dependent'), ('p_ss_hk', 'q_ss_hk'), ('p_soth_hk', 'q_soth_hk')] %}
-{%- for p, q in tests %}
-with_{{ q }} as (
-    {{ benjamini_hochberg('tested' if loop.first else 'with_' ~ tests[loop.index0 - 1][1], ['disease_key', 'technology'], p, 'pairs_tested', name=q) }}
+-- 4. False discovery rates over all pairs tested in the slice. Ranked are narrow rows, one a pair and
+-- test: to sort the wide ones for each test took as long as all else here.
+{%- set tests = {'q_ss': 'p_ss', 'q_soth': 'p_soth', 'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent', 'q_ss_hk': 'p_ss_hk', 'q_soth_hk': 'p_soth_hk'} %}
+p_values as (
+    select
+        {{ group_columns(pair, 't') }},
+        t.pairs_tested,
+        n.q_name,
+        case n.q_name
+            {%- for q, p in tests.items() %}
+            when '{{ q }}' then t.{{ p }}
+            {%- endfor %}
+        end as p
+    from tested as t
+    cross join (
+        {%- for q in tests %}
+        {{ 'union all ' if not loop.first }}select '{{ q }}' as q_name
+        {%- endfor %}
+    ) as n
 ),
-{% endfor %}
+
+adjusted as (
+    {{ benjamini_hochberg('p_values', ['disease_key', 'technology', 'q_name'], 'p', 'pairs_tested') }}
+),
+
+false_discovery_rates as (
+    select
+        {{ group_columns(pair, 'a') }}
+        {%- for q in tests %},
+        max(case when a.q_name = '{{ q }}' then a.q end) as {{ q }}
+        {%- endfor %}
+    from adjusted as a
+    group by {{ group_columns(pair, 'a') }}
+),
+
+with_q as (
+    select
+        t.*
+        {%- for q in tests %},
+        f.{{ q }}
+        {%- endfor %}
+    from tested as t
+    inner join false_discovery_rates as f on {{ same_group(pair, 't', 'f') }}
+),
+
 -- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.
 given as (
     select
@@ -173,7 +211,7 @@ merged as (
         a.{{ metric }}
         {%- endif %}
         {%- endfor %}
-    from with_q_soth_hk as a
+    from with_q as a
     where not exists (
         select 1
         from given as g

@@ -1,0 +1,251 @@
+"""Pair metrics and their pooling against peers, and how they grow."""
+
+import json
+import math
+import os
+import shutil
+import statistics
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import rich.table
+
+from bench import pooling
+from bench.data import panel
+from bench.fact import dbt, ingest
+from bench.ingest import console, median
+from bench.measure import Measurement, measure
+
+MODELS = (
+    "int_slice",
+    "tbl_gene_pairs_materialized",
+    "dim_gene_pair",
+    "int_study_pair_estimate",
+    "int_pair_estimate",
+    "fact_gene_pair_metrics",
+)
+OURS, PEER = "the models (DuckDB)", "numpy and scipy"
+# Columns of the peer that are compared with ours at 1e-8; all others at 1e-9.
+LOOSE = "^(p_|q_|combined_p|neglog_q_|.*_q_p$)"
+
+
+@dataclass(frozen=True)
+class Size:
+    """samples is of each of the three cohorts."""
+
+    pairs: int
+    studies: int
+    samples: int
+
+    @property
+    def genes(self) -> int:
+        """As few as make that many pairs."""
+        return math.ceil((1 + math.sqrt(1 + 8 * self.pairs)) / 2)
+
+    @property
+    def exact_pairs(self) -> int:
+        """Pairs of so many genes."""
+        return math.comb(self.genes, 2)
+
+
+@dataclass(frozen=True)
+class Run:
+    total: Measurement
+    models: dict[str, float]
+
+
+class Warehouses:
+    """Loaded warehouses without pair metrics, one a number of studies; each grows out of the
+    greatest one that is smaller."""
+
+    def __init__(self, scratch: Path, size: Size) -> None:
+        self._scratch, self._size = scratch, size
+        self._loaded: dict[int, Path] = {}
+
+    def loaded(self, studies: int) -> Path:
+        if studies not in self._loaded:
+            warehouse = self._scratch / f"loaded_{studies}.duckdb"
+            before = [self._loaded[known] for known in sorted(self._loaded) if known < studies]
+            seeds = () if before else ("--resource-type", "seed")
+            if before:
+                shutil.copy(before[-1], warehouse)
+            folders, config = panel(self._size.genes, self._size.samples, studies)
+            ingest(warehouse, *folders, "--config", config)
+            dbt(warehouse, "build", "--exclude", "int_slice+", "--resource-type", "model", *seeds)
+            self._loaded[studies] = warehouse
+        return self._loaded[studies]
+
+    def run(self, size: Size) -> Run:
+        """Compute all pair metrics; they are in `result` until the next run."""
+        shutil.copy(self.loaded(size.studies), self.result)
+        target = self._scratch / "target"
+        settings = json.dumps({"gene_filter_top": size.genes})
+        total = measure("bench.dbt_run", target, settings, *MODELS, warehouse=self.result)
+        results = json.loads((target / "run_results.json").read_text())["results"]
+        seconds = {one["unique_id"].split(".")[2]: one["execution_time"] for one in results}
+        with duckdb.connect(str(self.result), read_only=True) as connection:
+            ((rows,),) = connection.sql(
+                "select count(*) from fact.fact_gene_pair_metrics"
+            ).fetchall()
+        assert rows == size.exact_pairs, f"{rows} pairs of {size.exact_pairs}"
+        return Run(total, {model: seconds[model] for model in MODELS})
+
+    @property
+    def result(self) -> Path:
+        return self._scratch / "ours.duckdb"
+
+    def run_peer(self, size: Size) -> Measurement:
+        self.peer_result.unlink(missing_ok=True)
+        return measure(
+            "bench.pairs_peer", self.loaded(size.studies), size.genes, warehouse=self.peer_result
+        )
+
+    @property
+    def peer_result(self) -> Path:
+        return self._scratch / "peer.duckdb"
+
+
+def compare_results(ours: Path, peer: Path) -> int:
+    """The number of columns that both have. Raises RuntimeError where a value of them differs: by
+    1e-9 relative, p and q by 1e-8, and 1e-12 absolute, which the difference of two equal numbers
+    leaves."""
+    with duckdb.connect(str(ours), read_only=True) as connection:
+        connection.execute(f"attach '{peer}' as peer (read_only)")
+        names = [row[0] for row in connection.sql("describe peer.metrics").fetchall()]
+        names = [name for name in names if not name.startswith("gene_")]
+        loose = dict(
+            connection.execute(
+                "select name, regexp_matches(name, ?) from unnest(?) as t (name)", [LOOSE, names]
+            ).fetchall()
+        )
+        (wrong,) = connection.sql(
+            "select "
+            + ", ".join(
+                f"count(*) filter (not coalesce(abs(m.{name} - o.{name}) <= 1e-12"
+                f" + {1e-8 if loose[name] else 1e-9} * abs(o.{name}), false))"
+                for name in names
+            )
+            + " from fact.fact_gene_pair_metrics as m inner join dim.dim_gene_pair using (pair_key)"
+            " full join peer.metrics as o using (gene_a_key, gene_b_key)"
+        ).fetchall()
+    if any(wrong):
+        differing = {name: rows for name, rows in zip(names, wrong, strict=True) if rows}
+        raise RuntimeError(f"the peer has other values than the models: {differing}")
+    return len(names)
+
+
+def new_table(title: str, *columns: str) -> rich.table.Table:
+    table = rich.table.Table(title=title)
+    for column in columns:
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    return table
+
+
+def compare_pair_metrics(size: Size, repeats: int, warehouses: Warehouses) -> Measurement:
+    """Print seconds, pairs/s and peak memory from expression values to all metrics."""
+    runs, peers = [], []
+    for _ in range(repeats):
+        runs.append(warehouses.run(size))
+        peers.append(warehouses.run_peer(size))
+    shared = compare_results(warehouses.result, warehouses.peer_result)
+    medians = {OURS: median([run.total for run in runs]), PEER: median(peers)}
+    table = new_table(
+        f"Pair metrics: {size.exact_pairs:,} pairs × {size.studies} studies × 3 cohorts of"
+        f" {size.samples} samples",
+        *("", "seconds", "pairs/s", "peak MiB", "models / peer"),
+    )
+    for name, result in medians.items():
+        table.add_row(
+            name,
+            f"{result.seconds:.2f}",
+            f"{size.exact_pairs / result.seconds:,.0f}",
+            f"{result.peak_mib:,.0f}",
+            "" if name == OURS else f"{medians[OURS].seconds / result.seconds:.2f}",
+        )
+    for model in MODELS:
+        seconds = statistics.median(run.models[model] for run in runs)
+        table.add_row(f"  {model}", f"{seconds:.2f}")
+    console.print(table)
+    console.print(
+        f"Medians of {repeats}, {os.cpu_count()} cores; dbt's own start is not in the seconds, but"
+        f" in the memory.\n{shared} columns of both are equal within 1e-9 (p and q: 1e-8). The peer"
+        " knows that nothing is missing."
+    )
+    return medians[OURS]
+
+
+def compare_pooling(groups: int, studies: int, repeats: int) -> None:
+    """Print groups/s of our macro and of its peers."""
+    medians: dict[str, Measurement] = {}
+    absent = {}
+    for name in pooling.CONTESTANTS:
+        if reason := pooling.missing(name):
+            absent[name] = reason
+            continue
+        runs = []
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory() as scratch:
+                warehouse = Path(scratch) / "pool.duckdb"
+                runs.append(measure("bench.pooling", name, groups, studies, warehouse=warehouse))
+        medians[name] = median(runs)
+    own = medians[pooling.OURS].seconds
+    table = new_table(
+        f"Pooling: {groups:,} groups × {studies} studies",
+        *("", "seconds", "groups/s", "dsl_pool / peer"),
+    )
+    for name, result in medians.items():
+        looped = name in pooling.LOOPS
+        table.add_row(
+            f"{name} (from {pooling.LOOPED})" if looped else name,
+            f"{result.seconds:,.2f}",
+            f"{groups / result.seconds:,.0f}",
+            "" if name == pooling.OURS else f"{own / result.seconds:.4g}",
+        )
+    console.print(table)
+    console.print(
+        f"(from {pooling.LOOPED}): a loop over single groups, extrapolated from"
+        f" {pooling.LOOPED} of them."
+    )
+    for name, reason in absent.items():
+        console.print(f"{name} was not run: {reason}.")
+
+
+def scale_pairs(
+    size: Size,
+    shares: list[int],
+    study_counts: list[int],
+    known: Measurement,
+    warehouses: Warehouses,
+) -> None:
+    """Print how time and memory grow with pairs (size / share) and with studies."""
+    sizes = [replace(size, pairs=size.exact_pairs // share) for share in shares]
+    sizes += [size, *(replace(size, studies=studies) for studies in study_counts)]
+    table = new_table(
+        f"Growth of pair metrics: 3 cohorts of {size.samples} samples",
+        *("pairs", "studies", "seconds", "seconds / million pair-studies", "peak MiB"),
+    )
+    for one in sizes:
+        run = known if one == size else warehouses.run(one).total
+        table.add_row(
+            f"{one.exact_pairs:,}",
+            f"{one.studies}",
+            f"{run.seconds:.2f}",
+            f"{run.seconds / (one.exact_pairs * one.studies) * 1e6:.2f}",
+            f"{run.peak_mib:,.0f}",
+        )
+    console.print(table)
+
+
+def bench_pairs(size: Size, repeats: int, quick: bool) -> None:
+    """All three; `quick` leaves out sizes of the third."""
+    with tempfile.TemporaryDirectory() as scratch:
+        warehouses = Warehouses(Path(scratch), size)
+        shares = [2] if quick else [8, 4, 2]
+        study_counts = [size.studies * 2] if quick else [size.studies // 2, size.studies * 2]
+        for studies in sorted({size.studies, *study_counts}):
+            warehouses.loaded(studies)
+        known = compare_pair_metrics(size, repeats, warehouses)
+        compare_pooling(size.exact_pairs, size.studies, repeats)
+        scale_pairs(size, shares, study_counts, known, warehouses)
