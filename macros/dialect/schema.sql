@@ -1,4 +1,4 @@
-{#- Statements that make a schema or a table where there is none. -#}
+{#- Statements that make a schema, a table or a column where there is none. -#}
 
 {% macro create_schema_if_absent(name) %}{{ return(adapter.dispatch('create_schema_if_absent', 'expression_warehouse')(name)) }}{% endmacro %}
 
@@ -13,3 +13,11 @@
 {% macro default__create_table_if_absent(name, columns) %}if object_id('{{ name }}') is null create table {{ name }} ({{ columns }}){% endmacro %}
 
 {% macro duckdb__create_table_if_absent(name, columns) %}create table if not exists {{ name }} ({{ columns }}){% endmacro %}
+
+
+{#- `type`: a type that takes null. -#}
+{% macro add_column_if_absent(table, column, type) %}{{ return(adapter.dispatch('add_column_if_absent', 'expression_warehouse')(table, column, type)) }}{% endmacro %}
+
+{% macro default__add_column_if_absent(table, column, type) %}if col_length('{{ table }}', '{{ column }}') is null alter table {{ table }} add {{ column }} {{ type }} null{% endmacro %}
+
+{% macro duckdb__add_column_if_absent(table, column, type) %}alter table {{ table }} add column if not exists {{ column }} {{ type }}{% endmacro %}

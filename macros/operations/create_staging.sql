@@ -1,4 +1,5 @@
-{#- The staging tables, made where they are absent; existing ones are left as they are.
+{#- The staging tables, made where they are absent; existing ones stay, and get the columns of new
+    metrics.
 
     Runs at the start of each dbt run and of each load by `python -m loader`, which renders this
     same file: the loader has no DDL of its own. The columns are documented in
@@ -14,6 +15,10 @@
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
+{#- A later version of the project has more metrics. #}
+{%- for line in pair_metric_columns().split('\n') if line.strip() %}
+{{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
+{%- endfor %}
 {% endmacro %}
 
 

@@ -273,6 +273,17 @@ def test_what_the_fact_gives_can_be_loaded_again(copy, tmp_path):
     }
 
 
+def test_staging_gets_the_columns_of_new_metrics(loaded, tmp_path):
+    warehouse = moved(loaded[0], tmp_path)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("alter table staging.pair_metrics drop column q_combined_dependent")
+    text = "pair_id,q_combined_dependent\n1_2,0.5\n"
+    result = load(warehouse, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
+    assert result.exit_code == 0, result.output
+    query = "select q_combined_dependent from staging.stg_pair_metrics where file_name = 'f.csv'"
+    assert warehouse.query(query) == [(0.5,)]
+
+
 def test_a_file_may_give_every_metric_of_the_fact(built):
     columns = [row[0] for row in built.query("describe fact.fact_gene_pair_metrics")]
     own = {*IDENTITY, *AUDIT}
