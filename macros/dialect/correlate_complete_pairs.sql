@@ -40,17 +40,32 @@
     group by study_key, gene_key
 ),
 
+-- All pairs of these genes, and only then those asked for: rows with lists stream through one join
+-- of small tables. With the pairs in it, the engine could build a hash table of all pairs' lists.
+{{ name }}_products as materialized (
+    select
+        a.study_key,
+        a.gene_key as gene_a_key,
+        b.gene_key as gene_b_key
+        {%- for cohort in cohorts %},
+        list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},
+        case when a.n_{{ cohort }} = b.n_{{ cohort }} then a.n_{{ cohort }} end as n_{{ cohort }}
+        {%- endfor %}
+    from {{ name }}_vectors as a
+    inner join {{ name }}_vectors as b on a.study_key = b.study_key and a.gene_key < b.gene_key
+),
+
 {{ name }}_complete as (
     select
         p.study_key,
         p.pair_key
         {%- for cohort in cohorts %},
-        list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},
-        case when a.n_{{ cohort }} = b.n_{{ cohort }} then a.n_{{ cohort }} end as n_{{ cohort }}
+        c.r_{{ cohort }},
+        c.n_{{ cohort }}
         {%- endfor %}
     from {{ name }}_pairs as p
-    inner join {{ name }}_vectors as a on p.study_key = a.study_key and p.gene_a_key = a.gene_key
-    inner join {{ name }}_vectors as b on p.study_key = b.study_key and p.gene_b_key = b.gene_key
+    inner join {{ name }}_products as c
+        on p.study_key = c.study_key and p.gene_a_key = c.gene_a_key and p.gene_b_key = c.gene_b_key
     where p.is_complete = 1
 )
 {%- endmacro %}

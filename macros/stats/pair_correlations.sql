@@ -3,7 +3,7 @@
     r_<cohort> and n_<cohort> (null where a gene has no variance or no value there).
 
     name     prefix of the CTEs and name of the last
-    pairs    columns study_key, pair_key, gene_a_key, gene_b_key
+    pairs    columns study_key, pair_key, gene_a_key, gene_b_key; gene_a_key is the smaller key
     values   a row a value: study_key, cohort, gene_key, sample_key, value; null is no row
     cohorts  list of the cohorts
 
