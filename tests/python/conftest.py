@@ -153,6 +153,11 @@ class WarehouseUnderTest:
         assert (process.returncode == 0) is succeeds, output
         return output
 
+    def build(self, *arguments: object, succeeds: bool = True) -> str:
+        """`dbt build` without the tests of the data, for tests that look at the data themselves."""
+        kinds = ("--resource-type", "seed", "--resource-type", "model")
+        return self.dbt("build", *kinds, *arguments, succeeds=succeeds)
+
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.path), read_only=True) as connection:
             return connection.execute(sql).fetchall()

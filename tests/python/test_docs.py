@@ -12,9 +12,7 @@ from conftest import PROJECT, WarehouseUnderTest
 def built(tmp_path_factory) -> WarehouseUnderTest:
     """All relations, without a row."""
     warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("docs"))
-    warehouse.dbt(
-        "build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"
-    )
+    warehouse.build()
     return warehouse
 
 

@@ -284,10 +284,9 @@ def test_every_error_of_the_macros_is_in_the_catalog():
 
 def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     """Type 1: the dimension row is overwritten, keeps its key, and is not written twice."""
-    build = "build"
     rows = "select sample_key, sample_title, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"
     warehouse.loader("ingest", Study().write(tmp_path / "d"))
-    warehouse.dbt(*build)
+    warehouse.build()
     assert warehouse.query(rows) == [
         (1, "healthy", "CONTROL"),
         (2, "healthy", "CONTROL"),
@@ -296,7 +295,7 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     warehouse.loader(
         "ingest", Study(titles=["healthy", "septic shock", "healthy"]).write(tmp_path / "mended")
     )
-    warehouse.dbt(*build)
+    warehouse.build()
     assert warehouse.query(rows) == [
         (1, "healthy", "CONTROL"),
         (2, "septic shock", "SEPTIC_SHOCK"),
@@ -307,12 +306,11 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
 
 def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp_path):
     """Both batches stay in the fact; the views show the one that was made last."""
-    build = "build"
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.dbt(*build)
+    warehouse.build()
     newer = Study(created_at="2025-01-01T00:00:00", values=[["7", "7", "7"], ["8", "8", "8"]])
     warehouse.loader("ingest", newer.write(tmp_path / "new"))
-    warehouse.dbt(*build)
+    warehouse.build()
     assert warehouse.query(
         "select count(*), count(distinct batch_id) from fact.fact_gene_expression"
     ) == [(12, 2)]
@@ -320,7 +318,7 @@ def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp
         "select distinct expression_value_raw from analytics.vw_expression_long order by 1"
     ) == [(7.0,), (8.0,)]
     warehouse.loader("ingest", Study(created_at="2020-01-01T00:00:00").write(tmp_path / "older"))
-    warehouse.dbt(*build)
+    warehouse.build()
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
 
 
@@ -346,7 +344,7 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
     """A build that stops after the dimensions takes nothing out of the views."""
     count = "select count(*) from analytics.vw_expression_export"
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.dbt("build")
+    warehouse.build()
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
     warehouse.dbt("run", "--select", "dim_study")
     assert warehouse.query(count) == [(6,)]
@@ -354,9 +352,9 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
 
 def test_a_full_refresh_keeps_superseded_batches(warehouse, tmp_path):
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.dbt("build")
+    warehouse.build()
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
-    warehouse.dbt("build", "--full-refresh")
+    warehouse.build("--full-refresh")
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
 
 

@@ -24,13 +24,12 @@ TITLES = {
 }
 IDENTITY = {"pair_key", "metrics_scope", "metrics_source", "disease_key", "technology"}
 AUDIT = {"feature_run_id", "batch_id", "etl_created_date"}
-NO_TESTS = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
 
 Rows = dict[tuple[str, str], dict[str, object]]
 
 
 def build(warehouse: WarehouseUnderTest, *arguments: str, **settings: object) -> str:
-    return warehouse.dbt("build", *NO_TESTS, "--vars", yaml.dump(settings), *arguments)
+    return warehouse.build("--vars", yaml.dump(settings), *arguments)
 
 
 def table(warehouse: WarehouseUnderTest) -> dict[tuple[str, str], Rows]:

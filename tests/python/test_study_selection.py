@@ -31,12 +31,12 @@ def built(warehouse):
     ],
 )
 def test_it_builds_the_studies_named(two_studies, selection, studies):
-    two_studies.dbt("build", "--select", *selection)
+    two_studies.build("--select", *selection)
     assert built(two_studies) == studies
 
 
 def test_an_intersection_takes_some_nodes_for_the_study(two_studies):
-    two_studies.dbt("build", "--select", "study:GSE1")
+    two_studies.build("--select", "study:GSE1")
     output = two_studies.dbt("run", "--select", "study:GSE2,path:models/dim")
     assert "fact_gene_expression" not in output
     assert built(two_studies) == ["GSE1", "GSE2"]
@@ -100,7 +100,7 @@ def test_a_sample_of_two_studies_is_kept_by_the_one_that_brings_it(warehouse, tm
         " where sample_accession_code = 'SHARED'"
     )
     for selection in (["--select", "study:GSE2"], ["--select", "study:GSE1"], []):
-        warehouse.dbt("build", *selection)
+        warehouse.build(*selection)
         assert warehouse.query(owner) == [("GSE2",)]
     assert warehouse.query(
         "select study_accession_code, count(*) from fact.fact_gene_expression"
@@ -112,7 +112,7 @@ def test_a_sample_of_two_studies_is_kept_by_the_one_that_brings_it(warehouse, tm
 def test_rows_that_are_lost_are_reported_and_loaded_anew(warehouse, tmp_path):
     """A batch counts as LOADED only while all its values are in the fact."""
     assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
-    warehouse.dbt("build")
+    warehouse.build()
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("delete from fact.fact_gene_expression where expression_value_raw = 2")
     assert "assert_fact_reconciles" in warehouse.dbt(
@@ -120,5 +120,5 @@ def test_rows_that_are_lost_are_reported_and_loaded_anew(warehouse, tmp_path):
     )
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("update staging.batch set status = 'STAGED'")
-    warehouse.dbt("build")
+    warehouse.build()
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(6,)]
