@@ -31,5 +31,7 @@ def measure(module: str, *arguments: object, warehouse: Path) -> Measurement:
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
-        raise RuntimeError(f"{module} {arguments} failed:\n{output}")
+        raise RuntimeError(
+            f"{module} {arguments} ended with {os.waitstatus_to_exitcode(status)}:\n{output}"
+        )
     return Measurement(json.loads(output.splitlines()[-1])["seconds"], usage.ru_maxrss / 1024)

@@ -260,13 +260,22 @@ def test_a_new_study_gives_what_a_build_from_nothing_gives(grown, warehouse, tmp
         assert not differences(after[name], without(rows, {*IDENTITY, *AUDIT}))
 
 
+def assert_recomputed(found: Rows, expected: Rows) -> None:
+    """The same rows: an engine may add up in another order, so the same but for rounding."""
+    assert set(found) == set(expected)
+    assert not differences(found, without(expected, {*IDENTITY, *AUDIT}))
+    for pair, row in expected.items():
+        assert {name: found[pair][name] for name in IDENTITY} == {
+            name: row[name] for name in IDENTITY
+        }
+
+
 def test_a_full_refresh_gives_the_same_rows(grown, tmp_path):
     warehouse, _, after = grown
     refreshed = moved(warehouse, tmp_path)
     build(refreshed, "--full-refresh", **SETTINGS)
     for name, rows in table(refreshed).items():
-        audit = {"feature_run_id", "etl_created_date"}
-        assert without(rows, audit) == without(after[name], audit)
+        assert_recomputed(rows, after[name])
 
 
 def test_a_new_study_leaves_the_other_slice_alone(grown):
@@ -320,10 +329,7 @@ def test_another_disease_moves_the_study(grown, tmp_path):
     assert set(found) == {*after, ("SEPTIC_SHOCK", "MICROARRAY")}
     assert found["SEPSIS", "RNA-SEQ"] == after["SEPSIS", "RNA-SEQ"]
     # Without the study the slice is what it was before the study came.
-    run = {"feature_run_id", "etl_created_date"}
-    assert without(found["SEPSIS", "MICROARRAY"], run) == without(
-        before["SEPSIS", "MICROARRAY"], run
-    )
+    assert_recomputed(found["SEPSIS", "MICROARRAY"], before["SEPSIS", "MICROARRAY"])
     expected = oracle.pair_metrics([small_study(1)[1]], top=5)
     assert_as_expected(found["SEPTIC_SHOCK", "MICROARRAY"], expected)
     history = changed.query(
