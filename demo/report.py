@@ -230,8 +230,8 @@ def _discovery_table(pairs: list[PairResult]) -> Table:
         title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}, {len(PLANTED_PAIRS)} are planted",
         title_justify="left",
     )
-    table.add_column("technology")
-    table.add_column("by")
+    for name in ("technology", "by"):
+        table.add_column(name, no_wrap=True)
     for name in ("tested", "found", "planted", "precision", "recall"):
         table.add_column(name, justify="right")
     for technology in sorted({pair.technology for pair in pairs}):

@@ -28,8 +28,8 @@ _SETTINGS = {
     # Rows carry their line, so their order in the file says nothing.
     "preserve_insertion_order": "false",
     # Left alone, DuckDB lets finished blocks pile up. A stream of rows needs no more than this:
-    # more is no quicker, and from 128MB down it takes longer.
-    "memory_limit": "160MB",
+    # more is no quicker, and less takes longer.
+    "memory_limit": "192MB",
 }
 
 # How long to wait for another process (a load, a dbt build) to close the file.
