@@ -1,6 +1,7 @@
 """Generated studies in refine.bio's layout; kept in bench/data, so that a second run is quicker."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +13,35 @@ ACCESSION = "GSE900"
 def study(genes: int, samples: int, number: int = 1) -> Path:
     """The download folder of a log2 microarray study of `genes` × `samples` values with six
     decimals; its accession is GSE900 and the number."""
-    accession = f"{ACCESSION}{number}"
-    folder = DATA / f"{accession}_{genes}x{samples}"
-    matrix = folder / accession / f"{accession}.tsv"
-    names = [f"GSM{number:02d}{i:06d}" for i in range(samples)]
-    if not matrix.exists():
-        matrix.parent.mkdir(parents=True, exist_ok=True)
-        _write_matrix(matrix.with_suffix(".part"), genes, names, seed=number)
-        _write_metadata(folder, accession, names)
-        matrix.with_suffix(".part").rename(matrix)
-    return folder
+    return _download(f"{genes}x{samples}", _write_matrix, genes, samples, number)
 
 
 def panel(genes: int, samples: int, studies: int) -> tuple[list[Path], Path]:
     """The download folders of `studies` co-expressed studies, with `samples` samples each of
     controls, sepsis and septic shock, and a pipeline.yaml that maps them to one disease."""
-    folders = [_panel_study(genes, samples, 100 + i) for i in range(1, studies + 1)]
+    numbers = range(101, 101 + studies)
+    size = f"{genes}x3x{samples}"
+    folders = [_download(size, _write_coexpressed, genes, 3 * samples, i) for i in numbers]
     config = DATA / f"pipeline_{studies}.yaml"
-    lines = (f"  {ACCESSION}{100 + i}: {{disease: SEPSIS}}\n" for i in range(1, studies + 1))
+    lines = (f"  {ACCESSION}{i}: {{disease: SEPSIS}}\n" for i in numbers)
     config.write_text("studies:\n" + "".join(lines))
     return folders, config
 
 
-def _panel_study(genes: int, samples: int, number: int) -> Path:
+def _download(
+    size: str,
+    write: Callable[[Path, int, list[str], int], None],
+    genes: int,
+    samples: int,
+    number: int,
+) -> Path:
     accession = f"{ACCESSION}{number}"
-    folder = DATA / f"{accession}_{genes}x3x{samples}"
+    folder = DATA / f"{accession}_{size}"
     matrix = folder / accession / f"{accession}.tsv"
-    names = [f"GSM{number:03d}{i:06d}" for i in range(3 * samples)]
     if not matrix.exists():
         matrix.parent.mkdir(parents=True, exist_ok=True)
-        _write_coexpressed(matrix.with_suffix(".part"), genes, names, seed=number)
+        names = [f"GSM{number:03d}{i:06d}" for i in range(samples)]
+        write(matrix.with_suffix(".part"), genes, names, number)
         _write_metadata(folder, accession, names)
         matrix.with_suffix(".part").rename(matrix)
     return folder

@@ -13,14 +13,11 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import numpy as np
 
-from loader.project import project_dir
+from loader.warehouse.macros import statistics_macros
 
 LOOPED = 300
 
@@ -41,26 +38,6 @@ def estimates(groups: int, studies: int) -> tuple[np.ndarray, np.ndarray]:
     return dice.normal(0.1, 0.2, groups) + dice.normal(size=se.shape) * np.hypot(se, tau), se
 
 
-class _Adapter:
-    module: Any
-
-    def dispatch(self, name: str, _package: str) -> Callable[..., str]:
-        own = getattr(self.module, f"duckdb__{name}", None)
-        return own or getattr(self.module, f"default__{name}")
-
-
-def dsl_pool(*arguments: object) -> str:
-    """The macro's SQL for DuckDB."""
-    macros = project_dir() / "macros"
-    files = [*sorted(macros.glob("dialect/*.sql")), *sorted(macros.glob("stats/*.sql"))]
-    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    adapter = _Adapter()
-    adapter.module = jinja2.Environment().from_string(source).make_module(
-        {"adapter": adapter, "return": lambda value: value}
-    )  # fmt: skip
-    return adapter.module.dsl_pool(*arguments)
-
-
 def by_our_macro(theta: np.ndarray, se: np.ndarray) -> tuple[float, np.ndarray]:
     import duckdb
 
@@ -72,7 +49,8 @@ def by_our_macro(theta: np.ndarray, se: np.ndarray) -> tuple[float, np.ndarray]:
     }
     connection = duckdb.connect(os.environ["EXPRESSION_WAREHOUSE_DB"])
     connection.execute("create table studies as from long order by pair_key")
-    steps = dsl_pool("pooled", "studies", ["pair_key"], "theta", "se")
+    macros = statistics_macros("duckdb")
+    steps = macros.dsl_pool("pooled", "studies", ["pair_key"], "theta", "se")
     start = time.perf_counter()
     connection.execute(f"create table result as with {steps} select * from pooled")
     seconds = time.perf_counter() - start

@@ -1,6 +1,7 @@
 """What the warehouse holds, and how well its meta-analysis finds the planted pairs."""
 
 import contextlib
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,7 +238,7 @@ def _discovery_table(pairs: list[PairResult]) -> Table:
     for technology in sorted({pair.technology for pair in pairs}):
         own = [pair for pair in pairs if pair.technology == technology]
         for rate in ("q_ss", "q_combined_dependent", "q_combined"):
-            result = discovery(own, lambda pair, rate=rate: getattr(pair, rate))
+            result = discovery(own, operator.attrgetter(rate))
             table.add_row(
                 technology,
                 rate,

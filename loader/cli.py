@@ -1,5 +1,6 @@
 """The command line: `python -m loader COMMAND`."""
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from loader.config import load_config
 from loader.errors import LoaderError
 from loader.ingest import ingest
 from loader.load_pairs import load_pairs
-from loader.report import open_reporter
+from loader.report import Reporter, open_reporter
 from loader.warehouse.base import Warehouse
 
 DEFAULT_CONFIG = Path("pipeline.yaml")
@@ -65,13 +66,8 @@ def ingest_command(
             reporter.failed(None, error)
             sys.exit(1)
 
-        try:
-            done = ingest(paths, accessions, config, _opener(target), reporter)
-        except KeyboardInterrupt:
-            reporter.waiting("interrupted: nothing of the studies under way was kept")
-            sys.exit(130)
-        if not done:
-            sys.exit(1)
+        load = functools.partial(ingest, paths, accessions, config, _opener(target), reporter)
+        _run(load, reporter, "the studies under way")
 
 
 @main.command("load-pairs")
@@ -95,13 +91,22 @@ def load_pairs_command(
     stages nothing, where anything in the file is wrong.
     """
     with open_reporter(log_format) as reporter:
-        try:
-            done = load_pairs(file, disease, technology, _opener(target), reporter)
-        except KeyboardInterrupt:
-            reporter.waiting("interrupted: nothing of the file was kept")
-            sys.exit(130)
-        if not done:
-            sys.exit(1)
+        load = functools.partial(load_pairs, file, disease, technology, _opener(target), reporter)
+        _run(load, reporter, "the file")
+
+
+def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
+    """Exit with 1 where the load says that something failed, and with 130 where the user stops it.
+
+    what  of which nothing is kept then
+    """
+    try:
+        done = load()
+    except KeyboardInterrupt:
+        reporter.waiting(f"interrupted: nothing of {what} was kept")
+        sys.exit(130)
+    if not done:
+        sys.exit(1)
 
 
 def _opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:

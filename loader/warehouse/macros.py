@@ -5,7 +5,8 @@ Works for macros that use nothing of dbt but adapter.dispatch, return and env_va
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -25,21 +26,33 @@ _FILES = [
 
 @functools.cache
 def project_macros(adapter_type: str) -> Any:
-    """The macros as functions that return text: project_macros('duckdb').create_staging().
+    """The macros that the loader shares with dbt, as functions that return text.
+
+    project_macros('duckdb').create_staging()
 
     adapter_type  the engine whose implementation dispatch takes before `default__`
     """
-    source = "\n".join(
-        (project_dir() / "macros" / name).read_text(encoding="utf-8") for name in _FILES
-    )
+    folder = project_dir() / "macros"
+    return render_macros([folder / name for name in _FILES], adapter_type)
+
+
+@functools.cache
+def statistics_macros(adapter_type: str) -> Any:
+    """The macros of dialect/ and stats/, likewise: statistics_macros('duckdb').dsl_pool(…)."""
+    folder = project_dir() / "macros"
+    files = [*sorted(folder.glob("dialect/*.sql")), *sorted(folder.glob("stats/*.sql"))]
+    return render_macros(files, adapter_type)
+
+
+def render_macros(files: Iterable[Path], adapter_type: str) -> Any:
+    """The macros of these files as functions that return text, those of one file known to all."""
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     adapter = _Adapter(adapter_type)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
-    template = environment.from_string(source)
-    module = template.make_module(
+    adapter.module = environment.from_string(source).make_module(
         {"adapter": adapter, "return": lambda value: value, "env_var": os.environ.get}
     )
-    adapter.module = module
-    return module
+    return adapter.module
 
 
 class _Adapter:

@@ -36,7 +36,25 @@
     for 200,000 groups of 10 studies DuckDB needs a third to a half of the time where the rows
     lie sorted by group, and half to four fifths where they do not. -#}
 {% macro dsl_pool(name, relation, group_by, theta, se) -%}
-{{ random_effects(name, relation, group_by, theta, se) }},
+{{ name }}_effect_weights as (
+    {{ effect_weights(relation, group_by, theta, se) }}
+),
+
+{{ name }}_fixed_effect as (
+    {{ fixed_effect(name ~ '_effect_weights', group_by) }}
+),
+
+{{ name }}_cochran_q as (
+    {{ cochran_q(name ~ '_effect_weights', name ~ '_fixed_effect', group_by) }}
+),
+
+{{ name }}_tau_squared as (
+    {{ tau_squared(name ~ '_cochran_q', group_by) }}
+),
+
+{{ name }}_pooled_effect as (
+    {{ pooled_effect(name ~ '_effect_weights', name ~ '_tau_squared', group_by) }}
+),
 
 {{ name }}_heterogeneity as (
     {{ heterogeneity(name ~ '_pooled_effect') }}

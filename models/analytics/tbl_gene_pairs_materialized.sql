@@ -29,8 +29,7 @@ slice_genes as (
         s.disease_key,
         s.technology,
         v.gene_key,
-        avg(v.variability) as variability,
-        count(*) as study_count
+        avg(v.variability) as variability
     from variability as v
     inner join {{ ref('stg_slice_study') }} as m on v.study_key = m.study_key
     inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
@@ -43,7 +42,6 @@ ranked as (
         r.disease_key,
         r.technology,
         r.gene_key,
-        r.study_count,
         row_number() over (
             partition by r.disease_key, r.technology
             order by r.variability desc, r.gene_key

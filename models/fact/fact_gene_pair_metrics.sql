@@ -246,50 +246,14 @@ select
     cast(m.metrics_source as {{ type_code(10) }}) as metrics_source,
     m.disease_key,
     m.technology,
-    {%- for contrast in contrasts %}
-    {%- set short = contrast | replace('dz_', '') %}
-    {%- for column in ['mean', 'se', 'ci_low', 'ci_high', 'q', 'q_p', 'i2', 'tau2', 'z'] %}
-    m.{{ contrast }}_{{ column }},
+    {%- for metric in metrics %}
+    {%- if metric.startswith('neglog_') %}
+    {%- set q = metric | replace('neglog_', '') %}
+    case when m.{{ q }} is not null then abs(log10(greatest(m.{{ q }}, 1e-300))) else m.{{ metric }} end as {{ metric }},
+    {%- else %}
+    m.{{ metric }},
+    {%- endif %}
     {%- endfor %}
-    m.p_{{ short }},
-    m.q_{{ short }},
-    case when m.q_{{ short }} is not null then abs(log10(greatest(m.q_{{ short }}, 1e-300))) else m.neglog_q_{{ short }} end as neglog_q_{{ short }},
-    {%- for column in ['hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high'] %}
-    m.{{ contrast }}_{{ column }},
-    {%- endfor %}
-    m.p_{{ short }}_hk,
-    m.q_{{ short }}_hk,
-    {%- for column in ['pi_low', 'pi_high', 'loo_min', 'loo_max'] %}
-    m.{{ contrast }}_{{ column }},
-    {%- endfor %}
-    m.kappa_{{ short }},
-    m.abs_{{ contrast }},
-    m.n_studies_{{ short }},
-    {%- endfor %}
-    {%- for cohort in cohorts %}
-    {%- for column in ['r', 'se_r', 'i2', 'z_stat', 'p_value', 'n_samples', 'n_studies'] %}
-    m.{{ column }}_{{ cohort }},
-    {%- endfor %}
-    {%- endfor %}
-    {%- for first, second in differences %}
-    m.delta_r_{{ first }}_{{ second }},
-    m.z_diff_{{ first }}_{{ second }},
-    m.p_diff_{{ first }}_{{ second }},
-    {%- endfor %}
-    m.combined_z_score,
-    m.combined_p_value,
-    m.q_combined,
-    m.combined_z_dependent,
-    m.combined_p_dependent,
-    m.q_combined_dependent,
-    m.combined_effect_size,
-    m.power_score,
-    m.direction_consistency,
-    m.magnitude_consistency,
-    m.consistency_score,
-    m.total_samples,
-    m.included_study_count,
-    m.pairs_tested,
     cast('{{ invocation_id }}' as {{ type_code(36) }}) as feature_run_id,
     m.batch_id,
     {{ utc_now() }} as etl_created_date

@@ -70,7 +70,7 @@ usable as (
         pair_key
         {%- for cohort in cohorts %},
         case when n_{{ cohort }} >= {{ min_samples }} then r_{{ cohort }} end as r_{{ cohort }},
-        case when n_{{ cohort }} >= {{ min_samples }} and r_{{ cohort }} is not null then n_{{ cohort }} end as n_{{ cohort }}
+        case when n_{{ cohort }} >= {{ min_samples }} then n_{{ cohort }} end as n_{{ cohort }}
         {%- endfor %}
     from rho
 ),

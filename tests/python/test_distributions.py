@@ -13,8 +13,9 @@ from conftest import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
-from rendering import macros
 from sqlfluff.core import FluffConfig, Linter
+
+from loader.warehouse.macros import statistics_macros
 
 CALLS = {
     "scaled_erfc": ["x"],
@@ -35,7 +36,7 @@ def fifty_digits():
 
 
 def tsql(name: str) -> str:
-    return getattr(macros("sqlserver"), name)(*CALLS[name])
+    return getattr(statistics_macros("sqlserver"), name)(*CALLS[name])
 
 
 def translated(name: str) -> str:
@@ -44,7 +45,10 @@ def translated(name: str) -> str:
 
 
 TEXTS = {
-    name: {"duckdb": getattr(macros("duckdb"), name)(*arguments), "sqlserver": translated(name)}
+    name: {
+        "duckdb": getattr(statistics_macros("duckdb"), name)(*arguments),
+        "sqlserver": translated(name),
+    }
     for name, arguments in CALLS.items()
 }
 

@@ -12,7 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from rendering import macros
+
+from loader.warehouse.macros import statistics_macros
 
 # Column of dsl_pool -> quantity of the golden data, relative tolerance, absolute tolerance.
 # The absolute one is in units of the pooled standard error (its square for tau2) where that
@@ -43,7 +44,7 @@ class Engine:
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
-        self.macros = macros(dialect)
+        self.macros = statistics_macros(dialect)
         self.connection = duckdb.connect()
 
     def load(self, table: str, columns: str, rows: list[tuple]) -> None:
@@ -526,7 +527,7 @@ def test_stouffer_of_dependent_z(engine):
 def test_the_tsql_of_stouffer_is_clean():
     from test_tsql import violations
 
-    rendered = macros("sqlserver")
+    rendered = statistics_macros("sqlserver")
     for expression in (
         rendered.stouffer("t.z", "sqrt(t.n)"),
         rendered.stouffer_of(["t.z", "t.y"], ["sqrt(t.n)", "sqrt(t.m)"]),

@@ -95,7 +95,7 @@ def loaded(built, tmp_path_factory) -> tuple[WarehouseUnderTest, dict]:
     assert result.exit_code == 0, result.output
     other = write(folder / "other.csv", "pair_id,technology\n1_2,other\n")
     assert load(warehouse, other, disease="CONTROL").exit_code == 0
-    warehouse.dbt("build", "--exclude-resource-type", "unit_test", "--vars", str(SETTINGS))
+    warehouse.dbt("build", "--vars", str(SETTINGS))
     return warehouse, {event["step"]: event for event in events(result)}
 
 
