@@ -17,6 +17,7 @@ _FILES = [
     "dialect/types.sql",
     "dialect/schema.sql",
     "operations/schema_name.sql",
+    "operations/create_meta.sql",
     "operations/create_staging.sql",
     "study/pair_metric_columns.sql",
     "study/technology.sql",

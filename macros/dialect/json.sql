@@ -20,6 +20,19 @@
 {% macro duckdb__json_long_text(document, path, key) %}json_extract_string({{ document }}, '{{ path }}.{{ key }}'){% endmacro %}
 
 
+{#- An object as text. `members`: name → SQL expression.
+    {{ json_object({'study': 'accession', 'n': 'count(*)'}) }}  ->  {"study": "GSE1", "n": 3} -#}
+{% macro json_object(members) %}{{ return(adapter.dispatch('json_object', 'expression_warehouse')(members)) }}{% endmacro %}
+
+{% macro default__json_object(members) -%}
+json_object({% for name, value in members.items() %}'{{ name }}': {{ value }}{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{% macro duckdb__json_object(members) -%}
+cast(json_object({% for name, value in members.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %}) as varchar)
+{%- endmacro %}
+
+
 {#- A query of the members of an object: the `keys` columns of `relation`, the member's `name`
     and its `content` as text (an object as JSON). Rows without that path give none.
 

@@ -15,7 +15,9 @@
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
-{#- A later version of the project has more metrics. #}
+{#- Warehouses of earlier versions lack these columns. #}
+{{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
+{{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
 {%- for line in pair_metric_columns().split('\n') if line.strip() %}
 {{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
 {%- endfor %}
@@ -40,7 +42,9 @@
     is_whole_numbers {{ type_flag() }} not null,
     status {{ type_code(16) }} not null,
     loaded_at {{ type_instant() }} null,
-    config_snapshot {{ type_text() }} not null
+    config_snapshot {{ type_text() }} not null,
+    quarantine_reason {{ type_text() }} null,
+    released_by {{ type_text(100) }} null
 {% endmacro %}
 
 

@@ -1,6 +1,6 @@
 {#- Hooks of the expression fact. They run in one transaction with its insert, so a batch is
     LOADED exactly when its values are in the fact, whatever interrupts the build; on an engine
-    that commits the insert first, the batch stays STAGED and the next build replaces its rows. -#}
+    that commits the insert first, the batch stays VALIDATED and the next build replaces its rows. -#}
 
 {#- Before: rows of batches that are staged again (a corrected unit, another choice of samples,
     an interrupted build) make room. -#}
@@ -15,13 +15,13 @@ delete from {{ fact }}
 where batch_id in (
     select b.batch_id
     from {{ ref('stg_batch') }} as b
-    where b.status = 'STAGED' and {{ is_selected_study('b.study_accession_code') }}
+    where b.status = 'VALIDATED' and {{ is_selected_study('b.study_accession_code') }}
 )
 {% endmacro %}
 
 
-{#- After: staged batches whose values are all in the fact are LOADED. One that lacks some stays
-    STAGED, fails assert_fact_reconciles, and is tried anew by the next build. -#}
+{#- After: batches whose values are all in the fact are LOADED. One that lacks some stays
+    VALIDATED, breaks rule_fact_reconciles, and is tried anew by the next build. -#}
 {% macro mark_batches_loaded() %}
 {{ mark_batches_loaded_into(this) }}
 {% endmacro %}
@@ -32,7 +32,7 @@ set
     status = 'LOADED',
     loaded_at = {{ utc_now() }}
 where
-    status = 'STAGED'
+    status = 'VALIDATED'
     and {{ is_selected_study('study_accession_code') }}
     and row_count - null_count = (
         select count(*)

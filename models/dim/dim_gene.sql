@@ -1,5 +1,7 @@
 {{ config(unique_key='gene_id') }}
 
+-- After the rules of a batch: those that break one are quarantined by now.
+-- depends_on: {{ ref('int_source_finding') }}
 -- Genes of the annotation seed and of the batches that the fact does not have yet: the others are
 -- in this table already.
 with gene_ids as (
@@ -9,7 +11,7 @@ with gene_ids as (
     where
         {{ is_selected_study('b.study_accession_code') }}
         {%- if is_incremental() %}
-        and b.status = 'STAGED'
+        and b.status in ('STAGED', 'VALIDATED')
         {%- endif %}
     union
     select gene_id from {{ ref('gene_annotation') }}

@@ -1,5 +1,7 @@
 {{ config(unique_key='platform_accession') }}
 
+-- After the rules of a batch: those that break one are quarantined by now.
+-- depends_on: {{ ref('int_source_finding') }}
 -- One row an accession, over all studies: it does not depend on which study is selected.
 with spellings as (
     select

@@ -1,5 +1,7 @@
 {{ config(unique_key='study_accession_code') }}
 
+-- After the rules of a batch: those that break one are quarantined by now.
+-- depends_on: {{ ref('int_source_finding') }}
 with study_platforms as (
     select distinct
         batch_id,

@@ -9,7 +9,9 @@
     )
 }}
 
--- Batches to load: staged ones; on a first build all whose rows are still staged. The table is
+-- After the rule that each staged key resolves.
+-- depends_on: {{ ref('int_key_finding') }}
+-- Batches to load: validated ones; on a first build all whose rows are still staged. The table is
 -- never fully refreshed: it keeps superseded batches, and those whose staged rows are purged.
 with batches as (
     select
@@ -21,9 +23,7 @@ with batches as (
     where
         s.study_unit_tag is not null
         and {{ is_selected_study('b.study_accession_code') }}
-        {%- if is_incremental() %}
-        and b.status = 'STAGED'
-        {%- endif %}
+        and b.status in ('VALIDATED'{% if not is_incremental() %}, 'LOADED'{% endif %})
 ),
 
 -- Counts are scaled by the sample's total; other units need none.

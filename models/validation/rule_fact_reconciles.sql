@@ -1,7 +1,3 @@
--- 4005 LOAD_RECONCILIATION_FAILED: a batch that a build has taken in has more or fewer rows in the
--- fact than its matrix has values: genes x samples = fact rows + nulls.
-{{ config(severity='error') }}
-
 with fact_rows as (
     select
         f.batch_id,
@@ -13,17 +9,18 @@ with fact_rows as (
 )
 
 select
-    b.study_accession_code,
+    'LOAD_RECONCILIATION_FAILED' as validation_code,
     b.batch_id,
-    b.gene_count,
-    b.sample_count,
-    b.null_count,
-    coalesce(f.row_count, 0) as fact_row_count,
-    b.gene_count * b.sample_count - b.null_count as expected_row_count
+    b.study_accession_code,
+    b.study_accession_code as subject,
+    concat(
+        coalesce(f.row_count, 0), ' rows in the fact, ',
+        b.gene_count, ' genes x ', b.sample_count, ' samples - ', b.null_count, ' missing expected'
+    ) as finding
 from {{ ref('stg_batch') }} as b
-inner join {{ ref('dim_study') }} as st on b.batch_id = st.current_batch_id
+inner join {{ ref('dim_study') }} as s on b.batch_id = s.current_batch_id
 left join fact_rows as f on b.batch_id = f.batch_id
 where
-    st.study_unit_tag is not null
+    b.status <> 'STAGED'
     and {{ is_selected_study('b.study_accession_code') }}
     and coalesce(f.row_count, 0) <> b.gene_count * b.sample_count - b.null_count

@@ -1,0 +1,39 @@
+{#- The logs of schema meta, made where they are absent. Runs at the start of each dbt run and of
+    each load by `python -m loader`, which renders this same file. The columns are documented in
+    models/meta/sources.yml. -#}
+{% macro create_meta() %}
+{%- set meta = schema_name('meta') -%}
+{{ create_schema_if_absent(meta) }};
+
+{{ create_table_if_absent(meta ~ '.meta_etl_process_log', meta_etl_process_log_columns()) }};
+
+{{ create_table_if_absent(meta ~ '.meta_data_validation_log', meta_data_validation_log_columns()) }};
+{% endmacro %}
+
+
+{#- No key: what has happened is never refused. -#}
+{% macro meta_etl_process_log_columns() %}
+    run_id {{ type_code(36) }} not null,
+    batch_id {{ type_code(64) }} null,
+    step {{ type_text(300) }} not null,
+    status {{ type_text(16) }} not null,
+    attempt integer not null,
+    started_at {{ type_instant() }} not null,
+    ended_at {{ type_instant() }} null,
+    rows_read bigint null,
+    rows_written bigint null,
+    error_code integer null,
+    error_message {{ type_text() }} null,
+    context_json {{ type_text() }} null
+{% endmacro %}
+
+
+{% macro meta_data_validation_log_columns() %}
+    run_id {{ type_code(36) }} not null,
+    batch_id {{ type_code(64) }} null,
+    study_key integer null,
+    validation_code {{ type_text(64) }} not null,
+    severity {{ type_text(16) }} not null,
+    details {{ type_text() }} null,
+    created_at {{ type_instant() }} not null
+{% endmacro %}

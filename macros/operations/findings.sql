@@ -1,0 +1,107 @@
+{#- The findings of rules, as meta_data_validation_log takes them: a select.
+
+    rules   models of models/validation, each a view of
+            validation_code  the error's name in seed error_code
+            batch_id, study_accession_code
+            subject          what it is about: a sample, a gene, the study
+            finding          what is wrong with it, in words
+
+    {{ findings(['rule_samples_match', 'rule_unit_known']) }}
+    ->  validation_code | error_code | severity | batch_id | study_accession_code | subject | finding | finding_count | finding_number
+
+    severity is the catalog's; an ERROR that seed error_code lets a person release is a WARNING for a
+    batch that someone released. finding_number counts within batch and code, to finding_count. -#}
+{% macro findings(rules) -%}
+with found as (
+    {%- for rule in rules %}
+    select
+        cast(validation_code as {{ type_code(64) }}) as validation_code,
+        batch_id,
+        study_accession_code,
+        cast(subject as {{ type_text(300) }}) as subject,
+        cast(finding as {{ type_text(500) }}) as finding
+    from {{ ref(rule) }}
+    {{- ' union all' if not loop.last }}
+    {%- endfor %}
+)
+
+select
+    f.validation_code,
+    e.error_code,
+    case when e.is_releasable = 1 and b.released_by is not null then 'WARNING' else e.severity end as severity,
+    f.batch_id,
+    f.study_accession_code,
+    f.subject,
+    f.finding,
+    count(*) over (partition by f.batch_id, f.study_accession_code, f.validation_code) as finding_count,
+    row_number() over (
+        partition by f.batch_id, f.study_accession_code, f.validation_code
+        order by f.subject, f.finding
+    ) as finding_number
+from found as f
+inner join {{ ref('error_code') }} as e on f.validation_code = e.error_name
+left join {{ source('staging', 'batch') }} as b on f.batch_id = b.batch_id
+{%- endmacro %}
+
+
+{#- After a table of findings is built: its first 100 of each batch and code go to the log. -#}
+{% macro log_findings() -%}
+{{ log_findings_of(this) }}
+{%- endmacro %}
+
+{% macro log_findings_of(relation) -%}
+insert into {{ source('meta', 'meta_data_validation_log') }}
+(run_id, batch_id, study_key, validation_code, severity, details, created_at)
+select
+    '{{ run_id() }}' as run_id,
+    batch_id,
+    null as study_key,
+    validation_code,
+    severity,
+    {{
+        json_object({
+            'study_accession': 'study_accession_code', 'error_code': 'error_code', 'subject': 'subject',
+            'finding': 'finding', 'finding_count': 'finding_count'
+        })
+    }} as details,
+    {{ utc_now() }} as created_at
+from {{ relation }}
+where finding_number <= 100
+{%- endmacro %}
+
+
+{#- After it too: batches with an ERROR are held back, with the first of the errors as the reason. -#}
+{% macro quarantine_batches() -%}
+{{ quarantine_batches_of(this) }}
+{%- endmacro %}
+
+{% macro quarantine_batches_of(relation) -%}
+update {{ source('staging', 'batch') }}
+set
+    status = 'QUARANTINED',
+    quarantine_reason = (
+        select concat(min(f.error_code), ' ', min(f.validation_code), ': ', min(f.subject), ': ', min(f.finding))
+        from {{ relation }} as f
+        where
+            f.batch_id = {{ source('staging', 'batch') }}.batch_id
+            and f.severity = 'ERROR'
+            and f.finding_number = 1
+            and f.error_code = (
+                select min(e.error_code)
+                from {{ relation }} as e
+                where e.batch_id = f.batch_id and e.severity = 'ERROR'
+            )
+    )
+where
+    status in ('STAGED', 'VALIDATED')
+    and batch_id in (select e.batch_id from {{ relation }} as e where e.severity = 'ERROR')
+{%- endmacro %}
+
+
+{#- After the findings of the source rules: the candidates that are left break none, and the fact
+    may take them. -#}
+{% macro mark_batches_validated() -%}
+update {{ source('staging', 'batch') }}
+set status = 'VALIDATED'
+where status = 'STAGED' and batch_id in (select c.batch_id from {{ ref('int_candidate_batch') }} as c)
+{%- endmacro %}

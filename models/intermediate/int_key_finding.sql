@@ -1,0 +1,3 @@
+{{ config(post_hook=["{{ log_findings() }}", "{{ quarantine_batches() }}"]) }}
+
+{{ findings(['rule_keys_resolve']) }}

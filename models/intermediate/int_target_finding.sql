@@ -1,0 +1,7 @@
+{{ config(post_hook=["{{ log_findings() }}"]) }}
+
+{{
+    findings([
+        'rule_fact_reconciles'
+    ])
+}}
