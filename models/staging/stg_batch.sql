@@ -21,7 +21,7 @@ with registered as (
             order by created_at desc, staged_at desc, batch_id asc
         ) as recency
     from {{ source('staging', 'batch') }}
-    where status <> 'QUARANTINED'
+    where status in ('STAGED', 'VALIDATED', 'LOADED', 'PURGED')
 )
 
 select
