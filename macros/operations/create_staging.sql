@@ -18,6 +18,7 @@
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
+{{ add_column_if_absent(staging ~ '.batch', 'loaded_run_id', type_code(36)) }};
 {%- for line in pair_metric_columns().split('\n') if line.strip() %}
 {{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
 {%- endfor %}
@@ -44,7 +45,8 @@
     loaded_at {{ type_instant() }} null,
     config_snapshot {{ type_text() }} not null,
     quarantine_reason {{ type_text() }} null,
-    released_by {{ type_text(100) }} null
+    released_by {{ type_text(100) }} null,
+    loaded_run_id {{ type_code(36) }} null
 {% endmacro %}
 
 

@@ -30,7 +30,8 @@ where batch_id in (
 update {{ source('staging', 'batch') }}
 set
     status = 'LOADED',
-    loaded_at = {{ utc_now() }}
+    loaded_at = {{ utc_now() }},
+    loaded_run_id = '{{ run_id() }}'
 where
     status = 'VALIDATED'
     and {{ is_selected_study('study_accession_code') }}

@@ -1,0 +1,206 @@
+{#- What a dbt run writes into schema meta. On-run-start: a row RUNNING in meta_etl_process_log, so
+    that a run whose process died can be seen. On-run-end: a row for each node, one for each batch
+    that came into the fact, and the end of the first row; in meta_data_validation_log the tests
+    that found something, but for those of rules, whose findings stand there already.
+
+    on-run-start: "{{ log_run_started() }}"
+    on-run-end: "{{ log_run_ended(results) }}"  ->  dbt build | SUCCESS, model.dim_gene | SUCCESS, … -#}
+{% macro log_run_started() -%}
+{%- if not execute -%}{{ return('') }}{%- endif -%}
+{%- set context = {
+    'study_accession': selected_studies(),
+    'settings': {
+        'k_min': var('k_min'),
+        'gene_filter_method': var('gene_filter_method'),
+        'gene_filter_top': var('gene_filter_top'),
+        'min_cohort_samples': var('min_cohort_samples'),
+        'spearman_se': var('spearman_se')
+    },
+    'invocation_id': invocation_id,
+    'target': target.name,
+    'versions': {'dbt': dbt_version, 'adapter': adapter.type()}
+} -%}
+insert into {{ process_log() }} (run_id, step, status, attempt, started_at, context_json)
+values (
+    '{{ run_id() }}',
+    'dbt {{ flags.WHICH }}',
+    'RUNNING',
+    {{ attempt() }},
+    {{ instant_literal(run_started_at) }},
+    {{ text_literal(tojson(context)) }}
+)
+{%- endmacro %}
+
+
+{% macro log_run_ended(results) -%}
+{%- if not execute -%}{{ return('') }}{%- endif -%}
+{%- for chunk in results | batch(200) %}
+{{ log_nodes(chunk) }};
+{% endfor -%}
+{{ log_loaded_batches() }};
+{% set found = tests_that_found(results) -%}
+{%- if found %}
+{{ log_tests(found) }};
+{% endif -%}
+{%- if adapter.get_relation(target.database, schema_name('dim'), 'dim_study') %}
+{{ name_studies_of_findings() }};
+{% endif %}
+{{ end_run(results) }}
+{%- endmacro %}
+
+
+{% macro process_log() %}{{ return(schema_name('meta') ~ '.meta_etl_process_log') }}{% endmacro %}
+
+{% macro validation_log() %}{{ return(schema_name('meta') ~ '.meta_data_validation_log') }}{% endmacro %}
+
+
+{% macro log_nodes(results) -%}
+insert into {{ process_log() }}
+(run_id, step, status, attempt, started_at, ended_at, rows_written, error_code, error_message, context_json)
+values
+{%- for result in results %}
+{%- set status = log_status(result.status) %}
+{%- set execution = result.timing | selectattr('name', 'equalto', 'execute') | list %}
+{%- set times = execution[0] if execution and execution[0].completed_at else none %}
+{%- set context = {'unique_id': result.node.unique_id, 'seconds': result.execution_time | round(3)} %}
+{%- if status == 'FAILED' %}
+{%- do context.update({'sql_text': (result.node.compiled_code or '')[:20000]}) %}
+{%- endif %}
+{%- if result.failures %}
+{%- do context.update({'failures': result.failures}) %}
+{%- endif %}
+(
+    '{{ run_id() }}',
+    {{ text_literal(result.node.resource_type ~ '.' ~ result.node.name) }},
+    '{{ status }}',
+    {{ attempt() }},
+    {{ instant_literal(times.started_at) if times else utc_now() }},
+    {{ instant_literal(times.completed_at) if times else utc_now() }},
+    {{ written_rows(result) }},
+    {{ error_code_of(result) or 'null' }},
+    {{ text_literal(without_password(result.message)) if status in ['FAILED', 'WARNING'] else 'null' }},
+    {{ text_literal(tojson(context)) }}
+)
+{{- ',' if not loop.last }}
+{%- endfor %}
+{%- endmacro %}
+
+
+{#- A batch that comes into the fact names the run that brought it (macros/study/batch_status.sql). -#}
+{% macro log_loaded_batches() -%}
+insert into {{ process_log() }}
+(run_id, batch_id, step, status, attempt, started_at, ended_at, rows_read, rows_written, context_json)
+select
+    b.loaded_run_id as run_id,
+    b.batch_id,
+    'load_batch' as step,
+    'SUCCESS' as status,
+    {{ attempt() }} as attempt,
+    {{ instant_literal(run_started_at) }} as started_at,
+    b.loaded_at as ended_at,
+    b.row_count as rows_read,
+    b.row_count - b.null_count as rows_written,
+    {{
+        json_object({
+            'study_accession': 'b.study_accession_code', 'file_name': 'b.file_name', 'file_hash': 'b.file_hash'
+        })
+    }} as context_json
+from {{ schema_name('staging') }}.batch as b
+where
+    b.loaded_run_id = '{{ run_id() }}'
+    and not exists (
+        select 1
+        from {{ process_log() }} as p
+        where p.run_id = b.loaded_run_id and p.batch_id = b.batch_id and p.step = 'load_batch'
+    )
+{%- endmacro %}
+
+
+{#- Results of data tests that found something and are not the test of a rule, which names its error. -#}
+{% macro tests_that_found(results) %}
+    {% set found = [] %}
+    {% for result in results if result.node.resource_type == 'test' and log_status(result.status) in ['FAILED', 'WARNING'] %}
+        {% if not modules.re.match('[0-9]{4,5}_', result.node.name) %}
+            {% do found.append(result) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{% macro log_tests(results) -%}
+insert into {{ validation_log() }} (run_id, validation_code, severity, details, created_at)
+values
+{%- for result in results %}
+{%- set generic = (result.node.test_metadata or {}).name %}
+(
+    '{{ run_id() }}',
+    '{{ 'LOAD_FOREIGN_KEY_VIOLATION' if generic == 'relationships' else 'LOAD_CONSTRAINT_VIOLATION' }}',
+    '{{ 'ERROR' if log_status(result.status) == 'FAILED' else 'WARNING' }}',
+    {{ text_literal(tojson({'subject': result.node.name, 'finding': result.message, 'finding_count': result.failures})) }},
+    {{ utc_now() }}
+)
+{{- ',' if not loop.last }}
+{%- endfor %}
+{%- endmacro %}
+
+
+{#- A finding before the dimensions does not know its study's key yet. -#}
+{% macro name_studies_of_findings() -%}
+update {{ validation_log() }}
+set
+    study_key = (
+        select s.study_key
+        from {{ schema_name('dim') }}.dim_study as s
+        where s.study_accession_code = {{ json_text('details', '$.study_accession') }}
+    )
+where run_id = '{{ run_id() }}' and study_key is null
+{%- endmacro %}
+
+
+{% macro end_run(results) -%}
+{%- set failed = [] -%}
+{%- for result in results if log_status(result.status) == 'FAILED' -%}
+    {%- do failed.append(result) -%}
+{%- endfor -%}
+{%- set first = failed | first if failed else none -%}
+update {{ process_log() }}
+set
+    status = '{{ 'FAILED' if failed else 'SUCCESS' }}',
+    ended_at = {{ utc_now() }},
+    error_code = {{ (error_code_of(first) or 'null') if first else 'null' }},
+    error_message = {{ text_literal(failed | length ~ ' failed, first ' ~ first.node.name ~ ': ' ~ without_password(first.message)) if first else 'null' }}
+where
+    run_id = '{{ run_id() }}'
+    and step = 'dbt {{ flags.WHICH }}'
+    and attempt = {{ attempt() }}
+    and status = 'RUNNING'
+{%- endmacro %}
+
+
+{% macro log_status(status) %}
+    {% set words = {'success': 'SUCCESS', 'pass': 'SUCCESS', 'no-op': 'SUCCESS', 'warn': 'WARNING', 'skipped': 'SKIPPED'} %}
+    {{ return(words.get(status | string, 'FAILED')) }}
+{% endmacro %}
+
+
+{#- The code of the catalog that a test's name begins with (54010_SOURCE_MISMATCH_SAMPLES) or a message
+    holds (54040 STUDY_NOT_FOUND: …); none where there is none. -#}
+{% macro error_code_of(result) %}
+    {% if log_status(result.status) not in ['FAILED', 'WARNING'] %}{{ return(none) }}{% endif %}
+    {% set named = modules.re.match('([0-9]{4,5})_[A-Z]', result.node.name) %}
+    {% set said = modules.re.search('\\b([1-5][0-9]{3,4}) [A-Z]+_[A-Z_]+', result.message or '') %}
+    {{ return(named.group(1) if named else (said.group(1) if said else none)) }}
+{% endmacro %}
+
+
+{#- Rows that a model or seed wrote, where the engine says; null elsewhere. -#}
+{% macro written_rows(result) %}
+    {% set count = (result.adapter_response or {}).get('rows_affected', -1) %}
+    {{ return(count if result.node.resource_type in ['model', 'seed'] and count is number and count >= 0 else 'null') }}
+{% endmacro %}
+
+
+{% macro without_password(message) %}
+    {{ return(modules.re.sub('(?i)(password|pwd)(\\s*[=:]\\s*)[^;\\s]+', '\\1\\2***', message or '')) }}
+{% endmacro %}
