@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from loader.config import load_config
+from loader.config import PipelineConfig, load_config
 from loader.errors import LoaderError
 from loader.ingest import ingest
 from loader.load_pairs import load_pairs
 from loader.report import Reporter, open_reporter
+from loader.run import run
 from loader.warehouse.base import Warehouse
 
 DEFAULT_CONFIG = Path("pipeline.yaml")
@@ -26,6 +27,14 @@ LOG_FORMAT = click.option(
 )
 
 
+CONFIG = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="What you know of the studies. Default: pipeline.yaml here, where there is one.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="expression-warehouse")
 def main() -> None:
@@ -35,12 +44,7 @@ def main() -> None:
 
 @main.command("ingest")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="What you know of the studies. Default: pipeline.yaml here, where there is one.",
-)
+@CONFIG
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Load only this study.")
 @TARGET
 @LOG_FORMAT
@@ -58,16 +62,40 @@ def ingest_command(
     all the same.
     """
     with open_reporter(log_format) as reporter:
-        try:
-            if config_path is None and DEFAULT_CONFIG.is_file():
-                config_path = DEFAULT_CONFIG
-            config = load_config(config_path)
-        except LoaderError as error:
-            reporter.failed(None, error)
-            sys.exit(1)
+        config = _config(config_path, reporter)
 
-        load = functools.partial(ingest, paths, accessions, config, _opener(target), reporter)
+        def load() -> bool:
+            return ingest(paths, accessions, config, _opener(target), reporter).is_done
+
         _run(load, reporter, "the studies under way")
+
+
+@main.command("run")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@CONFIG
+@click.option("--study", "accessions", multiple=True, metavar="ACC", help="Only this study.")
+@TARGET
+@LOG_FORMAT
+def run_command(
+    paths: tuple[Path, ...],
+    config_path: Path | None,
+    accessions: tuple[str, ...],
+    target: str | None,
+    log_format: str,
+) -> None:
+    """Stage the studies of refine.bio downloads, then dbt build: what a scheduler calls.
+
+    PATHS are as of `ingest`. What a lost connection, a lock or a deadlock breaks off is tried
+    again, three times in all. Exits with 1 where anything failed; what did not is built all the
+    same. All of it is in meta.meta_etl_process_log, under one run_id.
+    """
+    with open_reporter(log_format) as reporter:
+        config = _config(config_path, reporter)
+
+        def work() -> bool:
+            return run(paths, accessions, config, target, _opener(target), reporter)
+
+        _run(work, reporter, "the studies under way")
 
 
 @main.command("load-pairs")
@@ -106,6 +134,15 @@ def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
         reporter.waiting(f"interrupted: nothing of {what} was kept")
         sys.exit(130)
     if not done:
+        sys.exit(1)
+
+
+def _config(path: Path | None, reporter: Reporter) -> PipelineConfig:
+    """The configuration; exit with 1 where it is wrong."""
+    try:
+        return load_config(DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.is_file() else path)
+    except LoaderError as error:
+        reporter.failed(None, error)
         sys.exit(1)
 
 

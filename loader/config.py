@@ -86,6 +86,11 @@ class PipelineConfig(_Strict):
     _path: Path | None = PrivateAttr(default=None)
 
     @property
+    def text(self) -> str:
+        """The file as it stands; empty without one."""
+        return self._path.read_text(encoding="utf-8") if self._path else ""
+
+    @property
     def label(self) -> str:
         """How the user knows the file."""
         return str(self._path or "pipeline.yaml")

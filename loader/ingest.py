@@ -17,12 +17,17 @@ from loader.download import Download, find_downloads, open_download
 from loader.errors import LoaderError
 from loader.matrix import Matrix, MatrixSummary, read_matrix
 from loader.metadata import AggregatedMetadata, StudyMetadata
+from loader.process_log import ProcessLog, Step, command_context
 from loader.project import read_seed
 from loader.report import Reporter, Stopwatch
 from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 
 # What `dbt build --select study:` takes.
 ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+
+
+# A study, where one is concerned, and what went wrong.
+Failure = tuple[str | None, LoaderError]
 
 
 @dataclass(frozen=True)
@@ -36,24 +41,22 @@ class StudySource:
 
 def discover(
     paths: Iterable[Path], accessions: Iterable[str], reporter: Reporter
-) -> tuple[list[StudySource], int]:
-    """The studies to load from all paths, and how many downloads or accessions failed.
+) -> tuple[list[StudySource], list[Failure]]:
+    """The studies to load from all paths, and the downloads and accessions that failed.
 
     accessions  only these; all studies where there are none
     """
     sources: list[StudySource] = []
-    failures = 0
+    failures: list[Failure] = []
     wanted = list(accessions)
     for download in _open_downloads(paths):
         if isinstance(download, LoaderError):
-            reporter.failed(None, download)
-            failures += 1
+            failures.append((None, download))
             continue
         try:
             metadata = AggregatedMetadata(download)
         except LoaderError as error:
-            reporter.failed(None, error)
-            failures += 1
+            failures.append((None, error))
             continue
         # A matrix that the metadata do not name is a study too: loading it says so.
         names = dict.fromkeys([*metadata.accessions, *download.matrices()])
@@ -61,10 +64,10 @@ def discover(
             StudySource(name, download, metadata) for name in names if name in wanted or not wanted
         ]
     for missing in sorted(set(wanted) - {source.accession for source in sources}):
-        reporter.failed(
-            missing, LoaderError("STUDY_NOT_FOUND", f"no download here has the study {missing}")
-        )
-        failures += 1
+        error = LoaderError("STUDY_NOT_FOUND", f"no download here has the study {missing}")
+        failures.append((missing, error))
+    for study, error in failures:
+        reporter.failed(study, error)
     return sources, failures
 
 
@@ -83,43 +86,66 @@ def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | LoaderError]:
                 yield error
 
 
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of an ingest.
+
+    is_done     whether everything that was asked for is staged now, or was before
+    accessions  the studies that are
+    """
+
+    is_done: bool
+    accessions: list[str]
+
+
 def ingest(
     paths: Iterable[Path],
     accessions: Iterable[str],
     config: PipelineConfig,
     open_warehouse: Callable[[Callable[[str], None]], Warehouse],
     reporter: Reporter,
-) -> bool:
+) -> IngestResult:
     """Load all studies of the paths; a study that fails leaves the others alone.
 
     open_warehouse  takes what to tell the user while it waits
 
-    Returns whether everything that was asked for is staged now, or was before. Raises
-    KeyboardInterrupt once all running loads are undone.
+    Raises KeyboardInterrupt once all running loads are undone.
     """
+    paths = list(paths)
     sources, failures = discover(paths, accessions, reporter)
     by_study: dict[str, list[StudySource]] = defaultdict(list)
     for source in sources:
         by_study[source.accession].append(source)
     if not by_study:
-        return failures == 0
+        return IngestResult(not failures, [])
+    context = command_context(config.text, paths=[str(path) for path in paths])
     try:
-        with (
-            open_warehouse(reporter.waiting) as warehouse,
-            ThreadPoolExecutor(config.defaults.parallelism) as pool,
-        ):
-            load = StudyLoader(warehouse, config, reporter)
-            futures = [pool.submit(load, study) for study in by_study.values()]
-            try:
-                loaded = [future.result() for future in futures]
-            except KeyboardInterrupt:
-                load.stopped.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        with open_warehouse(reporter.waiting) as warehouse:
+            log = ProcessLog(warehouse, reporter.run_id)
+            with log.step("ingest", context) as step:
+                log.begin(step)
+                for study, error in failures:
+                    log.finding(study, None, error)
+                loaded = _load_all(by_study.values(), StudyLoader(warehouse, config, reporter, log))
+                is_done = not failures and all(loaded)
+                step.status = "SUCCESS" if is_done else "FAILED"
     except LoaderError as error:
         reporter.failed(None, error)
-        return False
-    return failures == 0 and all(loaded)
+        return IngestResult(False, [])
+    return IngestResult(
+        is_done, [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
+    )
+
+
+def _load_all(studies: Iterable[list[StudySource]], load: "StudyLoader") -> list[bool]:
+    with ThreadPoolExecutor(load.config.defaults.parallelism) as pool:
+        futures = [pool.submit(load, study) for study in studies]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            load.stopped.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 class LoadStopped(Exception):  # noqa: N818 (no error: the user asked for it)
@@ -133,6 +159,7 @@ class StudyLoader:
     warehouse: Warehouse
     config: PipelineConfig
     reporter: Reporter
+    log: ProcessLog
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, sources: list[StudySource]) -> bool:
@@ -140,16 +167,20 @@ class StudyLoader:
         return all(loaded)
 
     def _try(self, source: StudySource) -> bool:
+        context = {"study_accession": source.accession, "download": source.metadata.label}
+        step = None
         try:
-            self._load(source)
+            with self.log.step("stage_study", context) as step:
+                self._load(source, step)
         except LoaderError as error:
+            self.log.finding(source.accession, step.batch_id, error)
             self.reporter.failed(source.accession, error)
             return False
         except LoadStopped:
             return False
         return True
 
-    def _load(self, source: StudySource) -> None:
+    def _load(self, source: StudySource, step: Step) -> None:
         watch = Stopwatch()
         accession = source.accession
         if not ACCESSION.fullmatch(accession):
@@ -162,7 +193,8 @@ class StudyLoader:
         config = self.config.study(accession)
         metadata = source.metadata.study(accession)
         matrix = read_matrix(source.download, accession, config.skip_samples)
-        _check_samples(matrix, metadata, source.metadata.label, self.config)
+        _check_named_samples(matrix, metadata, self.config)
+        mismatch = _mismatch(matrix, metadata, source.metadata.label, config)
         metadata = metadata.without(config.skip_samples)
         file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
@@ -170,30 +202,47 @@ class StudyLoader:
             accession, "hashed", batch_id=key.batch_id, bytes=file.size, seconds=watch.seconds
         )
 
+        step.batch_id = key.batch_id
+        step.context |= {
+            "file_name": file.name,
+            "file_hash": file.sha256,
+            "file_size": file.size,
+            "config_snapshot": json.loads(config.snapshot()),
+        }
         known = self.warehouse.find_batch(key.batch_id)
         is_changed = known and (
             known.config_snapshot != config.snapshot() or known.metadata_json != metadata.to_json()
         )
         if known and not is_changed:
-            self.reporter.step(accession, "skipped", batch_id=key.batch_id, status=known.status)
-        elif known and _same_rows(known, config):
-            self._restage(key, matrix, metadata, config)
+            self._skip(key, known, step)
+            return
+        self.log.begin(step)
+        batch = _NewBatch(key, matrix, metadata, config, mismatch, known)
+        if known and _same_rows(known, config):
+            self._restage(batch, step)
         else:
-            self._stage(key, matrix, metadata, config, is_known=known is not None)
+            self._stage(batch, step)
+        step.context["seconds"] = watch.seconds
 
-    def _stage(
-        self,
-        key: BatchKey,
-        matrix: Matrix,
-        metadata: StudyMetadata,
-        config: StudyConfig,
-        is_known: bool,
-    ) -> None:
+    def _skip(self, key: BatchKey, known: RegisteredBatch, step: Step) -> None:
+        if known.status == "QUARANTINED":
+            raise LoaderError(
+                "LOAD_BATCH_QUARANTINED",
+                f"the batch is quarantined: {known.quarantine_reason}",
+                file=key.file.name,
+            )
+        step.status = "SKIPPED"
+        self.reporter.step(
+            key.study_accession, "skipped", batch_id=key.batch_id, status=known.status
+        )
+
+    def _stage(self, batch: "_NewBatch", step: Step) -> None:
         watch = Stopwatch()
+        key, matrix, config = batch.key, batch.matrix, batch.config
         summary = MatrixSummary(sample_count=len(matrix.samples))
         chunks = matrix.melt(self.config.defaults.chunk_size, summary)
         with self.warehouse.load_study() as load:
-            if is_known:
+            if batch.known:
                 load.remove_rows(key.batch_id)
             written = load.insert_rows(key, self._with_progress(key.study_accession, chunks))
             if written != summary.row_count:
@@ -202,9 +251,13 @@ class StudyLoader:
                     f"{summary.row_count} rows were sent and {written} written",
                     file=matrix.label,
                 )
-            unit = _require_unit(load, matrix, metadata, config, summary)
-            load.put_metadata(key, metadata.to_json())
-            load.put_batch(key, metadata.created_at, summary, config.snapshot())
+            load.put_metadata(key, batch.metadata.to_json())
+            load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
+            unit, broken_rule = batch.check(load, summary)
+        step.rows_read = step.rows_written = written
+        if broken_rule:
+            self.reporter.warned("quarantined", study_accession=key.study_accession)
+            raise broken_rule
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -217,14 +270,17 @@ class StudyLoader:
             seconds=watch.seconds,
         )
 
-    def _restage(
-        self, key: BatchKey, matrix: Matrix, metadata: StudyMetadata, config: StudyConfig
-    ) -> None:
+    def _restage(self, batch: "_NewBatch", step: Step) -> None:
         """The rows stay; what the configuration or the metadata say of them is new."""
+        key = batch.key
         with self.warehouse.load_study() as load:
-            summary = load.restage(key.batch_id, config.snapshot())
-            load.put_metadata(key, metadata.to_json())
-            unit = _require_unit(load, matrix, metadata, config, summary)
+            summary = load.restage(key.batch_id, batch.config.snapshot())
+            load.put_metadata(key, batch.metadata.to_json())
+            unit, broken_rule = batch.check(load, summary)
+        step.rows_written = 0
+        if broken_rule:
+            self.reporter.warned("quarantined", study_accession=key.study_accession)
+            raise broken_rule
         self.reporter.step(key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit)
 
     def _with_progress(
@@ -238,23 +294,52 @@ class StudyLoader:
             yield chunk
 
 
+@dataclass(frozen=True)
+class _NewBatch:
+    """A batch that is staged for the first time or again.
+
+    mismatch  54010 where matrix and metadata have other samples
+    known     what the register said of it before
+    """
+
+    key: BatchKey
+    matrix: Matrix
+    metadata: StudyMetadata
+    config: StudyConfig
+    mismatch: LoaderError | None
+    known: RegisteredBatch | None
+
+    def check(
+        self, load: StudyLoad, summary: MatrixSummary
+    ) -> tuple[str | None, LoaderError | None]:
+        """The batch's unit, and the rule that it breaks, for which it is quarantined.
+
+        Raises that error for a batch that was right before: its load is undone, and it stays.
+        """
+        unit, unit_error = _unit(load, self, summary)
+        error = self.mismatch or unit_error
+        if error and self.known and self.known.status != "QUARANTINED":
+            raise error
+        if error:
+            load.quarantine(self.key.batch_id, f"{error.code} {error.name}: {error.found}")
+        return unit, error
+
+
 def _same_rows(known: RegisteredBatch, config: StudyConfig) -> bool:
     """Whether a known batch's staged rows are there and are those of this configuration."""
     # Read as plain JSON: an older version of the loader may have written other keys.
     skipped_before = json.loads(known.config_snapshot).get("skip_samples", [])
-    is_staged = known.status in ("STAGED", "LOADED")
+    is_staged = known.status in ("STAGED", "VALIDATED", "LOADED", "QUARANTINED")
     return is_staged and set(skipped_before) == set(config.skip_samples)
 
 
-def _check_samples(
-    matrix: Matrix, metadata: StudyMetadata, metadata_label: str, pipeline: PipelineConfig
-) -> None:
-    """Raises LoaderError 54010 where matrix and metadata have other samples, and 54030 where the
-    configuration names a sample that neither has."""
+def _check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: PipelineConfig) -> None:
+    """Raises LoaderError 54030 where the configuration names a sample that the study does not have,
+    or skips all that it has."""
     config = pipeline.study(metadata.accession)
-    in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
+    known = {*matrix.header, *metadata.samples}
     for sample, setting in config.named_samples().items():
-        if sample not in in_matrix | in_metadata:
+        if sample not in known:
             raise LoaderError(
                 "CONFIG_INVALID",
                 f"studies.{metadata.accession}.{setting} names {sample}, "
@@ -262,18 +347,6 @@ def _check_samples(
                 file=pipeline.label,
                 action="Correct the accession in pipeline.yaml",
             )
-    skipped = set(config.skip_samples)
-    only_matrix = sorted(in_matrix - in_metadata - skipped)
-    only_metadata = sorted(in_metadata - in_matrix - skipped)
-    if only_matrix or only_metadata:
-        raise LoaderError(
-            "SOURCE_MISMATCH_SAMPLES",
-            f"{len(only_matrix)} samples stand only in the matrix{_few(only_matrix)}, "
-            f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
-            file=matrix.label,
-            line=1,
-            expected=f"the samples of {metadata.accession} in {metadata_label}",
-        )
     if not matrix.samples:
         raise LoaderError(
             "CONFIG_INVALID",
@@ -282,44 +355,59 @@ def _check_samples(
         )
 
 
+def _mismatch(
+    matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
+) -> LoaderError | None:
+    """54010 where matrix and metadata have other samples."""
+    in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
+    skipped = set(config.skip_samples)
+    only_matrix = sorted(in_matrix - in_metadata - skipped)
+    only_metadata = sorted(in_metadata - in_matrix - skipped)
+    if not only_matrix and not only_metadata:
+        return None
+    return LoaderError(
+        "SOURCE_MISMATCH_SAMPLES",
+        f"{len(only_matrix)} samples stand only in the matrix{_few(only_matrix)}, "
+        f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
+        file=matrix.label,
+        line=1,
+        expected=f"the samples of {metadata.accession} in {metadata_label}",
+    )
+
+
 def _few(names: list[str]) -> str:
     if not names:
         return ""
     return f" ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})"
 
 
-def _require_unit(
-    load: StudyLoad,
-    matrix: Matrix,
-    metadata: StudyMetadata,
-    config: StudyConfig,
-    summary: MatrixSummary,
-) -> str:
-    """The study's unit.
-
-    Raises LoaderError 54020 where it cannot be told, 2007 for negative values on a linear scale.
-    """
+def _unit(
+    load: StudyLoad, batch: _NewBatch, summary: MatrixSummary
+) -> tuple[str | None, LoaderError | None]:
+    """The study's unit, and 54020 where it cannot be told or 2007 for negative values on a linear
+    scale."""
+    metadata, label = batch.metadata, batch.matrix.label
     technology = metadata.experiment.get("technology")
-    unit = load.detect_unit(config.units, technology, metadata.processor_name, summary)
+    unit = load.detect_unit(batch.config.units, technology, metadata.processor_name, summary)
     if unit is None:
-        raise LoaderError(
+        return None, LoaderError(
             "UNIT_UNDETECTED",
             f"technology {technology}, processor {metadata.processor_name or 'none or several'}, "
             f"{_range(summary)}: the unit cannot be told",
-            file=matrix.label,
+            file=label,
             line=2,
             action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: {{units: LOG2}}}}, "
             f"with the right one of {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
         )
     (entry,) = (row for row in read_seed("unit") if row["unit_tag"] == unit)
     if entry["is_log_scale"] == "0" and summary.value_min is not None and summary.value_min < 0:
-        raise LoaderError(
+        return unit, LoaderError(
             "VALIDATION_EXPRESSION_DOMAIN",
             f"the unit is {unit}, which is linear, but the smallest value is {summary.value_min}",
-            file=matrix.label,
+            file=label,
             expected="values of 0 and more",
         )
-    return unit
+    return unit, None
 
 
 def _range(summary: MatrixSummary) -> str:

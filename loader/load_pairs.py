@@ -5,6 +5,7 @@ from pathlib import Path
 
 from loader.errors import LoaderError
 from loader.pair_file import PairFile
+from loader.process_log import ProcessLog
 from loader.report import Reporter, Stopwatch
 from loader.warehouse.base import PairLoad, PairSource, Warehouse
 
@@ -25,15 +26,21 @@ def load_pairs(
     """
     try:
         file = PairFile(path, disease, technology)
-        with open_warehouse(reporter.waiting) as warehouse, warehouse.load_pairs() as load:
-            _load(file, disease, load, reporter)
+        with open_warehouse(reporter.waiting) as warehouse:
+            log = ProcessLog(warehouse, reporter.run_id)
+            context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
+            with log.step("load-pairs", context) as step:
+                log.begin(step)
+                with warehouse.load_pairs() as load:
+                    step.rows_written = _load(file, disease, load, reporter)
     except LoaderError as error:
         reporter.failed(None, error)
         return False
     return True
 
 
-def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> None:
+def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> int:
+    """Stage the file's rows; return how many."""
     watch = Stopwatch()
     if disease not in (known := load.diseases()):
         raise LoaderError(
@@ -61,7 +68,7 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> N
     staged = load.stage()
     if not staged.staged:
         reporter.step(None, "pairs_skipped", file=file.label, file_hash=file.sha256)
-        return
+        return 0
     if overrides:
         reporter.warned(
             "rows_override", file=file.label, override_count=overrides, fact_row_count=fact_rows
@@ -77,3 +84,4 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> N
         metric_count=len(file.metric_names),
         seconds=watch.seconds,
     )
+    return staged.staged

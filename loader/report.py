@@ -104,6 +104,13 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
+        "found": "{study} {code}: {subject}: {finding} ({finding_count:,} in all)",
+        "node_failed": "{node}: {message}",
+        "retrying": "attempt {attempt} broke off, the next one follows in {seconds} s: {reason}",
+        "built": "built, {failed_count} nodes failed, {attempts} attempts, {seconds:.1f} s",
+        "run_ended": "{status} in {seconds:.1f} s. What happened: "
+        "select * from meta.meta_etl_process_log where run_id = '{run}' order by started_at",
+        "quarantined": "{study_accession}: quarantined: its rows stay in staging and go no further",
         "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
         "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
         "pairs_skipped": "{file}: staged already, nothing to do",

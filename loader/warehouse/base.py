@@ -1,9 +1,11 @@
 """What the loader asks of a warehouse, whatever its engine."""
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,36 @@ class RegisteredBatch:
     status: str
     config_snapshot: str
     metadata_json: str
+    quarantine_reason: str | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A row of meta_etl_process_log, whose columns these are."""
+
+    run_id: str
+    batch_id: str | None
+    step: str
+    status: str
+    started_at: datetime.datetime
+    ended_at: datetime.datetime | None
+    rows_read: int | None
+    rows_written: int | None
+    error_code: int | None
+    error_message: str | None
+    context_json: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of meta_data_validation_log, whose columns these are."""
+
+    run_id: str
+    batch_id: str | None
+    validation_code: str
+    severity: str
+    details: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +93,10 @@ class StudyLoad(ABC):
         self, key: BatchKey, created_at: str, summary: MatrixSummary, config_snapshot: str
     ) -> None:
         """Write the batch's row of the register as STAGED, or replace it."""
+
+    @abstractmethod
+    def quarantine(self, batch_id: str, reason: str) -> None:
+        """Hold a batch back: nothing but staging gets its rows."""
 
     @abstractmethod
     def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
@@ -148,6 +184,25 @@ class Warehouse(ABC):
 
         Raises LoaderError 4007 where the engine breaks it off.
         """
+
+    @abstractmethod
+    def record_step(self, record: StepRecord) -> None:
+        """Write a row of the process log at once, in place of the same step's that is RUNNING.
+
+        Raises LoaderError 4007 where the engine refuses it.
+        """
+
+    @abstractmethod
+    def record_finding(self, finding: Finding) -> None:
+        """Write a row of the validation log at once.
+
+        Raises LoaderError 4007 where the engine refuses it.
+        """
+
+    @abstractmethod
+    def findings(self, run_id: str) -> list[dict[str, Any]]:
+        """The errors that a run found in the data, by study and code: study, code, subject, finding
+        and finding_count, one for each code of a study."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -1,7 +1,7 @@
 """DuckDB: one file, one process at a time, transactions by any number of threads."""
 
 import contextlib
-import datetime
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,18 +11,22 @@ import pyarrow as pa
 import tenacity
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
+from loader.clock import utc_now
 from loader.errors import LoaderError
 from loader.matrix import ROWS, MatrixSummary
 from loader.warehouse.base import (
     BatchKey,
+    Finding,
     PairLoad,
     PairSource,
     RegisteredBatch,
     Staged,
+    StepRecord,
     StudyLoad,
     Warehouse,
 )
 from loader.warehouse.macros import project_macros
+from loader.warehouse.redact import redactor
 
 _SETTINGS = {
     # Rows carry their line, so their order in the file says nothing.
@@ -54,15 +58,17 @@ class DuckDBWarehouse(Warehouse):
                 expected="a file",
             )
         self._macros = project_macros("duckdb")
+        self._redacted = redactor(credentials)
         self._connection = _connect(self._path, tell_waiting)
         with self._named_errors():
             for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
                 self._connection.execute(f"set {setting} = '{value}'")
             self._connection.execute(self._macros.create_staging())
+            self._connection.execute(self._macros.create_meta())
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
         query = f"""
-            select b.status, b.config_snapshot, m.metadata_json
+            select b.status, b.config_snapshot, m.metadata_json, b.quarantine_reason
             from {self._staging}.batch as b
             inner join {self._staging}.study_metadata as m using (batch_id)
             where b.batch_id = ?
@@ -80,6 +86,48 @@ class DuckDBWarehouse(Warehouse):
     def load_pairs(self) -> Iterator[PairLoad]:
         with self._transaction() as cursor:
             yield DuckDBPairLoad(cursor, self._macros)
+
+    def record_step(self, record: StepRecord) -> None:
+        row = dataclasses.asdict(record)
+        row["error_message"] = self._redacted(record.error_message)
+        with self._transaction() as cursor:
+            cursor.execute(
+                f"""
+                delete from {self._meta}.meta_etl_process_log
+                where
+                    run_id = $run_id
+                    and step = $step
+                    and batch_id is not distinct from $batch_id
+                    and started_at = $started_at
+                    and status = 'RUNNING'
+                """,
+                {name: row[name] for name in ("run_id", "step", "batch_id", "started_at")},
+            )
+            _insert(cursor, f"{self._meta}.meta_etl_process_log", row)
+
+    def record_finding(self, finding: Finding) -> None:
+        row = dataclasses.asdict(finding) | {"created_at": utc_now()}
+        row["details"] = self._redacted(finding.details)
+        with self._transaction() as cursor:
+            _insert(cursor, f"{self._meta}.meta_data_validation_log", row)
+
+    def findings(self, run_id: str) -> list[dict[str, Any]]:
+        query = f"""
+            select
+                details ->> 'study_accession' as study,
+                validation_code as code,
+                min(details ->> 'subject') as subject,
+                min(details ->> 'finding') as finding,
+                coalesce(max((details ->> 'finding_count')::bigint), count(*)) as finding_count
+            from {self._meta}.meta_data_validation_log
+            where run_id = ? and severity = 'ERROR' and details ->> 'file' is null
+            group by all
+            order by all
+        """
+        with self._named_errors():
+            cursor = self._connection.cursor().execute(query, [run_id])
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -106,6 +154,10 @@ class DuckDBWarehouse(Warehouse):
     @property
     def _staging(self) -> str:
         return self._macros.schema_name("staging")
+
+    @property
+    def _meta(self) -> str:
+        return self._macros.schema_name("meta")
 
 
 class DuckDBStudyLoad(StudyLoad):
@@ -183,6 +235,8 @@ class DuckDBStudyLoad(StudyLoad):
                 value_max = excluded.value_max,
                 is_whole_numbers = excluded.is_whole_numbers,
                 status = excluded.status,
+                quarantine_reason = null,
+                released_by = null,
                 config_snapshot = excluded.config_snapshot
             """,
             {
@@ -192,7 +246,7 @@ class DuckDBStudyLoad(StudyLoad):
                 "file_hash": key.file.sha256,
                 "file_size": key.file.size,
                 "created_at": created_at,
-                "staged_at": _utc_now(),
+                "staged_at": utc_now(),
                 "row_count": summary.row_count,
                 "gene_count": summary.gene_count,
                 "sample_count": summary.sample_count,
@@ -205,17 +259,32 @@ class DuckDBStudyLoad(StudyLoad):
             },
         )
 
+    def quarantine(self, batch_id: str, reason: str) -> None:
+        self._cursor.execute(
+            f"""
+            update {self._staging}.batch
+            set status = 'QUARANTINED', quarantine_reason = ?
+            where batch_id = ?
+            """,
+            [reason, batch_id],
+        )
+
     def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
         row = self._cursor.execute(
             f"""
             update {self._staging}.batch
-            set status = 'STAGED', staged_at = ?, config_snapshot = ?
+            set
+                status = 'STAGED',
+                staged_at = ?,
+                config_snapshot = ?,
+                quarantine_reason = null,
+                released_by = null
             where batch_id = ?
             returning
                 sample_count, gene_count, null_count, zero_count, value_min, value_max,
                 is_whole_numbers
             """,
-            [_utc_now(), config_snapshot, batch_id],
+            [utc_now(), config_snapshot, batch_id],
         ).fetchone()
         return MatrixSummary(*row)
 
@@ -300,7 +369,7 @@ class DuckDBPairLoad(PairLoad):
                     ?::timestamp as staged_at
                 from pair_rows
                 """,
-                [file.name, file.sha256, _utc_now()],
+                [file.name, file.sha256, utc_now()],
             ).fetchone()
         return taken[0]
 
@@ -412,12 +481,13 @@ def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         raise
 
 
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-
-
 def _is_locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:
+    columns, values = ", ".join(row), ", ".join(f"${name}" for name in row)
+    cursor.execute(f"insert into {table} ({columns}) values ({values})", row)
 
 
 def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Study, events
+from conftest import Study, WarehouseUnderTest, events
 
 Break = Callable[[Study, Path], object]
 
@@ -99,6 +99,24 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
 }  # fmt: skip
 
 
+# Rules that whole data break: the study is staged to be looked at, and goes no further.
+QUARANTINED = (54010, 54020)
+
+
+def quarantined(warehouse: WarehouseUnderTest) -> list[tuple[str, int]]:
+    """Accession and error code of the quarantined batches."""
+    return warehouse.query(
+        "select study_accession_code, split_part(quarantine_reason, ' ', 1)::integer"
+        " from staging.batch where status = 'QUARANTINED' order by all"
+    )
+
+
+def without_quarantine(staged: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
+    """The rows of the staging tables that are no quarantined batch's."""
+    held = {row[0] for row in staged["batch"] if "QUARANTINED" in row}
+    return {name: [row for row in rows if not held & set(row)] for name, rows in staged.items()}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_broken_study_changes_nothing_and_stops_no_other(warehouse, tmp_path, case):
     break_it, code, file, line = CASES[case]
@@ -120,12 +138,21 @@ def test_a_broken_study_changes_nothing_and_stops_no_other(warehouse, tmp_path, 
     assert failure["file"].endswith(file)
     assert failure["line"] == line
     assert failure["action"]
-    assert warehouse.staged() == staged_before
+    if code in QUARANTINED:
+        assert quarantined(warehouse) == [("GSE1", code)]
+    else:
+        assert quarantined(warehouse) == []
+    assert without_quarantine(warehouse.staged()) == staged_before
 
     good = Study(accession="GSE2", samples=["D", "E", "F"]).write(tmp_path / "good")
     together = warehouse.loader("ingest", folder, good)
 
     assert together.exit_code == 1
+    # The reason stands in the database too.
+    logged = warehouse.query(
+        "select validation_code, details ->> 'finding' from meta.meta_data_validation_log"
+    )
+    assert (failure["error_name"], failure["found"]) in logged
     assert [event["study_accession"] for event in events(together, "staged")] == ["GSE2"]
 
 
@@ -223,7 +250,7 @@ def test_negative_values_on_a_linear_scale(warehouse, tmp_path):
     ).write(tmp_path / "d")
     result = warehouse.loader("ingest", folder)
     assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 2007)
-    assert warehouse.query("select count(*) from staging.expression_rows") == [(0,)]
+    assert quarantined(warehouse) == [("GSE1", 2007)]
 
 
 def test_a_profile_without_the_target(warehouse, tmp_path):

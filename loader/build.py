@@ -1,0 +1,167 @@
+"""`dbt build` from within: attempts, and what became of the nodes."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tenacity
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from loader.project import project_dir
+from loader.report import Reporter
+from loader.transient import is_transient
+from loader.warehouse.profile import profiles_dir, read_profile
+
+ATTEMPTS = 3
+_WAIT_S = tenacity.wait_random_exponential(multiplier=2, max=30)
+
+_ERROR = ("error", "runtime error")
+_FAILED = (*_ERROR, "fail")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What became of a build, all attempts together.
+
+    failed    messages of the nodes that failed, by node name; of dbt itself under `dbt`
+    warned    tests that warn
+    attempts  how many it took
+    """
+
+    failed: dict[str, str]
+    warned: dict[str, str]
+    attempts: int
+
+
+def build(
+    accessions: Iterable[str],
+    target: str | None,
+    wait_until_free: Callable[[], None],
+    reporter: Reporter,
+) -> BuildResult:
+    """Run `dbt build`, for all studies or some, and with `dbt retry` again what a transient error
+    of the database broke off, three attempts in all.
+
+    accessions       studies to build; all without one
+    wait_until_free  returns once no other process holds the warehouse
+
+    Raises LoaderError 4001 where the profile cannot be read or the warehouse stays locked.
+    """
+    adapter_type = read_profile(target).credentials.type
+    select = [f"study:{accession}" for accession in accessions]
+    command = ["build", "--exclude-resource-type", "unit_test"]
+    if select:
+        command += ["--select", *select]
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=_WAIT_S,
+        retry=tenacity.retry_if_result(lambda run: run.is_transient(adapter_type)),
+        retry_error_callback=lambda state: state.outcome.result(),
+        before_sleep=lambda state: _report_retry(state, adapter_type, reporter),
+    )
+    nodes: dict[str, Any] = {}
+    with _artifacts() as target_path:
+
+        def attempt() -> _Run:
+            wait_until_free()
+            number = retrying.statistics["attempt_number"]
+            # Without results the last attempt did not get as far as a node.
+            again = (target_path / "run_results.json").is_file()
+            run = _invoke(["retry"] if again else command, target, target_path, reporter, number)
+            nodes.update(run.nodes)
+            return run
+
+        last = retrying(attempt)
+    failed = {n.node.name: n.message or "" for n in nodes.values() if n.status in _FAILED}
+    if last.exception:
+        failed["dbt"] = str(last.exception)
+    return BuildResult(
+        failed,
+        {n.node.name: n.message or "" for n in nodes.values() if n.status == "warn"},
+        retrying.statistics["attempt_number"],
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One invocation of dbt; nodes by their unique id."""
+
+    nodes: dict[str, Any]
+    exception: BaseException | None
+
+    @property
+    def errors(self) -> list[str]:
+        """Messages of dbt and of nodes that broke off; a test that found something did not."""
+        own = [str(self.exception)] if self.exception else []
+        return own + [n.message or "" for n in self.nodes.values() if n.status in _ERROR]
+
+    def is_transient(self, adapter_type: str) -> bool:
+        """Whether all that broke off did so for a while only."""
+        return bool(self.errors) and all(is_transient(adapter_type, e) for e in self.errors)
+
+
+def _invoke(
+    command: list[str], target: str | None, target_path: Path, reporter: Reporter, attempt: int
+) -> _Run:
+    arguments = [
+        *("--log-level", "none"),
+        *command,
+        *("--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())),
+        *("--target-path", str(target_path)),
+        *(("--target", target) if target else ()),
+    ]
+    with _environment(EXPRESSION_RUN_ID=reporter.run_id, EXPRESSION_RUN_ATTEMPT=str(attempt)):
+        result: dbtRunnerResult = dbtRunner().invoke(arguments)
+    _close_connections()
+    nodes = {n.node.unique_id: n for n in getattr(result.result, "results", [])}
+    return _Run(nodes, result.exception)
+
+
+def _close_connections() -> None:
+    """dbt-duckdb keeps the file open for as long as the process lives, and others out of it."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    environment = DuckDBConnectionManager._ENV
+    if environment is not None:
+        environment.close()
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _report_retry(state: tenacity.RetryCallState, adapter_type: str, reporter: Reporter) -> None:
+    reporter.warned(
+        "retrying",
+        attempt=state.attempt_number,
+        seconds=round(state.next_action.sleep, 1),
+        reason=state.outcome.result().errors[0],
+    )
+
+
+@contextlib.contextmanager
+def _artifacts() -> Iterator[Path]:
+    """A target folder of this run's own: another run's results are not ours to retry."""
+    shared = project_dir() / os.environ.get("DBT_TARGET_PATH", "target")
+    with tempfile.TemporaryDirectory(prefix="expression-warehouse-") as folder:
+        # So that dbt need not parse all again.
+        parsed = shared / "partial_parse.msgpack"
+        with contextlib.suppress(OSError):
+            shutil.copy(parsed, folder)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,123 @@
+"""What a run writes into schema meta: its steps, and what it found wrong with the data."""
+
+import contextlib
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from loader.clock import utc_now
+from loader.errors import LoaderError
+from loader.warehouse.base import Finding, StepRecord, Warehouse
+
+_PACKAGES = ("expression-warehouse", "dbt-core", "duckdb", "pyarrow")
+
+# Errors of the environment: nothing is wrong with the data.
+_LOAD_FAMILY = range(4000, 5000)
+
+
+@dataclass
+class Step:
+    """A step under way. What it learns is written when it ends.
+
+    context  becomes context_json
+    """
+
+    name: str
+    context: dict[str, Any]
+    batch_id: str | None = None
+    rows_read: int | None = None
+    rows_written: int | None = None
+    status: str = "SUCCESS"
+    started_at: datetime.datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True)
+class ProcessLog:
+    """The log of one run in an open warehouse."""
+
+    warehouse: Warehouse
+    run_id: str
+
+    @contextlib.contextmanager
+    def step(self, name: str, context: dict[str, Any]) -> Iterator[Step]:
+        """A step: SUCCESS (or what the block sets) where the block ends, FAILED where it raises."""
+        step = Step(name, context)
+        try:
+            yield step
+        except BaseException as error:
+            # What went wrong matters more than that the log could not be written either.
+            with contextlib.suppress(LoaderError):
+                self.end(step, error)
+            raise
+        self.end(step)
+
+    def begin(self, step: Step) -> None:
+        """Write the step as RUNNING, so that it can be seen where the process dies."""
+        self._write(step, "RUNNING")
+
+    def end(self, step: Step, error: BaseException | None = None) -> None:
+        """Write what became of the step: its own status, or FAILED with the error."""
+        if error is None:
+            self._write(step, step.status)
+            return
+        code = error.code if isinstance(error, LoaderError) else None
+        self._write(step, "FAILED", code, str(error) or f"broken off: {type(error).__name__}")
+
+    def finding(self, study: str | None, batch_id: str | None, error: LoaderError) -> None:
+        """Write what an error says of the data; nothing for an error of the environment."""
+        if error.code in _LOAD_FAMILY:
+            return
+        details = {
+            "study_accession": study,
+            "error_code": error.code,
+            "file": error.file,
+            "line": error.line,
+            "finding": error.found,
+            "expected": error.expected,
+            "action": error.action,
+        }
+        self.warehouse.record_finding(
+            Finding(self.run_id, batch_id, error.name, error.severity, json.dumps(details))
+        )
+
+    def _write(
+        self, step: Step, status: str, code: int | None = None, message: str | None = None
+    ) -> None:
+        self.warehouse.record_step(
+            StepRecord(
+                run_id=self.run_id,
+                batch_id=step.batch_id,
+                step=step.name,
+                status=status,
+                started_at=step.started_at,
+                ended_at=None if status == "RUNNING" else utc_now(),
+                rows_read=step.rows_read,
+                rows_written=step.rows_written,
+                error_code=code,
+                error_message=message,
+                context_json=json.dumps(step.context),
+            )
+        )
+
+
+def command_context(config_text: str, **arguments: Any) -> dict[str, Any]:
+    """What a command's row says of its input.
+
+    config_text  pipeline.yaml as it stands; empty where there is none
+    """
+    return {
+        **arguments,
+        "config_snapshot": {
+            "sha256": hashlib.sha256(config_text.encode()).hexdigest(),
+            "yaml": config_text,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+    }

@@ -1,0 +1,35 @@
+"""Keeps passwords out of logs."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re.IGNORECASE)
+# In the connection strings that drivers quote in their messages.
+_IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;\s]+", re.IGNORECASE)
+
+
+def redactor(credentials: Any) -> Callable[[str | None], str | None]:
+    """A function that replaces the secrets of a profile's target in a text by ***.
+
+    credentials  dbt's, with nested settings; whatever a name marks as secret is one
+    """
+    secrets = sorted(_secrets(credentials.to_dict()), key=len, reverse=True)
+
+    def redacted(text: str | None) -> str | None:
+        if text is None:
+            return None
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return _IN_TEXT.sub(lambda match: f"{match[1]}=***", text)
+
+    return redacted
+
+
+def _secrets(value: Any, is_secret: bool = False) -> set[str]:
+    if isinstance(value, dict):
+        parts = (_secrets(v, is_secret or bool(_SECRET_NAME.search(k))) for k, v in value.items())
+        return set().union(*parts)
+    if isinstance(value, list):
+        return set().union(*(_secrets(item, is_secret) for item in value))
+    return {value} if is_secret and isinstance(value, str) and value else set()
