@@ -162,6 +162,11 @@ class WarehouseUnderTest:
         with duckdb.connect(str(self.path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def query_write(self, *statements: str) -> None:
+        with duckdb.connect(str(self.path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
     def staged(self) -> dict[str, list[tuple]]:
         """All rows of the staging tables, but for the times of writing."""
         if not self.path.exists():

@@ -9,7 +9,7 @@ import pytest
 from conftest import Study, WarehouseUnderTest
 
 TABLES = {
-    "staging.batch": "staged_at, loaded_at",
+    "staging.batch": "staged_at, loaded_at, loaded_run_id",
     "staging.study_metadata": None,
     "staging.expression_rows": None,
     "dim.dim_study": "etl_created_date, etl_updated_date",
@@ -18,6 +18,7 @@ TABLES = {
     "dim.dim_platform": "etl_created_date, etl_updated_date",
     "dim.dim_illness": "etl_created_date, etl_updated_date",
     "fact.fact_gene_expression": "etl_created_date",
+    "fact.fact_gene_pair_metrics": "etl_created_date, feature_run_id",
 }
 
 STAGING = [table for table in TABLES if table.startswith("staging")]
