@@ -20,6 +20,20 @@ OPERATIONS = {
     "create_staging": "{{ create_staging() }}",
     "remove_restaged_batches": "{{ remove_restaged_batches_from('fact.fact_gene_expression') }}",
     "mark_batches_loaded": "{{ mark_batches_loaded_into('fact.fact_gene_expression') }}",
+    "close_disease_mapping": "{{ close_disease_mapping('dim.study_disease_map', 1, 'anna') }}",
+    "open_disease_mapping": "{{ open_disease_mapping('dim.study_disease_map', 1, 2, 'anna') }}",
+    "count_staging_to_purge": "{{ count_staging_to_purge(instant_days_ago(7)) }}",
+    "mark_batches_purged": "{{ mark_batches_purged(instant_days_ago(7)) }}",
+    "delete_purged_rows": "{{ delete_purged_rows() }}",
+    "delete_removed_metadata": "{{ delete_removed_metadata() }}",
+    "delete_removed_batches": "{{ delete_removed_batches() }}",
+    "count_logs_to_purge": "{{ count_logs_to_purge(instant_days_ago(180)) }}",
+    "delete_old_steps": "{{ delete_old_steps(instant_days_ago(180)) }}",
+    "delete_old_findings": "{{ delete_old_findings(instant_days_ago(180)) }}",
+    "batches_like": "{{ batches_like('3f0c29d1') }}",
+    "findings_not_releasable": "{{ findings_not_releasable('3f0c29d1') }}",
+    "mark_batch_released": "{{ mark_batch_released('3f0c29d1', 'anna') }}",
+    "create_roles": "{{ roles() }}",
 }
 
 
