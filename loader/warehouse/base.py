@@ -1,7 +1,7 @@
 """What the loader asks of a warehouse, whatever its engine."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -147,6 +147,18 @@ class Warehouse(ABC):
         """A load of pair metrics, published when the block ends and undone where it raises.
 
         Raises LoaderError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        """The rows of a query.
+
+        query     SQL that all engines take; the name of a schema stands in braces, as in
+                  `select * from {dim}.dim_disease`
+        settings  what the session sets for it, as disease of vw_pair_metrics_ranked; all other
+                  settings are at their defaults
+
+        Raises LoaderError 4008 where a table or view of the query is not there.
         """
 
     @abstractmethod

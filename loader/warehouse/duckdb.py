@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -81,6 +81,19 @@ class DuckDBWarehouse(Warehouse):
         with self._transaction() as cursor:
             yield DuckDBPairLoad(cursor, self._macros)
 
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        # A cursor is a session of its own, without settings that others made.
+        cursor = self._connection.cursor()
+        with self._named_errors():
+            try:
+                for name, value in settings.items():
+                    cursor.execute(f"set variable {name} = ?", [value])
+                return cursor.execute(query.format_map(_SchemaNames(self._macros))).to_arrow_table()
+            except duckdb.CatalogException as error:
+                raise LoaderError(
+                    "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
+                ) from error
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._named_errors():
@@ -106,6 +119,17 @@ class DuckDBWarehouse(Warehouse):
     @property
     def _staging(self) -> str:
         return self._macros.schema_name("staging")
+
+
+class _SchemaNames(dict[str, str]):
+    """dim → the schema's name in this warehouse."""
+
+    def __init__(self, macros: Any) -> None:
+        super().__init__()
+        self._macros = macros
+
+    def __missing__(self, name: str) -> str:
+        return self._macros.schema_name(name)
 
 
 class DuckDBStudyLoad(StudyLoad):
