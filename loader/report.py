@@ -118,8 +118,8 @@ class TextReporter(Reporter):
         "what the studies give; the fact has {fact_row_count:,} rows of them now",
         "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
         "logs_purged": "{verb} {folder_count:,} days of logs older than {days} days",
-        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches purged: "
-        "{purged_count:,}, taken out of the register: {removed_count:,}",
+        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches "
+        "purged: {purged_count:,}, taken out of the register: {removed_count:,}",
         "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
         "{days} days from the logs of the warehouse",
         "published": "{file}: {row_count:,} significant pairs of {disease}",

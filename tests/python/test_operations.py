@@ -61,8 +61,8 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
     warehouse = moved(built, tmp_path_factory.mktemp("history"))
     dice = random.Random(7)
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    # The last few at both sides of the limits.
-    ages = [DAY * 400 * (1 - i / RUNS) for i in range(RUNS - 8)]
+    # From 400 days down, none at a limit; then eight at both sides of the limits.
+    ages = [DAY * 400 * (1 - i / (RUNS - 8)) for i in range(RUNS - 8)]
     ages += [7 * DAY + JUST, 7 * DAY - JUST] * 2 + [180 * DAY + JUST, 180 * DAY - JUST] * 2
     batches, metadata, rows, steps, findings = [], [], [], [], []
     for i, age in enumerate(ages):
