@@ -26,7 +26,7 @@ def run_operation(name: str, arguments: Mapping[str, Any], target: str | None) -
         elif event.info.level == "error":
             failures.append(event.info.msg)
 
-    command = ["--quiet", "--no-use-colors", "run-operation", name, "--args", json.dumps(arguments)]
+    command = ["--log-level", "none", "run-operation", name, "--args", json.dumps(arguments)]
     command += ["--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())]
     command += ["--target", target] if target else []
     result = dbtRunner(callbacks=[listen]).invoke(command)
