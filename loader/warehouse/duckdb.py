@@ -88,7 +88,7 @@ class DuckDBWarehouse(Warehouse):
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
-                return cursor.execute(query.format_map(_SchemaNames(self._macros))).to_arrow_table()
+                return cursor.sql(query.format_map(_SchemaNames(self._macros))).to_arrow_table()
             except duckdb.CatalogException as error:
                 raise LoaderError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path

@@ -65,7 +65,7 @@ def test_an_artifact_has_all_rows_of_the_view_in_order(warehouse):
     (name,) = [name for name in files(warehouse) if name.endswith(".parquet")]
     path = folder(warehouse) / name
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
-        expected = connection.execute(
+        expected = connection.sql(
             "select * from analytics.vw_pair_metrics_significant order by technology, pair_rank"
         ).to_arrow_table()
     table = pq.read_table(path)

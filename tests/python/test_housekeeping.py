@@ -337,7 +337,7 @@ def test_a_log_file_has_the_lines_that_the_terminal_has_in_words(tmp_path, capsy
 def test_large_logs_go_on_in_another_file(tmp_path, monkeypatch):
     monkeypatch.setattr(log_files, "_MAX_BYTES", 1000)
     with open_reporter("text", tmp_path, "ingest") as reporter:
-        for _ in range(20):
+        for _ in range(60):
             reporter.step("GSE1", "hashed", batch_id="b", bytes=1, seconds=1.0)
     files = sorted(tmp_path.glob("*/*"))
     assert len(files) == 6 and all(file.stat().st_size <= 1000 for file in files)
