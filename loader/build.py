@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import tenacity
-from dbt.cli.main import dbtRunner, dbtRunnerResult
 
+from loader.dbt_command import environment, invoke_dbt
 from loader.project import project_dir
 from loader.report import Reporter
 from loader.transient import is_transient
-from loader.warehouse.profile import profiles_dir, read_profile
+from loader.warehouse.profile import read_profile
 
 ATTEMPTS = 3
 _WAIT_S = tenacity.wait_random_exponential(multiplier=2, max=30)
@@ -108,28 +108,10 @@ class _Run:
 def _invoke(
     command: list[str], target: str | None, target_path: Path, reporter: Reporter, attempt: int
 ) -> _Run:
-    arguments = [
-        *("--log-level", "none"),
-        *command,
-        *("--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())),
-        *("--target-path", str(target_path)),
-        *(("--target", target) if target else ()),
-    ]
-    with _environment(EXPRESSION_RUN_ID=reporter.run_id, EXPRESSION_RUN_ATTEMPT=str(attempt)):
-        result: dbtRunnerResult = dbtRunner().invoke(arguments)
-    _close_connections()
+    with environment(EXPRESSION_RUN_ID=reporter.run_id, EXPRESSION_RUN_ATTEMPT=str(attempt)):
+        result = invoke_dbt([*command, "--target-path", str(target_path)], target)
     nodes = {n.node.unique_id: n for n in getattr(result.result, "results", [])}
     return _Run(nodes, result.exception)
-
-
-def _close_connections() -> None:
-    """dbt-duckdb keeps the file open for as long as the process lives, and others out of it."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    environment = DuckDBConnectionManager._ENV
-    if environment is not None:
-        environment.close()
-        DuckDBConnectionManager.close_all_connections()
 
 
 def _report_retry(state: tenacity.RetryCallState, adapter_type: str, reporter: Reporter) -> None:
@@ -151,17 +133,3 @@ def _artifacts() -> Iterator[Path]:
         with contextlib.suppress(OSError):
             shutil.copy(parsed, folder)
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

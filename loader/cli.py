@@ -1,14 +1,18 @@
 """The command line: `python -m loader COMMAND`."""
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from loader.artifact import publish
 from loader.config import PipelineConfig, load_config
 from loader.errors import LoaderError
+from loader.housekeeping import housekeeping
 from loader.ingest import ingest
 from loader.load_pairs import load_pairs
 from loader.report import Reporter, open_reporter
@@ -61,8 +65,7 @@ def ingest_command(
     that is staged already is skipped. Exits with 1 where a study fails; the others are staged
     all the same.
     """
-    with open_reporter(log_format) as reporter:
-        config = _config(config_path, reporter)
+    with _open_configured(config_path, log_format, "ingest") as (config, reporter):
 
         def load() -> bool:
             return ingest(paths, accessions, config, _opener(target), reporter).is_done
@@ -89,8 +92,7 @@ def run_command(
     again, three times in all. Exits with 1 where anything failed; what did not is built all the
     same. All of it is in meta.meta_etl_process_log, under one run_id.
     """
-    with open_reporter(log_format) as reporter:
-        config = _config(config_path, reporter)
+    with _open_configured(config_path, log_format, "run") as (config, reporter):
 
         def work() -> bool:
             return run(paths, accessions, config, target, _opener(target), reporter)
@@ -105,10 +107,16 @@ def run_command(
     "--technology",
     help="RNA-SEQ, MICROARRAY or OTHER: of the rows that have none in a column technology.",
 )
+@CONFIG
 @TARGET
 @LOG_FORMAT
 def load_pairs_command(
-    file: Path, disease: str, technology: str | None, target: str | None, log_format: str
+    file: Path,
+    disease: str,
+    technology: str | None,
+    config_path: Path | None,
+    target: str | None,
+    log_format: str,
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
@@ -118,9 +126,74 @@ def load_pairs_command(
     csv_override is 1. A later load replaces an earlier one, pair by pair. Exits with 1, and
     stages nothing, where anything in the file is wrong.
     """
-    with open_reporter(log_format) as reporter:
+    with _open_configured(config_path, log_format, "load-pairs") as (_, reporter):
         load = functools.partial(load_pairs, file, disease, technology, _opener(target), reporter)
         _run(load, reporter, "the file")
+
+
+@main.command("housekeeping")
+@CONFIG
+@TARGET
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@LOG_FORMAT
+def housekeeping_command(
+    config_path: Path | None, target: str | None, dry_run: bool, log_format: str
+) -> None:
+    """Delete what is older than `retention` in pipeline.yaml.
+
+    Archived studies, days of logs, staged rows of batches that are in the fact, rows of the
+    warehouse's logs; never artifacts. Exits with 1 where something cannot be deleted; the rest is
+    deleted all the same.
+    """
+    with _open_configured(config_path, log_format, "housekeeping") as (config, reporter):
+
+        def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
+            # Imports dbt, as opening a target does.
+            from loader.operations import run_operation
+
+            return run_operation(operation, arguments, target, reporter.run_id)
+
+        keep = functools.partial(housekeeping, config, purge, reporter, dry_run)
+        _run(keep, reporter, "the deletion under way")
+
+
+@main.command("publish")
+@click.option("--disease", required=True, help="Disease whose pairs are published, as SEPSIS.")
+@click.option("--major", "is_major", is_flag=True, help="v2.0 after v1.3, not v1.4.")
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def publish_command(
+    disease: str, is_major: bool, config_path: Path | None, target: str | None, log_format: str
+) -> None:
+    """Write a disease's significant gene pairs to a file that never changes.
+
+    A Parquet file in the folder `artifacts` of pipeline.yaml, with its version and the hash of its
+    content in its name. Where the newest version has the same pairs, nothing is written.
+    """
+    with _open_configured(config_path, log_format, "publish") as (config, reporter):
+        write = functools.partial(
+            publish, disease, is_major, config.folder("artifacts"), _opener(target), reporter
+        )
+        _run(write, reporter, "the new version")
+
+
+@contextlib.contextmanager
+def _open_configured(
+    config_path: Path | None, log_format: str, command: str
+) -> Iterator[tuple[PipelineConfig, Reporter]]:
+    """The configuration, and a reporter that also writes to its logs. Exits with 1 where the
+    configuration cannot be used."""
+    try:
+        if config_path is None and DEFAULT_CONFIG.is_file():
+            config_path = DEFAULT_CONFIG
+        config = load_config(config_path)
+    except LoaderError as error:
+        with open_reporter(log_format) as reporter:
+            reporter.failed(None, error)
+        sys.exit(1)
+    with open_reporter(log_format, config.folder("logs"), command) as reporter:
+        yield config, reporter
 
 
 def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
@@ -134,15 +207,6 @@ def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
         reporter.waiting(f"interrupted: nothing of {what} was kept")
         sys.exit(130)
     if not done:
-        sys.exit(1)
-
-
-def _config(path: Path | None, reporter: Reporter) -> PipelineConfig:
-    """The configuration; exit with 1 where it is wrong."""
-    try:
-        return load_config(DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.is_file() else path)
-    except LoaderError as error:
-        reporter.failed(None, error)
         sys.exit(1)
 
 

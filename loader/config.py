@@ -1,11 +1,21 @@
 """pipeline.yaml: what the user knows of the studies and the data do not say."""
 
+import itertools
 import json
+import os
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
 
 from loader.errors import LoaderError
 from loader.project import read_seed
@@ -78,10 +88,46 @@ class Defaults(_Strict):
     parallelism: int = Field(default=2, ge=1, le=64)
 
 
+def _refuse_days(value: object) -> None:
+    if value is not None:
+        raise ValueError("artifacts are kept for ever: only null is allowed")
+
+
+Folder = Annotated[str, Field(min_length=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+KeptForEver = Annotated[None, BeforeValidator(_refuse_days)]
+
+
+class Folders(_Strict):
+    """Where files go: paths relative to the folder of pipeline.yaml. None lies in another.
+
+    logs       logs of commands, a folder a day; by default where dbt has its own (DBT_LOG_PATH),
+               else logs
+    archive    copies of the studies that were staged; without it, none are made
+    artifacts  published results, which nothing ever deletes
+    """
+
+    logs: Folder | None = None
+    archive: Folder | None = None
+    artifacts: Folder = "artifacts"
+
+
+class Retention(_Strict):
+    """How many days things are kept."""
+
+    artifacts_days: KeptForEver = None
+    archive_days: Days = 180
+    logs_days: Days = 180
+    db_logs_days: Days = 180
+    staging_days: Days = 7
+
+
 class PipelineConfig(_Strict):
     """The whole file."""
 
     defaults: Defaults = Field(default_factory=Defaults)
+    folders: Folders = Field(default_factory=Folders)
+    retention: Retention = Field(default_factory=Retention)
     studies: dict[str, StudyConfig] = Field(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
 
@@ -99,12 +145,22 @@ class PipelineConfig(_Strict):
         """The configuration of a study; the defaults where the file does not name it."""
         return self.studies.get(accession, StudyConfig())
 
+    def folder(self, name: Literal["logs", "archive", "artifacts"]) -> Path | None:
+        """The path of one of the folders; nothing where there is to be none. It may not be there
+        yet."""
+        configured = getattr(self.folders, name)
+        base = self._path.parent if self._path else Path()
+        if name == "logs" and not configured:
+            return Path(os.environ.get("DBT_LOG_PATH") or base / "logs")
+        return None if configured is None else base / configured
+
 
 def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
     Raises LoaderError 1001 where the file is missing, 54030 with the line where it is not YAML,
-    names a key twice, has an unknown key, a wrong type or a value that is not allowed.
+    names a key twice, has an unknown key, a wrong type or a value that is not allowed, or
+    folders of which one lies in another.
     """
     if path is None:
         return PipelineConfig()
@@ -135,7 +191,20 @@ def load_config(path: Path | None) -> PipelineConfig:
         mark = _find(root, first["loc"]).start_mark
         _invalid(path, mark, _explain(first))
     config._path = path
+    if overlap := _find_overlap(config):
+        mark = _find(root, ("folders",)).start_mark
+        _invalid(path, mark, overlap, expected="folders of which none lies in another")
     return config
+
+
+def _find_overlap(config: PipelineConfig) -> str | None:
+    """What is wrong with two folders of which one is, or holds, the other."""
+    names: tuple[Literal["logs", "archive", "artifacts"], ...] = ("logs", "archive", "artifacts")
+    paths = {name: path.resolve() for name in names if (path := config.folder(name))}
+    for outer, inner in itertools.permutations(paths, 2):
+        if paths[inner].is_relative_to(paths[outer]):
+            return f"folders.{inner} is folders.{outer}, or lies in it"
+    return None
 
 
 def _invalid(

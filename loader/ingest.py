@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from loader.archive import archive_download
 from loader.batch import batch_id
 from loader.config import PipelineConfig, StudyConfig
 from loader.download import Download, find_downloads, open_download
@@ -217,7 +218,7 @@ class StudyLoader:
             self._skip(key, known, step)
             return
         self.log.begin(step)
-        batch = _NewBatch(key, matrix, metadata, config, mismatch, known)
+        batch = _NewBatch(key, source.download, matrix, metadata, config, mismatch, known)
         if known and _same_rows(known, config):
             self._restage(batch, step)
         else:
@@ -258,6 +259,14 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
+        if archive := self.config.folder("archive"):
+            archive_download(
+                batch.download,
+                key.study_accession,
+                key.batch_id,
+                batch.metadata.to_json(),
+                archive,
+            )
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -303,6 +312,7 @@ class _NewBatch:
     """
 
     key: BatchKey
+    download: Download
     matrix: Matrix
     metadata: StudyMetadata
     config: StudyConfig

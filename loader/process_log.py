@@ -6,13 +6,17 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from loader.clock import utc_now
 from loader.errors import LoaderError
+from loader.report import Reporter
 from loader.warehouse.base import Finding, StepRecord, Warehouse
+
+# Takes what to tell the user while it waits.
+OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]
 
 _PACKAGES = ("expression-warehouse", "dbt-core", "duckdb", "pyarrow")
 
@@ -103,6 +107,28 @@ class ProcessLog:
                 context_json=json.dumps(step.context),
             )
         )
+
+
+@contextlib.contextmanager
+def recorded_step(step: Step, open_warehouse: OpenWarehouse, reporter: Reporter) -> Iterator[None]:
+    """As ProcessLog.step, with the warehouse open at the beginning and the end only: what is done
+    in between wants it for itself."""
+
+    @contextlib.contextmanager
+    def log() -> Iterator[ProcessLog]:
+        with open_warehouse(reporter.waiting) as warehouse:
+            yield ProcessLog(warehouse, reporter.run_id)
+
+    with log() as opened:
+        opened.begin(step)
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(LoaderError), log() as opened:
+            opened.end(step, error)
+        raise
+    with log() as opened:
+        opened.end(step)
 
 
 def command_context(config_text: str, **arguments: Any) -> dict[str, Any]:

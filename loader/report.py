@@ -6,6 +6,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import rich.console
@@ -13,6 +14,7 @@ import rich.progress
 import structlog
 
 from loader.errors import LoaderError
+from loader.log_files import open_log_file
 
 LogFormat = Literal["auto", "json", "text"]
 
@@ -20,8 +22,8 @@ LogFormat = Literal["auto", "json", "text"]
 class Reporter(ABC):
     """Receives what happens. `run_id` identifies the run in every line."""
 
-    def __init__(self) -> None:
-        self.run_id = str(uuid.uuid4())
+    def __init__(self, run_id: str | None = None) -> None:
+        self.run_id = run_id or str(uuid.uuid4())
 
     @abstractmethod
     def step(self, study: str | None, step: str, **fields: Any) -> None:
@@ -52,19 +54,22 @@ class Reporter(ABC):
 
 
 class JsonReporter(Reporter):
-    """A JSON object a line, on standard output."""
+    """A JSON object a line, on standard output or to a logger of its own.
 
-    def __init__(self) -> None:
-        super().__init__()
-        structlog.configure(
+    logger  has methods info, warning and error that take the line
+    """
+
+    def __init__(self, run_id: str | None = None, logger: Any = None) -> None:
+        super().__init__(run_id)
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(sys.stdout) if logger is None else logger,
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
                 structlog.processors.JSONRenderer(),
             ],
-            logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+            run_id=self.run_id,
         )
-        self._log = structlog.get_logger().bind(run_id=self.run_id)
 
     def step(self, study: str | None, step: str, **fields: Any) -> None:
         self._log.info(step, study_accession=study, step=step, **fields)
@@ -104,7 +109,8 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
-        "found": "{study} {code}: {subject}: {finding} ({finding_count:,} in all)",
+        "found": "{study_accession_code} {validation_code}: {subject}: {finding} "
+        "({finding_count:,} in all)",
         "node_failed": "{node}: {message}",
         "retrying": "attempt {attempt} broke off, the next one follows in {seconds} s: {reason}",
         "built": "built, {failed_count} nodes failed, {attempts} attempts, {seconds:.1f} s",
@@ -118,10 +124,19 @@ class TextReporter(Reporter):
         "rows_repeated": "{file}: {row_count:,} rows repeat another one, left out",
         "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and go before "
         "what the studies give; the fact has {fact_row_count:,} rows of them now",
+        "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
+        "logs_purged": "{verb} {folder_count:,} days of logs older than {days} days",
+        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches "
+        "purged: {purged_count:,}, taken out of the register: {removed_count:,}",
+        "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
+        "{days} days from the logs of the warehouse",
+        "published": "{file}: {row_count:,} significant pairs of {disease}",
+        "publish_skipped": "{file}: has the {row_count:,} significant pairs of {disease} already, "
+        "nothing new",
     }
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, run_id: str | None = None) -> None:
+        super().__init__(run_id)
         self._out = rich.console.Console(highlight=False, soft_wrap=True)
         self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
         self._bars = rich.progress.Progress(
@@ -159,15 +174,59 @@ class TextReporter(Reporter):
         self._bars.stop()
 
 
+class TwoReporters(Reporter):
+    """Hands everything to two others."""
+
+    def __init__(self, first: Reporter, second: Reporter) -> None:
+        super().__init__(first.run_id)
+        self._both = (first, second)
+
+    def step(self, study: str | None, step: str, **fields: Any) -> None:
+        for reporter in self._both:
+            reporter.step(study, step, **fields)
+
+    def warned(self, step: str, **fields: Any) -> None:
+        for reporter in self._both:
+            reporter.warned(step, **fields)
+
+    def failed(self, study: str | None, error: LoaderError) -> None:
+        for reporter in self._both:
+            reporter.failed(study, error)
+
+    def waiting(self, what: str) -> None:
+        for reporter in self._both:
+            reporter.waiting(what)
+
+    def begin_rows(self, study: str) -> tuple[Any, ...]:
+        return tuple(reporter.begin_rows(study) for reporter in self._both)
+
+    def advance(self, task: tuple[Any, ...], rows: int) -> None:
+        for reporter, own in zip(self._both, task, strict=True):
+            reporter.advance(own, rows)
+
+    def close(self) -> None:
+        for reporter in self._both:
+            reporter.close()
+
+
 @contextlib.contextmanager
-def open_reporter(log_format: LogFormat) -> Iterator[Reporter]:
-    """The reporter for a format; `auto` is text on a terminal and JSON elsewhere."""
+def open_reporter(
+    log_format: LogFormat, log_folder: Path | None = None, command: str = "loader"
+) -> Iterator[Reporter]:
+    """The reporter for a format; `auto` is text on a terminal and JSON elsewhere.
+
+    log_folder  also gets the JSON lines, in a file named after the command, where it is given and
+                can be written to
+    """
     as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
-    reporter = TextReporter() if as_text else JsonReporter()
-    try:
+    reporter: Reporter = TextReporter() if as_text else JsonReporter()
+    with contextlib.ExitStack() as stack:
+        stack.callback(reporter.close)
+        if log_folder:
+            logger = stack.enter_context(open_log_file(log_folder, command, reporter.run_id))
+            if logger:
+                reporter = TwoReporters(reporter, JsonReporter(reporter.run_id, logger))
         yield reporter
-    finally:
-        reporter.close()
 
 
 class Stopwatch:

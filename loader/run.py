@@ -1,17 +1,14 @@
 """Ingest, then build: what a scheduler calls."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from loader.config import PipelineConfig
 from loader.errors import LoaderError
 from loader.ingest import IngestResult, ingest
-from loader.process_log import ProcessLog, Step, command_context
+from loader.process_log import OpenWarehouse, Step, command_context, recorded_step
 from loader.report import Reporter, Stopwatch
-from loader.warehouse.base import Warehouse
-
-OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]
 
 # What people read; the log has them all.
 _SHOWN = 20
@@ -36,7 +33,7 @@ def run(
     watch = Stopwatch()
     step = Step("run", command_context(config.text, paths=[str(path) for path in paths]))
     try:
-        with _recorded(step, open_warehouse, reporter):
+        with recorded_step(step, open_warehouse, reporter):
             staged = ingest(paths, accessions, config, open_warehouse, reporter)
             is_built = _build(accessions, staged, target, open_warehouse, reporter)
             step.status = "SUCCESS" if staged.is_done and is_built else "FAILED"
@@ -67,8 +64,7 @@ def _build(
         open_warehouse(reporter.waiting).close()
 
     result = build(selected, target, wait_until_free, reporter)
-    with open_warehouse(reporter.waiting) as warehouse:
-        findings = warehouse.findings(reporter.run_id)
+    findings = _errors_found(open_warehouse, reporter)
     for finding in findings[:_SHOWN]:
         reporter.warned("found", **finding)
     for node, message in list(result.failed.items())[:_SHOWN]:
@@ -84,23 +80,21 @@ def _build(
     return not result.failed
 
 
-@contextlib.contextmanager
-def _recorded(step: Step, open_warehouse: OpenWarehouse, reporter: Reporter) -> Iterator[None]:
-    """As ProcessLog.step, with the warehouse open at the beginning and the end only: the build in
-    between wants it for itself."""
-
-    @contextlib.contextmanager
-    def log() -> Iterator[ProcessLog]:
-        with open_warehouse(reporter.waiting) as warehouse:
-            yield ProcessLog(warehouse, reporter.run_id)
-
-    with log() as opened:
-        opened.begin(step)
+def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
+    """The first error of each study and rule that the build found in the data."""
+    query = f"""
+        select study_accession_code, validation_code, subject, finding, finding_count
+        from {{meta}}.vw_finding
+        where run_id = '{reporter.run_id}' and severity = 'ERROR' and finding_count is not null
+        order by study_accession_code, validation_code, subject
+    """
     try:
-        yield
-    except BaseException as error:
-        with contextlib.suppress(LoaderError), log() as opened:
-            opened.end(step, error)
-        raise
-    with log() as opened:
-        opened.end(step)
+        with open_warehouse(reporter.waiting) as warehouse:
+            rows = warehouse.read(query, {}).to_pylist()
+    except LoaderError as error:
+        # A build that broke off before it made the view has found nothing.
+        if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
+            raise
+        return []
+    firsts = {(row["study_accession_code"], row["validation_code"]): row for row in reversed(rows)}
+    return list(reversed(firsts.values()))

@@ -2,10 +2,9 @@
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -200,9 +199,16 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def findings(self, run_id: str) -> list[dict[str, Any]]:
-        """The errors that a run found in the data, by study and code: study, code, subject, finding
-        and finding_count, one for each code of a study."""
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        """The rows of a query.
+
+        query     SQL that all engines take; the name of a schema stands in braces, as in
+                  `select * from {dim}.dim_disease`
+        settings  what the session sets for it, as disease of vw_pair_metrics_ranked; all other
+                  settings are at their defaults
+
+        Raises LoaderError 4008 where a table or view of the query is not there.
+        """
 
     @abstractmethod
     def close(self) -> None: ...

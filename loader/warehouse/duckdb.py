@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -111,23 +111,18 @@ class DuckDBWarehouse(Warehouse):
         with self._transaction() as cursor:
             _insert(cursor, f"{self._meta}.meta_data_validation_log", row)
 
-    def findings(self, run_id: str) -> list[dict[str, Any]]:
-        query = f"""
-            select
-                details ->> 'study_accession' as study,
-                validation_code as code,
-                min(details ->> 'subject') as subject,
-                min(details ->> 'finding') as finding,
-                coalesce(max((details ->> 'finding_count')::bigint), count(*)) as finding_count
-            from {self._meta}.meta_data_validation_log
-            where run_id = ? and severity = 'ERROR' and details ->> 'file' is null
-            group by all
-            order by all
-        """
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        # A cursor is a session of its own, without settings that others made.
+        cursor = self._connection.cursor()
         with self._named_errors():
-            cursor = self._connection.cursor().execute(query, [run_id])
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            try:
+                for name, value in settings.items():
+                    cursor.execute(f"set variable {name} = ?", [value])
+                return cursor.sql(query.format_map(_SchemaNames(self._macros))).to_arrow_table()
+            except duckdb.CatalogException as error:
+                raise LoaderError(
+                    "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
+                ) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -158,6 +153,17 @@ class DuckDBWarehouse(Warehouse):
     @property
     def _meta(self) -> str:
         return self._macros.schema_name("meta")
+
+
+class _SchemaNames(dict[str, str]):
+    """dim → the schema's name in this warehouse."""
+
+    def __init__(self, macros: Any) -> None:
+        super().__init__()
+        self._macros = macros
+
+    def __missing__(self, name: str) -> str:
+        return self._macros.schema_name(name)
 
 
 class DuckDBStudyLoad(StudyLoad):

@@ -9,6 +9,15 @@
 {% macro duckdb__utc_now() %}cast(now() at time zone 'utc' as timestamp){% endmacro %}
 
 
+{#- The instant `days` times 24 hours before now, as `type_instant`.
+    {{ instant_days_ago(7) }}  ->  dateadd(day, -7, sysutcdatetime())  |  … - interval 7 day -#}
+{% macro instant_days_ago(days) %}{{ return(adapter.dispatch('instant_days_ago', 'expression_warehouse')(days)) }}{% endmacro %}
+
+{% macro default__instant_days_ago(days) %}dateadd(day, -{{ days }}, {{ utc_now() }}){% endmacro %}
+
+{% macro duckdb__instant_days_ago(days) %}{{ utc_now() }} - interval {{ days }} day{% endmacro %}
+
+
 {#- Base-2 logarithm.   {{ log2('x') }}  ->  log(x, 2)  |  log2(x)
     Undefined (an error on both engines) for x <= 0: guard it with a case. -#}
 {% macro log2(x) %}{{ return(adapter.dispatch('log2', 'expression_warehouse')(x)) }}{% endmacro %}

@@ -36,6 +36,17 @@ def write(tmp_path: Path, text: str) -> Path:
         ("studies:\n  GSE1:\n    exclude: [A, B, A]\n", 3, "A stands twice"),
         ("studies:\n  GSE1:\n    units: TPM\n    units: CPM\n", 4, "'units' stands twice"),
         ("studies:\n  - GSE1\n", 1, "studies"),
+        ("retention:\n  logs_days: 0\n", 2, "greater than or equal to 1"),
+        ("retention:\n  staging_days: seven\n", 2, "retention.staging_days"),
+        ("retention:\n  artifacts_days: 180\n", 2, "artifacts are kept for ever"),
+        ("retention:\n  days: 180\n", 2, "unknown key 'retention.days'"),
+        ("defaults: {}\nfolders: {logs: a, artifacts: ./a/}\n", 2, "folders.logs"),
+        ("defaults: {}\nfolders: {archive: a, artifacts: a/b}\n", 2, "folders.artifacts is"),
+        ("defaults: {}\nfolders: {archive: artifacts/b}\n", 2, "folders.archive is"),
+        ("defaults: {}\nfolders: {logs: .}\n", 2, "folders.artifacts is folders.logs, or lies"),
+        ("defaults: {}\nfolders: {logs: b/../artifacts}\n", 2, "lies in it"),
+        ("folders: {logs: ''}\n", 1, "folders.logs"),
+        ("folders: {artifacts: null}\n", 1, "folders.artifacts"),
         ("studies: {GSE1: {units: [}\n", 1, "not plain YAML"),
         ("studies: &a {b: *a}\n", None, "not plain YAML"),
         ("a: \x07\n", None, "not plain YAML"),
@@ -70,6 +81,19 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
 @pytest.mark.parametrize("text", ["", "# nothing\n", "studies: {}\n"])
 def test_an_empty_file_means_the_defaults(tmp_path, text):
     assert load_config(write(tmp_path, text)).model_dump() == load_config(None).model_dump()
+
+
+def test_folders_are_relative_to_the_file(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    config = load_config(write(tmp_path, f"folders: {{logs: l, archive: '{elsewhere}'}}\n"))
+    assert config.folder("logs") == tmp_path / "l"
+    assert config.folder("archive") == elsewhere
+    assert config.folder("artifacts") == tmp_path / "artifacts"
+    assert load_config(None).folder("archive") is None
+
+
+def test_a_folder_with_a_longer_name_is_another_one(tmp_path):
+    assert load_config(write(tmp_path, "folders: {logs: a, artifacts: ab}\n")).folders.logs == "a"
 
 
 def test_equal_configurations_have_equal_snapshots():

@@ -20,6 +20,7 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from test_crash import contents
 
 import loader.build
+import loader.dbt_command
 
 TABLES = (
     "staging.batch", "staging.expression_rows", "dim.dim_study", "dim.dim_sample", "dim.dim_gene",
@@ -287,14 +288,14 @@ def test_a_conflict_with_another_transaction(
         others.append(other)
 
     fault = Fault(monkeypatch, "loaded_run_id = ", change_the_register)
-    close = loader.build._close_connections
+    close = loader.dbt_command.close_connections
 
     def roll_back_and_close():
         while others:
             others.pop().rollback()
         close()
 
-    monkeypatch.setattr(loader.build, "_close_connections", roll_back_and_close)
+    monkeypatch.setattr(loader.dbt_command, "close_connections", roll_back_and_close)
     result = warehouse.loader(*arguments(downloads))
     assert fault.strikes == 1
     assert result.exit_code == 0, result.output

@@ -1,0 +1,241 @@
+"""Artifacts: results as files that are written once and never changed.
+
+artifacts/pair_metrics_significant_SEPSIS_v1.0_0123456789abcdef.parquet  the pairs, and the first
+                                                                         digits of its SHA-256
+artifacts/pair_metrics_significant_SEPSIS_v1.0.json                      how it came to be
+"""
+
+import contextlib
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loader.errors import LoaderError
+from loader.process_log import ProcessLog
+from loader.report import Reporter, Stopwatch
+from loader.warehouse.base import Warehouse
+
+_DISEASES = "select disease_label from {dim}.dim_disease order by disease_key"
+_PAIRS = "select * from {analytics}.vw_pair_metrics_significant order by technology, pair_rank"
+_ROW_GROUP_SIZE = 100_000
+
+
+def publish(
+    disease: str,
+    is_major: bool,
+    folder: Path,
+    open_warehouse: Callable[[Callable[[str], None]], Warehouse],
+    reporter: Reporter,
+) -> bool:
+    """Write the significant pairs of a disease as the next version, unless the newest one has the
+    same pairs.
+
+    is_major        v2.0 after v1.3, not v1.4
+    folder          the artifacts; made where it is absent
+    open_warehouse  takes what to tell the user while it waits
+
+    Returns whether the newest version has these pairs now.
+    """
+    watch = Stopwatch()
+    try:
+        with open_warehouse(reporter.waiting) as warehouse:
+            log = ProcessLog(warehouse, reporter.run_id)
+            with log.step("publish", {"disease": disease}) as step:
+                pairs = read_pairs(warehouse, disease)
+                content = Content(disease, pairs)
+                with _named_errors(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    series = Series(folder, disease)
+                    path, is_new = _write_version(series, content, is_major, reporter)
+                step.context |= {"file_name": path.name, "file_hash": content.file_sha256}
+                step.rows_written = pairs.num_rows if is_new else 0
+    except LoaderError as error:
+        reporter.failed(None, error)
+        return False
+    reporter.step(
+        None,
+        "published" if is_new else "publish_skipped",
+        file=str(path),
+        file_hash=content.file_sha256,
+        disease=disease,
+        row_count=pairs.num_rows,
+        seconds=watch.seconds,
+    )
+    return True
+
+
+def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
+    """The rows of vw_pair_metrics_significant by technology and rank, with its default settings.
+
+    Raises LoaderError 54030 for a disease that the warehouse does not know, and 4008 where it is
+    not built.
+    """
+    known = warehouse.read(_DISEASES, {})["disease_label"].to_pylist()
+    if disease not in known or not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
+        raise LoaderError(
+            "CONFIG_INVALID",
+            f"dim_disease has no {disease!r}",
+            expected=f"one of {', '.join(known)}",
+            action="Correct --disease",
+        )
+    return warehouse.read(_PAIRS, {"disease": disease})
+
+
+class Content:
+    """Pairs as the bytes of a Parquet file. They hold no time and no run: equal pairs are equal
+    bytes.
+
+    content_sha256  of the file without its metadata: the pairs alone
+    file_sha256     of the file
+    """
+
+    def __init__(self, disease: str, pairs: pa.Table) -> None:
+        self.row_count = pairs.num_rows
+        self.content_sha256 = _sha256(_parquet(pairs, {}))
+        self.metadata = {
+            "settings": json.dumps({"disease": disease}),
+            "package": "expression-warehouse",
+            "package_version": importlib.metadata.version("expression-warehouse"),
+            "content_sha256": self.content_sha256,
+        }
+        self.file = _parquet(pairs, self.metadata)
+        self.file_sha256 = _sha256(self.file)
+
+
+def _parquet(pairs: pa.Table, metadata: dict[str, str]) -> bytes:
+    buffer = BytesIO()
+    # In one chunk: how the engine cuts its result is no part of it.
+    table = pairs.combine_chunks().replace_schema_metadata(metadata)
+    pq.write_table(table, buffer, compression="zstd", row_group_size=_ROW_GROUP_SIZE)
+    return buffer.getvalue()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """v1.0 is the first."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"v{self.major}.{self.minor}"
+
+    def next(self, is_major: bool) -> "Version":
+        return Version(self.major + 1, 0) if is_major else Version(self.major, self.minor + 1)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The versions of one disease's pairs. A version is taken by its .json, whose name, unlike the
+    pairs' own, is the same for any content: two processes cannot both take it."""
+
+    folder: Path
+    disease: str
+
+    @property
+    def _name(self) -> str:
+        return f"pair_metrics_significant_{self.disease}"
+
+    def sidecar(self, version: Version) -> Path:
+        return self.folder / f"{self._name}_{version}.json"
+
+    def pairs(self, version: Version, file_sha256: str) -> Path:
+        return self.folder / f"{self._name}_{version}_{file_sha256[:16]}.parquet"
+
+    def newest(self) -> Version | None:
+        """The newest version of which there is either file."""
+        pattern = re.compile(
+            re.escape(self._name) + r"_v(\d+)\.(\d+)(?:\.json|_[0-9a-f]{16}\.parquet)"
+        )
+        found = (pattern.fullmatch(path.name) for path in self.folder.iterdir())
+        return max((Version(int(m[1]), int(m[2])) for m in found if m), default=None)
+
+    def describe(self, version: Version) -> dict[str, Any]:
+        """What the version's .json says; nothing where it is not there or cannot be read."""
+        try:
+            description = json.loads(self.sidecar(version).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return description if isinstance(description, dict) else {}
+
+
+def _write_version(
+    series: Series, content: Content, is_major: bool, reporter: Reporter
+) -> tuple[Path, bool]:
+    """The file of the newest version with this content, and whether it was written now."""
+    while True:
+        newest = series.newest()
+        description = series.describe(newest) if newest else {}
+        if newest and description.get("content_sha256") == content.content_sha256:
+            path = series.pairs(newest, description["file_sha256"])
+            if path.exists():
+                return path, False
+            if description["file_sha256"] == content.file_sha256:
+                # Broken off between its two files.
+                _write_once(path, content.file)
+                return path, True
+        version = newest.next(is_major) if newest else Version(1, 0)
+        path = series.pairs(version, content.file_sha256)
+        if _write_once(series.sidecar(version), _describe(version, path, content, reporter)):
+            _write_once(path, content.file)
+            return path, True
+
+
+def _describe(version: Version, path: Path, content: Content, reporter: Reporter) -> bytes:
+    description = {
+        "version": str(version),
+        "file": path.name,
+        "file_sha256": content.file_sha256,
+        "row_count": content.row_count,
+        "run_id": reporter.run_id,
+        "created_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **content.metadata,
+    }
+    return (json.dumps(description, indent=2) + "\n").encode()
+
+
+def _write_once(path: Path, content: bytes) -> bool:
+    """Write a file that nobody can write to again, whole or not at all; return whether the name was
+    free. A file that is there stays as it is."""
+    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.chmod(0o444)
+        try:
+            # A link, unlike a rename, never takes the place of a file.
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            return False
+        return True
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LoaderError(
+            "FOLDER_NOT_WRITABLE", str(error.strerror or error), file=str(folder)
+        ) from error

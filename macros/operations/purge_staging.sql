@@ -1,0 +1,121 @@
+{#- Removes staged rows that nothing needs any longer; the values stay in the fact.
+
+    dbt run-operation purge_staging --args '{days: 7}'
+    dbt run-operation purge_staging --args '{days: 7, dry_run: true}'
+    ->  purge_staging: 3 batches purged, 1 removed, 1200 rows of staging.expression_rows deleted
+
+    Purged are batches that were LOADED more than `days` ago, and those staged more than `days` ago
+    that a newer loaded download of their study supersedes: their rows go, and they are PURGED.
+    Of the superseded, those whose values never came into the fact, and QUARANTINED ones, leave the
+    register altogether, so that another ingest takes them as new. Everything else stays: what is yet
+    to be built, and what is held back and may be looked at. staging.pair_metrics is never touched.
+
+    One transaction. Days that are no whole number are 54030. -#}
+{% macro purge_staging(days=7, dry_run=false) %}
+    {% do require_days(days) %}
+    {% do run_query(create_staging()) %}
+    {% do run_query('begin transaction') %}
+    {% set before = read_instant_days_ago(days) %}
+    {% set counts = run_query(count_staging_to_purge(before)).rows[0] %}
+    {% if not dry_run %}
+        {% do run_query(mark_batches_purged(before)) %}
+        {% do run_query(delete_purged_rows()) %}
+        {% do run_query(delete_removed_metadata()) %}
+        {% do run_query(delete_removed_batches()) %}
+    {% endif %}
+    {% do run_query('commit') %}
+    {% do report_operation(
+        'purge_staging', dry_run,
+        {'purged_count': counts[0] | int, 'removed_count': counts[1] | int, 'row_count': counts[2] | int},
+        (counts[0] | int) ~ ' batches purged, ' ~ (counts[1] | int) ~ ' removed, '
+        ~ (counts[2] | int) ~ ' rows of staging.expression_rows deleted'
+    ) %}
+{% endmacro %}
+
+
+{#- A query: batch_id and leaves_register (1 or 0) of the batches that go. `before`: an instant, as a
+    SQL expression. Newer is newer as in stg_loaded_batch. -#}
+{% macro batches_to_purge(before) -%}
+select
+    p.batch_id,
+    case when p.status = 'QUARANTINED' or p.loaded_at is null then 1 else 0 end as leaves_register
+from (
+    select
+        r.batch_id,
+        r.status,
+        r.staged_at,
+        r.loaded_at,
+        r.recency,
+        min(case when r.loaded_at is not null and r.status <> 'QUARANTINED' then r.recency end)
+            over (partition by r.study_accession_code) as loaded_recency
+    from (
+        select
+            batch_id,
+            study_accession_code,
+            status,
+            staged_at,
+            loaded_at,
+            row_number() over (
+                partition by study_accession_code
+                order by created_at desc, staged_at desc, batch_id asc
+            ) as recency
+        from {{ source('staging', 'batch') }}
+    ) as r
+) as p
+where
+    p.status in ('STAGED', 'VALIDATED', 'LOADED', 'QUARANTINED')
+    and (
+        (p.status = 'LOADED' and p.loaded_at < {{ before }})
+        or (p.recency > p.loaded_recency and p.staged_at < {{ before }})
+    )
+{%- endmacro %}
+
+
+{#- A query of one row: batches that stay as PURGED, batches that leave, rows of all of them. -#}
+{% macro count_staging_to_purge(before) -%}
+select
+    coalesce(sum(1 - p.leaves_register), 0) as purged_count,
+    coalesce(sum(p.leaves_register), 0) as removed_count,
+    coalesce(sum(coalesce(s.staged_count, 0)), 0) as staged_count
+from ({{ batches_to_purge(before) | indent(4) }}) as p
+left join (
+    select
+        batch_id,
+        count(*) as staged_count
+    from {{ source('staging', 'expression_rows') }}
+    group by batch_id
+) as s on p.batch_id = s.batch_id
+{%- endmacro %}
+
+
+{#- First: on a server this keeps the batches from other transactions until the commit. Those that
+    leave the register are the ones that are PURGED without having been loaded. -#}
+{% macro mark_batches_purged(before) -%}
+update {{ source('staging', 'batch') }}
+set
+    status = 'PURGED',
+    loaded_at = case when status = 'QUARANTINED' then null else loaded_at end
+where batch_id in (select g.batch_id from ({{ batches_to_purge(before) | indent(4) }}) as g)
+{%- endmacro %}
+
+
+{% macro delete_purged_rows() -%}
+delete from {{ source('staging', 'expression_rows') }}
+where batch_id in (select b.batch_id from {{ source('staging', 'batch') }} as b where b.status = 'PURGED')
+{%- endmacro %}
+
+
+{% macro delete_removed_metadata() -%}
+delete from {{ source('staging', 'study_metadata') }}
+where batch_id in (
+    select b.batch_id
+    from {{ source('staging', 'batch') }} as b
+    where b.status = 'PURGED' and b.loaded_at is null
+)
+{%- endmacro %}
+
+
+{% macro delete_removed_batches() -%}
+delete from {{ source('staging', 'batch') }}
+where status = 'PURGED' and loaded_at is null
+{%- endmacro %}

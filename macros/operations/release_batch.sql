@@ -1,0 +1,70 @@
+{#- Releases a batch from quarantine: the next build validates it again, and takes as a warning what
+    seed error_code lets a person release (is_releasable).
+
+    dbt run-operation release_batch --args '{batch_id: 3f0c29d1, actor: anna}'
+    ->  batch 3f0c29d1… of GSE1 is STAGED again, released by anna; run dbt build
+        the next build holds it back again for 54010 SOURCE_MISMATCH_SAMPLES, unless the download or pipeline.yaml changes
+
+    batch_id: the whole id, or its first digits (8 or more, text in quotes where they are all
+    decimal). An id that no batch has, or several, is 54042; a batch that is not QUARANTINED 54043;
+    an argument that is neither id nor name 54030. All leave the register as it was. -#}
+{% macro release_batch(batch_id, actor='analyst') %}
+    {% if not modules.re.fullmatch('[0-9a-f]{8,64}', batch_id ~ '') %}
+        {{ raise_error(54030, 'CONFIG_INVALID', batch_id ~ ' is not a batch_id; expected its first 8 hex digits or more') }}
+    {% elif not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', actor ~ '') %}
+        {{ raise_error(54030, 'CONFIG_INVALID', actor ~ ' is not a name') }}
+    {% endif %}
+    {% do run_query(create_staging()) %}
+    {% set found = run_query(batches_like(batch_id)).rows %}
+    {% if found | length != 1 %}
+        {{ raise_error(54042, 'BATCH_NOT_FOUND', (found | length or 'no') ~ ' batches begin with ' ~ batch_id ~ '; see staging.batch') }}
+    {% elif found[0][2] != 'QUARANTINED' %}
+        {{ raise_error(54043, 'BATCH_NOT_QUARANTINED', 'batch ' ~ found[0][0] ~ ' of ' ~ found[0][1] ~ ' is ' ~ found[0][2] ~ '; there is nothing to release') }}
+    {% endif %}
+    {% do run_query(create_meta()) %}
+    {% set lasting = run_query(findings_not_releasable(found[0][0])).rows %}
+    {% do run_query('begin transaction') %}
+    {% do run_query(mark_batch_released(found[0][0], actor)) %}
+    {% do run_query('commit') %}
+    {% do log('batch ' ~ found[0][0] ~ ' of ' ~ found[0][1] ~ ' is STAGED again, released by ' ~ actor ~ '; run dbt build', info=true) %}
+    {% for finding in lasting %}
+        {% do log('the next build holds it back again for ' ~ (finding[0] | int) ~ ' ' ~ finding[1] ~ ', unless the download or pipeline.yaml changes', info=true) %}
+    {% endfor %}
+{% endmacro %}
+
+
+{% macro batches_like(prefix) -%}
+select
+    batch_id,
+    study_accession_code,
+    status
+from {{ source('staging', 'batch') }}
+where batch_id like '{{ prefix }}%'
+{%- endmacro %}
+
+
+{#- A query: code and name of the errors found since the batch was staged that no person can release. -#}
+{% macro findings_not_releasable(batch_id) -%}
+select distinct
+    e.error_code,
+    e.error_name
+from {{ source('meta', 'meta_data_validation_log') }} as l
+inner join {{ source('staging', 'batch') }} as b on l.batch_id = b.batch_id
+inner join {{ schema_name('meta') }}.meta_error_code as e on l.validation_code = e.error_name
+where
+    l.batch_id = '{{ batch_id }}'
+    and l.severity = 'ERROR'
+    and l.created_at >= b.staged_at
+    and e.is_releasable = 0
+order by e.error_code
+{%- endmacro %}
+
+
+{% macro mark_batch_released(batch_id, actor) -%}
+update {{ source('staging', 'batch') }}
+set
+    status = 'STAGED',
+    quarantine_reason = null,
+    released_by = '{{ actor }}'
+where batch_id = '{{ batch_id }}' and status = 'QUARANTINED'
+{%- endmacro %}

@@ -1,0 +1,212 @@
+"""`python -m loader publish`: each version is written once, is what its name says, and stays."""
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from conftest import WarehouseUnderTest, events
+from test_operations import execute, moved
+from test_pair_metrics import SETTINGS, build, ingest, small_study
+
+from loader import artifact
+from loader.artifact import Series, Version
+
+FACT = "fact.fact_gene_pair_metrics"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> WarehouseUnderTest:
+    """Two technologies with significant pairs."""
+    folder = tmp_path_factory.mktemp("built")
+    warehouse = WarehouseUnderTest(folder)
+    ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
+    build(warehouse, **SETTINGS)
+    execute(
+        warehouse,
+        f"update {FACT} set included_study_count = 3, q_ss = 0.01, dz_ss_i2 = 10",
+    )
+    return warehouse
+
+
+@pytest.fixture
+def warehouse(built, tmp_path) -> WarehouseUnderTest:
+    copy = moved(built, tmp_path)
+    (tmp_path / "pipeline.yaml").write_text("folders: {artifacts: published}\n")
+    return copy
+
+
+def publish(warehouse: WarehouseUnderTest, *options: str, disease: str = "SEPSIS"):
+    config = warehouse.path.parent / "pipeline.yaml"
+    return warehouse.loader("publish", "--disease", disease, "--config", config, *options)
+
+
+def folder(warehouse: WarehouseUnderTest) -> Path:
+    return warehouse.path.parent / "published"
+
+
+def files(warehouse: WarehouseUnderTest) -> dict[str, bytes]:
+    if not folder(warehouse).is_dir():
+        return {}
+    return {path.name: path.read_bytes() for path in sorted(folder(warehouse).iterdir())}
+
+
+def versions(warehouse: WarehouseUnderTest) -> list[str]:
+    return [name.split("_")[4] for name in files(warehouse) if name.endswith(".parquet")]
+
+
+def test_an_artifact_has_all_rows_of_the_view_in_order(warehouse):
+    result = publish(warehouse)
+    assert result.exit_code == 0, result.output
+    (published,) = events(result, "published")
+    (name,) = [name for name in files(warehouse) if name.endswith(".parquet")]
+    path = folder(warehouse) / name
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        expected = connection.sql(
+            "select * from analytics.vw_pair_metrics_significant order by technology, pair_rank"
+        ).to_arrow_table()
+    table = pq.read_table(path)
+    assert table.num_rows == published["row_count"] == 20
+    assert table.column_names == expected.column_names
+    assert table.to_pylist() == expected.to_pylist()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert name == f"pair_metrics_significant_SEPSIS_v1.0_{sha256[:16]}.parquet"
+
+    metadata = {k.decode(): v.decode() for k, v in pq.read_schema(path).metadata.items()}
+    metadata.pop("ARROW:schema", None)
+    assert set(metadata) == {"settings", "package", "package_version", "content_sha256"}
+    assert json.loads(metadata["settings"]) == {"disease": "SEPSIS"}
+    sidecar = json.loads(files(warehouse)["pair_metrics_significant_SEPSIS_v1.0.json"])
+    assert sidecar["file"] == name and sidecar["file_sha256"] == sha256
+    assert sidecar["run_id"] == published["run_id"]
+    assert sidecar["content_sha256"] == metadata["content_sha256"]
+
+
+def test_artifacts_are_read_only(warehouse):
+    publish(warehouse)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder(warehouse).iterdir()}
+    assert modes == {0o444}
+
+
+def test_the_same_pairs_are_published_once(warehouse):
+    publish(warehouse)
+    before = files(warehouse)
+    for options in ([], ["--major"]):
+        result = publish(warehouse, *options)
+        assert result.exit_code == 0
+        assert len(events(result, "publish_skipped")) == 1
+        assert files(warehouse) == before
+
+
+def test_the_same_pairs_are_the_same_bytes(warehouse, built, tmp_path):
+    publish(warehouse)
+    again = tmp_path / "again"
+    again.mkdir()
+    other = moved(built, again)
+    (again / "pipeline.yaml").write_text("folders: {artifacts: published}\n")
+    publish(other)
+    parquet = [
+        {n: c for n, c in files(w).items() if n.endswith(".parquet")} for w in (warehouse, other)
+    ]
+    assert parquet[0] == parquet[1] and len(parquet[0]) == 1
+
+
+def test_other_pairs_are_another_version_and_the_older_ones_stay(warehouse):
+    publish(warehouse)
+    kept = files(warehouse)
+    for number, (options, expected) in enumerate(
+        [([], "v1.1"), (["--major"], "v2.0"), ([], "v2.1")], start=2
+    ):
+        execute(warehouse, f"update {FACT} set q_ss = 0.01 / {number}")
+        assert publish(warehouse, *options).exit_code == 0
+        now = files(warehouse)
+        assert len(now) == 2 * number
+        assert {name: now[name] for name in kept} == kept
+        assert versions(warehouse)[-1] == expected
+        kept = now
+
+
+def test_versions_are_counted_as_numbers(tmp_path):
+    for name in ("v1.9", "v1.10", "v1.2"):
+        (tmp_path / f"pair_metrics_significant_A_{name}.json").write_text("{}")
+    (tmp_path / "pair_metrics_significant_A_B_v3.0.json").write_text("{}")
+    (tmp_path / "pair_metrics_significant_A_v4.0.json.bak").write_text("{}")
+    assert Series(tmp_path, "A").newest() == Version(1, 10)
+
+
+def test_each_disease_has_its_own_versions(warehouse):
+    publish(warehouse)
+    result = publish(warehouse, disease="CONTROL")
+    assert events(result, "published")[0]["row_count"] == 0
+    assert "pair_metrics_significant_CONTROL_v1.0.json" in files(warehouse)
+
+
+def test_two_processes_do_not_take_one_version(warehouse, monkeypatch):
+    """Another process publishes other pairs after this one has looked for the newest version."""
+    publish(warehouse)
+    execute(warehouse, f"update {FACT} set q_ss = 0.02")
+    look, taken = Series.newest, []
+
+    def look_and_be_late(series: Series):
+        newest = look(series)
+        if not taken:
+            taken.append(series.sidecar(Version(1, 1)))
+            taken[0].write_text('{"content_sha256": "other", "file_sha256": "0"}')
+        return newest
+
+    monkeypatch.setattr(Series, "newest", look_and_be_late)
+    assert publish(warehouse).exit_code == 0
+    assert taken[0].read_text() == '{"content_sha256": "other", "file_sha256": "0"}'
+    assert versions(warehouse) == ["v1.0", "v1.2"]
+
+
+def test_a_publication_that_broke_off_is_finished(warehouse, monkeypatch):
+    write = artifact._write_once
+
+    def break_off(path, content):
+        if path.suffix == ".parquet":
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(artifact, "_write_once", break_off)
+    result = publish(warehouse)
+    assert result.exit_code == 1
+    assert events(result)[0]["error_code"] == 54302
+    assert versions(warehouse) == []
+    monkeypatch.setattr(artifact, "_write_once", write)
+    assert len(events(publish(warehouse), "published")) == 1
+    assert versions(warehouse) == ["v1.0"]
+
+
+def test_a_file_is_never_overwritten(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("first")
+    assert not artifact._write_once(path, b"second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disease_that_is_unknown_is_named(warehouse):
+    for disease in ("FLU", "../SEPSIS"):
+        result = publish(warehouse, disease=disease)
+        assert result.exit_code == 1
+        assert events(result)[0]["error_code"] == 54030
+    assert files(warehouse) == {}
+
+
+def test_a_warehouse_that_is_not_built_is_named(tmp_path):
+    warehouse = WarehouseUnderTest(tmp_path)
+    (tmp_path / "pipeline.yaml").write_text("")
+    result = publish(warehouse)
+    assert result.exit_code == 1
+    assert events(result)[0]["error_code"] == 4008
+
+
+def test_a_view_that_is_missing_is_named(warehouse):
+    execute(warehouse, "drop view analytics.vw_pair_metrics_significant")
+    result = publish(warehouse)
+    assert events(result)[0]["error_code"] == 4008
+    assert files(warehouse) == {}
