@@ -3,10 +3,7 @@ select
     c.batch_id,
     c.study_accession_code,
     c.study_accession_code as subject,
-    concat(
-        q.ks_warning, ' (statistic ', coalesce(cast(q.ks_statistic as {{ type_text(30) }}), 'none'),
-        ', p ', coalesce(cast(q.ks_pvalue as {{ type_text(30) }}), 'none'), ')'
-    ) as finding
+    q.ks_warning as finding
 from {{ ref('int_candidate_batch') }} as c
 inner join {{ ref('stg_study_qc') }} as q on c.batch_id = q.batch_id
 where q.ks_warning is not null
