@@ -33,33 +33,10 @@ group by study_key, gene_key
 select
     study_key,
     gene_key,
-    {{ quantile_of_places('deviation', 0.5) }} as variability
+    mad as variability
 from (
-    select
-        d.study_key,
-        d.gene_key,
-        d.deviation,
-        row_number() over (partition by d.study_key, d.gene_key order by d.deviation) as place,
-        count(*) over (partition by d.study_key, d.gene_key) as value_count
-    from (
-        select
-            v.study_key,
-            v.gene_key,
-            abs(v.expression_value - m.middle) as deviation
-        from {{ relation }} as v
-        inner join (
-            select
-                study_key,
-                gene_key,
-                {{ quantile_of_places('expression_value', 0.5) }} as middle
-            from (
-                {{ places(relation, 'expression_value') }}
-            ) as placed
-            group by study_key, gene_key
-        ) as m on v.study_key = m.study_key and v.gene_key = m.gene_key
-    ) as d
-) as placed_deviations
-group by study_key, gene_key
+    {{ default__median_and_mad(relation) | indent(4) }}
+) as deviations
 {%- else -%}
 {{ raise_error(54030, 'CONFIG_INVALID', 'var gene_filter_method is ' ~ method ~ '; it can be variance, iqr or mad') }}
 {%- endif -%}

@@ -7,6 +7,13 @@
 {{
     findings([
         'rule_samples_match',
-        'rule_unit_known'
+        'rule_unit_known',
+        'rule_staged_rows_complete',
+        'rule_staged_rows_unique',
+        'rule_gene_identifiers',
+        'rule_expression_domain',
+        'rule_missing_values',
+        'rule_gene_count',
+        'rule_distribution'
     ])
 }}

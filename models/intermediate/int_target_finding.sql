@@ -2,6 +2,14 @@
 
 {{
     findings([
-        'rule_fact_reconciles'
+        'rule_fact_reconciles',
+        'rule_fact_unique',
+        'rule_illness_coverage',
+        'rule_illness_conflicts',
+        'rule_manufacturer_known',
+        'rule_shared_sample_config',
+        'rule_study_has_disease',
+        'rule_study_has_one_disease',
+        'rule_expression_outliers'
     ])
 }}

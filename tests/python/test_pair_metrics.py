@@ -367,8 +367,8 @@ def test_a_study_without_one_disease_takes_no_part_and_holds_up_no_other(grown, 
         "build", "--vars", yaml.dump(SETTINGS),
         succeeds=False,
     )  # fmt: skip
-    assert "Warning in test warn_studies_without_disease" in output
-    assert "Failure in test assert_study_has_one_disease" in output
+    assert "Warning in test 54001_AGG_MISSING_DISEASE_MAP" in output
+    assert "Failure in test 54002_AGG_MULTI_DISEASE_MAP" in output
     assert "SKIP=0" in output
     found = table(changed)
     assert set(found) == {("SEPSIS", "RNA-SEQ")}

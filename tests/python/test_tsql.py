@@ -77,7 +77,7 @@ def violations(sql: str, is_ours: bool) -> list[str]:
 
 def test_every_model_and_test_is_clean_tsql(compiled):
     models = {path.stem for path in (PROJECT / "models").rglob("*.sql")}
-    singular_tests = {path.stem for path in (PROJECT / "tests" / "dbt").rglob("*.sql")}
+    singular_tests = {path.stem for path in (PROJECT / "tests" / "dbt").glob("*.sql")}
     files = {path: path.read_text() for path in compiled.rglob("*.sql")}
     assert models | singular_tests <= {path.stem for path in files}
     found = {

@@ -1,12 +1,9 @@
--- 3005 TRANSFORMATION_SHARED_SAMPLE_CONFIG: a sample belongs to several studies, and pipeline.yaml
--- gives it an override or excludes it under a study that does not own it in dim_sample, where the
--- setting has no effect.
-{{ config(severity='warn') }}
-
 select
+    'TRANSFORMATION_SHARED_SAMPLE_CONFIG' as validation_code,
+    b.batch_id,
     b.study_accession_code,
-    c.sample_accession_code,
-    o.study_accession_code as owner_study_accession_code
+    c.sample_accession_code as subject,
+    concat('configured here, owned by ', o.study_accession_code) as finding
 from {{ ref('stg_sample_config') }} as c
 inner join {{ ref('stg_batch') }} as b on c.batch_id = b.batch_id
 inner join {{ ref('dim_sample') }} as m on c.sample_accession_code = m.sample_accession_code

@@ -1,0 +1,15 @@
+-- UNKNOWN stands for samples without a platform and is left out.
+select
+    'TRANSFORMATION_PLATFORM_NORMALIZATION_FAILED' as validation_code,
+    s.current_batch_id as batch_id,
+    s.study_accession_code,
+    p.platform_accession as subject,
+    concat(p.platform_name, ', ', count(*), ' samples') as finding
+from {{ ref('dim_platform') }} as p
+inner join {{ ref('dim_sample') }} as m on p.platform_key = m.platform_key
+inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key
+where
+    p.manufacturer = 'Unknown'
+    and p.platform_accession <> 'UNKNOWN'
+    and {{ is_selected_study('s.study_accession_code') }}
+group by s.current_batch_id, s.study_accession_code, p.platform_accession, p.platform_name

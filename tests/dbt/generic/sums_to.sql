@@ -1,0 +1,9 @@
+{#- A column of numbers has this sum; returns the sum where it has another.
+
+    - sums_to:
+        arguments: {total: 100} -#}
+{% test sums_to(model, column_name, total) %}
+select sum({{ column_name }}) as total
+from {{ model }}
+having abs(sum({{ column_name }}) - {{ total }}) > 0.000001
+{% endtest %}

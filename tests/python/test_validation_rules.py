@@ -1,0 +1,255 @@
+"""Each rule on data finds the study that breaks it, and no other; errors of a batch hold back that
+batch alone. One warehouse: studies that are loaded and then broken, studies that come broken, and
+two without fault.
+
+Not here: 3003, whose rows would have to be staged while a build runs; rule_keys_resolve has its unit
+test."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+import duckdb
+import pytest
+import yaml
+from conftest import Study, WarehouseUnderTest
+
+GENES = [f"ENSG{n}" for n in range(1, 31)]
+PLATFORM = "HG-U133 Plus 2.0 (GPL570)"
+
+
+@dataclass
+class KnownStudy(Study):
+    """A study without fault: each gene's values differ a little, over samples of its own."""
+
+    samples: list[str] = field(default_factory=list)
+    genes: list[str] = field(default_factory=lambda: list(GENES))
+    values: list[list[str]] = field(default_factory=list)
+    platform: str = PLATFORM
+    ks_warning: str | None = None
+
+    def __post_init__(self) -> None:
+        self.samples = self.samples or [f"{self.accession}-{n}" for n in range(1, 6)]
+        self.values = self.values or [
+            [str(5 + g % 7 + ((s + g) % 5) / 10) for s in range(len(self.samples))]
+            for g in range(len(self.genes))
+        ]
+
+    def metadata(self) -> dict[str, object]:
+        return {**super().metadata(), "ks_warning": self.ks_warning}
+
+
+def changed(accession: str, value: str, samples: int = 1, genes: int = len(GENES)) -> KnownStudy:
+    """A study whose first samples have another value for the first genes."""
+    study = KnownStudy(accession)
+    for line in study.values[:genes]:
+        line[:samples] = [value] * samples
+    return study
+
+
+# Loaded by the first build; what is done to them then, and the code that finds it.
+LOADED = {
+    "LOADED_GOOD": (None, None),
+    "FACT_LACKS_A_ROW": (
+        4005,
+        "delete from fact.fact_gene_expression where rowid in (select max(f.rowid)"
+        " from fact.fact_gene_expression f inner join dim.dim_study using (study_key)"
+        " where study_accession_code = 'FACT_LACKS_A_ROW')",
+    ),
+    "FACT_HAS_A_ROW_TWICE": (
+        4002,
+        "update fact.fact_gene_expression set gene_key = (select gene_key from dim.dim_gene"
+        " where gene_id = 'ENSG1') where gene_key = (select gene_key from dim.dim_gene"
+        " where gene_id = 'ENSG2') and sample_key = (select sample_key from dim.dim_sample"
+        " where sample_accession_code = 'FACT_HAS_A_ROW_TWICE-1')",
+    ),
+    "TWO_DISEASES": (
+        54002,
+        "insert into dim.study_disease_map by name select m.* replace (99 as study_disease_map_key)"
+        " from dim.study_disease_map m inner join dim.dim_study using (study_key)"
+        " where study_accession_code = 'TWO_DISEASES'",
+    ),
+}
+
+# Staged before the second build: the study, its code, and what is done to its staged rows.
+STAGED = {
+    "STAGED_GOOD": (KnownStudy("STAGED_GOOD"), None, None),
+    "FEW_GENES": (KnownStudy("FEW_GENES", genes=GENES[:14]), 2002, None),
+    "MISSING_VALUES": (changed("MISSING_VALUES", "", 2), 2003, None),
+    "SAMPLE_TWICE": (
+        KnownStudy("SAMPLE_TWICE"), 2005,
+        "update staging.expression_rows set sample_accession_code = 'SAMPLE_TWICE-1'"
+        " where sample_accession_code = 'SAMPLE_TWICE-2' and gene_id = 'ENSG3'",
+    ),
+    "BLANK_AFTER_GENE": (
+        KnownStudy("BLANK_AFTER_GENE"), 2006,
+        "update staging.expression_rows set gene_id = 'ENSG3 '"
+        " where study_accession_code = 'BLANK_AFTER_GENE' and gene_id = 'ENSG3'",
+    ),
+    "TOO_LARGE_FOR_LOG": (changed("TOO_LARGE_FOR_LOG", "65", 1, 1), 2007, None),
+    "KS_FAILED": (KnownStudy("KS_FAILED", ks_warning="Failed Kolmogorov Smirnov test!"), 2009, None),
+    "OUTLYING_SAMPLE": (changed("OUTLYING_SAMPLE", "40", 1, 2), 2010, None),
+    "UNKNOWN_ILLNESS": (KnownStudy("UNKNOWN_ILLNESS", titles=["Patient"] * 5), 3001, None),
+    "UNKNOWN_MANUFACTURER": (
+        KnownStudy("UNKNOWN_MANUFACTURER", platform="Array (GPL99999999)"), 3002, None,
+    ),
+    "ILLNESS_CONFLICT": (KnownStudy("ILLNESS_CONFLICT"), 3004, None),
+    "SHARED_SAMPLE": (
+        KnownStudy("SHARED_SAMPLE", samples=["LOADED_GOOD-1", *(f"S{n}" for n in range(4))]), 3005,
+        None,
+    ),
+    "REGISTER_DIFFERS": (
+        KnownStudy("REGISTER_DIFFERS"), 4005,
+        "update staging.batch set null_count = 1 where study_accession_code = 'REGISTER_DIFFERS'",
+    ),
+    "NO_DISEASE": (KnownStudy("NO_DISEASE"), 54001, None),
+    "OTHER_SAMPLE": (
+        KnownStudy("OTHER_SAMPLE"), 54010,
+        "update staging.expression_rows set sample_accession_code = 'STRANGER'"
+        " where sample_accession_code = 'OTHER_SAMPLE-2'",
+    ),
+    "NO_UNIT": (
+        KnownStudy("NO_UNIT", technology="RNA-SEQ"), 54020,
+        "update staging.batch set config_snapshot = '{\"disease\": \"SEPSIS\"}'"
+        " where study_accession_code = 'NO_UNIT'",
+    ),
+}  # fmt: skip
+
+HELD_BACK = {2005, 2006, 2007, 54010, 54020}
+BROKEN = {**LOADED, **{name: (code, sql) for name, (_, code, sql) in STAGED.items()}}
+
+
+def configuration() -> str:
+    studies: dict[str, dict] = {name: {"disease": "SEPSIS", "units": "LOG2"} for name in BROKEN}
+    del studies["NO_DISEASE"]["disease"]
+    # Of a slice of its own: the meta-analysis cannot take a fact that has a value twice.
+    studies["FACT_HAS_A_ROW_TWICE"]["disease"] = "SEPTIC_SHOCK"
+    studies["ILLNESS_CONFLICT"]["illness_overrides"] = {"ILLNESS_CONFLICT-1": "SEPSIS"}
+    studies["SHARED_SAMPLE"]["illness_overrides"] = {"LOADED_GOOD-1": "CONTROL"}
+    return yaml.dump({"studies": studies})
+
+
+@dataclass
+class Built:
+    warehouse: WarehouseUnderTest
+    output: str
+    findings: list[dict]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Built:
+    folder = tmp_path_factory.mktemp("rules")
+    warehouse = WarehouseUnderTest(folder)
+    (folder / "pipeline.yaml").write_text(configuration())
+
+    def stage(studies: list[Study]) -> None:
+        for study in studies:
+            path = study.write(folder / study.accession)
+            result = warehouse.loader("ingest", path, "--config", folder / "pipeline.yaml")
+            assert result.exit_code == 0, result.output
+
+    def break_data(statements: list[str | None]) -> None:
+        with duckdb.connect(str(warehouse.path)) as connection:
+            for sql in filter(None, statements):
+                assert connection.execute(sql).fetchone()[0] > 0, sql
+
+    stage([KnownStudy(name) for name in LOADED])
+    warehouse.build()
+    break_data([sql for _, sql in LOADED.values()])
+    stage([study for study, _, _ in STAGED.values()])
+    break_data([sql for _, _, sql in STAGED.values()])
+    output = warehouse.dbt("build", succeeds=False)
+    rows = warehouse.query(
+        "select severity, batch_id, details from meta.meta_data_validation_log"
+        " where run_id = (select arg_max(run_id, created_at) from meta.meta_data_validation_log)"
+    )
+    findings = [{"severity": s, "batch_id": b, **json.loads(d)} for s, b, d in rows]
+    return Built(warehouse, output, findings)
+
+
+def catalog(warehouse: WarehouseUnderTest) -> dict[int, tuple[str, str]]:
+    rows = warehouse.query("select error_code, error_name, severity from meta.meta_error_code")
+    return {code: (name, severity) for code, name, severity in rows}
+
+
+def test_each_rule_finds_the_study_that_breaks_it_and_no_other(built):
+    found = {(f["study_accession"], f["error_code"]) for f in built.findings}
+    assert found == {(name, code) for name, (code, _) in BROKEN.items() if code}
+
+
+def test_findings_have_the_severity_of_the_catalog(built):
+    severities = {code: severity for code, (_, severity) in catalog(built.warehouse).items()}
+    for finding in built.findings:
+        assert finding["severity"] == severities[finding["error_code"]], finding
+
+
+def test_errors_hold_back_their_batch_and_nothing_else(built):
+    """A warning holds nothing up, nor does an error that is found in the fact afterwards."""
+    names = {code: name for code, (name, _) in catalog(built.warehouse).items()}
+    register = built.warehouse.query(
+        "select b.study_accession_code, b.status, b.quarantine_reason, count(f.batch_id)"
+        " from staging.batch b left join fact.fact_gene_expression f using (batch_id)"
+        " group by all"
+    )
+    assert len(register) == len(BROKEN)
+    for study, status, reason, fact_rows in register:
+        code, _ = BROKEN[study]
+        if code in HELD_BACK or study == "REGISTER_DIFFERS":
+            assert (status, fact_rows) == ("QUARANTINED", 0), study
+            assert reason.startswith(f"{code} {names[code]}: "), reason
+        else:
+            assert (status, reason) == ("LOADED", None), study
+            assert fact_rows > 0, study
+
+
+def test_what_is_found_is_said(built):
+    said = {
+        (f["error_code"], f["study_accession"]): (f["subject"], f["finding"])
+        for f in built.findings
+    }
+    for where, what in {
+        (2002, "FEW_GENES"): (
+            "FEW_GENES",
+            "14 genes; the other MICROARRAY studies have 30 (median)",
+        ),
+        (2003, "MISSING_VALUES"): ("MISSING_VALUES", "60 of 150 values are missing"),
+        (2005, "SAMPLE_TWICE"): ("ENSG3", "5 rows of 4 samples; the batch has 5 samples"),
+        (2006, "BLANK_AFTER_GENE"): ('"ENSG3 "', "gene id has blanks around it"),
+        (2010, "OUTLYING_SAMPLE"): ("OUTLYING_SAMPLE-1", "2 of 30 genes beyond 5 MAD"),
+        (3002, "UNKNOWN_MANUFACTURER"): ("GPL99999999", "Array, 5 samples"),
+        (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 genes more than once"),
+    }.items():
+        assert said[where] == what
+
+
+def test_the_tests_of_these_rules_fail_or_warn_and_no_other(built):
+    codes = catalog(built.warehouse)
+    broken = {code for code, _ in BROKEN.values() if code}
+    for word, severity in (("Failure", "ERROR"), ("Warning", "WARNING")):
+        tests = set(re.findall(rf"{word} in test (\S+)", built.output))
+        assert tests == {f"{c}_{codes[c][0]}" for c in broken if codes[c][1] == severity}
+    assert "SKIP=0" in built.output
+
+
+def test_study_quality(built):
+    """Of each loaded study; the outliers of those that the first build loaded are kept."""
+    scores = dict(
+        built.warehouse.query(
+            "select study_accession_code, data_quality_score from meta.meta_study_qc"
+            " inner join dim.dim_study using (study_key)"
+        )
+    )
+    loaded = {
+        study
+        for (study,) in built.warehouse.query(
+            "select study_accession_code from staging.batch where status = 'LOADED'"
+        )
+    }
+    assert set(scores) == loaded
+    assert scores["LOADED_GOOD"] == scores["STAGED_GOOD"] == 100
+    assert scores["KS_FAILED"] == 85
+    assert scores["UNKNOWN_ILLNESS"] == 75
+    assert scores["UNKNOWN_MANUFACTURER"] == 85
+    assert scores["MISSING_VALUES"] == 90
+    # 2 of 150 values.
+    assert scores["OUTLYING_SAMPLE"] == pytest.approx(100 - 20 * (2 / 150) / 0.05)
