@@ -4,7 +4,6 @@ import contextlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from demo.design import PLANTED_PAIRS, STUDIES
 from loader.errors import LoaderError
+from loader.warehouse.duckdb import file_path
 from loader.warehouse.macros import project_macros
 from loader.warehouse.profile import read_profile
 
@@ -162,7 +162,7 @@ def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
             f"target '{profile.target_name}' is of the type {profile.credentials.type}; "
             "this report reads DuckDB",
         )
-    path = Path(profile.credentials.path)
+    path = file_path(profile.credentials)
     schema_name = project_macros("duckdb").schema_name
     try:
         with duckdb.connect(str(path), read_only=True) as connection:

@@ -12,6 +12,7 @@ import click
 from loader.artifact import publish
 from loader.config import PipelineConfig, load_config
 from loader.errors import LoaderError
+from loader.health import print_health, read_health
 from loader.housekeeping import housekeeping
 from loader.ingest import ingest
 from loader.load_pairs import load_pairs
@@ -176,6 +177,38 @@ def publish_command(
             publish, disease, is_major, config.folder("artifacts"), _opener(target), reporter
         )
         _run(write, reporter, "the new version")
+
+
+@main.command("health")
+@TARGET
+@click.option(
+    "--format",
+    "health_format",
+    type=click.Choice(["auto", "json", "text"]),
+    default="auto",
+    help="auto: text on a terminal, JSON elsewhere.",
+)
+def health_command(target: str | None, health_format: str) -> None:
+    """Say how the warehouse is, for probes and people.
+
+    Exits with 0 where it is healthy, or busy with another process; with 1 where the last run
+    failed, one has not ended within a day, or there is no warehouse to be read.
+    """
+
+    def open_probe() -> Warehouse:
+        from loader.warehouse.target import open_warehouse
+
+        return open_warehouse(target, is_probe=True)
+
+    as_json = health_format == "json" or (health_format == "auto" and not sys.stdout.isatty())
+    with open_reporter("json" if as_json else "text") as reporter:
+        try:
+            health = read_health(open_probe)
+        except LoaderError as error:
+            reporter.failed(None, error)
+            sys.exit(1)
+    print_health(health, as_json)
+    sys.exit(0 if health["status"] in ("healthy", "busy") else 1)
 
 
 @contextlib.contextmanager

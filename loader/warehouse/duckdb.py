@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +15,7 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from loader.clock import utc_now
 from loader.errors import LoaderError
 from loader.matrix import ROWS, MatrixSummary
+from loader.project import project_dir
 from loader.warehouse.base import (
     BatchKey,
     Finding,
@@ -43,22 +45,26 @@ _LOCK_TIMEOUT_S = 300
 class DuckDBWarehouse(Warehouse):
     """The file of a duckdb target.
 
+    is_probe  for reading only, as it is: without waiting for another process, and without making
+              what is absent
+
     Raises LoaderError 4001 where the file cannot be opened, or stays locked by another process,
-    and 4006 for a path that is no file.
+    and 4006 for a path that is no file; a probe 4008 where there is none, and 4010 where another
+    process has it open.
     """
 
     def __init__(
-        self, credentials: DuckDBCredentials, tell_waiting: Callable[[str], None] = print
+        self,
+        credentials: DuckDBCredentials,
+        tell_waiting: Callable[[str], None] = print,
+        is_probe: bool = False,
     ) -> None:
-        self._path = credentials.path
-        if self._path == ":memory:" or self._path.startswith("md:"):
-            raise LoaderError(
-                "LOAD_TARGET_UNSUPPORTED",
-                f"the path of the target is {self._path}",
-                expected="a file",
-            )
+        self._path = str(file_path(credentials))
         self._macros = project_macros("duckdb")
         self._redacted = redactor(credentials)
+        if is_probe:
+            self._connection = _probe(self._path)
+            return
         self._connection = _connect(self._path, tell_waiting)
         with self._named_errors():
             for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
@@ -494,6 +500,29 @@ def _is_locked(error: BaseException) -> bool:
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:
     columns, values = ", ".join(row), ", ".join(f"${name}" for name in row)
     cursor.execute(f"insert into {table} ({columns}) values ({values})", row)
+
+
+def file_path(credentials: DuckDBCredentials) -> Path:
+    """The file of a target; a relative path is from the project's folder, as dbt takes it.
+
+    Raises LoaderError 4006 for a path that is no file.
+    """
+    path = credentials.path
+    if path == ":memory:" or path.startswith("md:"):
+        raise LoaderError(
+            "LOAD_TARGET_UNSUPPORTED", f"the path of the target is {path}", expected="a file"
+        )
+    return project_dir() / path
+
+
+def _probe(path: str) -> duckdb.DuckDBPyConnection:
+    if not Path(path).exists():
+        raise LoaderError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=path)
+    try:
+        return duckdb.connect(path, read_only=True)
+    except duckdb.Error as error:
+        name = "LOAD_WAREHOUSE_BUSY" if _is_locked(error) else "LOAD_CONNECTION_FAILED"
+        raise LoaderError(name, str(error), file=path) from error
 
 
 def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:

@@ -8,11 +8,14 @@ from loader.warehouse.profile import read_profile
 
 
 def open_warehouse(
-    target: str | None = None, tell_waiting: Callable[[str], None] = print
+    target: str | None = None,
+    tell_waiting: Callable[[str], None] = print,
+    is_probe: bool = False,
 ) -> Warehouse:
     """Open a target of the dbt profile (the profile's default without a name).
 
     tell_waiting  takes a sentence for the user where another process holds the warehouse
+    is_probe      only to read, and at once: where another process holds it, that is an error
 
     Raises LoaderError 4001 where the profile or the target cannot be read or opened, and 4006
     for a type of target that the loader cannot write to.
@@ -21,7 +24,7 @@ def open_warehouse(
     if profile.credentials.type == "duckdb":
         from loader.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(profile.credentials, tell_waiting)
+        return DuckDBWarehouse(profile.credentials, tell_waiting, is_probe)
     raise LoaderError(
         "LOAD_TARGET_UNSUPPORTED",
         f"target '{profile.target_name}' is of the type {profile.credentials.type}",

@@ -18,6 +18,15 @@
 {% macro duckdb__instant_days_ago(days) %}{{ utc_now() }} - interval {{ days }} day{% endmacro %}
 
 
+{#- Seconds from one instant to another, with milliseconds; null where one is null.
+    {{ seconds_between('a', 'b') }}  ->  datediff_big(millisecond, a, b) / 1000e0  |  … -#}
+{% macro seconds_between(first, second) %}{{ return(adapter.dispatch('seconds_between', 'expression_warehouse')(first, second)) }}{% endmacro %}
+
+{% macro default__seconds_between(first, second) %}datediff_big(millisecond, {{ first }}, {{ second }}) / 1000e0{% endmacro %}
+
+{% macro duckdb__seconds_between(first, second) %}date_diff('millisecond', {{ first }}, {{ second }}) / 1000e0{% endmacro %}
+
+
 {#- Base-2 logarithm.   {{ log2('x') }}  ->  log(x, 2)  |  log2(x)
     Undefined (an error on both engines) for x <= 0: guard it with a case. -#}
 {% macro log2(x) %}{{ return(adapter.dispatch('log2', 'expression_warehouse')(x)) }}{% endmacro %}

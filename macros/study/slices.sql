@@ -34,14 +34,4 @@ truncate table {{ ref('int_slice') }};
 
 {#- fact_gene_pair_metrics where it exists, else none. The models that it is made from ask it which
     slices it has; a ref would be a circle. -#}
-{% macro pair_metrics_relation() %}
-    {% set relation = api.Relation.create(
-        database=target.database, schema=schema_name('fact'), identifier='fact_gene_pair_metrics', type='table'
-    ) %}
-    {% if not execute %}
-        {{ return(none) }}
-    {% elif flags.WHICH == 'compile' and not flags.INTROSPECT %}
-        {{ return(relation if var('compile_as', 'full') == 'incremental' else none) }}
-    {% endif %}
-    {{ return(load_relation(relation)) }}
-{% endmacro %}
+{% macro pair_metrics_relation() %}{{ return(relation_of_earlier_build('fact', 'fact_gene_pair_metrics')) }}{% endmacro %}

@@ -1,11 +1,20 @@
--- Batches of this run only: those of earlier runs were screened when they came.
+-- Batches that this run has loaded, and those of a run that ended before it had screened them.
+{%- set qc = study_qc_relation() %}
 with batches as (
     select
         l.batch_id,
         s.study_key
     from {{ ref('stg_loaded_batch') }} as l
-    inner join {{ ref('int_candidate_batch') }} as c on l.batch_id = c.batch_id
     inner join {{ ref('dim_study') }} as s on l.study_accession_code = s.study_accession_code
+    left join {{ ref('int_candidate_batch') }} as c on l.batch_id = c.batch_id
+    {%- if qc %}
+    left join {{ qc }} as q on l.batch_id = q.batch_id and q.outlier_share is not null
+    {%- endif %}
+    where
+        {{ is_selected_study('l.study_accession_code') }}
+        {%- if qc %}
+        and (c.batch_id is not null or q.batch_id is null)
+        {%- endif %}
 ),
 
 measured as (

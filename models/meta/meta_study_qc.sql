@@ -12,7 +12,7 @@
     'completeness': '1e0 - missing_share',
     'illness_labels': '1e0 - unknown_illness_share',
     'inliers': 'case when outlier_share < 0.05e0 then 1e0 - outlier_share / 0.05e0 when outlier_share >= 0.05e0 then 0e0 end',
-    'distribution': 'case when ks_warning is null then 1e0 else 0e0 end',
+    'distribution': 'case when ks_warning is not null and coalesce(ks_pvalue, 0e0) < ' ~ var('ks_pvalue_min') ~ ' then 0e0 else 1e0 end',
     'platform': 'known_platform_share'
 } %}
 

@@ -6,4 +6,6 @@ select
     q.ks_warning as finding
 from {{ ref('int_candidate_batch') }} as c
 inner join {{ ref('stg_study_qc') }} as q on c.batch_id = q.batch_id
-where q.ks_warning is not null
+where
+    q.ks_warning is not null
+    and coalesce(q.ks_pvalue, 0e0) < {{ var('ks_pvalue_min') }}

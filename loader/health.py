@@ -1,0 +1,78 @@
+"""How the warehouse is: for probes, which read the exit code or the JSON, and for people."""
+
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import rich.console
+
+from loader.errors import LoaderError
+from loader.warehouse.base import Warehouse
+
+_HEALTH = "select * from {meta}.vw_health"
+_ERRORS = "select * from {meta}.vw_error_histogram order by error_count desc, error_code"
+_QUARANTINE = "select * from {meta}.vw_quarantine order by study_accession_code, batch_id"
+
+
+def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
+    """The row of vw_health, with `errors` (of the last 30 days) and `quarantine` as lists.
+
+    status  'healthy', 'unhealthy', 'busy' where another process has the warehouse open, or
+            'not built' where no build has been; of the last two nothing else is known
+
+    Raises LoaderError 4001 where the warehouse cannot be opened.
+    """
+    try:
+        with open_warehouse() as warehouse:
+            (health,) = warehouse.read(_HEALTH, {}).to_pylist()
+            errors = warehouse.read(_ERRORS, {}).to_pylist()
+            quarantine = warehouse.read(_QUARANTINE, {}).to_pylist()
+    except LoaderError as error:
+        if error.name == "LOAD_WAREHOUSE_NOT_BUILT":
+            return {"status": "not built"}
+        if error.name == "LOAD_WAREHOUSE_BUSY":
+            return {"status": "busy"}
+        raise
+    status = "healthy" if health.pop("is_healthy") else "unhealthy"
+    return {"status": status, **health, "errors": errors, "quarantine": quarantine}
+
+
+def print_health(health: dict[str, Any], as_json: bool) -> None:
+    """One JSON object a call, or lines of text."""
+    if as_json:
+        print(json.dumps(health, default=datetime.datetime.isoformat))
+        return
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+    for line in _lines(health):
+        console.print(line, markup=False)
+
+
+def _lines(health: dict[str, Any]) -> list[str]:
+    lines = [health["status"]]
+    if "errors" not in health:
+        return lines
+    if health["last_run_id"]:
+        lines.append(
+            "last run: {last_command} {last_status}, {last_started_at:%F %T} UTC".format(**health)
+        )
+        lines.append(f"  {health['last_run_id']}")
+    if health["last_error_message"]:
+        lines.append(f"  {health['last_error_message']}")
+    if health["last_success_at"]:
+        lines.append(f"last success: {health['last_success_at']:%F %T} UTC")
+    if health["rows_per_second"] is not None:
+        lines.append(f"staging: {health['rows_per_second']:,.0f} rows a second")
+    if health["unknown_illness_share"] is not None:
+        lines.append(f"samples without an illness label: {health['unknown_illness_share']:.1%}")
+    if health["unfinished_run_count"]:
+        lines.append(f"runs that never ended: {health['unfinished_run_count']}")
+    for batch in health["quarantine"]:
+        lines.append(
+            "quarantined: {study_accession_code} {batch_id:.12}: {quarantine_reason}".format(
+                **batch
+            )
+        )
+    for error in health["errors"]:
+        lines.append("in 30 days: {error_count} x {error_code} {error_name}".format(**error))
+    return lines
