@@ -113,7 +113,8 @@ class TextReporter(Reporter):
         "({finding_count:,} in all)",
         "node_failed": "{node}: {message}",
         "retrying": "attempt {attempt} broke off, the next one follows in {seconds} s: {reason}",
-        "built": "built, {failed_count} nodes failed, {attempts} attempts, {seconds:.1f} s",
+        "built": "built: {failed_count} nodes failed, {warned_count} tests warn, "
+        "{attempts} attempts, {seconds:.1f} s",
         "run_ended": "{status} in {seconds:.1f} s. What happened: "
         "select * from meta.meta_etl_process_log where run_id = '{run}' order by started_at",
         "quarantined": "{study_accession}: quarantined: its rows stay in staging and go no further",

@@ -73,6 +73,7 @@ def _build(
         None,
         "built",
         failed_count=len(result.failed),
+        warned_count=len(result.warned),
         finding_count=len(findings),
         attempts=result.attempts,
         seconds=watch.seconds,

@@ -6,7 +6,7 @@ from typing import Any
 
 _SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re.IGNORECASE)
 # In the connection strings that drivers quote in their messages.
-_IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;\s]+", re.IGNORECASE)
+_IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;]+", re.IGNORECASE)
 
 
 def redactor(credentials: Any) -> Callable[[str | None], str | None]:

@@ -202,5 +202,5 @@ where
 
 
 {% macro without_password(message) %}
-    {{ return(modules.re.sub('(?i)(password|pwd)(\\s*[=:]\\s*)[^;\\s]+', '\\1\\2***', message or '')) }}
+    {{ return(modules.re.sub('(?i)(password|pwd)(\\s*[=:]\\s*)[^;]+', '\\1\\2***', message or '')) }}
 {% endmacro %}

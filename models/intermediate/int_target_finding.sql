@@ -10,6 +10,7 @@
         'rule_shared_sample_config',
         'rule_study_has_disease',
         'rule_study_has_one_disease',
-        'rule_expression_outliers'
+        'rule_expression_outliers',
+        'rule_heterogeneity'
     ])
 }}

@@ -16,8 +16,29 @@ import pytest
 from conftest import PROJECT
 from sqlfluff.core import FluffConfig, Linter
 
+# A node of dbt that failed and a test that found something, as dbt gives them to on-run-end.
+RESULTS = """[
+    {'status': 'error', 'message': "deadlock: it's (1205)", 'timing': [], 'execution_time': 1.5, 'failures': none,
+     'adapter_response': {'rows_affected': 3},
+     'node': {'resource_type': 'model', 'name': 'dim_gene', 'unique_id': 'm', 'compiled_code': "select 'a' as b"}},
+    {'status': 'fail', 'message': 'Got 2 results', 'timing': [], 'execution_time': 0.1, 'failures': 2,
+     'adapter_response': {},
+     'node': {'resource_type': 'test', 'name': 'unique_x', 'unique_id': 't', 'test_metadata': {'name': 'unique'}}},
+]"""
+
 OPERATIONS = {
     "create_staging": "{{ create_staging() }}",
+    "create_meta": "{{ create_meta() }}",
+    "log_run_started": "{{ log_run_started() }}",
+    "log_nodes": f"{{{{ log_nodes({RESULTS}) }}}}",
+    "log_loaded_batches": "{{ log_loaded_batches() }}",
+    "log_tests": f"{{{{ log_tests(tests_that_found({RESULTS})) }}}}",
+    "name_studies_of_findings": "{{ name_studies_of_findings() }}",
+    "end_run": f"{{{{ end_run({RESULTS}) }}}}",
+    "log_operation": "{{ log_operation('purge_staging', {'row_count': 3}) }}",
+    "log_findings": "{{ log_findings_of('staging.int_source_finding') }}",
+    "quarantine_batches": "{{ quarantine_batches_of('staging.int_source_finding') }}",
+    "mark_batches_validated": "{{ mark_batches_validated() }}",
     "remove_restaged_batches": "{{ remove_restaged_batches_from('fact.fact_gene_expression') }}",
     "mark_batches_loaded": "{{ mark_batches_loaded_into('fact.fact_gene_expression') }}",
     "close_disease_mapping": "{{ close_disease_mapping('dim.study_disease_map', 1, 'anna') }}",

@@ -1,0 +1,103 @@
+"""`python -m loader health`: exit code and JSON for probes, lines for people."""
+
+import datetime
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import Study, WarehouseUnderTest
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> WarehouseUnderTest:
+    """A warehouse that one run has made, of which a third of the samples has no illness label."""
+    folder = tmp_path_factory.mktemp("health")
+    warehouse = WarehouseUnderTest(folder)
+    study = Study(titles=["healthy", "sepsis", "patient"])
+    assert warehouse.loader("run", study.write(folder / "d")).exit_code == 0
+    return warehouse
+
+
+@pytest.fixture
+def copy(built, tmp_path) -> WarehouseUnderTest:
+    shutil.copy(built.path, tmp_path / "warehouse.duckdb")
+    return WarehouseUnderTest(tmp_path)
+
+
+def health(warehouse: WarehouseUnderTest) -> tuple[int, dict]:
+    result = warehouse.loader("health")
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_a_good_run(built):
+    exit_code, said = health(built)
+    assert exit_code == 0
+    assert (said["status"], said["last_command"], said["last_status"]) == (
+        "healthy",
+        "run",
+        "SUCCESS",
+    )
+    assert said["last_run_id"] == said["last_success_run_id"]
+    assert said["unknown_illness_share"] == pytest.approx(1 / 3)
+    assert said["rows_per_second"] > 0
+    assert (said["errors"], said["quarantine"]) == ([], [])
+
+
+def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
+    broken = Study("GSE2", samples=["A", "B", "C"], technology="RNA-SEQ").write(tmp_path / "e")
+    assert copy.loader("ingest", broken).exit_code == 1
+    exit_code, said = health(copy)
+    assert exit_code == 1
+    assert (said["status"], said["last_command"], said["last_status"]) == (
+        "unhealthy",
+        "ingest",
+        "FAILED",
+    )
+    assert said["last_error_code"] == 54020
+    assert said["last_success_run_id"] != said["last_run_id"]
+    assert [(e["error_name"], e["error_count"]) for e in said["errors"]] == [("UNIT_UNDETECTED", 1)]
+    assert [batch["study_accession_code"] for batch in said["quarantine"]] == ["GSE2"]
+    text = copy.loader("health", "--format", "text")
+    assert text.exit_code == 1
+    assert text.stdout.startswith("unhealthy\nlast run: ingest FAILED")
+    assert "quarantined: GSE2" in text.stdout
+    printed = copy.dbt("run-operation", "healthcheck")
+    assert "is_healthy: 0" in printed
+    assert "1 x 54020 UNIT_UNDETECTED" in printed
+
+
+def test_a_run_that_never_ended(copy):
+    yesterday = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) - datetime.timedelta(
+        hours=25
+    )
+    copy.query_write(
+        "insert into meta.meta_etl_process_log (run_id, step, status, attempt, started_at)"
+        f" values ('dead', 'run', 'RUNNING', 1, '{yesterday}')"
+    )
+    exit_code, said = health(copy)
+    assert (exit_code, said["status"], said["unfinished_run_count"]) == (1, "unhealthy", 1)
+    assert said["last_status"] == "SUCCESS"
+
+
+def test_no_warehouse(warehouse):
+    assert health(warehouse) == (1, {"status": "not built"})
+    assert not warehouse.path.exists()
+
+
+def test_a_warehouse_that_no_build_has_seen(warehouse, tmp_path):
+    warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    assert health(warehouse) == (1, {"status": "not built"})
+
+
+def test_a_busy_warehouse_is_not_waited_for(copy):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()", copy.path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    holder.stdout.readline()
+    try:
+        assert health(copy) == (0, {"status": "busy"})
+    finally:
+        holder.communicate("\n")
