@@ -42,7 +42,7 @@ values (
 {%- if found %}
 {{ log_tests(found) }};
 {% endif -%}
-{%- if adapter.get_relation(target.database, schema_name('dim'), 'dim_study') %}
+{%- if relation_of_earlier_build('dim', 'dim_study') %}
 {{ name_studies_of_findings() }};
 {% endif %}
 {{ end_run(results) }}
@@ -152,7 +152,7 @@ set
     study_key = (
         select s.study_key
         from {{ schema_name('dim') }}.dim_study as s
-        where s.study_accession_code = {{ json_text('details', '$.study_accession') }}
+        where s.study_accession_code = {{ json_text(validation_log() ~ '.details', '$.study_accession') }}
     )
 where run_id = '{{ run_id() }}' and study_key is null
 {%- endmacro %}
