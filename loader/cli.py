@@ -152,6 +152,8 @@ def housekeeping_command(
             # Imports dbt, as opening a target does.
             from loader.operations import run_operation
 
+            # dbt would not wait for another process.
+            _opener(target)(reporter.waiting).close()
             return run_operation(operation, arguments, target, reporter.run_id)
 
         keep = functools.partial(housekeeping, config, purge, reporter, dry_run)

@@ -236,7 +236,7 @@ def test_a_warehouse_that_cannot_be_opened_is_named(tmp_path):
     process = warehouse.loader_process("housekeeping", "--config", tmp_path / "pipeline.yaml")
     output, _ = process.communicate()
     assert process.returncode == 1
-    assert {json.loads(line).get("error_code") for line in output.splitlines()} == {None, 54303}
+    assert {json.loads(line).get("error_code") for line in output.splitlines()} == {None, 4001}
 
 
 def test_each_step_has_a_sentence(tree, capsys):

@@ -1,5 +1,6 @@
 """What ingest stages, and what a second one does."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -114,6 +115,16 @@ def test_study_restricts_to_accessions(warehouse, tmp_path):
     b = Study(accession="GSE2", samples=["X", "Y", "Z"]).write(tmp_path / "b")
     result = warehouse.loader("ingest", a, b, "--study", "GSE2")
     assert [event["study_accession"] for event in events(result, "staged")] == ["GSE2"]
+
+
+def test_the_archive_gets_what_is_staged(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = config_file(tmp_path, "folders: {archive: kept}")
+    assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
+    ((batch,),) = warehouse.query("select batch_id from staging.batch")
+    archived = tmp_path / "kept" / "GSE1" / batch
+    assert gzip.decompress((archived / "GSE1.tsv.gz").read_bytes()) == Study().tsv().encode()
+    assert json.loads((archived / "metadata.json").read_text())["experiment"]["title"] == "Study GSE1"
 
 
 def test_a_second_ingest_adds_nothing(warehouse, tmp_path):
