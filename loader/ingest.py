@@ -397,7 +397,7 @@ def _unit(
     """The study's unit, and 54020 where it cannot be told or 2007 for negative values on a linear
     scale."""
     metadata, label = batch.metadata, batch.matrix.label
-    technology = metadata.experiment.get("technology")
+    technology = metadata.technology
     unit = load.detect_unit(batch.config.units, technology, metadata.processor_name, summary)
     if unit is None:
         return None, LoaderError(
