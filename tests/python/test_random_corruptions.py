@@ -6,7 +6,6 @@ nothing with the loader, reads each damaged download and lists all that is wrong
 """
 
 import csv
-import dataclasses
 import json
 import math
 import re
@@ -604,8 +603,8 @@ NUMBERS = [
     "1e-3  ",
 ]
 NO_NUMBERS = [
-    "high", "1e999", "-1e999", "inf", "-inf", "Infinity", "0x1p3", "1,5", "1.5,", "1_0", "١٢", "１２",
-    "−1", "--1", "+-1", "1e", "1d5", "1.5f", "1 5", ".", "-", " ", "TRUE", "1.5\u00a0", "\u20091.5",
+    "high", "1e999", "-1e999", "inf", "-inf", "Infinity", "0x1p3", "1,5", "1.5,", "1_0", "١٢", "\uff11\uff12",
+    "\u22121", "--1", "+-1", "1e", "1d5", "1.5f", "1 5", ".", "-", " ", "TRUE", "1.5\u00a0", "\u20091.5",
     "1.5\x00", "\x00", "1.5\x0b", "\x0c1.5", "1.5\r", "1\r5", "nAn", "NA ", "-NA", "'1.5'", "1.5\\n",
     "9" * 400, "1.5\u2028", "#DIV/0!", "=1+1", "<0.1", "1.5\ufeff", "2024-01-02", "½", "\ud7ff",
 ]  # fmt: skip
@@ -781,6 +780,9 @@ def read(files: Files) -> Reading:
     elif reading.unit != "ARRAY_LOG2" and min(reading.values.values(), default=0) < 0:
         smallest = min(reading.values.values())
         reading.faults.append(Fault(2007, None, (reading.unit, repr(smallest))))
+    elif reading.unit == "COUNTS" and max(reading.values.values()) > 2**53:
+        largest = max(reading.values.values())
+        reading.faults.append(Fault(2007, None, ("COUNTS", repr(largest))))
     return reading
 
 
