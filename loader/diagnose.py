@@ -10,6 +10,8 @@ from loader.download import Download
 from loader.errors import LoaderError
 from loader.values import IDENTIFIER, NULL_VALUES, NUMBER
 
+CARRIAGE_RETURN = "\r"
+
 
 def diagnose(download: Download, name: str, header: list[str], reason: str) -> LoaderError:
     """The first fault of a matrix, as an error with file and line.
@@ -17,8 +19,9 @@ def diagnose(download: Download, name: str, header: list[str], reason: str) -> L
     header  samples of the columns after the first
     reason  what the fast reader said, for a fault that this one does not know
 
-    Returns 1002 for a line with another number of columns, 1003 for bytes that are not UTF-8,
-    1004 for a value that is not a finite number, 2006 for an unfit gene id.
+    Returns 1002 for a line with another number of columns or a stray carriage return, 1003 for
+    bytes that are not UTF-8, 1004 for a value that is not a finite number, 2006 for an unfit
+    gene id.
     """
     label = download.label(name)
     with download.open(name) as file:
@@ -28,9 +31,26 @@ def diagnose(download: Download, name: str, header: list[str], reason: str) -> L
     return LoaderError("EXTRACTION_INVALID_FORMAT", reason, file=label)
 
 
+def without_line_end(line: str) -> str:
+    """A line without the one line end that it has: that of Unix or of Windows."""
+    return line.removesuffix("\n").removesuffix(CARRIAGE_RETURN)
+
+
+def stray_return(text: str, label: str, number: int) -> LoaderError:
+    """1002 for a line that has a carriage return elsewhere than in its line end: to some readers
+    it is one line, to others two."""
+    return LoaderError(
+        "EXTRACTION_INVALID_FORMAT",
+        f"character {text.index(CARRIAGE_RETURN) + 1} of the line is a carriage return",
+        file=label,
+        line=number,
+        expected="lines that end with a line feed, or with a carriage return and a line feed",
+    )
+
+
 def _fault(line: bytes, header: list[str], label: str, number: int) -> LoaderError | None:
     try:
-        gene, *values = line.decode("utf-8").rstrip("\r\n").split("\t")
+        text = without_line_end(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return LoaderError(
             "EXTRACTION_ENCODING_ERROR",
@@ -38,6 +58,9 @@ def _fault(line: bytes, header: list[str], label: str, number: int) -> LoaderErr
             file=label,
             line=number,
         )
+    if CARRIAGE_RETURN in text:
+        return stray_return(text, label, number)
+    gene, *values = text.split("\t")
     if len(values) != len(header):
         found = f"{len(values) + 1} columns" if gene or values else "an empty line"
         return LoaderError(

@@ -27,6 +27,9 @@ from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehous
 ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 
 
+# Beyond it a double does not hold each whole number, and a sample's sum may leave its range.
+_COUNT_MAX = 2**53
+
 # A study, where one is concerned, and what went wrong.
 Failure = tuple[str | None, LoaderError]
 
@@ -395,9 +398,9 @@ def _unit(
     load: StudyLoad, batch: _NewBatch, summary: MatrixSummary
 ) -> tuple[str | None, LoaderError | None]:
     """The study's unit, and 54020 where it cannot be told or 2007 for negative values on a linear
-    scale."""
+    scale and for counts that nobody can have counted."""
     metadata, label = batch.metadata, batch.matrix.label
-    technology = metadata.experiment.get("technology")
+    technology = metadata.technology
     unit = load.detect_unit(batch.config.units, technology, metadata.processor_name, summary)
     if unit is None:
         return None, LoaderError(
@@ -416,6 +419,13 @@ def _unit(
             f"the unit is {unit}, which is linear, but the smallest value is {summary.value_min}",
             file=label,
             expected="values of 0 and more",
+        )
+    if unit == "COUNTS" and summary.value_max is not None and summary.value_max > _COUNT_MAX:
+        return unit, LoaderError(
+            "VALIDATION_EXPRESSION_DOMAIN",
+            f"the unit is COUNTS, but the largest value is {summary.value_max}",
+            file=label,
+            expected="counts up to 2**53",
         )
     return unit, None
 

@@ -5,6 +5,7 @@ rows (gene, sample, value, line) and handed on. Strings travel as dictionary ind
 gene id and sample accession stands once a block, however many values it has.
 """
 
+import codecs
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from loader.diagnose import diagnose
+from loader.diagnose import CARRIAGE_RETURN, diagnose, stray_return, without_line_end
 from loader.download import Download
 from loader.errors import LoaderError
 from loader.values import IDENTIFIER, NULL_VALUES, NUMBER
@@ -127,6 +128,8 @@ class Matrix:
             yield self._parse(block + file.readline())
 
     def _parse(self, lines: bytes) -> pa.RecordBatch:
+        if misread := _misread(lines):
+            raise diagnose(self.download, self.name, self.header, reason=misread)
         keep = [str(i) for i, name in enumerate(self.header) if name not in self.skip_samples]
         try:
             table = pyarrow.csv.read_csv(
@@ -173,6 +176,17 @@ class Matrix:
             raise diagnose(self.download, self.name, self.header, reason="a value is not finite")
 
 
+def _misread(lines: bytes) -> str | None:
+    """What pyarrow would take no notice of: it drops a byte order mark before a block, and ends a
+    line at any carriage return."""
+    if lines.startswith(codecs.BOM_UTF8):
+        return "a byte order mark stands within the file"
+    ends = lines.count(b"\r\n") + lines.endswith(b"\r") if b"\r" in lines else 0
+    if lines.count(b"\r") > ends:
+        return "a carriage return stands within a line"
+    return None
+
+
 def _melt_block(genes: pa.Array, samples: pa.Array, values: pa.Array, line: int) -> pa.RecordBatch:
     """genes (g), samples (s), values (s × g, sample by sample) → s·g rows."""
     g, s = len(genes), len(samples)
@@ -193,8 +207,9 @@ def _melt_block(genes: pa.Array, samples: pa.Array, values: pa.Array, line: int)
 def read_matrix(download: Download, accession: str, skip_samples: Collection[str] = ()) -> Matrix:
     """Find a study's matrix and read its header.
 
-    Raises LoaderError with file and line: 1001 no such file, or an empty one; 1002 no header, or
-    no sample column; 1003 not UTF-8; 2004 a sample twice; 2006 a sample that is no accession.
+    Raises LoaderError with file and line: 1001 no such file, or an empty one; 1002 no header, no
+    sample column, or a stray carriage return; 1003 not UTF-8; 2004 a sample twice; 2006 a sample
+    that is no accession.
     """
     name = download.matrix(accession)
     label = download.label(name)
@@ -203,7 +218,7 @@ def read_matrix(download: Download, accession: str, skip_samples: Collection[str
     if not raw:
         raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=label)
     try:
-        text = raw.decode("utf-8-sig").rstrip("\r\n")
+        text = without_line_end(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise LoaderError(
             "EXTRACTION_ENCODING_ERROR",
@@ -211,6 +226,8 @@ def read_matrix(download: Download, accession: str, skip_samples: Collection[str
             file=label,
             line=1,
         ) from error
+    if CARRIAGE_RETURN in text:
+        raise stray_return(text, label, 1)
     header = text.split("\t")[1:]
     if not header:
         raise LoaderError(

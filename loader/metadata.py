@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +26,17 @@ class StudyMetadata:
         return str(self.download.get("created_at") or "")
 
     @property
+    def technology(self) -> str | None:
+        """The study's technology in refine.bio's words; a text even where the file has none."""
+        value = self.experiment.get("technology")
+        return None if value is None else str(value)
+
+    @property
     def processor_name(self) -> str | None:
         """The one processor that samples name; nothing where they name several or none."""
-        names = {sample.get("refinebio_processor_name") or None for sample in self.samples.values()}
-        names.discard(None)
+        named = [sample.get("refinebio_processor_name") for sample in self.samples.values()]
+        # No text where the file is damaged: a list cannot stand in a set.
+        names = {str(name) for name in named if name not in (None, "")}
         return names.pop() if len(names) == 1 else None
 
     def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
@@ -47,8 +55,9 @@ class StudyMetadata:
 class AggregatedMetadata:
     """The parsed file.
 
-    Raises LoaderError 1003 where it is not UTF-8, 1004 with the line where it is not JSON, and
-    1002 where it is not laid out as refine.bio lays it out.
+    Raises LoaderError 1003 where it is not UTF-8, 1004 where it is not JSON (with the line), says
+    two things under one key or holds what no column can, and 1002 where it is not laid out as
+    refine.bio lays it out.
     """
 
     def __init__(self, download: Download) -> None:
@@ -81,7 +90,14 @@ class AggregatedMetadata:
 
     def _parse(self, raw: bytes) -> Any:
         try:
-            return json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
+            document = json.loads(
+                raw.decode("utf-8-sig"),
+                object_pairs_hook=_unique_keys,
+                parse_float=_finite,
+                parse_constant=_refuse_constant,
+            )
+            _check_characters(document, raw)
+            return document
         except UnicodeDecodeError as error:
             raise LoaderError(
                 "EXTRACTION_ENCODING_ERROR",
@@ -99,7 +115,10 @@ class AggregatedMetadata:
             ) from error
         except (ValueError, RecursionError) as error:
             raise LoaderError(
-                "EXTRACTION_PARSE_ERROR", f"this is not JSON: {error}", file=self.label
+                "EXTRACTION_PARSE_ERROR",
+                f"this is not proper JSON: {error}",
+                file=self.label,
+                action="Download the study again",
             ) from error
 
     @property
@@ -135,6 +154,34 @@ class AggregatedMetadata:
 
 def _is_object_of_objects(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(member, dict) for member in value.values())
+
+
+def _unique_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Which of two values for one key is meant nobody knows: Python takes the last."""
+    block = dict(members)
+    if len(block) < len(members):
+        keys = [key for key, _ in members]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!a} stands twice in one object")
+    return block
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is beyond the range of numbers")
+    return value
+
+
+def _check_characters(document: Any, raw: bytes) -> None:
+    """Half of a surrogate pair can be escaped in JSON, but no text can hold it."""
+    if b"\\u" not in raw:
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"the escape {half!a} is no character") from error
 
 
 def _refuse_constant(constant: str) -> Any:

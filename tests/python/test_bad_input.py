@@ -43,6 +43,24 @@ def write_metadata(content: bytes) -> Break:
     return lambda study, folder: (folder / "aggregated_metadata.json").write_bytes(content)
 
 
+def edit_text(old: str, new: str) -> Break:
+    """Replace text in the metadata."""
+
+    def change(study: Study, folder: Path) -> None:
+        path = folder / "aggregated_metadata.json"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    return change
+
+
+def set_in_all(document: dict, name: str, value: object, technology: str) -> None:
+    """Set a field of all samples, and the study's technology."""
+    document["experiments"]["GSE1"]["technology"] = technology
+    for block in document["samples"].values():
+        block[name] = value
+
+
 def truncate_gzip(study: Study, folder: Path) -> None:
     plain = study.matrix(folder)
     packed = gzip.compress(plain.read_bytes() * 1, mtime=0)
@@ -78,12 +96,25 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "gene id of blanks": (edit("ENSG2", "  "), 2006, MATRIX, 3),
     "gene id too long": (edit("ENSG2", "E" * 51), 2006, MATRIX, 3),
     "empty sample accession": (edit("GSM2", ""), 2006, MATRIX, 1),
+    "byte order mark before the first gene": (edit("ENSG1", "\ufeffENSG1"), 2006, MATRIX, 2),
+    "carriage return for a line end": (write_bytes(b"Gene\tGSM1\nENSG1\t1\rENSG2\t2\n"), 1002, MATRIX, 2),
+    "two carriage returns in a line end": (write_bytes(b"Gene\tGSM1\r\nENSG1\t1\r\r\nENSG2\t2\r\n"), 1002, MATRIX, 2),
+    "carriage returns alone": (write_bytes(b"Gene\tGSM1\rENSG1\t1\r"), 1002, MATRIX, 1),
     "bad UTF-8 in a gene id": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nA\t1\t2\t3\n\xff\t1\t2\t3\n"), 1003, MATRIX, 3),
     "bad UTF-8 in the header": (write_bytes(b"Gene\tGSM1\tGSM\xff2\tGSM3\nA\t1\t2\t3\n"), 1003, MATRIX, 1),
     "bad UTF-8 in a value": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nA\t1\t\xff\t3\n"), 1003, MATRIX, 2),
     "truncated gzip": (truncate_gzip, 1006, MATRIX + ".gz", None),
     "JSON that is not JSON": (write_metadata(b'{"experiments": {},\n"samples": nope}'), 1004, METADATA, 2),
     "JSON cut short": (write_metadata(b'{"experiments": {\n'), 1004, METADATA, 2),
+    "JSON with a key twice": (edit_text('"technology"', '"technology": "RNA-SEQ", "technology"'), 1004, METADATA, None),
+    "JSON with a number beyond range": (edit_text("true", "1e999"), 1004, METADATA, None),
+    "JSON with half a character": (edit_text("healthy", r"\ud83d"), 1004, METADATA, None),
+    "JSON with a list for a processor": (
+        edit_metadata(lambda d: set_in_all(d, "refinebio_processor_name", ["Tximport"], technology="RNA-SEQ")), 54020, MATRIX, 2
+    ),
+    "JSON with a number for a technology": (
+        edit_metadata(lambda d: d["experiments"]["GSE1"].update(technology=10**50)), 54020, MATRIX, 2
+    ),
     "JSON with bad UTF-8": (write_metadata(b'{\n"a": "\xff"}'), 1003, METADATA, 2),
     "empty JSON": (write_metadata(b" "), 1001, METADATA, None),
     "JSON of another layout": (write_metadata(b"[1, 2]"), 1002, METADATA, None),
@@ -250,6 +281,15 @@ def test_negative_values_on_a_linear_scale(warehouse, tmp_path):
     ).write(tmp_path / "d")
     result = warehouse.loader("ingest", folder)
     assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 2007)
+    assert quarantined(warehouse) == [("GSE1", 2007)]
+
+
+def test_counts_that_nobody_can_have_counted(warehouse, tmp_path):
+    """The sum of such a sample is no finite number: its counts per million would all be 0."""
+    study = Study(technology="RNA-SEQ", values=[["1e308", "2", "0"], ["1e308", "5", "6"]])
+    failure = events(warehouse.loader("ingest", study.write(tmp_path / "d")), "failed")[0]
+    assert failure["error_code"] == 2007
+    assert failure["found"] == "the unit is COUNTS, but the largest value is 1e+308"
     assert quarantined(warehouse) == [("GSE1", 2007)]
 
 
