@@ -1,17 +1,29 @@
 """A warehouse of its own for each test, downloads made to measure, and the two commands."""
 
+import contextlib
 import gzip
+import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from dbt.adapters.factory import get_adapter
+from dbt.cli.main import dbtRunner
+from dbt.context.query_header import generate_query_header_context
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import ManifestLoader
+
+from loader.dbt_command import close_connections
 
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -107,6 +119,37 @@ class Study:
         return folder / self.accession / f"{self.accession}.tsv"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """dbt within this process parses the project once, not for 5 s at each call. All that the
+    result depends on is in the key; each call gets a copy, since dbt changes its manifest."""
+    parse = ManifestLoader.get_full_manifest
+    parsed: dict[tuple[object, ...], bytes] = {}
+
+    def get_full_manifest(config, **options) -> Manifest:
+        key = (
+            config.project_root,
+            repr(config.credentials),
+            repr(config.cli_vars),
+            os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
+        )
+        if key not in parsed:
+            whole = parse(config, **options)
+            # Pickling a Manifest itself loses its fixtures, and mixes up its lookups.
+            parts = {f.name: getattr(whole, f.name) for f in fields(whole) if f.name[0] != "_"}
+            parsed[key] = pickle.dumps(parts)
+        manifest = Manifest(**pickle.loads(parsed[key]))
+        adapter = get_adapter(config)
+        adapter.set_macro_resolver(manifest)
+        adapter.connections.set_query_header(
+            generate_query_header_context(adapter.config, manifest)
+        )
+        return manifest
+
+    with mock.patch.object(ManifestLoader, "get_full_manifest", get_full_manifest):
+        yield
+
+
 class WarehouseUnderTest:
     """A DuckDB file of the test's own, and the commands that work on it."""
 
@@ -147,11 +190,32 @@ class WarehouseUnderTest:
         )  # fmt: skip
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
-        """Run dbt to its end; return what it printed."""
+        """Run dbt to its end; return what it printed.
+
+        In this process, which saves its imports and parsing; as the real command where it is to
+        fail, so that its exit code is tested too.
+        """
+        if succeeds:
+            return self._dbt_in_process(*arguments)
         process = self.dbt_process(*arguments)
         output, _ = process.communicate()
         assert (process.returncode == 0) is succeeds, output
         return output
+
+    def _dbt_in_process(self, *arguments: object) -> str:
+        output = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env, clear=True),
+            contextlib.chdir(PROJECT),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+        ):
+            try:
+                result = dbtRunner().invoke([str(a) for a in arguments])
+            finally:
+                close_connections()
+        assert result.success, f"{output.getvalue()}\n{result.exception or ''}"
+        return output.getvalue()
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
         """`dbt build` without the tests of the data, for tests that look at the data themselves."""
