@@ -121,15 +121,18 @@ class Study:
 
 @pytest.fixture(scope="session", autouse=True)
 def parsed_once() -> Iterator[None]:
-    """dbt within this process parses the project once, not for 5 s at each call. All that the
-    result depends on is in the key; each call gets a copy, since dbt changes its manifest."""
+    """dbt within this process parses the project once, not for 5 s at each call: its own partial
+    parsing starts anew for each path of a warehouse. All that the result depends on is in the key.
+    Each call gets a copy, since dbt changes its manifest."""
     parse = ManifestLoader.get_full_manifest
     parsed: dict[tuple[object, ...], bytes] = {}
 
     def get_full_manifest(config, **options) -> Manifest:
         key = (
             config.project_root,
-            repr(config.credentials),
+            config.target_name,
+            config.credentials.database,
+            config.credentials.schema,
             repr(config.cli_vars),
             os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
         )
@@ -164,6 +167,8 @@ class WarehouseUnderTest:
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_USE_COLORS": "false",
+            # No test reads it, and to write all of its lines takes a tenth of a build.
+            "DBT_LOG_LEVEL_FILE": "none",
             # They need no data of a test; test_unit_tests.py runs them once.
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
