@@ -28,6 +28,18 @@ from loader.dbt_command import close_connections
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
+# What takes longest, the longest first.
+LONG = [
+    "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
+    "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long modules first: at the end, a worker then has no more than a short one to itself."""
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
