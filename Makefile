@@ -31,7 +31,7 @@ demo: install  ## Simulate 4 studies, load and build them, show the gene pairs t
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/ruff check .

@@ -1,20 +1,44 @@
 """A warehouse of its own for each test, downloads made to measure, and the two commands."""
 
+import contextlib
 import gzip
+import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from dbt.adapters.factory import get_adapter
+from dbt.cli.main import dbtRunner
+from dbt.context.query_header import generate_query_header_context
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import ManifestLoader
+
+from loader.dbt_command import close_connections
 
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+# What takes longest, the longest first.
+LONG = [
+    "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
+    "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long modules first: at the end, a worker then has no more than a short one to itself."""
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +131,40 @@ class Study:
         return folder / self.accession / f"{self.accession}.tsv"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """dbt within this process parses the project once, not for 5 s at each call: its own partial
+    parsing starts anew for each path of a warehouse. All that the result depends on is in the key.
+    Each call gets a copy, since dbt changes its manifest."""
+    parse = ManifestLoader.get_full_manifest
+    parsed: dict[tuple[object, ...], bytes] = {}
+
+    def get_full_manifest(config, **options) -> Manifest:
+        key = (
+            config.project_root,
+            config.target_name,
+            config.credentials.database,
+            config.credentials.schema,
+            repr(config.cli_vars),
+            os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
+        )
+        if key not in parsed:
+            whole = parse(config, **options)
+            # Pickling a Manifest itself loses its fixtures, and mixes up its lookups.
+            parts = {f.name: getattr(whole, f.name) for f in fields(whole) if f.name[0] != "_"}
+            parsed[key] = pickle.dumps(parts)
+        manifest = Manifest(**pickle.loads(parsed[key]))
+        adapter = get_adapter(config)
+        adapter.set_macro_resolver(manifest)
+        adapter.connections.set_query_header(
+            generate_query_header_context(adapter.config, manifest)
+        )
+        return manifest
+
+    with mock.patch.object(ManifestLoader, "get_full_manifest", get_full_manifest):
+        yield
+
+
 class WarehouseUnderTest:
     """A DuckDB file of the test's own, and the commands that work on it."""
 
@@ -121,6 +179,8 @@ class WarehouseUnderTest:
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_USE_COLORS": "false",
+            # No test reads it, and to write all of its lines takes a tenth of a build.
+            "DBT_LOG_LEVEL_FILE": "none",
             # They need no data of a test; test_unit_tests.py runs them once.
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
@@ -147,11 +207,32 @@ class WarehouseUnderTest:
         )  # fmt: skip
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
-        """Run dbt to its end; return what it printed."""
+        """Run dbt to its end; return what it printed.
+
+        In this process, which saves its imports and parsing; as the real command where it is to
+        fail, so that its exit code is tested too.
+        """
+        if succeeds:
+            return self._dbt_in_process(*arguments)
         process = self.dbt_process(*arguments)
         output, _ = process.communicate()
         assert (process.returncode == 0) is succeeds, output
         return output
+
+    def _dbt_in_process(self, *arguments: object) -> str:
+        output = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env, clear=True),
+            contextlib.chdir(PROJECT),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+        ):
+            try:
+                result = dbtRunner().invoke([str(a) for a in arguments])
+            finally:
+                close_connections()
+        assert result.success, f"{output.getvalue()}\n{result.exception or ''}"
+        return output.getvalue()
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
         """`dbt build` without the tests of the data, for tests that look at the data themselves."""

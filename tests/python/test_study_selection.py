@@ -1,4 +1,4 @@
-"""`--select study:ACC` through the real dbt command."""
+"""`--select study:ACC` through dbt; what it refuses, through the real command."""
 
 import duckdb
 import pytest
