@@ -124,7 +124,9 @@ def test_the_archive_gets_what_is_staged(warehouse, tmp_path):
     ((batch,),) = warehouse.query("select batch_id from staging.batch")
     archived = tmp_path / "kept" / "GSE1" / batch
     assert gzip.decompress((archived / "GSE1.tsv.gz").read_bytes()) == Study().tsv().encode()
-    assert json.loads((archived / "metadata.json").read_text())["experiment"]["title"] == "Study GSE1"
+    assert (
+        json.loads((archived / "metadata.json").read_text())["experiment"]["title"] == "Study GSE1"
+    )
 
 
 def test_a_second_ingest_adds_nothing(warehouse, tmp_path):
