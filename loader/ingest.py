@@ -13,22 +13,19 @@ import pyarrow as pa
 
 from loader.archive import archive_download
 from loader.batch import batch_id
+from loader.batch_rules import check_named_samples, detect_unit, sample_mismatch
 from loader.config import PipelineConfig, StudyConfig
 from loader.download import Download, find_downloads, open_download
 from loader.errors import LoaderError
 from loader.matrix import Matrix, MatrixSummary, read_matrix
 from loader.metadata import AggregatedMetadata, StudyMetadata
 from loader.process_log import ProcessLog, Step, command_context
-from loader.project import read_seed
 from loader.report import Reporter, Stopwatch
 from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 
 # What `dbt build --select study:` takes.
 ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 
-
-# Beyond it a double does not hold each whole number, and a sample's sum may leave its range.
-_COUNT_MAX = 2**53
 
 # A study, where one is concerned, and what went wrong.
 Failure = tuple[str | None, LoaderError]
@@ -197,8 +194,8 @@ class StudyLoader:
         config = self.config.study(accession)
         metadata = source.metadata.study(accession)
         matrix = read_matrix(source.download, accession, config.skip_samples)
-        _check_named_samples(matrix, metadata, self.config)
-        mismatch = _mismatch(matrix, metadata, source.metadata.label, config)
+        check_named_samples(matrix, metadata, self.config)
+        mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
         metadata = metadata.without(config.skip_samples)
         file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
@@ -258,18 +255,13 @@ class StudyLoader:
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)
+            # Before the load is published: what is staged is archived.
+            if not broken_rule:
+                self._archive(batch)
         step.rows_read = step.rows_written = written
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
-        if archive := self.config.folder("archive"):
-            archive_download(
-                batch.download,
-                key.study_accession,
-                key.batch_id,
-                batch.metadata.to_json(),
-                archive,
-            )
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -281,6 +273,11 @@ class StudyLoader:
             unit_tag=unit,
             seconds=watch.seconds,
         )
+
+    def _archive(self, batch: "_NewBatch") -> None:
+        if folder := self.config.folder("archive"):
+            accession, metadata_json = batch.key.study_accession, batch.metadata.to_json()
+            archive_download(batch.download, accession, batch.key.batch_id, metadata_json, folder)
 
     def _restage(self, batch: "_NewBatch", step: Step) -> None:
         """The rows stay; what the configuration or the metadata say of them is new."""
@@ -329,7 +326,7 @@ class _NewBatch:
 
         Raises that error for a batch that was right before: its load is undone, and it stays.
         """
-        unit, unit_error = _unit(load, self, summary)
+        unit, unit_error = detect_unit(load, self.matrix, self.metadata, self.config, summary)
         error = self.mismatch or unit_error
         if error and self.known and self.known.status != "QUARANTINED":
             raise error
@@ -344,93 +341,3 @@ def _same_rows(known: RegisteredBatch, config: StudyConfig) -> bool:
     skipped_before = json.loads(known.config_snapshot).get("skip_samples", [])
     is_staged = known.status in ("STAGED", "VALIDATED", "LOADED", "QUARANTINED")
     return is_staged and set(skipped_before) == set(config.skip_samples)
-
-
-def _check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: PipelineConfig) -> None:
-    """Raises LoaderError 54030 where the configuration names a sample that the study does not have,
-    or skips all that it has."""
-    config = pipeline.study(metadata.accession)
-    known = {*matrix.header, *metadata.samples}
-    for sample, setting in config.named_samples().items():
-        if sample not in known:
-            raise LoaderError(
-                "CONFIG_INVALID",
-                f"studies.{metadata.accession}.{setting} names {sample}, "
-                "which the study does not have",
-                file=pipeline.label,
-                action="Correct the accession in pipeline.yaml",
-            )
-    if not matrix.samples:
-        raise LoaderError(
-            "CONFIG_INVALID",
-            f"studies.{metadata.accession}.skip_samples leaves no sample",
-            file=pipeline.label,
-        )
-
-
-def _mismatch(
-    matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
-) -> LoaderError | None:
-    """54010 where matrix and metadata have other samples."""
-    in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
-    skipped = set(config.skip_samples)
-    only_matrix = sorted(in_matrix - in_metadata - skipped)
-    only_metadata = sorted(in_metadata - in_matrix - skipped)
-    if not only_matrix and not only_metadata:
-        return None
-    return LoaderError(
-        "SOURCE_MISMATCH_SAMPLES",
-        f"{len(only_matrix)} samples stand only in the matrix{_few(only_matrix)}, "
-        f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
-        file=matrix.label,
-        line=1,
-        expected=f"the samples of {metadata.accession} in {metadata_label}",
-    )
-
-
-def _few(names: list[str]) -> str:
-    if not names:
-        return ""
-    return f" ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})"
-
-
-def _unit(
-    load: StudyLoad, batch: _NewBatch, summary: MatrixSummary
-) -> tuple[str | None, LoaderError | None]:
-    """The study's unit, and 54020 where it cannot be told or 2007 for negative values on a linear
-    scale and for counts that nobody can have counted."""
-    metadata, label = batch.metadata, batch.matrix.label
-    technology = metadata.technology
-    unit = load.detect_unit(batch.config.units, technology, metadata.processor_name, summary)
-    if unit is None:
-        return None, LoaderError(
-            "UNIT_UNDETECTED",
-            f"technology {technology}, processor {metadata.processor_name or 'none or several'}, "
-            f"{_range(summary)}: the unit cannot be told",
-            file=label,
-            line=2,
-            action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: {{units: LOG2}}}}, "
-            f"with the right one of {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
-        )
-    (entry,) = (row for row in read_seed("unit") if row["unit_tag"] == unit)
-    if entry["is_log_scale"] == "0" and summary.value_min is not None and summary.value_min < 0:
-        return unit, LoaderError(
-            "VALIDATION_EXPRESSION_DOMAIN",
-            f"the unit is {unit}, which is linear, but the smallest value is {summary.value_min}",
-            file=label,
-            expected="values of 0 and more",
-        )
-    if unit == "COUNTS" and summary.value_max is not None and summary.value_max > _COUNT_MAX:
-        return unit, LoaderError(
-            "VALIDATION_EXPRESSION_DOMAIN",
-            f"the unit is COUNTS, but the largest value is {summary.value_max}",
-            file=label,
-            expected="counts up to 2**53",
-        )
-    return unit, None
-
-
-def _range(summary: MatrixSummary) -> str:
-    if summary.value_min is None:
-        return "no values"
-    return f"values {summary.value_min} to {summary.value_max}"
