@@ -25,6 +25,7 @@
     {% set lasting = run_query(findings_not_releasable(found[0][0])).rows %}
     {% do run_query('begin transaction') %}
     {% do run_query(mark_batch_released(found[0][0], actor)) %}
+    {% do run_query(log_operation('release_batch', {'batch_id': found[0][0], 'study_accession': found[0][1], 'actor': actor})) %}
     {% do run_query('commit') %}
     {% do log('batch ' ~ found[0][0] ~ ' of ' ~ found[0][1] ~ ' is STAGED again, released by ' ~ actor ~ '; run dbt build', info=true) %}
     {% for finding in lasting %}

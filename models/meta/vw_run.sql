@@ -1,4 +1,4 @@
-{%- set commands = "('run', 'ingest', 'load-pairs', 'housekeeping', 'publish')" %}
+{%- set commands = "('run', 'ingest', 'load-pairs', 'publish', 'purge_staging', 'purge_db_logs', 'release_batch')" %}
 with steps as (
     select
         run_id,

@@ -15,6 +15,8 @@ RUNS = 200
 DAY = datetime.timedelta(days=1)
 # Distances to a limit at which a row is plainly on one side of it, whenever the test runs.
 JUST = datetime.timedelta(minutes=20)
+OPERATIONS = "('purge_staging', 'purge_db_logs', 'release_batch')"
+OTHERS = {"meta.meta_etl_process_log": f"step not in {OPERATIONS}"}
 STATUSES = ("STAGED", "VALIDATED", "LOADED", "QUARANTINED", "PURGED")
 
 
@@ -114,8 +116,16 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
     return warehouse, now
 
 
+def logged(warehouse: WarehouseUnderTest) -> list[tuple]:
+    """What operations say of themselves in the process log."""
+    return warehouse.query(
+        f"select step, status, context_json from meta.meta_etl_process_log where step in {OPERATIONS}"
+    )
+
+
 def contents(warehouse: WarehouseUnderTest) -> dict[str, list[tuple]]:
-    """All rows of the tables that operations may touch, and of one that they may not."""
+    """All rows of the tables that operations may touch, and of one that they may not; of the
+    process log without the rows of the operations themselves."""
     tables = {
         "staging.batch": "batch_id, study_accession_code, created_at, staged_at, status, loaded_at",
         "staging.study_metadata": "batch_id",
@@ -125,7 +135,9 @@ def contents(warehouse: WarehouseUnderTest) -> dict[str, list[tuple]]:
         "meta.meta_data_validation_log": "run_id, batch_id, severity, created_at",
     }
     return {
-        table: warehouse.query(f"select {columns} from {table} order by all")
+        table: warehouse.query(
+            f"select {columns} from {table} where {OTHERS.get(table, 'true')} order by all"
+        )
         for table, columns in tables.items()
     }
 
@@ -272,6 +284,9 @@ def test_purge_db_logs_removes_what_the_policy_says(history, tmp_path):
     assert contents(warehouse) == before
 
     assert sentence in operate(warehouse, "purge_db_logs", days=180)
+    ((step, status, context),) = logged(warehouse)
+    assert (step, status) == ("purge_db_logs", "SUCCESS")
+    assert json.loads(context)["step_count"] == len(steps) - len(steps_kept)
     assert contents(warehouse) == {
         **before,
         "meta.meta_etl_process_log": steps_kept,
@@ -315,6 +330,9 @@ def test_a_released_batch_is_built(built, tmp_path):
     assert f"batch {batch_id} of GSE1 is STAGED again, released by anna" in output
     assert "holds it back again" not in output
     assert register(warehouse) == [("STAGED", None, "anna")]
+    ((step, status, context),) = logged(warehouse)
+    assert (step, status) == ("release_batch", "SUCCESS")
+    assert json.loads(context) == {"batch_id": batch_id, "study_accession": "GSE1", "actor": "anna"}
     warehouse.build()
     assert register(warehouse) == [("LOADED", None, "anna")]
 
