@@ -15,6 +15,6 @@ ingest       puts these together, for one study and for many
 build        calls dbt build, and calls it again after a transient error
 run          ingests and builds, for a scheduler
 
-Beside that: pair_file and load_pairs take a CSV of pair metrics; process_log and log_files keep what
-happened, report shows it; health, housekeeping and artifact are for who runs the warehouse.
+Beside that: pair_file and load_pairs take a CSV of pair metrics; process_log and log_files keep
+what happened, report shows it; health, housekeeping and artifact are for who runs the warehouse.
 """
