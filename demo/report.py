@@ -17,6 +17,9 @@ from loader.warehouse.profile import read_profile
 
 FALSE_DISCOVERY_RATE = 0.05
 
+# Columns of text that the widest table takes.
+_WIDTH = 115
+
 # All pairs tested, in the order of the view: the settings are those of vw_pair_metrics_ranked.
 _PAIRS_SQL = """
 set variable disease = 'SEPSIS';
@@ -123,7 +126,9 @@ def print_report(target: str | None = None) -> None:
     Raises LoaderError 4001 where the warehouse cannot be opened or is not built, 4006 where the
     target is no DuckDB file, and 54040 where none of the simulated studies is in it.
     """
+    # Narrower, rich would cut the numbers off; a terminal folds the lines instead.
     console = Console(highlight=False)
+    console.width = max(console.width, _WIDTH)
     with _open(target) as connection:
         studies = connection.execute(_STUDIES_SQL).fetchall()
         if not {study.accession for study in STUDIES} & {row[0] for row in studies}:
