@@ -86,7 +86,7 @@ def test_ingest_killed_at_twenty_moments(undisturbed, downloads, tmp_path):
         kills += process.poll() is None
         process.kill()
         process.communicate()
-        assert warehouse.loader_process("ingest", downloads).wait() == 0
+        assert warehouse.loader("ingest", downloads).exit_code == 0
         assert contents(warehouse, STAGING) == expected
         shutil.rmtree(folder)
     assert kills >= 10

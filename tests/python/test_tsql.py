@@ -7,6 +7,7 @@ scipy and DuckDB; CONTRIBUTING.md has the figures. The adapter's DDL, merge, has
 style and columnstore are in neither.
 """
 
+import functools
 import os
 import subprocess
 import sys
@@ -85,8 +86,10 @@ def compiled(request, tmp_path_factory) -> Path:
     return folder / "target" / "compiled" / "expression_warehouse"
 
 
+@functools.cache
 def violations(sql: str, is_ours: bool) -> list[str]:
-    """What sqlfluff finds; in SQL that dbt itself writes, only what it cannot parse."""
+    """What sqlfluff finds; in SQL that dbt itself writes, only what it cannot parse. Most SQL is
+    the same as a first build and as a later one."""
     linter = Linter(FluffConfig.from_path(str(PROJECT)))
     found = linter.lint_string(sql).get_violations()
     return [
