@@ -67,8 +67,8 @@ def detect_unit(
     config: StudyConfig,
     summary: MatrixSummary,
 ) -> tuple[str | None, LoaderError | None]:
-    """The study's unit, and 54020 where it cannot be told or 2007 for negative values on a linear
-    scale and for counts that nobody can have counted."""
+    """The study's unit, and 54020 where it cannot be told, 2007 for negative values on a linear
+    scale, 2011 for counts that nobody can have counted."""
     label = matrix.label
     technology = metadata.technology
     unit = load.detect_unit(config.units, technology, metadata.processor_name, summary)
@@ -83,6 +83,13 @@ def detect_unit(
             f"with the right one of {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
         )
     (entry,) = (row for row in read_seed("unit") if row["unit_tag"] == unit)
+    if unit == "COUNTS" and not _can_be_counts(summary):
+        return unit, LoaderError(
+            "VALIDATION_COUNTS_INVALID",
+            f"the unit is COUNTS, but there are {_range(summary)}",
+            file=label,
+            expected="counts from 0 to 2**53",
+        )
     if entry["is_log_scale"] == "0" and summary.value_min is not None and summary.value_min < 0:
         return unit, LoaderError(
             "VALIDATION_EXPRESSION_DOMAIN",
@@ -90,14 +97,13 @@ def detect_unit(
             file=label,
             expected="values of 0 and more",
         )
-    if unit == "COUNTS" and summary.value_max is not None and summary.value_max > _COUNT_MAX:
-        return unit, LoaderError(
-            "VALIDATION_EXPRESSION_DOMAIN",
-            f"the unit is COUNTS, but the largest value is {summary.value_max}",
-            file=label,
-            expected="counts up to 2**53",
-        )
     return unit, None
+
+
+def _can_be_counts(summary: MatrixSummary) -> bool:
+    if summary.value_min is None or summary.value_max is None:
+        return True
+    return summary.value_min >= 0 and summary.value_max <= _COUNT_MAX
 
 
 def _range(summary: MatrixSummary) -> str:

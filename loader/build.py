@@ -16,6 +16,7 @@ from loader.project import project_dir
 from loader.report import Reporter
 from loader.transient import is_transient
 from loader.warehouse.profile import read_profile
+from loader.warehouse.redact import Redactor, redactor
 
 ATTEMPTS = 3
 _WAIT_S = tenacity.wait_random_exponential(multiplier=2, max=30)
@@ -52,7 +53,8 @@ def build(
 
     Raises LoaderError 4001 where the profile cannot be read or the warehouse stays locked.
     """
-    adapter_type = read_profile(target).credentials.type
+    credentials = read_profile(target).credentials
+    adapter_type, redacted = credentials.type, redactor(credentials)
     select = [f"study:{accession}" for accession in accessions]
     command = ["build", "--exclude-resource-type", "unit_test"]
     if select:
@@ -62,7 +64,7 @@ def build(
         wait=_WAIT_S,
         retry=tenacity.retry_if_result(lambda run: run.is_transient(adapter_type)),
         retry_error_callback=lambda state: state.outcome.result(),
-        before_sleep=lambda state: _report_retry(state, adapter_type, reporter),
+        before_sleep=lambda state: _report_retry(state, redacted, reporter),
     )
     nodes: dict[str, Any] = {}
     with _artifacts() as target_path:
@@ -70,16 +72,20 @@ def build(
         def attempt() -> _Run:
             wait_until_free()
             number = retrying.statistics["attempt_number"]
-            # Without results the last attempt did not get as far as a node.
-            again = (target_path / "run_results.json").is_file()
-            run = _invoke(["retry"] if again else command, target, target_path, reporter, number)
-            nodes.update(run.nodes)
+            before = dict(nodes)
+            nodes.clear()
+            # dbt retries nodes: there are none where it did not get as far as one, and it does not
+            # count the hooks that write the log. A build from the start finds done what is done.
+            can_retry = bool(before) and not any(name.startswith("operation.") for name in before)
+            arguments = ["retry"] if can_retry else command
+            run = _invoke(arguments, target, target_path, reporter, number)
+            nodes.update({**before, **run.nodes} if can_retry else run.nodes)
             return run
 
         last = retrying(attempt)
-    failed = {n.node.name: n.message or "" for n in nodes.values() if n.status in _FAILED}
+    failed = {n.node.name: redacted(n.message or "") for n in nodes.values() if n.status in _FAILED}
     if last.exception:
-        failed["dbt"] = str(last.exception)
+        failed["dbt"] = redacted(str(last.exception))
     return BuildResult(
         failed,
         {n.node.name: n.message or "" for n in nodes.values() if n.status == "warn"},
@@ -114,12 +120,12 @@ def _invoke(
     return _Run(nodes, result.exception)
 
 
-def _report_retry(state: tenacity.RetryCallState, adapter_type: str, reporter: Reporter) -> None:
+def _report_retry(state: tenacity.RetryCallState, redacted: Redactor, reporter: Reporter) -> None:
     reporter.warned(
         "retrying",
         attempt=state.attempt_number,
         seconds=round(state.next_action.sleep, 1),
-        reason=state.outcome.result().errors[0],
+        reason=redacted(state.outcome.result().errors[0]),
     )
 
 

@@ -152,8 +152,7 @@ def housekeeping_command(
             # Imports dbt, as opening a target does.
             from loader.operations import run_operation
 
-            # dbt would not wait for another process.
-            _opener(target)(reporter.waiting).close()
+            _wait_for_warehouse(target, reporter)
             return run_operation(operation, arguments, target, reporter.run_id)
 
         keep = functools.partial(housekeeping, config, purge, reporter, dry_run)
@@ -243,6 +242,21 @@ def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
         sys.exit(130)
     if not done:
         sys.exit(1)
+
+
+def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
+    """Return once no other process holds the warehouse: dbt would not wait.
+
+    Raises LoaderError 4008 where there is none, and 4001 where it cannot be opened.
+    """
+    from loader.warehouse.target import open_warehouse
+
+    try:
+        open_warehouse(target, is_probe=True).close()
+    except LoaderError as error:
+        if error.name != "LOAD_WAREHOUSE_BUSY":
+            raise
+        open_warehouse(target, reporter.waiting).close()
 
 
 def _opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:

@@ -130,11 +130,12 @@ class PipelineConfig(_Strict):
     retention: Retention = Field(default_factory=Retention)
     studies: dict[str, StudyConfig] = Field(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
+    _text: str = PrivateAttr(default="")
 
     @property
     def text(self) -> str:
         """The file as it stands; empty without one."""
-        return self._path.read_text(encoding="utf-8") if self._path else ""
+        return self._text
 
     @property
     def label(self) -> str:
@@ -167,7 +168,8 @@ def load_config(path: Path | None) -> PipelineConfig:
     if not path.is_file():
         raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file", file=str(path))
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
             return PipelineConfig()
         _refuse_repeated_keys(path, root)
@@ -191,6 +193,7 @@ def load_config(path: Path | None) -> PipelineConfig:
         mark = _find(root, first["loc"]).start_mark
         _invalid(path, mark, _explain(first))
     config._path = path
+    config._text = text
     if overlap := _find_overlap(config):
         mark = _find(root, ("folders",)).start_mark
         _invalid(path, mark, overlap, expected="folders of which none lies in another")

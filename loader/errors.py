@@ -6,8 +6,8 @@ from loader.project import read_seed
 class LoaderError(Exception):
     """A named error: what was found, where, what was expected, what to do.
 
-    name      the error's name in the catalog, for example VALIDATION_DUPLICATE_GENES; code and
-              severity are the catalog's
+    name      the error's name in the catalog, for example VALIDATION_DUPLICATE_GENES; code,
+              severity and is_releasable are the catalog's
     found     what is wrong, in one sentence
     file      the file concerned, as the user knows it
     line      its line, counted from 1
@@ -31,6 +31,7 @@ class LoaderError(Exception):
         self.name = name
         self.code = int(entry["error_code"])
         self.severity = entry["severity"]
+        self.is_releasable = entry["is_releasable"] == "1"
         self.found = found
         self.file = file
         self.line = line

@@ -91,12 +91,19 @@ def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | LoaderError]:
 class IngestResult:
     """What became of an ingest.
 
-    is_done     whether everything that was asked for is staged now, or was before
-    accessions  the studies that are
+    accessions  the studies that are staged now, or were before
+    batch_ids   their batches
+    error       the first one; without it, everything that was asked for is staged
     """
 
-    is_done: bool
     accessions: list[str]
+    batch_ids: list[str]
+    error: LoaderError | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything that was asked for is staged now, or was before."""
+        return self.error is None
 
 
 def ingest(
@@ -105,10 +112,12 @@ def ingest(
     config: PipelineConfig,
     open_warehouse: Callable[[Callable[[str], None]], Warehouse],
     reporter: Reporter,
+    always_opens: bool = False,
 ) -> IngestResult:
     """Load all studies of the paths; a study that fails leaves the others alone.
 
     open_warehouse  takes what to tell the user while it waits
+    always_opens    the warehouse, to log what failed, even where no study was found
 
     Raises KeyboardInterrupt once all running loads are undone.
     """
@@ -117,8 +126,9 @@ def ingest(
     by_study: dict[str, list[StudySource]] = defaultdict(list)
     for source in sources:
         by_study[source.accession].append(source)
-    if not by_study:
-        return IngestResult(not failures, [])
+    first_failure = failures[0][1] if failures else None
+    if not by_study and not always_opens:
+        return IngestResult([], [], first_failure)
     context = command_context(config.text, paths=[str(path) for path in paths])
     try:
         with open_warehouse(reporter.waiting) as warehouse:
@@ -127,15 +137,14 @@ def ingest(
                 log.begin(step)
                 for study, error in failures:
                     log.finding(study, None, error)
-                loaded = _load_all(by_study.values(), StudyLoader(warehouse, config, reporter, log))
-                is_done = not failures and all(loaded)
-                step.status = "SUCCESS" if is_done else "FAILED"
+                load = StudyLoader(warehouse, config, reporter, log)
+                loaded = _load_all(by_study.values(), load)
+                step.error = first_failure or (load.errors[0] if load.errors else None)
     except LoaderError as error:
         reporter.failed(None, error)
-        return IngestResult(False, [])
-    return IngestResult(
-        is_done, [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
-    )
+        return IngestResult([], [], error)
+    accessions = [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
+    return IngestResult(accessions, load.batch_ids, step.error)
 
 
 def _load_all(studies: Iterable[list[StudySource]], load: "StudyLoader") -> list[bool]:
@@ -161,6 +170,8 @@ class StudyLoader:
     config: PipelineConfig
     reporter: Reporter
     log: ProcessLog
+    batch_ids: list[str] = field(default_factory=list)
+    errors: list[LoaderError] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, sources: list[StudySource]) -> bool:
@@ -174,11 +185,13 @@ class StudyLoader:
             with self.log.step("stage_study", context) as step:
                 self._load(source, step)
         except LoaderError as error:
+            self.errors.append(error)
             self.log.finding(source.accession, step.batch_id, error)
             self.reporter.failed(source.accession, error)
             return False
         except LoadStopped:
             return False
+        self.batch_ids.append(step.batch_id)
         return True
 
     def _load(self, source: StudySource, step: Step) -> None:
@@ -283,9 +296,11 @@ class StudyLoader:
         """The rows stay; what the configuration or the metadata say of them is new."""
         key = batch.key
         with self.warehouse.load_study() as load:
-            summary = load.restage(key.batch_id, batch.config.snapshot())
+            summary = load.restage(key.batch_id, batch.config.snapshot(), batch.released_by)
             load.put_metadata(key, batch.metadata.to_json())
             unit, broken_rule = batch.check(load, summary)
+            if not broken_rule:
+                self._archive(batch)
         step.rows_written = 0
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
@@ -319,6 +334,14 @@ class _NewBatch:
     mismatch: LoaderError | None
     known: RegisteredBatch | None
 
+    @property
+    def released_by(self) -> str | None:
+        """Who released the batch, which holds for as long as it has the same rows and unit."""
+        if not self.known or not _same_rows(self.known, self.config):
+            return None
+        unit_before = json.loads(self.known.config_snapshot).get("units")
+        return self.known.released_by if unit_before == self.config.units else None
+
     def check(
         self, load: StudyLoad, summary: MatrixSummary
     ) -> tuple[str | None, LoaderError | None]:
@@ -327,6 +350,8 @@ class _NewBatch:
         Raises that error for a batch that was right before: its load is undone, and it stays.
         """
         unit, unit_error = detect_unit(load, self.matrix, self.metadata, self.config, summary)
+        if unit_error and unit_error.is_releasable and self.released_by:
+            unit_error = None
         error = self.mismatch or unit_error
         if error and self.known and self.known.status != "QUARANTINED":
             raise error

@@ -20,8 +20,8 @@ OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]
 
 _PACKAGES = ("expression-warehouse", "dbt-core", "duckdb", "pyarrow")
 
-# Errors of the environment: nothing is wrong with the data.
-_LOAD_FAMILY = range(4000, 5000)
+# Other errors are of the environment: nothing is wrong with the data.
+_ABOUT_DATA = (range(1000, 4000), range(54000, 54300))
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Step:
     """A step under way. What it learns is written when it ends.
 
     context  becomes context_json
+    error    the first one that made it fail, where it went on all the same
     """
 
     name: str
@@ -37,6 +38,7 @@ class Step:
     rows_read: int | None = None
     rows_written: int | None = None
     status: str = "SUCCESS"
+    error: LoaderError | None = None
     started_at: datetime.datetime = field(default_factory=utc_now)
 
 
@@ -66,6 +68,7 @@ class ProcessLog:
 
     def end(self, step: Step, error: BaseException | None = None) -> None:
         """Write what became of the step: its own status, or FAILED with the error."""
+        error = error or step.error
         if error is None:
             self._write(step, step.status)
             return
@@ -74,7 +77,7 @@ class ProcessLog:
 
     def finding(self, study: str | None, batch_id: str | None, error: LoaderError) -> None:
         """Write what an error says of the data; nothing for an error of the environment."""
-        if error.code in _LOAD_FAMILY:
+        if not any(error.code in family for family in _ABOUT_DATA):
             return
         details = {
             "study_accession": study,

@@ -116,7 +116,7 @@ class TextReporter(Reporter):
         "built": "built: {failed_count} nodes failed, {warned_count} tests warn, "
         "{attempts} attempts, {seconds:.1f} s",
         "run_ended": "{status} in {seconds:.1f} s. What happened: "
-        "select * from meta.meta_etl_process_log where run_id = '{run}' order by started_at",
+        "select * from meta.vw_run where run_id = '{run}'",
         "quarantined": "{study_accession}: quarantined: its rows stay in staging and go no further",
         "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
         "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",

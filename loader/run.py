@@ -34,14 +34,15 @@ def run(
     step = Step("run", command_context(config.text, paths=[str(path) for path in paths]))
     try:
         with recorded_step(step, open_warehouse, reporter):
-            staged = ingest(paths, accessions, config, open_warehouse, reporter)
-            is_built = _build(accessions, staged, target, open_warehouse, reporter)
-            step.status = "SUCCESS" if staged.is_done and is_built else "FAILED"
+            staged = ingest(paths, accessions, config, open_warehouse, reporter, always_opens=True)
+            build_error = _build(accessions, staged, target, open_warehouse, reporter)
+            step.error = staged.error or build_error
     except LoaderError as error:
         reporter.failed(None, error)
-        step.status = "FAILED"
-    reporter.step(None, "run_ended", status=step.status, run=reporter.run_id, seconds=watch.seconds)
-    return step.status == "SUCCESS"
+        step.error = error
+    status = "FAILED" if step.error else "SUCCESS"
+    reporter.step(None, "run_ended", status=status, run=reporter.run_id, seconds=watch.seconds)
+    return step.error is None
 
 
 def _build(
@@ -50,14 +51,14 @@ def _build(
     target: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-) -> bool:
+) -> LoaderError | None:
     # dbt takes a second to import.
     from loader.build import build
 
     # dbt refuses a study that nothing is staged of, and with it the others.
     selected = [accession for accession in accessions if accession in staged.accessions]
     if accessions and not selected:
-        return True
+        return None
     watch = Stopwatch()
 
     def wait_until_free() -> None:
@@ -78,7 +79,32 @@ def _build(
         attempts=result.attempts,
         seconds=watch.seconds,
     )
-    return not result.failed
+    if error := _held_back(staged, open_warehouse, reporter):
+        reporter.failed(None, error)
+        return error
+    if result.failed:
+        node, message = next(iter(result.failed.items()))
+        return LoaderError("BUILD_FAILED", f"{len(result.failed)} failed, first {node}: {message}")
+    return None
+
+
+def _held_back(
+    staged: IngestResult, open_warehouse: OpenWarehouse, reporter: Reporter
+) -> LoaderError | None:
+    """4009 where a batch of this run is quarantined now, by its own build or by that of another run
+    at the same time."""
+    query = "select batch_id, study_accession_code, quarantine_reason from {meta}.vw_quarantine"
+    held = [
+        row for row in _read(query, open_warehouse, reporter) if row["batch_id"] in staged.batch_ids
+    ]
+    if not held:
+        return None
+    first = held[0]
+    return LoaderError(
+        "LOAD_BATCH_QUARANTINED",
+        f"{len(held)} batches are quarantined, first {first['study_accession_code']}: "
+        f"{first['quarantine_reason']}",
+    )
 
 
 def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
@@ -89,13 +115,17 @@ def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dic
         where run_id = '{reporter.run_id}' and severity = 'ERROR' and finding_count is not null
         order by study_accession_code, validation_code, subject
     """
+    rows = _read(query, open_warehouse, reporter)
+    firsts = {(row["study_accession_code"], row["validation_code"]): row for row in reversed(rows)}
+    return list(reversed(firsts.values()))
+
+
+def _read(query: str, open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
+    """The rows of a view; none where the build broke off before it made it."""
     try:
         with open_warehouse(reporter.waiting) as warehouse:
-            rows = warehouse.read(query, {}).to_pylist()
+            return warehouse.read(query, {}).to_pylist()
     except LoaderError as error:
-        # A build that broke off before it made the view has found nothing.
         if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise
         return []
-    firsts = {(row["study_accession_code"], row["validation_code"]): row for row in reversed(rows)}
-    return list(reversed(firsts.values()))

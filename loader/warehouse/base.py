@@ -21,6 +21,7 @@ class RegisteredBatch:
     config_snapshot: str
     metadata_json: str
     quarantine_reason: str | None
+    released_by: str | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ class StudyLoad(ABC):
         """Hold a batch back: nothing but staging gets its rows."""
 
     @abstractmethod
-    def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
+    def restage(
+        self, batch_id: str, config_snapshot: str, released_by: str | None
+    ) -> MatrixSummary:
         """Give a registered batch another configuration and make it STAGED again, so that the
         next build takes it anew; return what the register knows of its matrix."""
 

@@ -74,7 +74,7 @@ class DuckDBWarehouse(Warehouse):
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
         query = f"""
-            select b.status, b.config_snapshot, m.metadata_json, b.quarantine_reason
+            select b.status, b.config_snapshot, m.metadata_json, b.quarantine_reason, b.released_by
             from {self._staging}.batch as b
             inner join {self._staging}.study_metadata as m using (batch_id)
             where b.batch_id = ?
@@ -147,7 +147,9 @@ class DuckDBWarehouse(Warehouse):
         try:
             yield
         except duckdb.Error as error:
-            raise LoaderError("LOAD_WRITE_FAILED", str(error), file=self._path) from error
+            raise LoaderError(
+                "LOAD_WRITE_FAILED", self._redacted(str(error)), file=self._path
+            ) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -281,7 +283,9 @@ class DuckDBStudyLoad(StudyLoad):
             [reason, batch_id],
         )
 
-    def restage(self, batch_id: str, config_snapshot: str) -> MatrixSummary:
+    def restage(
+        self, batch_id: str, config_snapshot: str, released_by: str | None
+    ) -> MatrixSummary:
         row = self._cursor.execute(
             f"""
             update {self._staging}.batch
@@ -290,13 +294,13 @@ class DuckDBStudyLoad(StudyLoad):
                 staged_at = ?,
                 config_snapshot = ?,
                 quarantine_reason = null,
-                released_by = null
+                released_by = ?
             where batch_id = ?
             returning
                 sample_count, gene_count, null_count, zero_count, value_min, value_max,
                 is_whole_numbers
             """,
-            [utc_now(), config_snapshot, batch_id],
+            [utc_now(), config_snapshot, released_by, batch_id],
         ).fetchone()
         return MatrixSummary(*row)
 

@@ -45,8 +45,15 @@ def read_profile(target: str | None = None) -> Profile:
     except (DbtProfileError, DbtProjectError, DbtRuntimeError) as error:
         raise LoaderError(
             "LOAD_CONNECTION_FAILED",
-            " ".join(str(error).split()),
+            _without_values(" ".join(str(error).split())),
             file=str(folder / "profiles.yml"),
             action="Check the target; without a profile, copy profiles.example.yml to "
             f"{project_dir() / 'profiles.yml'}",
         ) from error
+
+
+def _without_values(message: str) -> str:
+    """dbt quotes the value of a setting that is of the wrong type, which can be a password."""
+    told, invalid, _ = message.partition("invalid: ")
+    hint = "a setting is missing or of the wrong type; write passwords and names in quotes"
+    return told + invalid + hint if invalid else message

@@ -9,7 +9,11 @@ _SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re
 _IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;]+", re.IGNORECASE)
 
 
-def redactor(credentials: Any) -> Callable[[str | None], str | None]:
+# Replaces secrets in a text; nothing stays nothing.
+Redactor = Callable[[str | None], str | None]
+
+
+def redactor(credentials: Any) -> Redactor:
     """A function that replaces the secrets of a profile's target in a text by ***.
 
     credentials  dbt's, with nested settings; whatever a name marks as secret is one

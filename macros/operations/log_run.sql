@@ -86,7 +86,8 @@ values
 {%- endmacro %}
 
 
-{#- A batch that comes into the fact names the run that brought it (macros/study/batch_status.sql). -#}
+{#- A batch that comes into the fact names the run that brought it (macros/study/batch_status.sql). Those
+    of a run whose process died before it wrote this are written by the next one. -#}
 {% macro log_loaded_batches() -%}
 insert into {{ process_log() }}
 (run_id, batch_id, step, status, attempt, started_at, ended_at, rows_read, rows_written, context_json)
@@ -95,8 +96,8 @@ select
     b.batch_id,
     'load_batch' as step,
     'SUCCESS' as status,
-    {{ attempt() }} as attempt,
-    {{ instant_literal(run_started_at) }} as started_at,
+    1 as attempt,
+    b.loaded_at as started_at,
     b.loaded_at as ended_at,
     b.row_count as rows_read,
     b.row_count - b.null_count as rows_written,
@@ -107,7 +108,7 @@ select
     }} as context_json
 from {{ schema_name('staging') }}.batch as b
 where
-    b.loaded_run_id = '{{ run_id() }}'
+    b.loaded_at > {{ instant_days_ago(1) }}
     and not exists (
         select 1
         from {{ process_log() }} as p

@@ -1,7 +1,7 @@
 {#- Releases a batch from quarantine: the next build validates it again, and takes as a warning what
     seed error_code lets a person release (is_releasable).
 
-    dbt run-operation release_batch --args '{batch_id: 3f0c29d1, actor: anna}'
+    dbt run-operation release_batch --args '{batch_id: "3f0c29d1", actor: anna}'
     ->  batch 3f0c29d1… of GSE1 is STAGED again, released by anna; run dbt build
         the next build holds it back again for 54010 SOURCE_MISMATCH_SAMPLES, unless the download or pipeline.yaml changes
 
@@ -13,6 +13,9 @@
         {{ raise_error(54030, 'CONFIG_INVALID', batch_id ~ ' is not a batch_id; expected its first 8 hex digits or more') }}
     {% elif not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', actor ~ '') %}
         {{ raise_error(54030, 'CONFIG_INVALID', actor ~ ' is not a name') }}
+    {% endif %}
+    {% if not run_query(catalog_tables()).rows[0][0] %}
+        {{ raise_error(4008, 'LOAD_WAREHOUSE_NOT_BUILT', 'run dbt build first: it makes the catalog of errors') }}
     {% endif %}
     {% do run_query(create_staging()) %}
     {% set found = run_query(batches_like(batch_id)).rows %}
@@ -32,6 +35,13 @@
         {% do log('the next build holds it back again for ' ~ (finding[0] | int) ~ ' ' ~ finding[1] ~ ', unless the download or pipeline.yaml changes', info=true) %}
     {% endfor %}
 {% endmacro %}
+
+
+{% macro catalog_tables() -%}
+select count(*) as table_count
+from information_schema.tables
+where table_schema = '{{ schema_name('meta') }}' and table_name = 'meta_error_code'
+{%- endmacro %}
 
 
 {% macro batches_like(prefix) -%}

@@ -2,7 +2,7 @@
 select
     p.error_code,
     e.error_name,
-    count(*) as error_count,
+    count(distinct p.run_id) as error_count,
     max(p.ended_at) as last_at
 from {{ source('meta', 'meta_etl_process_log') }} as p
 inner join {{ ref('error_code') }} as e on p.error_code = e.error_code

@@ -22,11 +22,18 @@ with runs as (
     where command in ('run', 'ingest', 'dbt build')
 ),
 
--- A run that has not ended within a day has lost its process.
+-- A run that has not ended within a day has lost its process; one that succeeded later made up for it.
 unfinished as (
     select count(*) as run_count
-    from {{ ref('vw_run') }}
-    where status = 'RUNNING' and started_at < {{ instant_days_ago(1) }}
+    from {{ ref('vw_run') }} as r
+    where
+        r.status = 'RUNNING'
+        and r.started_at < {{ instant_days_ago(1) }}
+        and not exists (
+            select 1
+            from runs as l
+            where l.status = 'SUCCESS' and l.started_at > r.started_at
+        )
 ),
 
 labels as (

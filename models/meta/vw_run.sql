@@ -72,8 +72,12 @@ select
     t.rows_loaded,
     t.failed_step_count,
     f.step as failed_step,
-    coalesce(c.error_code, f.error_code) as error_code,
-    coalesce(f.error_message, c.error_message) as error_message
+    case
+        when c.status <> 'FAILED' then null
+        when c.error_message is not null then c.error_code
+        else f.error_code
+    end as error_code,
+    case when c.status = 'FAILED' then coalesce(c.error_message, f.error_message) end as error_message
 from commands as c
 inner join totals as t on c.run_id = t.run_id
 left join failures as f on c.run_id = f.run_id and f.place = 1

@@ -8,7 +8,7 @@ with loaded as (
             order by created_at desc, staged_at desc, batch_id asc
         ) as recency
     from {{ source('staging', 'batch') }}
-    where loaded_at is not null and status <> 'QUARANTINED'
+    where loaded_at is not null
 )
 
 select

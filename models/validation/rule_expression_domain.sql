@@ -20,7 +20,7 @@ select
     study_accession_code as subject,
     concat('unit ', study_unit_tag, ', smallest value ', cast(value_min as {{ type_text(30) }})) as finding
 from batches
-where is_log_scale = 0 and value_min < 0
+where is_log_scale = 0 and study_unit_tag <> 'COUNTS' and value_min < 0
 union all
 select
     'VALIDATION_EXPRESSION_DOMAIN' as validation_code,
@@ -29,10 +29,7 @@ select
     study_accession_code as subject,
     concat('unit ', study_unit_tag, ', largest value ', cast(value_max as {{ type_text(30) }})) as finding
 from batches
-where
-    (is_log_scale = 1 and value_max > {{ var('log_scale_max') }})
-    -- 2^53: beyond it a double does not hold each whole number.
-    or (study_unit_tag = 'COUNTS' and value_max > 9007199254740992e0)
+where is_log_scale = 1 and value_max > {{ var('log_scale_max') }}
 union all
 select
     'VALIDATION_EXPRESSION_DOMAIN' as validation_code,

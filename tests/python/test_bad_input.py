@@ -288,9 +288,9 @@ def test_counts_that_nobody_can_have_counted(warehouse, tmp_path):
     """The sum of such a sample is no finite number: its counts per million would all be 0."""
     study = Study(technology="RNA-SEQ", values=[["1e308", "2", "0"], ["1e308", "5", "6"]])
     failure = events(warehouse.loader("ingest", study.write(tmp_path / "d")), "failed")[0]
-    assert failure["error_code"] == 2007
-    assert failure["found"] == "the unit is COUNTS, but the largest value is 1e+308"
-    assert quarantined(warehouse) == [("GSE1", 2007)]
+    assert failure["error_code"] == 2011
+    assert failure["found"] == "the unit is COUNTS, but there are values 0.0 to 1e+308"
+    assert quarantined(warehouse) == [("GSE1", 2011)]
 
 
 def test_a_profile_without_the_target(warehouse, tmp_path):

@@ -75,3 +75,72 @@ def test_it_does_not_replace_what_is_loaded(warehouse, tmp_path):
         (6.25,)
     ]
     assert warehouse.query("select study_unit_tag from dim.dim_study") == [("ARRAY_LOG2",)]
+
+
+def test_a_wrong_word_does_not_take_a_loaded_study_away(warehouse, tmp_path):
+    """dbt finds what the loader does not look for: the study stays as it was loaded."""
+    folder = Study(values=[["1", "2", "30"], ["4", "5", "100"]]).write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {units: CPM}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 0
+    before = warehouse.query("from analytics.vw_expression_long order by all")
+    config.write_text("studies: {GSE1: {units: LOG2}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 1
+    assert register(warehouse) == [("QUARANTINED", "2007 VALIDATION_EXPRESSION_DOMAIN")]
+    assert warehouse.query("from analytics.vw_expression_long order by all") == before
+    config.write_text("studies: {GSE1: {units: CPM}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 0
+    assert register(warehouse) == [("LOADED", None)]
+
+
+def test_a_release_holds_for_the_rows_and_the_unit_that_it_was_for(warehouse, tmp_path):
+    folder = Study(values=[["1", "-0.5", "3"], ["4", "5", "6"]]).write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {units: TPM}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 1
+    ((batch_id,),) = warehouse.query("select batch_id from staging.batch")
+    warehouse.dbt("run-operation", "release_batch", "--args", f"{{batch_id: '{batch_id}'}}")
+    config.write_text("studies: {GSE1: {units: TPM, disease: SEPSIS}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 0
+    assert register(warehouse) == [("LOADED", None)]
+    config.write_text("studies: {GSE1: {units: CPM}}")
+    assert warehouse.loader("run", folder, "--config", config).exit_code == 1
+
+
+def test_negative_counts_are_never_released(warehouse, tmp_path):
+    """A sample's total would be wrong, and all of its values with it."""
+    folder = Study(technology="RNA-SEQ", values=[["1000", "0", "20000"], ["-900", "5", "6"]]).write(
+        tmp_path / "d"
+    )
+    assert warehouse.loader("run", folder).exit_code == 1
+    ((batch_id,),) = warehouse.query("select batch_id from staging.batch")
+    warehouse.dbt("run-operation", "release_batch", "--args", f"{{batch_id: '{batch_id}'}}")
+    warehouse.build()
+    assert register(warehouse) == [("QUARANTINED", "2011 VALIDATION_COUNTS_INVALID")]
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(0,)]
+
+
+def test_release_before_the_first_build_is_named(warehouse, held):
+    ((batch_id,),) = warehouse.query("select batch_id from staging.batch")
+    said = warehouse.dbt(
+        "run-operation", "release_batch", "--args", f"{{batch_id: '{batch_id}'}}", succeeds=False
+    )
+    assert "4008 LOAD_WAREHOUSE_NOT_BUILT" in said
+
+
+def test_what_another_run_has_quarantined_fails_this_one(warehouse, tmp_path, monkeypatch):
+    """Between the ingest of a run and its build."""
+    import loader.build
+
+    invoke = loader.build._invoke
+
+    def invoke_after_another(*args):
+        warehouse.query_write(
+            "update staging.batch set status = 'QUARANTINED', quarantine_reason = '2003 x: y'"
+        )
+        return invoke(*args)
+
+    monkeypatch.setattr(loader.build, "_invoke", invoke_after_another)
+    result = warehouse.loader("run", Study().write(tmp_path / "d"))
+    assert result.exit_code == 1
+    assert "2003 x: y" in events(result, "failed")[0]["found"]

@@ -144,9 +144,9 @@ class Corruption:
 
 
 # What another value in a cell leads to where it is a number: perhaps it no longer fits the unit.
-VALUE = {LOADED, 54020, 2007}
+VALUE = {LOADED, 54020, 2007, 2011}
 # What any other bytes in the matrix may lead to.
-TEXT = {LOADED, 1002, 1003, 1004, 2004, 2005, 2006, 54010, 54020, 2007}
+TEXT = {LOADED, 1002, 1003, 1004, 2004, 2005, 2006, 54010, 54020, 2007, 2011}
 
 
 @dataclass(frozen=True)
@@ -529,7 +529,7 @@ class SetField(Corruption):
 
     name: str
     value: str
-    outcomes = frozenset({LOADED, 54020, 2007, 1002, 1003, 1004, 54010})
+    outcomes = frozenset({LOADED, 54020, 2007, 2011, 1002, 1003, 1004, 54010})
 
     def apply(self, files: Files) -> None:
         mark = "what stands here"
@@ -563,7 +563,7 @@ class CutMetadata(Corruption):
 class SetMetadataByte(Corruption):
     position: int
     byte: int
-    outcomes = frozenset({LOADED, 1001, 1002, 1003, 1004, 54010, 54020, 54040, 2007})
+    outcomes = frozenset({LOADED, 1001, 1002, 1003, 1004, 54010, 54020, 54040, 2007, 2011})
 
     def apply(self, files: Files) -> None:
         raw = bytearray(files.metadata)
@@ -777,12 +777,12 @@ def read(files: Files) -> Reading:
     reading.unit = unit_of(technology, processor, list(reading.values.values()))
     if reading.unit is None:
         reading.faults.append(Fault(54020, 2, ("the unit cannot be told",)))
-    elif reading.unit != "ARRAY_LOG2" and min(reading.values.values(), default=0) < 0:
-        smallest = min(reading.values.values())
-        reading.faults.append(Fault(2007, None, (reading.unit, repr(smallest))))
-    elif reading.unit == "COUNTS" and max(reading.values.values()) > 2**53:
-        largest = max(reading.values.values())
-        reading.faults.append(Fault(2007, None, ("COUNTS", repr(largest))))
+        return reading
+    smallest, largest = min(reading.values.values()), max(reading.values.values())
+    if reading.unit == "COUNTS" and (smallest < 0 or largest > 2**53):
+        reading.faults.append(Fault(2011, None, ("COUNTS", repr(smallest), repr(largest))))
+    elif reading.unit == "TPM" and smallest < 0:
+        reading.faults.append(Fault(2007, None, ("TPM", repr(smallest))))
     return reading
 
 
@@ -1078,6 +1078,7 @@ def check(case: Case, reading: Reading, outcome: Outcome) -> None:
         assert case.corruption.place in (None, finding["line"]) or finding["error_code"] in (
             54020,
             2007,
+            2011,
         ), (case, finding)
 
 

@@ -341,6 +341,31 @@ def test_an_error_that_stays_ends_after_three_attempts(
     assert [attempt for _, attempt in story(warehouse, "model.dim_gene")] == [1, 2, 3]
 
 
+def test_a_log_that_cannot_be_written_at_first(
+    undisturbed, downloads, warehouse, monkeypatch, impatient
+):
+    """dbt does not retry its hooks: the build is run again, and finds done what is done."""
+    fault = Fault(monkeypatch, "and p.step = 'load_batch'", lambda wrapper: wrapper._cursor.close())
+    result = warehouse.loader(*arguments(downloads))
+    assert fault.strikes == 1
+    assert result.exit_code == 0, result.output
+    assert events(result, "built")[0]["attempts"] == 2
+    assert len(story(warehouse, "load_batch")) == 3
+    assert ("SUCCESS", 2) in story(warehouse, "model.fact_gene_expression")
+    assert_equal(warehouse, undisturbed)
+
+
+def test_a_run_that_finds_no_study_tells_why_in_the_warehouse(warehouse, tmp_path):
+    (tmp_path / "d.zip").write_text("no zip")
+    assert warehouse.loader("run", tmp_path / "d.zip").exit_code == 1
+    ((command, status, code, message),) = warehouse.query(
+        "select command, status, error_code, error_message from meta.vw_run"
+    )
+    assert (command, status, code) == ("run", "FAILED", 1006)
+    assert "d.zip" in message
+    assert warehouse.query("select error_code from meta.vw_finding") == [(1006,)]
+
+
 def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, warehouse):
     process = warehouse.loader_process(*arguments(downloads))
     deadline = time.monotonic() + 120
