@@ -211,19 +211,8 @@ class WarehouseUnderTest:
         )  # fmt: skip
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
-        """Run dbt to its end; return what it printed.
-
-        In this process, which saves its imports and parsing; as the real command where it is to
-        fail, so that its exit code is tested too.
-        """
-        if succeeds:
-            return self._dbt_in_process(*arguments)
-        process = self.dbt_process(*arguments)
-        output, _ = process.communicate()
-        assert (process.returncode == 0) is succeeds, output
-        return output
-
-    def _dbt_in_process(self, *arguments: object) -> str:
+        """Run dbt to its end in this process, which saves its imports and parsing; return what it
+        printed."""
         output = io.StringIO()
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
@@ -235,8 +224,15 @@ class WarehouseUnderTest:
                 result = dbtRunner().invoke([str(a) for a in arguments])
             finally:
                 close_connections()
-        assert result.success, f"{output.getvalue()}\n{result.exception or ''}"
-        return output.getvalue()
+        said = f"{output.getvalue()}\n{result.exception or ''}"
+        assert result.success is succeeds, said
+        return said
+
+    def dbt_command(self, *arguments: object) -> tuple[int, str]:
+        """Run the real `dbt` command to its end; return its exit code and what it printed."""
+        process = self.dbt_process(*arguments)
+        output, _ = process.communicate()
+        return process.returncode, output
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
         """`dbt build` without the tests of the data, for tests that look at the data themselves."""

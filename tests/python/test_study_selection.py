@@ -1,4 +1,4 @@
-"""`--select study:ACC` through dbt; what it refuses, through the real command."""
+"""`--select study:ACC` through dbt, in this process and as the real command."""
 
 import duckdb
 import pytest
@@ -33,6 +33,18 @@ def built(warehouse):
 def test_it_builds_the_studies_named(two_studies, selection, studies):
     two_studies.build("--select", *selection)
     assert built(two_studies) == studies
+
+
+def test_the_real_command_knows_it(two_studies):
+    """Within this process the plugin could be there for another reason."""
+    exit_code, output = two_studies.dbt_command(
+        "build", "--resource-type", "seed", "--resource-type", "model", "--select", "study:GSE2"
+    )
+    assert exit_code == 0, output
+    assert built(two_studies) == ["GSE2"]
+    exit_code, output = two_studies.dbt_command("build", "--select", "study:GSE*")
+    assert exit_code == 2
+    assert "54041 STUDY_SELECTION_INVALID" in output
 
 
 def test_an_intersection_takes_some_nodes_for_the_study(two_studies):
