@@ -15,6 +15,7 @@ from loader.project import project_dir
 
 _FILES = [
     "dialect/functions.sql",
+    "dialect/locks.sql",
     "dialect/schema.sql",
     "dialect/types.sql",
     "operations/schema_name.sql",
