@@ -71,7 +71,7 @@ class SqlServerWarehouse(SqlWarehouse):
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
                 cursor = session.execute(query.format_map(SchemaNames(self._macros)))
-            except self._driver.error as error:
+            except self._driver.errors as error:
                 if not any(text in str(error) for text in _NO_SUCH_OBJECT):
                     raise
                 raise LoaderError(
@@ -83,7 +83,7 @@ class SqlServerWarehouse(SqlWarehouse):
     def _connection(self) -> Iterator[Any]:
         try:
             connection = self._driver.connect()
-        except (self._driver.error, RuntimeError) as error:
+        except self._driver.errors as error:
             raise LoaderError(
                 "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
             ) from error
@@ -97,7 +97,7 @@ class SqlServerWarehouse(SqlWarehouse):
                 yield SqlServerSession(connection.cursor())
             except BaseException:
                 # The engine has rolled back already where it broke the transaction off.
-                with contextlib.suppress(self._driver.error):
+                with contextlib.suppress(self._driver.errors):
                     connection.rollback()
                 raise
             connection.commit()
@@ -106,7 +106,7 @@ class SqlServerWarehouse(SqlWarehouse):
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
-        except self._driver.error as error:
+        except self._driver.errors as error:
             raise LoaderError(
                 "LOAD_WRITE_FAILED", self._redacted(str(error)), file=self._place
             ) from error

@@ -32,10 +32,10 @@ _STREAMS = 4
 class Driver(ABC):
     """A driver, for the credentials of a target.
 
-    error  what the driver's errors are
+    errors  what the driver's errors are
     """
 
-    error: type[Exception]
+    errors: tuple[type[Exception], ...]
 
     def __init__(self, credentials: SQLServerCredentials) -> None:
         self._credentials = credentials
@@ -59,7 +59,7 @@ class Driver(ABC):
         """Write rows to the columns of `table` that are named as theirs, and commit them as they
         come: nobody else may know of the table yet. Return how many the driver says it wrote.
 
-        An error that `rows` raises comes out as it is; the driver's is of the class `error`.
+        An error that `rows` raises comes out as it is; the driver's is one of `errors`.
         """
 
     @abstractmethod
@@ -79,9 +79,10 @@ class MssqlPythonDriver(Driver):
     def __init__(self, credentials: SQLServerCredentials) -> None:
         super().__init__(credentials)
         import mssql_python
+        from mssql_python.exceptions import ConnectionStringParseError
 
         self._module = mssql_python
-        self.error = mssql_python.Error
+        self.errors = (mssql_python.Error, ConnectionStringParseError)
 
     def _connect(self) -> Any:
         string = build_mssql_python_connection_string(self._credentials)
@@ -125,7 +126,7 @@ class MssqlPythonDriver(Driver):
             )
         except BaseException as error:
             stripes.stop(error)
-            if isinstance(error, self.error):
+            if isinstance(error, self.errors):
                 raise
             # The bulk load's core has errors of its own.
             raise self._module.DatabaseError(str(error), str(error)) from error
@@ -147,7 +148,7 @@ class PyodbcDriver(Driver):
             credentials = dataclasses.replace(credentials, driver=wheel_driver())
         super().__init__(credentials)
         self._module = pyodbc
-        self.error = pyodbc.Error
+        self.errors = (pyodbc.Error,)
 
     def _connect(self) -> Any:
         string = build_pyodbc_connection_string(self._credentials)
