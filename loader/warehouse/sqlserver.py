@@ -194,9 +194,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
         return self._count
 
     def _take_turn(self, study: str) -> None:
-        (granted,) = self._session.row(
-            f"set nocount on; {self._macros.try_lock_until_commit(f'load {study}')}"
-        )
+        (granted,) = self._session.row(self._macros.try_lock_until_commit(f"load {study}"))
         if granted < 0:
             raise LoaderError(
                 "LOAD_WRITE_FAILED",

@@ -21,9 +21,12 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerBackend, SQLSe
 
 from loader.transient import is_transient
 
-# The greatest that the protocol has. With the default of 4096, a bulk load waits for the network at
-# each few rows; a server that allows less answers with what it allows.
+# Asked for by connections that send many rows. With the default of 4096, they wait for the network
+# at each few rows. The greatest that the protocol has; a server that allows less says so.
 PACKET_SIZE = 32767
+# The ODBC driver encrypts a packet as one record of TLS: of 16384 bytes, with what TLS adds. With
+# more, statements fail: "Packet size too large for SSL Encrypt/Decrypt operations".
+ENCRYPTED_PACKET_SIZE = 16000
 
 # Bulk loads into one heap at a time. A table lock for bulk load (BU) lets in others of its kind.
 _STREAMS = 4
@@ -40,19 +43,22 @@ class Driver(ABC):
     def __init__(self, credentials: SQLServerCredentials) -> None:
         self._credentials = credentials
 
-    def connect(self) -> Any:
+    def connect(self, **options: object) -> Any:
         """A connection, not in autocommit mode; tried again, as often as the profile's `retries`
-        says, where the server cannot be reached for the moment."""
+        says, where the server cannot be reached for the moment.
+
+        options  more words of the connection string
+        """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
             stop=tenacity.stop_after_attempt(max(1, self._credentials.retries)),
             reraise=True,
         )
-        return retrying(self._connect)
+        return retrying(self._connect, "".join(f";{name}={word}" for name, word in options.items()))
 
     @abstractmethod
-    def _connect(self) -> Any: ...
+    def _connect(self, options: str) -> Any: ...
 
     @abstractmethod
     def copy(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
@@ -84,10 +90,10 @@ class MssqlPythonDriver(Driver):
         self._module = mssql_python
         self.errors = (mssql_python.Error, ConnectionStringParseError)
 
-    def _connect(self) -> Any:
+    def _connect(self, options: str) -> Any:
         string = build_mssql_python_connection_string(self._credentials)
         return self._module.connect(
-            f"{string};PacketSize={PACKET_SIZE}",
+            f"{string}{options}",
             autocommit=False,
             timeout=self._credentials.login_timeout,
         )
@@ -95,7 +101,8 @@ class MssqlPythonDriver(Driver):
     def copy(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
         stripes = _Stripes(_plain(schema), rows)
         with (
-            contextlib.closing(self.connect()) as connection,
+            # No statement of its own runs on it: bulk loads take its connection string.
+            contextlib.closing(self.connect(PacketSize=PACKET_SIZE)) as connection,
             ThreadPoolExecutor(_STREAMS) as pool,
         ):
             loads = [
@@ -114,7 +121,7 @@ class MssqlPythonDriver(Driver):
         if stripe is None:
             return 0
         try:
-            # It opens a connection of its own, outside of any transaction of the cursor's.
+            # It opens a connection of its own, outside of any transaction.
             result = cursor.bulkcopy_arrow(
                 table,
                 stripe,
@@ -150,10 +157,10 @@ class PyodbcDriver(Driver):
         self._module = pyodbc
         self.errors = (pyodbc.Error,)
 
-    def _connect(self) -> Any:
+    def _connect(self, options: str) -> Any:
         string = build_pyodbc_connection_string(self._credentials)
         return self._module.connect(
-            f"{string};PacketSize={PACKET_SIZE}",
+            f"{string}{options}",
             attrs_before=get_pyodbc_attrs_before_credentials(self._credentials),
             autocommit=False,
             timeout=self._credentials.login_timeout,
@@ -163,7 +170,9 @@ class PyodbcDriver(Driver):
         columns, values = ", ".join(schema.names), ", ".join("?" for _ in schema)
         statement = f"insert into {table} with (tablock) ({columns}) values ({values})"
         written = 0
-        with contextlib.closing(self.connect()) as connection:
+        is_encrypted = self._credentials.encrypt
+        packet_size = ENCRYPTED_PACKET_SIZE if is_encrypted else PACKET_SIZE
+        with contextlib.closing(self.connect(PacketSize=packet_size)) as connection:
             cursor = connection.cursor()
             cursor.fast_executemany = True
             for batch in rows:

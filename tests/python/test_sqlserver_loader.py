@@ -223,8 +223,17 @@ def test_pyodbc_sends_arrays_of_parameters():
         list(zip(*(c.to_pylist() for c in batch.columns), strict=True)) for batch in sent
     ]
     assert fake.commits == 3
-    assert "PacketSize=32767" in fake.strings[0].split(";")
     assert "encrypt=Yes" in fake.strings[0].split(";")
+
+
+@pytest.mark.parametrize(("encrypt", "packet_size"), [(True, 16000), (False, 32767)])
+def test_pyodbc_asks_for_the_greatest_packets_that_it_can_encrypt(encrypt, packet_size):
+    """The ODBC driver refuses statements on larger ones: "Packet size too large for SSL"."""
+    fake = FakePyodbc()
+    driver = PyodbcDriver(credentials("pyodbc", encrypt=encrypt))
+    driver._module = fake
+    driver.copy("staging.heap", ROWS, iter(batches(1)))
+    assert f"PacketSize={packet_size}" in fake.strings[0].split(";")
 
 
 def test_the_profile_names_the_driver():
