@@ -17,6 +17,7 @@ _FILES = [
     "dialect/functions.sql",
     "dialect/locks.sql",
     "dialect/schema.sql",
+    "dialect/tables.sql",
     "dialect/types.sql",
     "operations/schema_name.sql",
     "operations/create_meta.sql",
