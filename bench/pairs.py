@@ -22,6 +22,7 @@ MODELS = (
     "int_slice",
     "tbl_gene_pairs_materialized",
     "dim_gene_pair",
+    "int_slice_value",
     "int_study_pair_estimate",
     "int_pair_estimate",
     "fact_gene_pair_metrics",

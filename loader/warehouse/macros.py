@@ -14,8 +14,11 @@ import jinja2
 from loader.project import project_dir
 
 _FILES = [
-    "dialect/types.sql",
+    "dialect/functions.sql",
+    "dialect/locks.sql",
     "dialect/schema.sql",
+    "dialect/tables.sql",
+    "dialect/types.sql",
     "operations/schema_name.sql",
     "operations/create_meta.sql",
     "operations/create_staging.sql",

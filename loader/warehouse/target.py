@@ -25,6 +25,10 @@ def open_warehouse(
         from loader.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(profile.credentials, tell_waiting, is_probe)
+    if profile.credentials.type == "sqlserver":
+        from loader.warehouse.sqlserver import SqlServerWarehouse
+
+        return SqlServerWarehouse(profile.credentials, is_probe)
     raise LoaderError(
         "LOAD_TARGET_UNSUPPORTED",
         f"target '{profile.target_name}' is of the type {profile.credentials.type}",

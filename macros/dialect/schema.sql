@@ -18,6 +18,6 @@
 {#- `type`: a type that takes null. -#}
 {% macro add_column_if_absent(table, column, type) %}{{ return(adapter.dispatch('add_column_if_absent', 'expression_warehouse')(table, column, type)) }}{% endmacro %}
 
-{% macro default__add_column_if_absent(table, column, type) %}if col_length('{{ table }}', '{{ column }}') is null alter table {{ table }} add {{ column }} {{ type }} null{% endmacro %}
+{% macro default__add_column_if_absent(table, column, type) %}if not exists (select 1 from sys.columns where object_id = object_id('{{ table }}') and name = '{{ column }}') alter table {{ table }} add {{ column }} {{ type }} null{% endmacro %}
 
 {% macro duckdb__add_column_if_absent(table, column, type) %}alter table {{ table }} add column if not exists {{ column }} {{ type }}{% endmacro %}

@@ -7,6 +7,7 @@
 {#- Named outside the condition, where dbt sees what the model depends on. -#}
 {%- set computed, existing = ref('int_slice'), ref('stg_slice') %}
 {%- if is_incremental() %}
+{{ lock_until_commit('slices of ' ~ this.identifier) }}
 delete from {{ this }}
 where
     exists (
@@ -26,6 +27,7 @@ where
 {#- Hooks that end the computation: estimates of single studies are not kept, and a fact built by
     itself finds no slice to replace. -#}
 {% macro empty_intermediate_tables() %}
+truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_study_pair_estimate') }};
 truncate table {{ ref('int_pair_estimate') }};
 truncate table {{ ref('int_slice') }};

@@ -4,6 +4,11 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
+        as_columnstore=true,
+        full_refresh_build='prebuilt',
+        indexes=table_indexes([
+            {'columns': ['gene_key', 'study_key'], 'included_columns': ['expression_value'], 'type': 'nonclustered'},
+        ]),
         pre_hook="{{ remove_restaged_batches() }}",
         post_hook="{{ mark_batches_loaded() }}"
     )

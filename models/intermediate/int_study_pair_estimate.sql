@@ -35,7 +35,7 @@ labelled_values as (
         e.gene_key,
         e.sample_key,
         e.expression_value as value
-    from {{ ref('vw_expression_export') }} as e
+    from {{ ref('int_slice_value') }} as e
     inner join study_genes as g on e.study_key = g.study_key and e.gene_key = g.gene_key
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized=kept_for_readers()) }}
+
 with documents as (
     select
         b.batch_id,

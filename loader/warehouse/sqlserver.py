@@ -1,0 +1,270 @@
+"""SQL Server: any number of processes at a time.
+
+Rows of a load go to a heap of their own first, as fast as the driver writes them. They are
+published with the register's row in one transaction; what a broken load leaves behind is a heap
+that nobody reads, which the batch's next load removes.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
+
+from loader.clock import utc_now
+from loader.errors import LoaderError
+from loader.matrix import ROWS
+from loader.warehouse.base import BatchKey, PairLoad, PairSource, StudyLoad
+from loader.warehouse.macros import project_macros
+from loader.warehouse.redact import redactor
+from loader.warehouse.sql import SchemaNames, Session, SqlPairLoad, SqlStudyLoad, SqlWarehouse
+from loader.warehouse.sqlserver_driver import Driver, open_driver
+
+# "Invalid object name" and "Database … does not exist".
+_NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
+
+
+class SqlServerWarehouse(SqlWarehouse):
+    """The database of a sqlserver target. Each load and each record has a connection of its own.
+
+    is_probe  for reading only, as it is: without making what is absent
+
+    Raises LoaderError 4001 where the server cannot be reached or refuses the login.
+    """
+
+    def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
+        super().__init__(project_macros("sqlserver"), redactor(credentials))
+        self._place = f"{credentials.host}/{credentials.database}"
+        self._driver = open_driver(credentials)
+        with self._connection() as connection:
+            if not is_probe:
+                self._make_tables(connection)
+
+    def _make_tables(self, connection: Any) -> None:
+        with self._named_errors():
+            cursor = connection.cursor()
+            # Two loads that begin at the same time would both make them.
+            cursor.execute(self._macros.lock_until_commit("tables"))
+            cursor.execute(self._macros.create_staging())
+            cursor.execute(self._macros.create_meta())
+            connection.commit()
+
+    @contextlib.contextmanager
+    def load_study(self) -> Iterator[StudyLoad]:
+        heap = _Heap(self._transaction, self._driver)
+        with heap, self._transaction() as session:
+            load = SqlServerStudyLoad(session, self._macros, heap)
+            yield load
+            load.publish()
+
+    @contextlib.contextmanager
+    def load_pairs(self) -> Iterator[PairLoad]:
+        heap = _Heap(self._transaction, self._driver)
+        with heap, self._transaction() as session:
+            yield SqlServerPairLoad(session, self._macros, heap)
+
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        with self._transaction() as session:
+            for name, value in settings.items():
+                session.execute("exec sp_set_session_context ?, ?", [name, value])
+            try:
+                cursor = session.execute(query.format_map(SchemaNames(self._macros)))
+            except self._driver.errors as error:
+                if not any(text in str(error) for text in _NO_SUCH_OBJECT):
+                    raise
+                raise LoaderError(
+                    "LOAD_WAREHOUSE_NOT_BUILT", self._redacted(str(error)), file=self._place
+                ) from error
+            return self._driver.arrow(cursor)
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Any]:
+        try:
+            connection = self._driver.connect()
+        except self._driver.errors as error:
+            raise LoaderError(
+                "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
+            ) from error
+        with contextlib.closing(connection):
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator["SqlServerSession"]:
+        with self._connection() as connection, self._named_errors():
+            try:
+                yield SqlServerSession(connection.cursor())
+            except BaseException:
+                # The engine has rolled back already where it broke the transaction off.
+                with contextlib.suppress(self._driver.errors):
+                    connection.rollback()
+                raise
+            connection.commit()
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._driver.errors as error:
+            raise LoaderError(
+                "LOAD_WRITE_FAILED", self._redacted(str(error)), file=self._place
+            ) from error
+
+    def close(self) -> None:
+        """Nothing is open between its methods."""
+
+
+class SqlServerSession(Session):
+    """A cursor of a connection of its own."""
+
+    def __init__(self, cursor: Any) -> None:
+        self.cursor = cursor
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        # Without values, the drivers send a statement as it is: `?` stands for itself.
+        return self.cursor.execute(statement, *values)
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self.execute(statement, values).rowcount
+
+
+class _Heap:
+    """A table without an index that only one load knows of. Leaving it removes it.
+
+    name  the table, once it is made
+    """
+
+    def __init__(self, transaction: Any, driver: Driver) -> None:
+        self._transaction = transaction
+        self._driver = driver
+        self.name = ""
+
+    def __enter__(self) -> "_Heap":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.name:
+            # A heap that stays hides nothing: the load is done, or has its own error to tell.
+            with contextlib.suppress(LoaderError), self._transaction() as session:
+                session.execute(f"drop table if exists {self.name}")
+
+    def make(self, name: str, like: str, columns: Sequence[str]) -> None:
+        """Make it, with columns as table `like` has them, in place of one of a broken load."""
+        with self._transaction() as session:
+            session.execute(f"drop table if exists {name}")
+            session.execute(f"select {', '.join(columns)} into {name} from {like} where 1 = 0")
+        self.name = name
+
+    def fill(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        """Write rows; return how many there are.
+
+        Raises LoaderError 4005 where that is not what the driver says it wrote.
+        """
+        copied = self._driver.copy(self.name, schema, rows)
+        with self._transaction() as session:
+            (count,) = session.row(f"select count_big(*) as row_count from {self.name}")
+        if copied != count:
+            raise LoaderError(
+                "LOAD_RECONCILIATION_FAILED",
+                f"the driver wrote {copied} rows and the server has {count}",
+            )
+        return count
+
+
+class SqlServerStudyLoad(SqlStudyLoad):
+    """One transaction. What takes locks that others would wait for is at its end, in `publish`."""
+
+    def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
+        super().__init__(session, macros)
+        self._heap = heap
+        self._key: BatchKey | None = None
+        self._removed: list[str] = []
+        self._count = 0
+
+    def remove_rows(self, batch_id: str) -> None:
+        self._removed.append(batch_id)
+
+    def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
+        self._take_turn(key.study_accession)
+        table = f"{self._staging}.expression_rows"
+        self._heap.make(f"{table}_{key.batch_id}", table, ROWS.names)
+        self._key = key
+        self._count = self._heap.fill(ROWS, rows)
+        return self._count
+
+    def _take_turn(self, study: str) -> None:
+        (granted,) = self._session.row(self._macros.try_lock_until_commit(f"load {study}"))
+        if granted < 0:
+            raise LoaderError(
+                "LOAD_WRITE_FAILED",
+                f"another process is loading {study}",
+                action="Run the load again when it is done",
+            )
+
+    def publish(self) -> None:
+        """Give the rows taken in to the readers of staging.
+
+        Raises LoaderError 4005 where some are missing.
+        """
+        for batch_id in self._removed:
+            super().remove_rows(batch_id)
+        if self._key is None:
+            return
+        published = self._session.change(
+            f"""
+            insert into {self._staging}.expression_rows with (tablock)
+            (
+                study_accession_code, batch_id, gene_id, sample_accession_code,
+                expression_value, line_no, file_name, file_hash
+            )
+            select
+                cast(? as {self._macros.type_code(50)}),
+                cast(? as {self._macros.type_code(64)}),
+                gene_id,
+                sample_accession_code,
+                expression_value,
+                line_no,
+                cast(? as {self._macros.type_text(260)}),
+                cast(? as {self._macros.type_code(64)})
+            from {self._heap.name}
+            """,
+            [
+                self._key.study_accession,
+                self._key.batch_id,
+                self._key.file.name,
+                self._key.file.sha256,
+            ],
+        )
+        if published != self._count:
+            raise LoaderError(
+                "LOAD_RECONCILIATION_FAILED",
+                f"{self._count} rows were written and {published} published",
+                file=self._key.file.name,
+            )
+
+
+class SqlServerPairLoad(SqlPairLoad):
+    """One transaction; the rows taken in are a heap until they are staged."""
+
+    def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
+        staging = macros.schema_name("staging")
+        super().__init__(session, macros, f"{staging}.pair_metrics_{uuid.uuid4().hex}")
+        self._heap = heap
+
+    def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
+        constants = {
+            "file_name": pa.scalar(file.name),
+            "file_hash": pa.scalar(file.sha256),
+            "staged_at": pa.scalar(utc_now(), pa.timestamp("us")),
+        }
+        for name, value in constants.items():
+            schema = schema.append(pa.field(name, value.type))
+
+        def completed() -> Iterator[pa.RecordBatch]:
+            for batch in rows:
+                added = [pa.repeat(value, batch.num_rows) for value in constants.values()]
+                yield pa.record_batch([*batch.columns, *added], schema=schema)
+
+        self._heap.make(self._taken, self._table, ["*"])
+        return self._heap.fill(schema, completed())

@@ -1,0 +1,317 @@
+"""How the loader writes to SQL Server, at the boundary of its two drivers.
+
+No server is asked here. What stands in for the drivers takes exactly the arguments that the real ones
+take (their signatures are read), reads the stream as the real one does, from several threads, and
+keeps what it was given. By hand, both drivers ran against an engine that speaks TDS: CONTRIBUTING.md
+has the figures. The whole suite runs against a server with `make test-sqlserver`.
+"""
+
+import inspect
+import threading
+from collections import Counter
+from types import SimpleNamespace
+
+import mssql_python
+import pyarrow as pa
+import pyodbc
+import pytest
+from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
+
+from loader.errors import LoaderError
+from loader.matrix import ROWS
+from loader.warehouse.sqlserver import SqlServerWarehouse, _Heap
+from loader.warehouse.sqlserver_driver import (
+    MssqlPythonDriver,
+    PyodbcDriver,
+    open_driver,
+    wheel_driver,
+)
+
+BULKCOPY = inspect.signature(mssql_python.Cursor.bulkcopy_arrow)
+
+
+def credentials(backend: str = "mssql-python", **settings: object) -> SQLServerCredentials:
+    return SQLServerCredentials(
+        **{
+            "backend": backend, "driver": "ODBC Driver 18 for SQL Server", "host": "db.example.org",
+            "database": "warehouse", "schema": "staging", "UID": "etl_loader", "PWD": "pa;55", "retries": 1,
+            **settings,
+        }
+    )  # fmt: skip
+
+
+def batches(count: int, rows: int = 40) -> list[pa.RecordBatch]:
+    """Batches as the melt gives them: texts as dictionaries, every seventh value missing."""
+    names = pa.array(["GSM1", "GSM2"])
+    return [
+        pa.record_batch(
+            [
+                pa.DictionaryArray.from_arrays(
+                    pa.array(range(rows), pa.int32()),
+                    pa.array([f"ENSG{number * rows + i}" for i in range(rows)]),
+                ),
+                pa.DictionaryArray.from_arrays(pa.array([i % 2 for i in range(rows)], pa.int32()), names),
+                pa.array([None if i % 7 == 0 else i + 0.5 for i in range(rows)]),
+                pa.array([number * rows + i for i in range(rows)], pa.int64()),
+            ],
+            schema=ROWS,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+class FakeMssqlPython:
+    """Stands in for mssql_python: reads what is bulk-loaded, and keeps it with the arguments."""
+
+    Error = mssql_python.Error
+    DatabaseError = mssql_python.DatabaseError
+
+    def __init__(self, fails_at: int | None = None, loses: int = 0) -> None:
+        self.fails_at = fails_at
+        self.loses = loses
+        self.strings: list[str] = []
+        self.calls: list[dict] = []
+        self.schemas: list[pa.Schema] = []
+        self.rows: list[tuple] = []
+        self.threads: set[int] = set()
+        self.closed = 0
+        self.lock = threading.Lock()
+
+    def connect(self, string: str, **options: object) -> SimpleNamespace:
+        inspect.signature(mssql_python.connect).bind(string, **options)
+        self.strings.append(string)
+        return SimpleNamespace(
+            cursor=lambda: SimpleNamespace(bulkcopy_arrow=self._bulkcopy_arrow), close=self._close
+        )
+
+    def _close(self) -> None:
+        self.closed += 1
+
+    def _bulkcopy_arrow(self, *arguments: object, **options: object) -> dict[str, int]:
+        bound = BULKCOPY.bind(None, *arguments, **options).arguments
+        reader = pa.RecordBatchReader.from_stream(bound["source"])
+        with self.lock:
+            self.calls.append(bound)
+            self.schemas.append(reader.schema)
+            self.threads.add(threading.get_ident())
+        copied = 0
+        for batch in reader:
+            copied += batch.num_rows
+            with self.lock:
+                self.rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
+                if self.fails_at is not None and len(self.rows) >= self.fails_at:
+                    raise RuntimeError("TDS error: (1205) was deadlocked")
+        return {"rows_copied": copied - self.loses, "batch_count": 1, "elapsed_time": 0.1}
+
+
+def mssql_python_driver(fake: FakeMssqlPython) -> MssqlPythonDriver:
+    driver = MssqlPythonDriver(credentials())
+    driver._module = fake
+    return driver
+
+
+def test_bulk_load_is_asked_for_as_the_contract_says():
+    fake = FakeMssqlPython()
+    mssql_python_driver(fake).copy("staging.heap", ROWS, iter(batches(9)))
+    assert fake.calls
+    for call in fake.calls:
+        assert call["table_name"] == "staging.heap"
+        assert call["timeout"] == 0
+        assert call["table_lock"] is True
+        assert call["keep_nulls"] is True
+        assert call["column_mappings"] == ROWS.names
+    (string,) = fake.strings
+    assert "PacketSize=32767" in string.split(";")
+    assert "encrypt=Yes" in string.split(";")
+    assert "TrustServerCertificate=No" in string.split(";")
+    assert "PWD={pa;55}" in string
+    assert fake.closed == 1
+
+
+def test_every_row_travels_once_with_its_types_and_nulls():
+    """Over several streams, none of which gets a dictionary."""
+    sent = batches(50)
+    fake = FakeMssqlPython()
+    copied = mssql_python_driver(fake).copy("staging.heap", ROWS, iter(sent))
+    rows = [
+        row for batch in sent for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+    ]
+    assert Counter(fake.rows) == Counter(rows)
+    assert copied == len(rows)
+    assert any(row[2] is None for row in fake.rows)
+    types = [pa.string(), pa.string(), pa.float64(), pa.int64()]
+    assert {tuple(schema.types) for schema in fake.schemas} == {tuple(types)}
+    assert len(fake.threads) == len(fake.calls)
+
+
+def test_fewer_batches_than_streams_open_no_idle_stream():
+    fake = FakeMssqlPython()
+    assert mssql_python_driver(fake).copy("staging.heap", ROWS, iter(batches(1))) == 40
+    assert len(fake.calls) == 1
+    assert mssql_python_driver(fake).copy("staging.heap", ROWS, iter([])) == 0
+    assert len(fake.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [LoaderError("EXTRACTION_PARSE_ERROR", "no number"), KeyboardInterrupt()]
+)
+@pytest.mark.parametrize("place", [0, 5])
+def test_an_error_of_the_file_comes_out_as_it_is(place, error):
+    def broken():
+        yield from batches(place)
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        mssql_python_driver(FakeMssqlPython()).copy("staging.heap", ROWS, broken())
+    assert raised.value is error
+
+
+def test_a_stream_that_fails_ends_the_others():
+    """The file is not read to its end for them, and the core's error is one of the driver's."""
+    taken = []
+
+    def rows():
+        for batch in batches(500):
+            taken.append(batch)
+            yield batch
+
+    driver = mssql_python_driver(FakeMssqlPython(fails_at=200))
+    with pytest.raises(driver.errors, match="1205"):
+        driver.copy("staging.heap", ROWS, rows())
+    assert len(taken) < 50
+
+
+class FakePyodbc:
+    """Stands in for pyodbc, likewise."""
+
+    Error = pyodbc.Error
+
+    def __init__(self) -> None:
+        self.strings: list[str] = []
+        self.executed: list[tuple[str, list[tuple], bool]] = []
+        self.commits = 0
+        self.fast_executemany = False
+
+    def connect(self, string: str, **_options: object) -> "FakePyodbc":
+        self.strings.append(string)
+        return self
+
+    def cursor(self) -> "FakePyodbc":
+        return self
+
+    def executemany(self, statement: str, rows: list[tuple]) -> None:
+        self.executed.append((statement, rows, self.fast_executemany))
+
+    def commit(self) -> None:
+        self.commits += 1
+
+    def close(self) -> None: ...
+
+
+def test_pyodbc_sends_arrays_of_parameters():
+    fake = FakePyodbc()
+    driver = PyodbcDriver(credentials("pyodbc"))
+    driver._module = fake
+    sent = batches(3)
+    assert driver.copy("staging.heap", ROWS, iter(sent)) == 120
+    assert [is_fast for *_, is_fast in fake.executed] == [True, True, True]
+    assert fake.executed[0][0] == (
+        "insert into staging.heap with (tablock) (gene_id, sample_accession_code, expression_value, line_no)"
+        " values (?, ?, ?, ?)"
+    )
+    assert [rows for _, rows, _ in fake.executed] == [
+        list(zip(*(c.to_pylist() for c in batch.columns), strict=True)) for batch in sent
+    ]
+    assert fake.commits == 3
+    assert "encrypt=Yes" in fake.strings[0].split(";")
+
+
+@pytest.mark.parametrize(("encrypt", "packet_size"), [(True, 16000), (False, 32767)])
+def test_pyodbc_asks_for_the_greatest_packets_that_it_can_encrypt(encrypt, packet_size):
+    """The ODBC driver refuses statements on larger ones: "Packet size too large for SSL"."""
+    fake = FakePyodbc()
+    driver = PyodbcDriver(credentials("pyodbc", encrypt=encrypt))
+    driver._module = fake
+    driver.copy("staging.heap", ROWS, iter(batches(1)))
+    assert f"PacketSize={packet_size}" in fake.strings[0].split(";")
+
+
+def test_the_profile_names_the_driver():
+    assert isinstance(open_driver(credentials("mssql-python")), MssqlPythonDriver)
+    assert isinstance(open_driver(credentials("pyodbc")), PyodbcDriver)
+
+
+def test_pyodbc_takes_the_wheels_driver_where_none_is_registered(monkeypatch):
+    def driver_of(registered: list[str], **settings: object) -> str:
+        monkeypatch.setattr(pyodbc, "drivers", lambda: registered)
+        return PyodbcDriver(credentials("pyodbc", **settings))._credentials.driver
+
+    assert driver_of([]) == wheel_driver()
+    assert "msodbcsql" in wheel_driver()
+    named = "ODBC Driver 18 for SQL Server"
+    assert driver_of([named]) == named
+    assert driver_of([], driver=wheel_driver()) == wheel_driver()
+
+
+@pytest.mark.parametrize("backend", ["mssql-python", "pyodbc"])
+def test_a_server_that_cannot_be_reached_is_4001(backend):
+    """With the real drivers; nothing listens at port 1."""
+    with pytest.raises(LoaderError, match="4001") as raised:
+        SqlServerWarehouse(credentials(backend, host="127.0.0.1", port=1, login_timeout=1))
+    assert "55" not in str(raised.value)
+    assert raised.value.file == "127.0.0.1/warehouse"
+
+
+def test_an_unfinished_profile_is_4001():
+    with pytest.raises(LoaderError, match="4001"):
+        SqlServerWarehouse(credentials(PWD=""))
+
+
+class FakeSession:
+    """Counts the rows of a heap."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.statements: list[str] = []
+
+    def __call__(self) -> "FakeSession":
+        return self
+
+    def __enter__(self) -> "FakeSession":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def execute(self, statement: str) -> None:
+        self.statements.append(statement)
+
+    def row(self, _query: str) -> tuple[int]:
+        return (self.count,)
+
+
+def test_rows_that_the_server_lacks_are_4005():
+    session = FakeSession(count=80)
+    fake = FakeMssqlPython(loses=40)
+    with _Heap(session, mssql_python_driver(fake)) as heap:
+        heap.make("staging.heap", "staging.expression_rows", ROWS.names)
+        with pytest.raises(LoaderError, match="4005"):
+            heap.fill(ROWS, iter(batches(1)))
+    assert session.statements[-1] == "drop table if exists staging.heap"
+
+
+def test_a_broken_load_leaves_no_heap():
+    session = FakeSession(count=40)
+    with pytest.raises(LoadError), _Heap(session, mssql_python_driver(FakeMssqlPython())) as heap:
+        heap.make("staging.heap", "staging.expression_rows", ROWS.names)
+        assert heap.fill(ROWS, iter(batches(1))) == 40
+        raise LoadError
+    assert session.statements == [
+        "drop table if exists staging.heap",
+        "select gene_id, sample_accession_code, expression_value, line_no into staging.heap"
+        " from staging.expression_rows where 1 = 0",
+        "drop table if exists staging.heap",
+    ]
+
+
+class LoadError(Exception):
+    pass
