@@ -24,6 +24,7 @@ def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: Pipel
                 f"studies.{metadata.accession}.{setting} names {sample}, "
                 "which the study does not have",
                 file=pipeline.label,
+                line=pipeline.line("studies", metadata.accession, setting),
                 action="Correct the accession in pipeline.yaml",
             )
     if not matrix.samples:
@@ -31,6 +32,7 @@ def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: Pipel
             "CONFIG_INVALID",
             f"studies.{metadata.accession}.skip_samples leaves no sample",
             file=pipeline.label,
+            line=pipeline.line("studies", metadata.accession, "skip_samples"),
         )
 
 
@@ -58,6 +60,19 @@ def _few(names: list[str]) -> str:
     if not names:
         return ""
     return f" ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})"
+
+
+def unended_line(matrix: Matrix, summary: MatrixSummary) -> LoaderError | None:
+    """1008, a warning, where the last line has no end: a file that was cut off within its last
+    value reads as one that is whole."""
+    if not matrix.is_cut_off:
+        return None
+    return LoaderError(
+        "EXTRACTION_NO_LAST_LINE_END",
+        "the last line has no line end: the file may have been cut off",
+        file=matrix.label,
+        line=summary.gene_count + 1,
+    )
 
 
 def detect_unit(

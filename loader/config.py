@@ -131,6 +131,7 @@ class PipelineConfig(_Strict):
     studies: dict[str, StudyConfig] = Field(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
     _text: str = PrivateAttr(default="")
+    _root: yaml.Node | None = PrivateAttr(default=None)
 
     @property
     def text(self) -> str:
@@ -141,6 +142,10 @@ class PipelineConfig(_Strict):
     def label(self) -> str:
         """How the user knows the file."""
         return str(self._path or "pipeline.yaml")
+
+    def line(self, *location: str) -> int | None:
+        """The line of a key, as of ('studies', 'GSE1', 'exclude'), counted from 1."""
+        return _find(self._root, location).start_mark.line + 1 if self._root else None
 
     def study(self, accession: str) -> StudyConfig:
         """The configuration of a study; the defaults where the file does not name it."""
@@ -159,19 +164,26 @@ class PipelineConfig(_Strict):
 def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
-    Raises LoaderError 1001 where the file is missing, 54030 with the line where it is not YAML,
+    Raises LoaderError 54030 where the file is missing, and with the line where it is not YAML,
     names a key twice, has an unknown key, a wrong type or a value that is not allowed, or
     folders of which one lies in another.
     """
     if path is None:
         return PipelineConfig()
     if not path.is_file():
-        raise LoaderError("EXTRACTION_FILE_NOT_FOUND", "no such file", file=str(path))
+        raise LoaderError(
+            "CONFIG_INVALID",
+            "no such file",
+            file=str(path),
+            action="Name an existing pipeline.yaml",
+        )
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
             return PipelineConfig()
+        if not isinstance(root, yaml.MappingNode):
+            _invalid(path, root.start_mark, "this is no mapping of keys to values")
         _refuse_repeated_keys(path, root)
         document = _construct(root)
     except UnicodeDecodeError as error:
@@ -194,6 +206,7 @@ def load_config(path: Path | None) -> PipelineConfig:
         _invalid(path, mark, _explain(first))
     config._path = path
     config._text = text
+    config._root = root
     if overlap := _find_overlap(config):
         mark = _find(root, ("folders",)).start_mark
         _invalid(path, mark, overlap, expected="folders of which none lies in another")

@@ -19,7 +19,7 @@ def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
     """The row of vw_health, with `errors` (of the last 30 days) and `quarantine` as lists.
 
     status  'healthy', 'unhealthy', 'busy' where another process has the warehouse open, or
-            'not built' where no build has been; of the last two nothing else is known
+            'not built' where no build has been; of the last two only a `message` is known
 
     Raises LoaderError 4001 where the warehouse cannot be opened.
     """
@@ -30,9 +30,9 @@ def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
             quarantine = warehouse.read(_QUARANTINE, {}).to_pylist()
     except LoaderError as error:
         if error.name == "LOAD_WAREHOUSE_NOT_BUILT":
-            return {"status": "not built"}
+            return {"status": "not built", "message": _place(error)}
         if error.name == "LOAD_WAREHOUSE_BUSY":
-            return {"status": "busy"}
+            return {"status": "busy", "message": _place(error)}
         raise
     status = "healthy" if health.pop("is_healthy") else "unhealthy"
     return {"status": status, **health, "errors": errors, "quarantine": quarantine}
@@ -49,9 +49,9 @@ def print_health(health: dict[str, Any], as_json: bool) -> None:
 
 
 def _lines(health: dict[str, Any]) -> list[str]:
+    if "message" in health:
+        return [f"{health['status']}: {health['message']}"]
     lines = [health["status"]]
-    if "errors" not in health:
-        return lines
     if health["last_run_id"]:
         lines.append(
             "last run: {last_command} {last_status}, {last_started_at:%F %T} UTC".format(**health)
@@ -74,5 +74,13 @@ def _lines(health: dict[str, Any]) -> list[str]:
             )
         )
     for error in health["errors"]:
-        lines.append("in 30 days: {error_count} x {error_code} {error_name}".format(**error))
+        lines.append(
+            "in 30 days: {error_count} x {error_code} {error_name}, in {run_count} runs".format(
+                **error
+            )
+        )
     return lines
+
+
+def _place(error: LoaderError) -> str:
+    return f"{error.file}: {error.found}"

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from loader.archive import archive_download
 from loader.batch import batch_id
-from loader.batch_rules import check_named_samples, detect_unit, sample_mismatch
+from loader.batch_rules import check_named_samples, detect_unit, sample_mismatch, unended_line
 from loader.config import PipelineConfig, StudyConfig
 from loader.download import Download, find_downloads, open_download
 from loader.errors import LoaderError
@@ -121,7 +121,7 @@ def ingest(
 
     Raises KeyboardInterrupt once all running loads are undone.
     """
-    paths = list(paths)
+    paths, accessions = list(paths), list(accessions)
     sources, failures = discover(paths, accessions, reporter)
     by_study: dict[str, list[StudySource]] = defaultdict(list)
     for source in sources:
@@ -137,14 +137,27 @@ def ingest(
                 log.begin(step)
                 for study, error in failures:
                     log.finding(study, None, error)
+                    log.end(Step("find_study", {"study_accession": study}), error)
+                if not accessions:
+                    _warn_of_unknown_studies(config, by_study, warehouse, reporter)
                 load = StudyLoader(warehouse, config, reporter, log)
                 loaded = _load_all(by_study.values(), load)
                 step.error = first_failure or (load.errors[0] if load.errors else None)
     except LoaderError as error:
         reporter.failed(None, error)
         return IngestResult([], [], error)
-    accessions = [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
-    return IngestResult(accessions, load.batch_ids, step.error)
+    staged = [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
+    return IngestResult(staged, load.batch_ids, step.error)
+
+
+def _warn_of_unknown_studies(
+    config: PipelineConfig, found: Collection[str], warehouse: Warehouse, reporter: Reporter
+) -> None:
+    """What pipeline.yaml says of a study that nobody knows is perhaps meant for another one."""
+    query = "select distinct study_accession_code from {staging}.batch"
+    registered = warehouse.read(query, {})["study_accession_code"].to_pylist()
+    if unknown := sorted(set(config.studies) - {*found, *registered}):
+        reporter.warned("studies_unknown", file=config.label, studies=", ".join(unknown))
 
 
 def _load_all(studies: Iterable[list[StudySource]], load: "StudyLoader") -> list[bool]:
@@ -249,6 +262,22 @@ class StudyLoader:
         self.reporter.step(
             key.study_accession, "skipped", batch_id=key.batch_id, status=known.status
         )
+        if shown := self._shown_instead(key):
+            self.reporter.warned("not_shown", study_accession=key.study_accession, **shown)
+
+    def _shown_instead(self, key: BatchKey) -> dict[str, str] | None:
+        """The batch of the study that the views show, where it is another one."""
+        query = (
+            "select batch_id from {staging}.stg_loaded_batch"
+            f" where study_accession_code = '{key.study_accession}'"
+        )
+        try:
+            shown = self.warehouse.read(query, {})["batch_id"].to_pylist()
+        except LoaderError as error:
+            if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
+                raise
+            return None
+        return {"shown": shown[0]} if shown and shown[0] != key.batch_id else None
 
     def _stage(self, batch: "_NewBatch", step: Step) -> None:
         watch = Stopwatch()
@@ -272,6 +301,8 @@ class StudyLoader:
             if not broken_rule:
                 self._archive(batch)
         step.rows_read = step.rows_written = written
+        if doubt := unended_line(matrix, summary):
+            self._warn(key, doubt)
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
@@ -286,6 +317,10 @@ class StudyLoader:
             unit_tag=unit,
             seconds=watch.seconds,
         )
+
+    def _warn(self, key: BatchKey, error: LoaderError) -> None:
+        self.log.finding(key.study_accession, key.batch_id, error)
+        self.reporter.warned("doubted", study_accession=key.study_accession, error=str(error))
 
     def _archive(self, batch: "_NewBatch") -> None:
         if folder := self.config.folder("archive"):

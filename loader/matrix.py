@@ -76,6 +76,7 @@ class Matrix:
 
     header        the samples of all columns, in the file's order
     samples       those that are loaded: all but skip_samples
+    is_cut_off    whether the last line that was read had no end; known after `melt`
     """
 
     download: Download
@@ -83,6 +84,7 @@ class Matrix:
     header: list[str]
     skip_samples: Collection[str] = ()
     samples: list[str] = field(init=False)
+    is_cut_off: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.samples = [name for name in self.header if name not in self.skip_samples]
@@ -125,7 +127,9 @@ class Matrix:
         ahead, which takes more memory than all the rest."""
         file.readline()
         while block := file.read(chunk_size * _BYTES_PER_VALUE):
-            yield self._parse(block + file.readline())
+            lines = block + file.readline()
+            self.is_cut_off = not lines.endswith((b"\n", b"\r"))
+            yield self._parse(lines)
 
     def _parse(self, lines: bytes) -> pa.RecordBatch:
         if misread := _misread(lines):

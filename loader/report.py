@@ -109,14 +109,20 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "known already ({status}), nothing to do",
+        "doubted": "{study_accession} {error}",
+        "not_shown": "{study_accession}: the views show another load of the study, batch "
+        "{shown:.12}, whose download is newer, or as new and staged later",
+        "studies_unknown": "{file} names studies that neither these downloads nor the warehouse "
+        "have: {studies}",
         "found": "{study_accession_code} {validation_code}: {subject}: {finding} "
         "({finding_count:,} in all)",
         "node_failed": "{node}: {message}",
+        "node_warned": "{node}: {message}",
         "retrying": "attempt {attempt} broke off, the next one follows in {seconds} s: {reason}",
         "built": "built: {failed_count} nodes failed, {warned_count} tests warn, "
         "{attempts} attempts, {seconds:.1f} s",
-        "run_ended": "{status} in {seconds:.1f} s. What happened: "
-        "select * from meta.vw_run where run_id = '{run}'",
+        "recorded": "what happened: select * from meta.vw_run where run_id = '{run}'",
+        "run_ended": "{status} in {seconds:.1f} s",
         "quarantined": "{study_accession}: quarantined: its rows stay in staging and go no further",
         "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
         "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",

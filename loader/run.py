@@ -32,16 +32,20 @@ def run(
     paths, accessions = list(paths), list(accessions)
     watch = Stopwatch()
     step = Step("run", command_context(config.text, paths=[str(path) for path in paths]))
+    is_recorded = False
     try:
         with recorded_step(step, open_warehouse, reporter):
+            is_recorded = True
             staged = ingest(paths, accessions, config, open_warehouse, reporter, always_opens=True)
             build_error = _build(accessions, staged, target, open_warehouse, reporter)
             step.error = staged.error or build_error
     except LoaderError as error:
         reporter.failed(None, error)
         step.error = error
+    if is_recorded:
+        reporter.step(None, "recorded", run=reporter.run_id)
     status = "FAILED" if step.error else "SUCCESS"
-    reporter.step(None, "run_ended", status=status, run=reporter.run_id, seconds=watch.seconds)
+    reporter.step(None, "run_ended", status=status, seconds=watch.seconds)
     return step.error is None
 
 
@@ -70,12 +74,14 @@ def _build(
         reporter.warned("found", **finding)
     for node, message in list(result.failed.items())[:_SHOWN]:
         reporter.warned("node_failed", node=node, message=message)
+    for node, message in list(result.warned.items())[:_SHOWN]:
+        reporter.warned("node_warned", node=node, message=message)
     reporter.step(
         None,
         "built",
         failed_count=len(result.failed),
         warned_count=len(result.warned),
-        finding_count=len(findings),
+        error_count=len(findings),
         attempts=result.attempts,
         seconds=watch.seconds,
     )

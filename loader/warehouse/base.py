@@ -210,7 +210,8 @@ class Warehouse(ABC):
         settings  what the session sets for it, as disease of vw_pair_metrics_ranked; all other
                   settings are at their defaults
 
-        Raises LoaderError 4008 where a table or view of the query is not there.
+        Raises LoaderError 4008 where a table or view of the query is not there, 4012 where the
+        engine cannot read it.
         """
 
     @abstractmethod

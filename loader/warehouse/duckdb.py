@@ -73,7 +73,7 @@ class DuckDBWarehouse(SqlWarehouse):
     def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
         # A cursor is a session of its own, without settings that others made.
         cursor = self._connection.cursor()
-        with self._named_errors():
+        with self._named_errors("LOAD_READ_FAILED"):
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
@@ -96,13 +96,11 @@ class DuckDBWarehouse(SqlWarehouse):
             cursor.commit()
 
     @contextlib.contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _named_errors(self, name: str = "LOAD_WRITE_FAILED") -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
-            raise LoaderError(
-                "LOAD_WRITE_FAILED", self._redacted(str(error)), file=self._path
-            ) from error
+            raise LoaderError(name, self._redacted(str(error)), file=self._path) from error
 
     def close(self) -> None:
         self._connection.close()

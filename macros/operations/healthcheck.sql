@@ -13,7 +13,7 @@
     {% for batch in run_query('select study_accession_code, batch_id, quarantine_reason from ' ~ meta ~ '.vw_quarantine').rows %}
         {% do log('quarantined: ' ~ batch[0] ~ ' ' ~ batch[1] ~ ': ' ~ batch[2], info=true) %}
     {% endfor %}
-    {% for error in run_query('select error_count, error_code, error_name from ' ~ meta ~ '.vw_error_histogram').rows %}
-        {% do log('in 30 days: ' ~ (error[0] | int) ~ ' x ' ~ (error[1] | int) ~ ' ' ~ error[2], info=true) %}
+    {% for error in run_query('select error_count, error_code, error_name, run_count from ' ~ meta ~ '.vw_error_histogram').rows %}
+        {% do log('in 30 days: ' ~ (error[0] | int) ~ ' x ' ~ (error[1] | int) ~ ' ' ~ error[2] ~ ', in ' ~ (error[3] | int) ~ ' runs', info=true) %}
     {% endfor %}
 {% endmacro %}

@@ -3,14 +3,15 @@
 
     dbt run-operation release_batch --args '{batch_id: "3f0c29d1", actor: anna}'
     ->  batch 3f0c29d1… of GSE1 is STAGED again, released by anna; run dbt build
-        the next build holds it back again for 54010 SOURCE_MISMATCH_SAMPLES, unless the download or pipeline.yaml changes
 
     batch_id: the whole id, or its first digits (8 or more, text in quotes where they are all
     decimal). An id that no batch has, or several, is 54042; a batch that is not QUARANTINED 54043;
-    an argument that is neither id nor name 54030. All leave the register as it was. -#}
-{% macro release_batch(batch_id, actor='analyst') %}
+    one that is held back for what no
+    person can release 54044; an argument that is neither id nor name 54030. All leave the register as it was. -#}
+{% macro release_batch(batch_id=none, actor=none) %}
+    {% set actor = actor or login_name() %}
     {% if not modules.re.fullmatch('[0-9a-f]{8,64}', batch_id ~ '') %}
-        {{ raise_error(54030, 'CONFIG_INVALID', batch_id ~ ' is not a batch_id; expected its first 8 hex digits or more') }}
+        {{ raise_error(54030, 'CONFIG_INVALID', batch_id ~ ' is not a batch_id; expected its first 8 hex digits or more, in quotes') }}
     {% elif not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', actor ~ '') %}
         {{ raise_error(54030, 'CONFIG_INVALID', actor ~ ' is not a name') }}
     {% endif %}
@@ -26,14 +27,14 @@
     {% endif %}
     {% do run_query(create_meta()) %}
     {% set lasting = run_query(findings_not_releasable(found[0][0])).rows %}
+    {% if lasting %}
+        {{ raise_error(54044, 'BATCH_NOT_RELEASABLE', 'batch ' ~ found[0][0] ~ ' of ' ~ found[0][1] ~ ' is held back for ' ~ (lasting[0][0] | int) ~ ' ' ~ lasting[0][1] ~ '; correct the download or pipeline.yaml and ingest again') }}
+    {% endif %}
     {% do run_query('begin transaction') %}
     {% do run_query(mark_batch_released(found[0][0], actor)) %}
     {% do run_query(log_operation('release_batch', {'batch_id': found[0][0], 'study_accession': found[0][1], 'actor': actor})) %}
     {% do run_query('commit') %}
     {% do log('batch ' ~ found[0][0] ~ ' of ' ~ found[0][1] ~ ' is STAGED again, released by ' ~ actor ~ '; run dbt build', info=true) %}
-    {% for finding in lasting %}
-        {% do log('the next build holds it back again for ' ~ (finding[0] | int) ~ ' ' ~ finding[1] ~ ', unless the download or pipeline.yaml changes', info=true) %}
-    {% endfor %}
 {% endmacro %}
 
 

@@ -4,9 +4,10 @@
 
     The next build takes the study out of its old slices and into the new ones. An unknown study
     is 54040, an unknown disease 54030; both leave the table as it was. -#}
-{% macro upsert_study_disease_map(study, disease, actor='analyst') %}
-    {% for word in [study, disease, actor] if not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', word) %}
-        {{ raise_error(54030, 'CONFIG_INVALID', word ~ ' is not an accession, a disease or a name') }}
+{% macro upsert_study_disease_map(study=none, disease=none, actor=none) %}
+    {% set actor = actor or login_name() %}
+    {% for name, word in {'study': study, 'disease': disease, 'actor': actor}.items() if not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', word or '') %}
+        {{ raise_error(54030, 'CONFIG_INVALID', name ~ ' is ' ~ (word or 'missing')) }}
     {% endfor %}
     {% set map = schema_name('dim') ~ '.study_disease_map' %}
     {% set keys = run_query(

@@ -36,6 +36,15 @@ select
     batch_id,
     study_accession_code,
     study_accession_code as subject,
+    concat('unit ', study_unit_tag, ', smallest value ', cast(value_min as {{ type_text(30) }})) as finding
+from batches
+where is_log_scale = 1 and value_min < -{{ var('log_scale_max') }}
+union all
+select
+    'VALIDATION_EXPRESSION_DOMAIN' as validation_code,
+    batch_id,
+    study_accession_code,
+    study_accession_code as subject,
     concat('unit ', study_unit_tag, ', not all values are whole numbers') as finding
 from batches
 where study_unit_tag = 'COUNTS' and is_whole_numbers = 0

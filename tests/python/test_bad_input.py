@@ -272,7 +272,8 @@ def test_a_configuration_that_names_a_sample_the_study_does_not_have(warehouse, 
     config = tmp_path / "pipeline.yaml"
     config.write_text(f"studies:\n  GSE1:\n    {setting}\n")
     result = warehouse.loader("ingest", folder, "--config", config)
-    assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 54030)
+    failure = events(result, "failed")[0]
+    assert (result.exit_code, failure["error_code"], failure["line"]) == (1, 54030, 3)
 
 
 def test_negative_values_on_a_linear_scale(warehouse, tmp_path):
@@ -308,3 +309,52 @@ def test_people_read_the_error_as_text(warehouse, tmp_path):
     assert "1004 EXTRACTION_PARSE_ERROR" in result.stderr
     assert f"{study.matrix(folder)}:3: sample GSM3 has the value 'high'" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_file_that_may_have_been_cut_off(warehouse, tmp_path):
+    """Its last value reads as a whole one: 6.2 of 6.25. A warning, for other programs write files
+    without a last line end too."""
+    folder = Study().write(tmp_path / "d")
+    matrix = Study().matrix(folder)
+    matrix.write_text(matrix.read_text()[:-2])
+    result = warehouse.loader("ingest", folder)
+    assert result.exit_code == 0
+    assert "GSE1.tsv:3: the last line has no line end" in events(result, "doubted")[0]["error"]
+    assert warehouse.query(
+        "select validation_code, severity, details ->> 'line' from meta.meta_data_validation_log"
+    ) == [("EXTRACTION_NO_LAST_LINE_END", "WARNING", "3")]
+
+
+def test_a_study_that_nobody_knows_in_the_configuration(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {}, GES2: {disease: SEPSIS}}\n")
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert result.exit_code == 0
+    assert [event["studies"] for event in events(result, "studies_unknown")] == ["GES2"]
+
+
+def test_each_download_that_cannot_be_read_is_in_the_log(warehouse, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.zip").write_text("no zip")
+    paths = [Study().write(tmp_path / "d"), tmp_path / "a.zip", tmp_path / "b.zip"]
+    assert warehouse.loader("ingest", *paths).exit_code == 1
+    assert (
+        warehouse.query(
+            "select step, status, error_code from meta.meta_etl_process_log where step = 'find_study'"
+        )
+        == [("find_study", "FAILED", 1006)] * 2
+    )
+
+
+def test_an_older_file_of_a_study_does_not_take_its_place_again(warehouse, tmp_path):
+    older = Study(genes=["ENSG1"], values=[["7", "8", "9"]]).write(tmp_path / "older")
+    newer = Study().write(tmp_path / "newer")
+    for folder in (older, newer):
+        assert warehouse.loader("ingest", folder).exit_code == 0
+        warehouse.build()
+    result = warehouse.loader("ingest", older)
+    assert result.exit_code == 0
+    ((shown,),) = warehouse.query("select batch_id from staging.stg_loaded_batch")
+    assert [event["shown"] for event in events(result, "not_shown")] == [shown]
+    assert not events(warehouse.loader("ingest", newer), "not_shown")

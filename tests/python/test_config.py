@@ -36,6 +36,7 @@ def write(tmp_path: Path, text: str) -> Path:
         ("studies:\n  GSE1:\n    exclude: [A, B, A]\n", 3, "A stands twice"),
         ("studies:\n  GSE1:\n    units: TPM\n    units: CPM\n", 4, "'units' stands twice"),
         ("studies:\n  - GSE1\n", 1, "studies"),
+        ("\nhello\n", 2, "no mapping"),
         ("retention:\n  logs_days: 0\n", 2, "greater than or equal to 1"),
         ("retention:\n  staging_days: seven\n", 2, "retention.staging_days"),
         ("retention:\n  artifacts_days: 180\n", 2, "artifacts are kept for ever"),
@@ -67,7 +68,7 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(LoaderError) as caught:
         load_config(tmp_path / "none.yaml")
-    assert caught.value.code == 1001
+    assert caught.value.code == 54030
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path):

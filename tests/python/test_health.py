@@ -57,7 +57,9 @@ def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
     )
     assert said["last_error_code"] == 54020
     assert said["last_success_run_id"] != said["last_run_id"]
-    assert [(e["error_name"], e["error_count"]) for e in said["errors"]] == [("UNIT_UNDETECTED", 1)]
+    assert [(e["error_name"], e["error_count"], e["run_count"]) for e in said["errors"]] == [
+        ("UNIT_UNDETECTED", 1, 1)
+    ]
     assert [batch["study_accession_code"] for batch in said["quarantine"]] == ["GSE2"]
     text = copy.loader("health", "--format", "text")
     assert text.exit_code == 1
@@ -65,7 +67,7 @@ def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
     assert "quarantined: GSE2" in text.stdout
     printed = copy.dbt("run-operation", "healthcheck")
     assert "is_healthy: 0" in printed
-    assert "1 x 54020 UNIT_UNDETECTED" in printed
+    assert "1 x 54020 UNIT_UNDETECTED, in 1 runs" in printed
 
 
 def test_a_run_that_never_ended(copy):
@@ -84,13 +86,16 @@ def test_a_run_that_never_ended(copy):
 
 
 def test_no_warehouse(warehouse):
-    assert health(warehouse) == (1, {"status": "not built"})
+    exit_code, said = health(warehouse)
+    assert (exit_code, said["status"]) == (1, "not built")
+    assert said["message"] == f"{warehouse.path}: there is no such file"
     assert not warehouse.path.exists()
 
 
 def test_a_warehouse_that_no_build_has_seen(warehouse, tmp_path):
     warehouse.loader("ingest", Study().write(tmp_path / "d"))
-    assert health(warehouse) == (1, {"status": "not built"})
+    exit_code, said = health(warehouse)
+    assert (exit_code, said["status"]) == (1, "not built")
 
 
 def test_a_busy_warehouse_is_not_waited_for(copy):
@@ -100,6 +105,8 @@ def test_a_busy_warehouse_is_not_waited_for(copy):
     )  # fmt: skip
     holder.stdout.readline()
     try:
-        assert health(copy) == (0, {"status": "busy"})
+        exit_code, said = health(copy)
+        assert (exit_code, said["status"]) == (0, "busy")
+        assert str(holder.pid) in said["message"]
     finally:
         holder.communicate("\n")

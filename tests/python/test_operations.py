@@ -337,19 +337,22 @@ def test_a_released_batch_is_built(built, tmp_path):
     assert register(warehouse) == [("LOADED", None, "anna")]
 
 
-def test_a_batch_that_no_one_may_release_is_held_back_again(built, tmp_path):
+def test_a_batch_that_no_one_may_release_stays_held_back(built, tmp_path):
     warehouse = moved(built, tmp_path)
     batch_id = quarantine(warehouse, "SOURCE_MISMATCH_SAMPLES")
-    execute(
-        warehouse,
-        f"delete from staging.expression_rows where batch_id = '{batch_id}'"
-        " and sample_accession_code = 'GSM3'",
-    )
-    output = operate(warehouse, "release_batch", batch_id=batch_id)
-    assert "holds it back again for 54010 SOURCE_MISMATCH_SAMPLES" in output
-    assert register(warehouse) == [("STAGED", None, "analyst")]
-    warehouse.build()
-    assert register(warehouse)[0][0] == "QUARANTINED"
+    output = operate(warehouse, "release_batch", succeeds=False, batch_id=batch_id)
+    assert "54044 BATCH_NOT_RELEASABLE" in output
+    assert "is held back for 54010 SOURCE_MISMATCH_SAMPLES" in output
+    assert register(warehouse) == [("QUARANTINED", "x", None)]
+    assert logged(warehouse) == []
+
+
+def test_a_release_without_a_name_has_that_of_the_user(built, tmp_path):
+    warehouse = moved(built, tmp_path)
+    warehouse.env["USER"] = "berta"
+    batch_id = quarantine(warehouse, "VALIDATION_EXPRESSION_DOMAIN")
+    operate(warehouse, "release_batch", batch_id=batch_id)
+    assert register(warehouse) == [("STAGED", None, "berta")]
 
 
 @pytest.mark.parametrize(
@@ -358,6 +361,7 @@ def test_a_batch_that_no_one_may_release_is_held_back_again(built, tmp_path):
         ({"batch_id": "f" * 64}, "54042 BATCH_NOT_FOUND: no batches begin with"),
         ({"batch_id": "0" * 8}, "54042 BATCH_NOT_FOUND: 200 batches begin with 00000000"),
         ({"batch_id": "0" * 7}, "54030 CONFIG_INVALID"),
+        ({}, "54030 CONFIG_INVALID"),
         ({"batch_id": "%" * 8}, "54030 CONFIG_INVALID"),
         ({"batch_id": "0" * 8 + "' or '1' = '1"}, "54030 CONFIG_INVALID"),
         ({"batch_id": "0" * 64, "actor": "x', status = 'LOADED"}, "54030 CONFIG_INVALID"),

@@ -314,7 +314,9 @@ def mapping(warehouse: WarehouseUnderTest) -> list[tuple]:
 
 
 def map_study(warehouse: WarehouseUnderTest, study: str, disease: str, **options: bool) -> str:
-    arguments = yaml.dump({"study": study, "disease": disease}, default_flow_style=True)
+    arguments = yaml.dump(
+        {"study": study, "disease": disease, "actor": "anna"}, default_flow_style=True
+    )
     return warehouse.dbt(
         "run-operation", "upsert_study_disease_map", "--args", arguments.strip(), **options
     )
@@ -339,8 +341,8 @@ def test_another_disease_moves_the_study(grown, tmp_path):
         " order by study_disease_map_key"
     )
     assert history == [
-        ("SEPSIS", 0, False, "pipeline.yaml", "analyst"),
-        ("SEPTIC_SHOCK", 1, True, "analyst", None),
+        ("SEPSIS", 0, False, "pipeline.yaml", "anna"),
+        ("SEPTIC_SHOCK", 1, True, "anna", None),
     ]
 
 
@@ -388,6 +390,14 @@ def test_an_unknown_study_or_disease_is_refused(grown, tmp_path, study, disease,
     before = mapping(changed)
     assert error in map_study(changed, study, disease, succeeds=False)
     assert mapping(changed) == before
+
+
+def test_a_disease_that_is_not_given_is_named(grown, tmp_path):
+    arguments = "{study: GSE1}"
+    said = moved(grown[0], tmp_path).dbt(
+        "run-operation", "upsert_study_disease_map", "--args", arguments, succeeds=False
+    )
+    assert "54030 CONFIG_INVALID: disease is missing" in said
 
 
 def ranked(warehouse: WarehouseUnderTest, **settings: object) -> list[tuple]:

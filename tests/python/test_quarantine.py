@@ -114,8 +114,10 @@ def test_negative_counts_are_never_released(warehouse, tmp_path):
     )
     assert warehouse.loader("run", folder).exit_code == 1
     ((batch_id,),) = warehouse.query("select batch_id from staging.batch")
-    warehouse.dbt("run-operation", "release_batch", "--args", f"{{batch_id: '{batch_id}'}}")
-    warehouse.build()
+    said = warehouse.dbt(
+        "run-operation", "release_batch", "--args", f"{{batch_id: '{batch_id}'}}", succeeds=False
+    )
+    assert "54044 BATCH_NOT_RELEASABLE" in said
     assert register(warehouse) == [("QUARANTINED", "2011 VALIDATION_COUNTS_INVALID")]
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(0,)]
 
