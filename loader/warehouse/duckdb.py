@@ -18,6 +18,8 @@ from loader.matrix import ROWS, MatrixSummary
 from loader.project import project_dir
 from loader.warehouse.base import (
     BatchKey,
+    FeatureLoad,
+    FeatureRun,
     Finding,
     PairLoad,
     PairSource,
@@ -93,6 +95,11 @@ class DuckDBWarehouse(Warehouse):
         with self._transaction() as cursor:
             yield DuckDBPairLoad(cursor, self._macros)
 
+    @contextlib.contextmanager
+    def load_features(self) -> Iterator[FeatureLoad]:
+        with self._transaction() as cursor:
+            yield DuckDBFeatureLoad(cursor, self._macros)
+
     def record_step(self, record: StepRecord) -> None:
         row = dataclasses.asdict(record)
         row["error_message"] = self._redacted(record.error_message)
@@ -118,13 +125,18 @@ class DuckDBWarehouse(Warehouse):
             _insert(cursor, f"{self._meta}.meta_data_validation_log", row)
 
     def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        with self.stream(query, settings) as batches:
+            return batches.read_all()
+
+    @contextlib.contextmanager
+    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
         # A cursor is a session of its own, without settings that others made.
         cursor = self._connection.cursor()
         with self._named_errors():
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
-                return cursor.sql(query.format_map(_SchemaNames(self._macros))).to_arrow_table()
+                yield cursor.sql(query.format_map(_SchemaNames(self._macros))).to_arrow_reader()
             except duckdb.CatalogException as error:
                 raise LoaderError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
@@ -474,6 +486,35 @@ class DuckDBPairLoad(PairLoad):
 
     def _same_pair(self, one: str, other: str) -> str:
         return " and ".join(f"{one}.{column} = {other}.{column}" for column in self._KEY)
+
+
+class DuckDBFeatureLoad(FeatureLoad):
+    """One transaction."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
+        self._cursor = cursor
+        self._macros = macros
+
+    def put_run(self, run: FeatureRun) -> None:
+        table = f"{self._macros.schema_name('meta')}.meta_feature_run"
+        self._cursor.execute(f"delete from {table} where feature_run_id = ?", [run.feature_run_id])
+        _insert(self._cursor, table, dataclasses.asdict(run))
+
+    def replace_rows(
+        self,
+        table: str,
+        scope: Mapping[str, str | int],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        name = f"{self._macros.schema_name('staging')}.{table}"
+        condition = " and ".join(f"{column} = ?" for column in scope)
+        self._cursor.execute(f"delete from {name} where {condition}", list(scope.values()))
+        with _source(schema, rows) as feature_rows:  # noqa: F841
+            (written,) = self._cursor.execute(
+                f"insert into {name} by name from feature_rows"
+            ).fetchone()
+        return written
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.feature_values', staging_feature_values_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
@@ -84,4 +86,16 @@
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null,
     staged_at {{ type_instant() }} not null
+{% endmacro %}
+
+
+{#- Features that `python -m pairs` computed, for fact_feature_values. -#}
+{% macro staging_feature_values_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    entity_scope {{ type_code(16) }} not null,
+    entity_id_1 bigint not null,
+    entity_id_2 bigint null,
+    study_key integer null,
+    feature_name {{ type_code(100) }} not null,
+    feature_value float(53) null
 {% endmacro %}
