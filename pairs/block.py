@@ -17,8 +17,8 @@ ROWS, COLUMNS = 64, 256
 
 @dataclass(frozen=True)
 class Block:
-    """Genes first to last (excluded), each paired with all genes after it; or, of genes with missing
-    values, with all genes after it and all genes without missing values."""
+    """Genes first to last (excluded), each paired with all genes after it; or those of them with
+    missing values, with the genes after them and all genes without missing values."""
 
     first: int
     last: int
@@ -154,7 +154,8 @@ def _pool_row(
 
 
 def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
-    """For each of pooling.TESTS, those of its tests by the studies of either contrast; 0 is normal."""
+    """For each of pooling.TESTS those of its tests, by the studies of either contrast; 0 is
+    normal."""
     normal = np.zeros(k.shape[1:], np.int64)
     t = [np.maximum(own - 1, 0).astype(np.int64) for own in k]
     return [normal, normal, t[0], t[1], normal, normal]

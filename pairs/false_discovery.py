@@ -4,16 +4,16 @@ Benjamini & Hochberg (1995): with m tests, q of the i-th smallest p is the least
 all j >= i, and at most 1. m is all pairs; one without a test counts as p = 1, as in
 macros/stats/benjamini_hochberg.sql.
 
-What is exact, and why. Let p* be the least p that a statistic in a bin that was not kept could have.
-Every test with p < p* was kept, so its rank is known, and so is m p_(j) / j. Beyond, only bins are
-known. A test in a bin of p in [least, greatest] has a rank of at most C, the number of tests that may
-have p <= greatest, so m p_(j) / j >= m least / C. Let `exact_below` be the least of these bounds. The
-minimum over the kept j >= i, where it is <= exact_below, is the minimum over all j >= i: that q is
-exact. Where it is greater, the true minimum may lie in the bins. For any bin with greatest >= p_i:
-the last test with p <= greatest is test i or one after it, and its rank is at least c, the number of
-tests in bins that lie at or below `greatest` wholly; so q is at most m greatest / c, and at most the
-least of these over the bins. Such a q is an upper bound: too high by a bin's width at most (where p is
-near 1e-4, about 3 %), never too low.
+What is exact, and why. Let p* be the least p that a statistic in a bin that was not kept could
+have. Every test with p < p* was kept, so its rank is known, and so is m p_(j) / j. Beyond, only
+bins are known. A test in a bin of p in [least, greatest] has a rank of at most C, the number of
+tests that may have p <= greatest, so m p_(j) / j >= m least / C. Let `exact_below` be the least of
+these bounds. The minimum over the kept j >= i, where it is <= exact_below, is the minimum over all
+j >= i: that q is exact. Where it is greater, the true minimum may lie in the bins. For any bin
+with greatest >= p_i: the last test with p <= greatest is test i or one after it, and its rank is
+at least c, the number of tests in bins that lie at or below `greatest` wholly; so q is at most m
+greatest / c, and at most the least of these over the bins. Such a q is an upper bound: too high by
+a bin's width at most (where p is near 1e-4, about 3 %), never too low.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""Ranks of all genes, studies and groups in files that are mapped into memory, so that what a screen
-needs at a time does not grow with the number of genes."""
+"""Ranks of all genes, studies and groups in files that are mapped into memory, so that what a
+screen needs at a time does not grow with the number of genes."""
 
 import functools
 import json

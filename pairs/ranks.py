@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-# Sums of products of doubled centred ranks are whole numbers, of at most n (n² - 1) / 3. Up to this n
-# they stay below 2^24, where 32-bit floats have them exactly.
+# Sums of products of doubled centred ranks are whole numbers, of at most n (n² - 1) / 3. Up to this
+# n they stay below 2^24, where 32-bit floats have them exactly.
 EXACT_FLOAT32_SAMPLES = 368
 
 
