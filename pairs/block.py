@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import threadpoolctl
 
 from pairs.pooling import TESTS, pool_tile
 from pairs.rank_store import RankStore, error_of, open_store
@@ -23,17 +22,26 @@ class Block:
     first: int
     last: int
     is_partial: bool
+    gene_count: int
 
     def __str__(self) -> str:
         return f"{'partial' if self.is_partial else 'whole'} {self.first}-{self.last}"
+
+    @property
+    def pair_count(self) -> int:
+        """Pairs of its genes with those after them: what a progress bar counts."""
+        rows = self.last - self.first
+        after_all = rows * (self.gene_count - self.last)
+        return 0 if self.is_partial else after_all + rows * (rows - 1) // 2
 
 
 def blocks_of(store: RankStore) -> list[Block]:
     """All blocks: together they have each pair of genes once."""
     starts = range(0, store.gene_count, ROWS)
-    whole = [Block(i, min(i + ROWS, store.gene_count), False) for i in starts]
+    genes = store.gene_count
+    whole = [Block(i, min(i + ROWS, genes), False, genes) for i in starts]
     some = [b for b in whole if store.is_partial[b.first : b.last].any()]
-    return whole + [Block(b.first, b.last, True) for b in some]
+    return whole + [Block(b.first, b.last, True, genes) for b in some]
 
 
 def new_tally(store: RankStore, keep: int) -> Tally:
@@ -47,17 +55,16 @@ def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
 
     folder  of the rank store
     empty   a tally that knows what need not be kept
+
+    One thread is all that it uses, where BLAS is limited to one.
     """
     store = open_store(folder)
     tally = empty.like()
-    # One thread a block is all that there is to do: BLAS would only share the processors with
-    # other blocks.
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        if block.is_partial:
-            for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
-                _partial_gene(store, int(gene), tally)
-        else:
-            _whole_genes(store, block, tally)
+    if block.is_partial:
+        for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
+            _partial_gene(store, int(gene), tally)
+    else:
+        _whole_genes(store, block, tally)
     return tally
 
 

@@ -133,6 +133,11 @@ class RankStoreWriter:
         self._samples.append(samples)
         self._has_values.append(has_values)
 
+    @property
+    def has_contrast(self) -> bool:
+        """Whether a study has septic shock and something to hold it against."""
+        return any(shock and max(rest) for shock, *rest in self._samples)
+
     def finish(self) -> None:
         """Write what says that the store is whole."""
         np.save(self._folder / "inverse.npy", np.array(self._inverse))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
@@ -31,6 +32,19 @@ class Family:
     def __post_init__(self) -> None:
         self.counts = np.zeros((self.df_max + 1, BIN_COUNT), np.int64)
         self.floor = np.zeros(self.df_max + 1, np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Most bins are empty, and are left out where a family is sent or written."""
+        counts = self.counts.ravel()
+        places = np.flatnonzero(counts)
+        kept = np.concatenate([np.empty(0, PAIR), *self.kept])
+        return {**vars(self), "counts": (places, counts[places]), "kept": [kept]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        places, numbers = state.pop("counts")
+        vars(self).update(state)
+        self.counts = np.zeros((self.df_max + 1, BIN_COUNT), np.int64)
+        self.counts.ravel()[places] = numbers
 
     def add(
         self, statistics: np.ndarray, df: np.ndarray, genes_a: np.ndarray, genes_b: np.ndarray
