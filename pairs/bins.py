@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from pairs.logarithm import bits_of
 
@@ -32,8 +32,8 @@ def p_value(size: np.ndarray, df: np.ndarray) -> np.ndarray:
     df = np.broadcast_to(df, size.shape)
     p = np.empty(size.shape)
     is_normal = df == 0
-    p[is_normal] = 2 * stats.norm.sf(size[is_normal])
-    p[~is_normal] = 2 * stats.t.sf(size[~is_normal], df[~is_normal])
+    p[is_normal] = 2 * special.ndtr(-size[is_normal])
+    p[~is_normal] = 2 * special.stdtr(df[~is_normal], -size[~is_normal])
     return p
 
 

@@ -1,6 +1,5 @@
 """The command line: `python -m pairs COMMAND`."""
 
-import functools
 from pathlib import Path
 
 import click

@@ -62,13 +62,14 @@ def _pair_key(gene_a: np.ndarray, gene_b: np.ndarray) -> np.ndarray:
 
 
 def false_discovery_rates(family: Family, tests: int) -> FalseDiscoveryRates:
-    """The rates of a family of which all pairs have been counted.
+    """The rates of a family of which all pairs have been counted. It gives up what it kept.
 
     tests  how many pairs there were
     """
     family.raise_floor()
-    rates = edges(family.df_max)
     kept = np.concatenate([np.empty(0, PAIR), *family.kept])
+    family.kept = []
+    rates = edges(family.df_max)
     p = p_value(kept["size"], kept["df"])
     place = np.arange(family.counts.shape[1])
     rest = np.where(place < family.floor[:, None], family.counts, 0)

@@ -56,8 +56,8 @@ def plan_memory(
             action="Give it --memory, where the machine has it; or test fewer genes (--top-genes), "
             "or keep fewer pairs (--keep)",
         )
-    # Half of what is left: what is kept is sorted in the end.
-    spare = (memory - fixed - of_kept) // 2
+    # A third of what is left: what is kept is sorted in the end.
+    spare = (memory - fixed - of_kept) // 3
     return Plan(keep + spare // (_KEPT * _FAMILIES), required)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairs.files import write_atomically
+from pairs.files import open_atomically
 from pairs.pairwise import correlate_pairwise
 from pairs.ranks import EXACT_FLOAT32_SAMPLES, rank_group
 from pairs.settings import Settings
@@ -37,6 +37,11 @@ class RankStore:
     def gene_count(self) -> int:
         """How many genes there are."""
         return self.inverse.shape[2]
+
+    @property
+    def pair_count(self) -> int:
+        """How many pairs of genes there are."""
+        return self.gene_count * (self.gene_count - 1) // 2
 
     @functools.cached_property
     def product_type(self) -> np.dtype:
@@ -147,7 +152,8 @@ class RankStoreWriter:
             "has_values": self._has_values,
             "settings": vars(self._settings),
         }
-        write_atomically(_head_path(self._folder), json.dumps(document).encode())
+        with open_atomically(_head_path(self._folder)) as file:
+            file.write(json.dumps(document).encode())
 
 
 def is_whole(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import threadpoolctl
 
 from pairs.block import Block, compute_block
 from pairs.cluster import Cluster
-from pairs.files import write_atomically
+from pairs.files import open_atomically
 from pairs.tally import Tally
 
 # What a kill costs at most, beside the blocks under way. To write what has been counted takes a
@@ -34,14 +34,16 @@ class Checkpoint:
 
     def write(self, path: Path) -> None:
         """Replace the file."""
-        write_atomically(path, pickle.dumps((self.tally, self.done)))
+        with open_atomically(path) as file:
+            pickle.dump((self.tally, self.done), file, protocol=5)
 
     @staticmethod
     def read(path: Path, empty: Tally) -> "Checkpoint":
         """What the file says; nothing done where there is none."""
         if not path.is_file():
             return Checkpoint(empty, set())
-        return Checkpoint(*pickle.loads(path.read_bytes()))
+        with path.open("rb") as file:
+            return Checkpoint(*pickle.load(file))
 
 
 def thread_count() -> int:

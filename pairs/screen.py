@@ -88,8 +88,7 @@ def _screen_slice(
     with open_warehouse(reporter.waiting) as warehouse:
         prepared = _prepare(one, options, settings, warehouse, reporter)
     store = open_store(prepared.folder)
-    pairs = store.gene_count * (store.gene_count - 1) // 2
-    task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", pairs)
+    task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", store.pair_count)
     tally = scan(
         prepared.folder,
         blocks_of(store),
@@ -114,7 +113,7 @@ def _screen_slice(
         },
         study_count=len(one.studies),
         gene_count=store.gene_count,
-        pairs_tested=pairs,
+        pairs_tested=store.pair_count,
         started_at=started,
     )
     step.rows_written = (step.rows_written or 0) + _stage(run, one, found, open_warehouse, reporter)
@@ -127,7 +126,7 @@ def _screen_slice(
         feature_run=run.feature_run_id,
         study_count=len(one.studies),
         gene_count=store.gene_count,
-        pair_count=pairs,
+        pair_count=store.pair_count,
         kept_count=len(found.gene_a),
         significant_count=found.significant_count,
         seconds=watch.seconds,

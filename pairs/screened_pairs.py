@@ -107,8 +107,7 @@ def collect(
     watched  numbers of genes
     keys     (genes,): their keys, ascending
     """
-    tests = store.gene_count * (store.gene_count - 1) // 2
-    rates = [false_discovery_rates(family, tests) for family in tally.families]
+    rates = [false_discovery_rates(family, store.pair_count) for family in tally.families]
     chosen = [
         (one.best["gene_a"][:keep].astype(np.int64) << 32) | one.best["gene_b"][:keep]
         for one in rates

@@ -37,8 +37,7 @@ class Family:
         """Most bins are empty, and are left out where a family is sent or written."""
         counts = self.counts.ravel()
         places = np.flatnonzero(counts)
-        kept = np.concatenate([np.empty(0, PAIR), *self.kept])
-        return {**vars(self), "counts": (places, counts[places]), "kept": [kept]}
+        return {**vars(self), "counts": (places, counts[places])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         places, numbers = state.pop("counts")
