@@ -141,6 +141,8 @@ class TextReporter(Reporter):
         "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
         "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
         "in a test, {seconds:.1f} s; dbt build computes them",
+        "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
+        "have q ≤ {fdr}, in {target}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
         "publish_skipped": "{file}: has the {row_count:,} significant pairs of {disease} already, "
         "nothing new",
