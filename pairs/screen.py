@@ -23,6 +23,7 @@ from pairs.rank_store import RankStoreWriter, is_whole, open_store
 from pairs.run_record import feature_run
 from pairs.scan import scan, thread_count
 from pairs.screened_pairs import SCHEMA, ScreenedPairs, collect
+from pairs.settings import parse_memory
 from pairs.study_slice import StudySlice, find_slices, read_genes, read_watched
 
 
@@ -33,7 +34,7 @@ class Options:
     keep       pairs kept by each test
     method     how the variability of genes is measured
     top_genes  how many genes are paired, those that vary most; all where it is none
-    memory     bytes that may be used
+    memory     what may be used, as 2GB
     work       folder for what a broken-off screen is taken up from
     dask       address of a scheduler
     """
@@ -41,7 +42,7 @@ class Options:
     keep: int
     method: str
     top_genes: int | None
-    memory: int
+    memory: str
     work: Path
     dask: str | None
 
@@ -62,6 +63,7 @@ def screen(
     """
     step = Step("screen", {"disease": disease, "technology": technology})
     try:
+        parse_memory(options.memory)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology)
@@ -156,7 +158,12 @@ def _prepare(
     genes, watched = read_genes(warehouse), read_watched(warehouse)
     samples = [count_samples(warehouse, study) for study in one.studies]
     plan = plan_memory(
-        options.memory, options.keep, len(genes), max(samples), len(one.studies), thread_count()
+        parse_memory(options.memory),
+        options.keep,
+        len(genes),
+        max(samples),
+        len(one.studies),
+        thread_count(),
     )
     key = {
         "slice": asdict(one),

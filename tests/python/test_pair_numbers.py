@@ -4,18 +4,21 @@ against scipy, the same result in any order, after any kill and on a cluster."""
 import pickle
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import oracle
+import pyarrow as pa
 import pytest
 from scipy import stats
 
 from loader.errors import LoaderError
+from loader.warehouse.macros import statistics_macros
 from pairs import scan as scan_module
 from pairs.bins import p_value
 from pairs.block import blocks_of, compute_block, new_tally, pool_pairs
 from pairs.cluster import Cluster
 from pairs.false_discovery import false_discovery_rates
-from pairs.gene_filter import variability
+from pairs.gene_filter import choose_genes, variability
 from pairs.logarithm import log
 from pairs.memory import plan_correlations, plan_memory
 from pairs.pooling import TESTS
@@ -404,10 +407,36 @@ def test_memory_sizes():
     assert (parse_memory("1.5GB"), parse_memory("500mb")) == (1_500_000_000, 500_000_000)
 
 
-def test_variability():
-    values = np.array([[1.0, 2, 3, 10, np.nan], [5, np.nan, np.nan, np.nan, np.nan], [np.nan] * 5])
-    assert variability(values, "variance")[0] == pytest.approx(np.var([1, 2, 3, 10], ddof=1))
-    assert variability(values, "iqr")[0] == pytest.approx(stats.iqr([1, 2, 3, 10]))
-    assert variability(values, "mad")[0] == stats.median_abs_deviation([1, 2, 3, 10])
-    assert np.isnan(variability(values, "variance")[1:]).all()
-    assert list(variability(values, "mad")[1:2]) == [0]
+@pytest.mark.parametrize("method", ["variance", "iqr", "mad"])
+def test_variability_is_that_of_the_sql(method):
+    dice = np.random.default_rng(11)
+    values = np.round(dice.normal(size=(30, 12)), 1)
+    values[dice.random(values.shape) < 0.2] = np.nan
+    values[0, 1:], values[1] = np.nan, np.nan
+    gene, _ = (place.ravel() for place in np.indices(values.shape))
+    known = ~np.isnan(values.ravel())
+    expression = pa.table(  # noqa: F841
+        {
+            "study_key": np.ones(known.sum(), int),
+            "gene_key": gene[known],
+            "expression_value": values.ravel()[known],
+        }
+    )
+    sql = statistics_macros("duckdb").gene_variability("expression", method)
+    expected = dict(duckdb.sql(f"select gene_key, variability from ({sql})").fetchall())
+    found = variability(values, method)
+    assert np.isnan(found[1])
+    assert set(expected) == {*range(30)} - {1}
+    for place, value in expected.items():
+        assert np.isnan(found[place]) if value is None else found[place] == pytest.approx(value)
+
+
+def test_chosen_genes():
+    """Of genes that enough studies measured and that vary; of equal ones the first. Watched ones
+    come beside, if they fit."""
+    spread = np.array([[3.0, 1, 4, 0, 9, np.nan], [1, 1, 0, 0, np.nan, 7], [2, 4, 2, 0, np.nan, 9]])
+    measured = ~np.isnan(spread)
+    assert list(choose_genes(spread, measured, 2, None, np.array([], int))) == [0, 1, 2, 5]
+    assert list(choose_genes(spread, measured, 2, 1, np.array([], int))) == [5]
+    assert list(choose_genes(spread, measured, 3, 1, np.array([2, 3, 4]))) == [0, 2]
+    assert list(choose_genes(spread[:1], measured[:1], 3, 1, np.array([], int))) == [4]
