@@ -1,6 +1,7 @@
 """From the warehouse to the pairs of genes worth a closer look, among all there are."""
 
 import hashlib
+import importlib.metadata
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -166,6 +167,7 @@ def _prepare(
         thread_count(),
     )
     key = {
+        "version": importlib.metadata.version("expression-warehouse"),
         "slice": asdict(one),
         "method": options.method,
         "top_genes": options.top_genes,
