@@ -17,4 +17,5 @@ run          ingests and builds, for a scheduler
 
 Beside that: pair_file and load_pairs take a CSV of pair metrics; process_log and log_files keep
 what happened, report shows it; health, housekeeping and artifact are for who runs the warehouse.
+command is what this command line and that of `pairs` have in common.
 """

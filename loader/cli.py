@@ -1,16 +1,15 @@
 """The command line: `python -m loader COMMAND`."""
 
-import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from loader.artifact import publish
-from loader.config import PipelineConfig, load_config
+from loader.command import CONFIG, LOG_FORMAT, TARGET, open_configured, opener, run_to_exit
 from loader.errors import LoaderError
 from loader.health import print_health, read_health
 from loader.housekeeping import housekeeping
@@ -19,25 +18,6 @@ from loader.load_pairs import load_pairs
 from loader.report import Reporter, open_reporter
 from loader.run import run
 from loader.warehouse.base import Warehouse
-
-DEFAULT_CONFIG = Path("pipeline.yaml")
-
-
-TARGET = click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
-LOG_FORMAT = click.option(
-    "--log-format",
-    type=click.Choice(["auto", "json", "text"]),
-    default="auto",
-    help="auto: text on a terminal, JSON lines elsewhere.",
-)
-
-
-CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="What you know of the studies. Default: pipeline.yaml here, where there is one.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,12 +46,12 @@ def ingest_command(
     that is staged already is skipped. Exits with 1 where a study fails; the others are staged
     all the same.
     """
-    with _open_configured(config_path, log_format, "ingest") as (config, reporter):
+    with open_configured(config_path, log_format, "ingest") as (config, reporter):
 
         def load() -> bool:
-            return ingest(paths, accessions, config, _opener(target), reporter).is_done
+            return ingest(paths, accessions, config, opener(target), reporter).is_done
 
-        _run(load, reporter, "the studies under way")
+        run_to_exit(load, reporter, "nothing of the studies under way was kept")
 
 
 @main.command("run")
@@ -93,12 +73,12 @@ def run_command(
     again, three times in all. Exits with 1 where anything failed; what did not is built all the
     same. All of it is in meta.meta_etl_process_log, under one run_id.
     """
-    with _open_configured(config_path, log_format, "run") as (config, reporter):
+    with open_configured(config_path, log_format, "run") as (config, reporter):
 
         def work() -> bool:
-            return run(paths, accessions, config, target, _opener(target), reporter)
+            return run(paths, accessions, config, target, opener(target), reporter)
 
-        _run(work, reporter, "the studies under way")
+        run_to_exit(work, reporter, "nothing of the studies under way was kept")
 
 
 @main.command("load-pairs")
@@ -127,9 +107,9 @@ def load_pairs_command(
     csv_override is 1. A later load replaces an earlier one, pair by pair. Exits with 1, and
     stages nothing, where anything in the file is wrong.
     """
-    with _open_configured(config_path, log_format, "load-pairs") as (_, reporter):
-        load = functools.partial(load_pairs, file, disease, technology, _opener(target), reporter)
-        _run(load, reporter, "the file")
+    with open_configured(config_path, log_format, "load-pairs") as (_, reporter):
+        load = functools.partial(load_pairs, file, disease, technology, opener(target), reporter)
+        run_to_exit(load, reporter, "nothing of the file was kept")
 
 
 @main.command("housekeeping")
@@ -146,7 +126,7 @@ def housekeeping_command(
     warehouse's logs; never artifacts. Exits with 1 where something cannot be deleted; the rest is
     deleted all the same.
     """
-    with _open_configured(config_path, log_format, "housekeeping") as (config, reporter):
+    with open_configured(config_path, log_format, "housekeeping") as (config, reporter):
 
         def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
             # Imports dbt, as opening a target does.
@@ -156,7 +136,7 @@ def housekeeping_command(
             return run_operation(operation, arguments, target, reporter.run_id)
 
         keep = functools.partial(housekeeping, config, purge, reporter, dry_run)
-        _run(keep, reporter, "the deletion under way")
+        run_to_exit(keep, reporter, "nothing of the deletion under way was kept")
 
 
 @main.command("publish")
@@ -173,11 +153,11 @@ def publish_command(
     A Parquet file in the folder `artifacts` of pipeline.yaml, with its version and the hash of its
     content in its name. Where the newest version has the same pairs, nothing is written.
     """
-    with _open_configured(config_path, log_format, "publish") as (config, reporter):
+    with open_configured(config_path, log_format, "publish") as (config, reporter):
         write = functools.partial(
-            publish, disease, is_major, config.folder("artifacts"), _opener(target), reporter
+            publish, disease, is_major, config.folder("artifacts"), opener(target), reporter
         )
-        _run(write, reporter, "the new version")
+        run_to_exit(write, reporter, "nothing of the new version was kept")
 
 
 @main.command("health")
@@ -212,38 +192,6 @@ def health_command(target: str | None, health_format: str) -> None:
     sys.exit(0 if health["status"] in ("healthy", "busy") else 1)
 
 
-@contextlib.contextmanager
-def _open_configured(
-    config_path: Path | None, log_format: str, command: str
-) -> Iterator[tuple[PipelineConfig, Reporter]]:
-    """The configuration, and a reporter that also writes to its logs. Exits with 1 where the
-    configuration cannot be used."""
-    try:
-        if config_path is None and DEFAULT_CONFIG.is_file():
-            config_path = DEFAULT_CONFIG
-        config = load_config(config_path)
-    except LoaderError as error:
-        with open_reporter(log_format) as reporter:
-            reporter.failed(None, error)
-        sys.exit(1)
-    with open_reporter(log_format, config.folder("logs"), command) as reporter:
-        yield config, reporter
-
-
-def _run(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
-    """Exit with 1 where the load says that something failed, and with 130 where the user stops it.
-
-    what  of which nothing is kept then
-    """
-    try:
-        done = load()
-    except KeyboardInterrupt:
-        reporter.waiting(f"interrupted: nothing of {what} was kept")
-        sys.exit(130)
-    if not done:
-        sys.exit(1)
-
-
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
     """Return once no other process holds the warehouse: dbt would not wait.
 
@@ -257,15 +205,3 @@ def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
         if error.name != "LOAD_WAREHOUSE_BUSY":
             raise
         open_warehouse(target, reporter.waiting).close()
-
-
-def _opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:
-    """Opens the target when it is called."""
-
-    def open_target(tell_waiting: Callable[[str], None]) -> Warehouse:
-        # dbt takes a second to import; a wrong path should be told at once.
-        from loader.warehouse.target import open_warehouse
-
-        return open_warehouse(target, tell_waiting)
-
-    return open_target

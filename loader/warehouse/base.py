@@ -165,6 +165,49 @@ class PairLoad(ABC):
         where all of them are staged already."""
 
 
+@dataclass(frozen=True)
+class FeatureRun:
+    """A row of meta_feature_run, whose columns these are: one computation outside SQL."""
+
+    feature_run_id: str
+    kind: str
+    disease_label: str | None
+    technology: str | None
+    seed: int | None
+    parameters_json: str
+    versions_json: str
+    study_count: int | None
+    gene_count: int | None
+    pairs_tested: int | None
+    started_at: datetime.datetime
+    ended_at: datetime.datetime
+
+
+class FeatureLoad(ABC):
+    """The writes of one feature run. They become visible together, or not at all."""
+
+    @abstractmethod
+    def put_run(self, run: FeatureRun) -> None:
+        """Write the run's row of meta_feature_run, or replace it."""
+
+    @abstractmethod
+    def replace_rows(
+        self,
+        table: str,
+        scope: Mapping[str, str | int],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        """Put rows in the place of those of a staging table with the scope's values; return how
+        many.
+
+        table   its name in schema staging; columns that `schema` lacks are null
+        scope   column → value, as {'disease_label': 'SEPSIS', 'technology': 'RNA-SEQ'}
+
+        An error that `rows` raises comes out as it is.
+        """
+
+
 class Warehouse(ABC):
     """An open target. Close it with `with`."""
 
@@ -183,6 +226,13 @@ class Warehouse(ABC):
     @abstractmethod
     def load_pairs(self) -> AbstractContextManager[PairLoad]:
         """A load of pair metrics, published when the block ends and undone where it raises.
+
+        Raises LoaderError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def load_features(self) -> AbstractContextManager[FeatureLoad]:
+        """The results of a feature run, published when the block ends and undone where it raises.
 
         Raises LoaderError 4007 where the engine breaks it off.
         """
@@ -212,6 +262,15 @@ class Warehouse(ABC):
 
         Raises LoaderError 4008 where a table or view of the query is not there, 4012 where the
         engine cannot read it.
+        """
+
+    @abstractmethod
+    def stream(
+        self, query: str, settings: Mapping[str, str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The rows of a query as `read` takes it, batch by batch, for what fits no memory.
+
+        Raises LoaderError 4008 where a table or view of the query is not there.
         """
 
     @abstractmethod

@@ -14,10 +14,17 @@ from loader.clock import utc_now
 from loader.errors import LoaderError
 from loader.matrix import ROWS
 from loader.project import project_dir
-from loader.warehouse.base import BatchKey, PairLoad, PairSource, StudyLoad
+from loader.warehouse.base import BatchKey, FeatureLoad, PairLoad, PairSource, StudyLoad
 from loader.warehouse.macros import project_macros
 from loader.warehouse.redact import redactor
-from loader.warehouse.sql import SchemaNames, Session, SqlPairLoad, SqlStudyLoad, SqlWarehouse
+from loader.warehouse.sql import (
+    SchemaNames,
+    Session,
+    SqlFeatureLoad,
+    SqlPairLoad,
+    SqlStudyLoad,
+    SqlWarehouse,
+)
 
 _SETTINGS = {
     # Rows carry their line, so their order in the file says nothing.
@@ -70,14 +77,24 @@ class DuckDBWarehouse(SqlWarehouse):
         with self._transaction() as session:
             yield DuckDBPairLoad(session.cursor, self._macros)
 
+    @contextlib.contextmanager
+    def load_features(self) -> Iterator[FeatureLoad]:
+        with self._transaction() as session:
+            yield DuckDBFeatureLoad(session, self._macros)
+
     def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        with self.stream(query, settings) as batches:
+            return batches.read_all()
+
+    @contextlib.contextmanager
+    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
         # A cursor is a session of its own, without settings that others made.
         cursor = self._connection.cursor()
         with self._named_errors("LOAD_READ_FAILED"):
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
-                return cursor.sql(query.format_map(SchemaNames(self._macros))).to_arrow_table()
+                yield cursor.sql(query.format_map(SchemaNames(self._macros))).to_arrow_reader()
             except duckdb.CatalogException as error:
                 raise LoaderError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
@@ -171,6 +188,14 @@ class DuckDBPairLoad(SqlPairLoad):
                 [file.name, file.sha256, utc_now()],
             ).fetchone()
         return taken[0]
+
+
+class DuckDBFeatureLoad(SqlFeatureLoad):
+    """One transaction."""
+
+    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        with _source(schema, rows) as feature_rows:  # noqa: F841
+            return self._session.change(f"insert into {table} by name from feature_rows")
 
 
 @contextlib.contextmanager

@@ -2,17 +2,20 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from loader.clock import utc_now
 from loader.errors import LoaderError
 from loader.matrix import MatrixSummary
 from loader.warehouse.base import (
     BatchKey,
+    FeatureLoad,
+    FeatureRun,
     Finding,
     PairLoad,
     RegisteredBatch,
@@ -337,6 +340,35 @@ class SqlPairLoad(PairLoad):
 
     def _same_pair(self, one: str, other: str) -> str:
         return " and ".join(f"{one}.{column} = {other}.{column}" for column in self._KEY)
+
+
+class SqlFeatureLoad(FeatureLoad):
+    """One transaction."""
+
+    def __init__(self, session: Session, macros: Any) -> None:
+        self._session = session
+        self._macros = macros
+
+    def put_run(self, run: FeatureRun) -> None:
+        row = dataclasses.asdict(run)
+        table = f"{self._macros.schema_name('meta')}.meta_feature_run"
+        self._session.put(table, {"feature_run_id": row.pop("feature_run_id")}, row)
+
+    def replace_rows(
+        self,
+        table: str,
+        scope: Mapping[str, str | int],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        name = f"{self._macros.schema_name('staging')}.{table}"
+        condition = " and ".join(f"{column} = ?" for column in scope)
+        self._session.change(f"delete from {name} where {condition}", list(scope.values()))
+        return self._insert(name, schema, rows)
+
+    @abstractmethod
+    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        """Write rows to a table; return how many."""
 
 
 class SqlWarehouse(Warehouse):

@@ -16,10 +16,17 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 from loader.clock import utc_now
 from loader.errors import LoaderError
 from loader.matrix import ROWS
-from loader.warehouse.base import BatchKey, PairLoad, PairSource, StudyLoad
+from loader.warehouse.base import BatchKey, FeatureLoad, PairLoad, PairSource, StudyLoad
 from loader.warehouse.macros import project_macros
 from loader.warehouse.redact import redactor
-from loader.warehouse.sql import SchemaNames, Session, SqlPairLoad, SqlStudyLoad, SqlWarehouse
+from loader.warehouse.sql import (
+    SchemaNames,
+    Session,
+    SqlFeatureLoad,
+    SqlPairLoad,
+    SqlStudyLoad,
+    SqlWarehouse,
+)
 from loader.warehouse.sqlserver_driver import Driver, open_driver
 
 # "Invalid object name" and "Database … does not exist".
@@ -65,8 +72,18 @@ class SqlServerWarehouse(SqlWarehouse):
         with heap, self._transaction() as session:
             yield SqlServerPairLoad(session, self._macros, heap)
 
-    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+    @contextlib.contextmanager
+    def load_features(self) -> Iterator[FeatureLoad]:
         with self._transaction() as session:
+            yield SqlServerFeatureLoad(session, self._macros, self._transaction, self._driver)
+
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        with self.stream(query, settings) as batches:
+            return batches.read_all()
+
+    @contextlib.contextmanager
+    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+        with self._transaction("LOAD_READ_FAILED") as session:
             for name, value in settings.items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
@@ -77,7 +94,7 @@ class SqlServerWarehouse(SqlWarehouse):
                 raise LoaderError(
                     "LOAD_WAREHOUSE_NOT_BUILT", self._redacted(str(error)), file=self._place
                 ) from error
-            return self._driver.arrow(cursor)
+            yield self._driver.batches(cursor)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -91,8 +108,8 @@ class SqlServerWarehouse(SqlWarehouse):
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator["SqlServerSession"]:
-        with self._connection() as connection, self._named_errors():
+    def _transaction(self, error_name: str = "LOAD_WRITE_FAILED") -> Iterator["SqlServerSession"]:
+        with self._connection() as connection, self._named_errors(error_name):
             try:
                 yield SqlServerSession(connection.cursor())
             except BaseException:
@@ -103,13 +120,11 @@ class SqlServerWarehouse(SqlWarehouse):
             connection.commit()
 
     @contextlib.contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _named_errors(self, name: str = "LOAD_WRITE_FAILED") -> Iterator[None]:
         try:
             yield
         except self._driver.errors as error:
-            raise LoaderError(
-                "LOAD_WRITE_FAILED", self._redacted(str(error)), file=self._place
-            ) from error
+            raise LoaderError(name, self._redacted(str(error)), file=self._place) from error
 
     def close(self) -> None:
         """Nothing is open between its methods."""
@@ -268,3 +283,23 @@ class SqlServerPairLoad(SqlPairLoad):
 
         self._heap.make(self._taken, self._table, ["*"])
         return self._heap.fill(schema, completed())
+
+
+class SqlServerFeatureLoad(SqlFeatureLoad):
+    """One transaction; rows are a heap of their own until they are in their table."""
+
+    def __init__(
+        self, session: SqlServerSession, macros: Any, transaction: Any, driver: Driver
+    ) -> None:
+        super().__init__(session, macros)
+        self._transaction = transaction
+        self._driver = driver
+
+    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        columns = ", ".join(schema.names)
+        with _Heap(self._transaction, self._driver) as heap:
+            heap.make(f"{table}_{uuid.uuid4().hex}", table, schema.names)
+            heap.fill(schema, rows)
+            return self._session.change(
+                f"insert into {table} with (tablock) ({columns}) select {columns} from {heap.name}"
+            )

@@ -28,6 +28,9 @@ PACKET_SIZE = 32767
 # more, statements fail: "Packet size too large for SSL Encrypt/Decrypt operations".
 ENCRYPTED_PACKET_SIZE = 16000
 
+# Of a result.
+_ROWS_AT_A_TIME = 50_000
+
 # Bulk loads into one heap at a time. A table lock for bulk load (BU) lets in others of its kind.
 _STREAMS = 4
 
@@ -69,8 +72,8 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    def arrow(self, cursor: Any) -> pa.Table:
-        """The rows of a query that was executed."""
+    def batches(self, cursor: Any) -> pa.RecordBatchReader:
+        """The rows of a query that was executed, as they come."""
 
 
 def open_driver(credentials: SQLServerCredentials) -> Driver:
@@ -139,8 +142,9 @@ class MssqlPythonDriver(Driver):
             raise self._module.DatabaseError(str(error), str(error)) from error
         return result["rows_copied"]
 
-    def arrow(self, cursor: Any) -> pa.Table:
-        return cursor.arrow()
+    def batches(self, cursor: Any) -> pa.RecordBatchReader:
+        reader = cursor.arrow_reader(_ROWS_AT_A_TIME)
+        return pa.RecordBatchReader.from_batches(reader.schema, reader)
 
 
 class PyodbcDriver(Driver):
@@ -182,14 +186,19 @@ class PyodbcDriver(Driver):
                 written += batch.num_rows
         return written
 
-    def arrow(self, cursor: Any) -> pa.Table:
+    def batches(self, cursor: Any) -> pa.RecordBatchReader:
         schema = pa.schema([_field(*column) for column in cursor.description])
-        rows = [tuple(row) for row in cursor.fetchall()]
-        columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
-        return pa.table(
-            [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
-            schema=schema,
-        )
+
+        def fetch() -> Iterator[pa.RecordBatch]:
+            while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+                columns = zip(*map(tuple, rows), strict=True)
+                arrays = [
+                    pa.array(column, field.type)
+                    for column, field in zip(columns, schema, strict=True)
+                ]
+                yield pa.record_batch(arrays, schema=schema)
+
+        return pa.RecordBatchReader.from_batches(schema, fetch())
 
 
 def wheel_driver() -> str:

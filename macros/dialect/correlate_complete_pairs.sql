@@ -40,19 +40,38 @@
     group by study_key, gene_key
 ),
 
--- All pairs of these genes, and only then those asked for: rows with lists stream through one join
--- of small tables. With the pairs in it, the engine could build a hash table of all pairs' lists.
+-- Where a quarter or more of all pairs of a study's genes are asked for, all of them are computed, and
+-- only then chosen from: rows with lists stream through one join of small tables. With the pairs in
+-- it, the engine could build a hash table of all pairs' lists. Few of many genes' pairs, as a screen
+-- finds them, are joined all the same: all of them would be hundreds of times as many.
+{{ name }}_dense as materialized (
+    select p.study_key
+    from {{ name }}_pairs as p
+    inner join (
+        select
+            study_key,
+            count(*) as gene_count
+        from {{ name }}_vectors
+        group by study_key
+    ) as g on p.study_key = g.study_key
+    group by p.study_key, g.gene_count
+    having 8 * count(*) >= g.gene_count * (g.gene_count - 1)
+),
+
+{{ name }}_dense_vectors as materialized (
+    select v.*
+    from {{ name }}_vectors as v
+    where v.study_key in (select d.study_key from {{ name }}_dense as d)
+),
+
 {{ name }}_products as materialized (
     select
         a.study_key,
         a.gene_key as gene_a_key,
         b.gene_key as gene_b_key
-        {%- for cohort in cohorts %},
-        list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},
-        case when a.n_{{ cohort }} = b.n_{{ cohort }} then a.n_{{ cohort }} end as n_{{ cohort }}
-        {%- endfor %}
-    from {{ name }}_vectors as a
-    inner join {{ name }}_vectors as b on a.study_key = b.study_key and a.gene_key < b.gene_key
+        {{- duckdb__products_of_ranks(cohorts) }}
+    from {{ name }}_dense_vectors as a
+    inner join {{ name }}_dense_vectors as b on a.study_key = b.study_key and a.gene_key < b.gene_key
 ),
 
 {{ name }}_complete as (
@@ -67,5 +86,22 @@
     inner join {{ name }}_products as c
         on p.study_key = c.study_key and p.gene_a_key = c.gene_a_key and p.gene_b_key = c.gene_b_key
     where p.is_complete = 1
+    union all
+    select
+        p.study_key,
+        p.pair_key
+        {{- duckdb__products_of_ranks(cohorts) }}
+    from {{ name }}_pairs as p
+    inner join {{ name }}_vectors as a on p.study_key = a.study_key and p.gene_a_key = a.gene_key
+    inner join {{ name }}_vectors as b on p.study_key = b.study_key and p.gene_b_key = b.gene_key
+    where p.is_complete = 1 and p.study_key not in (select d.study_key from {{ name }}_dense as d)
 )
+{%- endmacro %}
+
+{#- r and n of genes a and b, of their lists of ranks; columns. -#}
+{% macro duckdb__products_of_ranks(cohorts) -%}
+{%- for cohort in cohorts %},
+list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},
+case when a.n_{{ cohort }} = b.n_{{ cohort }} then a.n_{{ cohort }} end as n_{{ cohort }}
+{%- endfor %}
 {%- endmacro %}

@@ -8,6 +8,8 @@
 {{ create_table_if_absent(meta ~ '.meta_etl_process_log', meta_etl_process_log_columns()) }};
 
 {{ create_table_if_absent(meta ~ '.meta_data_validation_log', meta_data_validation_log_columns()) }};
+
+{{ create_table_if_absent(meta ~ '.meta_feature_run', meta_feature_run_columns()) }};
 {% endmacro %}
 
 
@@ -36,4 +38,21 @@
     severity {{ type_text(16) }} not null,
     details {{ type_text() }} null,
     created_at {{ type_instant() }} not null
+{% endmacro %}
+
+
+{#- What `python -m pairs` computed: the rows that it staged name their run. -#}
+{% macro meta_feature_run_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    kind {{ type_code(16) }} not null,
+    disease_label {{ type_code(64) }} null,
+    technology {{ type_code(16) }} null,
+    seed bigint null,
+    parameters_json {{ type_text() }} not null,
+    versions_json {{ type_text() }} not null,
+    study_count integer null,
+    gene_count integer null,
+    pairs_tested bigint null,
+    started_at {{ type_instant() }} not null,
+    ended_at {{ type_instant() }} not null
 {% endmacro %}

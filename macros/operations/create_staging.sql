@@ -15,6 +15,10 @@
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns() ~ by_column('expression_rows')) }};
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.feature_values', staging_feature_values_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.screened_pairs', staging_screened_pairs_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
@@ -84,4 +88,36 @@
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null,
     staged_at {{ type_instant() }} not null
+{% endmacro %}
+
+
+{#- Features that `python -m pairs` computed, for fact_feature_values. -#}
+{% macro staging_feature_values_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    entity_scope {{ type_code(16) }} not null,
+    entity_id_1 bigint not null,
+    entity_id_2 bigint null,
+    study_key integer null,
+    feature_name {{ type_code(100) }} not null,
+    feature_value float(53) null
+{% endmacro %}
+
+
+{#- The pairs that `python -m pairs screen` kept, of all that it tested. No key, as in pair_metrics. -#}
+{% macro staging_screened_pairs_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    studies_hash {{ type_code(64) }} not null,
+    gene_a_key integer not null,
+    gene_b_key integer not null,
+    is_watched {{ type_flag() }} not null,
+    pairs_tested bigint not null,
+    n_studies_ss integer not null,
+    n_studies_soth integer not null,
+    {%- for test in ['ss', 'soth', 'ss_hk', 'soth_hk', 'combined', 'combined_dependent'] %}
+    statistic_{{ test }} float(53) null,
+    p_{{ test }} float(53) null,
+    q_{{ test }} float(53) null{{ ',' if not loop.last }}
+    {%- endfor %}
 {% endmacro %}

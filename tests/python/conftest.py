@@ -31,7 +31,8 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 # What takes longest, the longest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
-    "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
+    "test_screen", "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
+    "test_pair_numbers", "test_correlate",
 ]  # fmt: skip
 
 
@@ -193,6 +194,12 @@ class WarehouseUnderTest:
     def loader(self, *arguments: object) -> Result:
         """`python -m loader …` in this process; JSON lines on stdout."""
         from loader.cli import main
+
+        return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
+
+    def pairs(self, *arguments: object) -> Result:
+        """`python -m pairs …` in this process; JSON lines on stdout."""
+        from pairs.cli import main
 
         return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
 

@@ -257,9 +257,42 @@ def test_planted_pairs_come_out_on_top(
         assert min(contrast.precision, combined.precision) >= 0.8
         assert min(contrast.recall, combined.recall) >= 0.7
 
+    assert_screen_agrees(warehouse)
+
     for name, value in warehouse.env.items():
         monkeypatch.setenv(name, value)
     report = CliRunner().invoke(main, ["report"])
     assert report.exit_code == 0, report.output
     assert "q_combined_dependent" in report.output
     assert report.output.count("MS4A4A") == 2
+
+
+def assert_screen_agrees(warehouse: WarehouseUnderTest) -> None:
+    """The screen finds the planted pairs too; of each pair that it keeps it says what the SQL does
+    that has computed all of them."""
+    work = warehouse.path.parent / "work"
+    screened = warehouse.pairs("screen", "--disease", "SEPSIS", "--keep", 50, "--work", work)
+    assert screened.exit_code == 0, screened.output
+    p_of = {"combined": "combined_p_value", "combined_dependent": "combined_p_dependent"}
+    tests = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
+    columns = [
+        f"s.{what}_{test}, f.{p_of.get(test, f'p_{test}') if what == 'p' else f'q_{test}'}"
+        for test in tests
+        for what in "pq"
+    ]
+    rows = warehouse.query(
+        f"select technology, a.gene_id, b.gene_id, s.q_combined_dependent, {', '.join(columns)}"
+        " from staging.screened_pairs as s"
+        " inner join dim.dim_gene_pair as p using (gene_a_key, gene_b_key)"
+        " inner join fact.fact_gene_pair_metrics as f using (pair_key, technology)"
+        " inner join dim.dim_gene as a on s.gene_a_key = a.gene_key"
+        " inner join dim.dim_gene as b on s.gene_b_key = b.gene_key"
+    )
+    both = np.array([row[4:] for row in rows], float).reshape(len(rows), -1, 2)
+    np.testing.assert_allclose(both[..., 0], both[..., 1], rtol=1e-9)
+    assert not np.isnan(both).any()
+    planted = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
+    for technology in ("MICROARRAY", "RNA-SEQ"):
+        found = {frozenset(row[1:3]) for row in rows if row[0] == technology and row[3] <= 0.05}
+        assert len(found & planted) >= 8
+        assert len(found - planted) <= 2

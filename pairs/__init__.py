@@ -1,0 +1,29 @@
+"""Numeric work on gene pairs that SQL cannot do at scale.
+
+`python -m pairs --help` shows the commands; README.md says how it works. The modules, in the order
+a screen passes them:
+
+cli              the command line
+settings         the vars that SQL and this package share
+memory           tells whether it fits before it begins
+study_slice      the studies of a disease and technology
+expression       streams a study's values into a matrix
+groups           the groups of samples that are correlated
+gene_filter      which genes are paired
+ranks            ranks of complete genes, made ready for matrix products
+pairwise         Spearman's r of genes with missing values
+rank_store       ranks of all studies in files mapped into memory
+block            a part of the pairs, computed by itself: matrix products, then the kernel
+pooling          the kernel: from inner products to pooled contrasts
+logarithm        a logarithm that the compiler vectorises
+bins             bins of statistics, and p-values at their edges
+tally            counts all statistics, and keeps those of the smallest p
+false_discovery  false discovery rates over all pairs
+scan             all blocks, with checkpoints; in threads, or on a
+cluster          Dask cluster
+screened_pairs   what is kept
+screen           puts these together
+
+correlations and correlate do the same for the correlations of one study and cohort. files and
+run_record are what both leave behind.
+"""
