@@ -12,7 +12,8 @@
 
 {{ create_table_if_absent(staging ~ '.study_metadata', staging_study_metadata_columns()) }};
 
-{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns() ~ by_column('expression_rows')) }};
+{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
+{{ columnstore_if_absent(staging ~ '.expression_rows', 'cci_expression_rows') }}
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
