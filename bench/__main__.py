@@ -3,6 +3,7 @@ import click
 from bench.fact import compare_fact_builds
 from bench.ingest import compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
+from bench.tds import compare_writes
 
 
 @click.group()
@@ -35,6 +36,15 @@ def pairs(pairs: int, studies: int, samples: int, repeats: int, quick: bool) -> 
     if quick:
         pairs, studies, samples, repeats = 1_000, 4, 20, 1
     bench_pairs(Size(pairs, studies, samples), repeats, quick)
+
+
+@main.command()
+@click.option("--target", default="sqlserver", show_default=True, help="Of the dbt profile.")
+@click.option("--rows", default=1_000_000, show_default=True)
+@click.option("--quick", is_flag=True, help="5,000 rows: does it all run?")
+def tds(target: str, rows: int, quick: bool) -> None:
+    """Ways to write rows to SQL Server."""
+    compare_writes(target, 5_000 if quick else rows)
 
 
 main(prog_name="python -m bench")

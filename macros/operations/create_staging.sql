@@ -27,7 +27,7 @@
 
 
 {% macro staging_batch_columns() %}
-    batch_id {{ type_code(64) }} not null primary key,
+    batch_id {{ type_code(64) }} not null{{ primary_key() }},
     study_accession_code {{ type_code(50) }} not null,
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null,
@@ -52,7 +52,7 @@
 
 
 {% macro staging_study_metadata_columns() %}
-    batch_id {{ type_code(64) }} not null primary key,
+    batch_id {{ type_code(64) }} not null{{ primary_key() }},
     study_accession_code {{ type_code(50) }} not null,
     metadata_json {{ type_text() }} not null
 {% endmacro %}
