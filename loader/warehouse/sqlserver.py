@@ -194,8 +194,11 @@ class SqlServerStudyLoad(SqlStudyLoad):
         return self._count
 
     def _take_turn(self, study: str) -> None:
-        (granted,) = self._session.row(self._macros.try_lock_until_commit(f"load {study}"))
-        if granted < 0:
+        cursor = self._session.execute(self._macros.try_lock_until_commit(f"load {study}"))
+        # The procedure's messages come first.
+        while cursor.description is None and cursor.nextset():
+            pass
+        if cursor.fetchone()[0] < 0:
             raise LoaderError(
                 "LOAD_WRITE_FAILED",
                 f"another process is loading {study}",
