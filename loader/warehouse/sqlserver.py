@@ -46,9 +46,15 @@ class SqlServerWarehouse(SqlWarehouse):
         with self._named_errors():
             cursor = connection.cursor()
             # Two loads that begin at the same time would both make them.
-            cursor.execute(self._macros.lock_until_commit("tables"))
-            cursor.execute(self._macros.create_staging())
-            cursor.execute(self._macros.create_meta())
+            for statements in (
+                self._macros.lock_until_commit("tables"),
+                self._macros.create_staging(),
+                self._macros.create_meta(),
+            ):
+                cursor.execute(statements)
+                # An error of a later statement shows when its result is asked for.
+                while cursor.nextset():
+                    pass
             connection.commit()
 
     @contextlib.contextmanager
