@@ -180,3 +180,13 @@ def test_every_index_is_one_that_the_adapter_takes(tmp_path):
     (covering,) = indexes["fact_gene_expression"]
     assert covering.columns == ("gene_key", "study_key")
     assert covering.included_columns == {"expression_value"}
+
+
+def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPRESSION_BUILD_SLOT", "_2")
+    dbt_compile(tmp_path, "--select", "fact_gene_pair_metrics")
+    (fact,) = (tmp_path / "target" / "compiled").rglob("fact_gene_pair_metrics.sql")
+    sql = fact.read_text()
+    assert '"staging"."int_slice_2"' in sql
+    assert '"staging"."int_pair_estimate_2"' in sql
+    assert '"dim"."dim_gene_pair"' in sql
