@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import WarehouseUnderTest
 
-pytest.importorskip("dbt.adapters.fabric", reason="needs pip install '.[fabric]'")
+pytest.importorskip(
+    "dbt.adapters.fabric",
+    reason="needs pip install '.[fabric]', and libltdl7",
+    exc_type=ImportError,
+)
 
 OPERATIONS = {
     "create_staging": "{{ create_staging() }}",
