@@ -7,7 +7,9 @@ DBT := $(BIN)/dbt
 DEMO := demo/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs bench clean
+SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
+
+.PHONY: help install demo test test-sqlserver lint docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +34,10 @@ demo: install  ## Simulate 4 studies, load and build them, show the gene pairs t
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+test-sqlserver: install  ## Run the same tests on the SQL Server of EXPRESSION_SQLSERVER_HOST, _PORT, _USER, _PASSWORD
+	@$(foreach name,$(SQLSERVER),test -n "$$$(name)" || { echo "Set $(name): where the server is, and an account that may create databases"; exit 1; };)
+	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/ruff check .

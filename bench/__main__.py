@@ -4,6 +4,7 @@ from bench.fact import compare_fact_builds
 from bench.ingest import compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
 from bench.screen import bench_screen
+from bench.tds import compare_writes
 
 
 @click.group()
@@ -48,6 +49,15 @@ def screen(genes: tuple[int, ...], studies: int, samples: int, quick: bool) -> N
     if quick:
         genes, studies, samples = (300,), 4, 20
     bench_screen(list(genes), studies, samples)
+
+
+@main.command()
+@click.option("--target", default="sqlserver", show_default=True, help="Of the dbt profile.")
+@click.option("--rows", default=1_000_000, show_default=True)
+@click.option("--quick", is_flag=True, help="5,000 rows: does it all run?")
+def tds(target: str, rows: int, quick: bool) -> None:
+    """Ways to write rows to SQL Server."""
+    compare_writes(target, 5_000 if quick else rows)
 
 
 main(prog_name="python -m bench")

@@ -53,9 +53,15 @@ class SqlServerWarehouse(SqlWarehouse):
         with self._named_errors():
             cursor = connection.cursor()
             # Two loads that begin at the same time would both make them.
-            cursor.execute(self._macros.lock_until_commit("tables"))
-            cursor.execute(self._macros.create_staging())
-            cursor.execute(self._macros.create_meta())
+            for statements in (
+                self._macros.lock_until_commit("tables"),
+                self._macros.create_staging(),
+                self._macros.create_meta(),
+            ):
+                cursor.execute(statements)
+                # An error of a later statement shows when its result is asked for.
+                while cursor.nextset():
+                    pass
             connection.commit()
 
     @contextlib.contextmanager
@@ -209,8 +215,11 @@ class SqlServerStudyLoad(SqlStudyLoad):
         return self._count
 
     def _take_turn(self, study: str) -> None:
-        (granted,) = self._session.row(self._macros.try_lock_until_commit(f"load {study}"))
-        if granted < 0:
+        cursor = self._session.execute(self._macros.try_lock_until_commit(f"load {study}"))
+        # The procedure's messages come first.
+        while cursor.description is None and cursor.nextset():
+            pass
+        if cursor.fetchone()[0] < 0:
             raise LoaderError(
                 "LOAD_WRITE_FAILED",
                 f"another process is loading {study}",

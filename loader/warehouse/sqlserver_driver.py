@@ -19,6 +19,7 @@ from dbt.adapters.sqlserver.sqlserver_backend import (
 )
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerBackend, SQLServerCredentials
 
+from loader.errors import LoaderError
 from loader.transient import is_transient
 
 # Asked for by connections that send many rows. With the default of 4096, they wait for the network
@@ -83,12 +84,16 @@ def open_driver(credentials: SQLServerCredentials) -> Driver:
 
 
 class MssqlPythonDriver(Driver):
-    """mssql-python: Arrow straight into a bulk load."""
+    """mssql-python: Arrow straight into a bulk load.
+
+    Raises LoaderError 4001 where the system lacks a library that it needs.
+    """
 
     def __init__(self, credentials: SQLServerCredentials) -> None:
         super().__init__(credentials)
-        import mssql_python
-        from mssql_python.exceptions import ConnectionStringParseError
+        with _named_import_error():
+            import mssql_python
+            from mssql_python.exceptions import ConnectionStringParseError
 
         self._module = mssql_python
         self.errors = (mssql_python.Error, ConnectionStringParseError)
@@ -149,10 +154,14 @@ class MssqlPythonDriver(Driver):
 
 class PyodbcDriver(Driver):
     """pyodbc: arrays of parameters. Microsoft's driver is the one of the profile, or where unixODBC
-    knows none of that name the one in the wheel of mssql-python."""
+    knows none of that name the one in the wheel of mssql-python.
+
+    Raises LoaderError 4001 where the system lacks a library that it needs.
+    """
 
     def __init__(self, credentials: SQLServerCredentials) -> None:
-        import pyodbc
+        with _named_import_error():
+            import pyodbc
 
         named = credentials.driver or ""
         if named not in pyodbc.drivers() and not Path(named).is_file():
@@ -202,11 +211,27 @@ class PyodbcDriver(Driver):
 
 
 def wheel_driver() -> str:
-    """The path of Microsoft's ODBC driver that mssql-python brings."""
-    import mssql_python_odbc
-    from mssql_python import ddbc_bindings
+    """The path of Microsoft's ODBC driver that mssql-python brings.
+
+    Raises LoaderError 4001 where the system lacks a library that it needs.
+    """
+    with _named_import_error():
+        import mssql_python_odbc
+        from mssql_python import ddbc_bindings
 
     return ddbc_bindings.GetDriverPathCpp(str(Path(mssql_python_odbc.__file__).parent))
+
+
+@contextlib.contextmanager
+def _named_import_error() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise LoaderError(
+            "LOAD_CONNECTION_FAILED",
+            f"the driver for SQL Server cannot be loaded: {error}",
+            action="Install it; on Debian and Ubuntu: apt-get install libltdl7 unixodbc",
+        ) from error
 
 
 class _Stripes:

@@ -6,16 +6,17 @@
     {{ lock_until_commit('tables') }}
     ->  declare @granted int;
         exec @granted = sp_getapplock @Resource = 'expression_warehouse tables', @LockMode = 'Exclusive', …;
-        if @granted < 0 throw 51222, 'Lock request time out: expression_warehouse tables', 1;
+        if @granted < 0 throw 51222, 'Lock not granted: expression_warehouse tables', 1;
       | (nothing) -#}
 {% macro lock_until_commit(name) %}{{ return(adapter.dispatch('lock_until_commit', 'expression_warehouse')(name)) }}{% endmacro %}
 
-{#- Ten minutes are longer than any dimension takes. -#}
+{#- Without a time-out: drivers tell of an error behind a procedure's messages only to who asks for more
+    results, which dbt does not. What is held by a process that dies is free at once. -#}
 {% macro default__lock_until_commit(name) -%}
 declare @granted int;
 exec @granted = sp_getapplock
-    @Resource = '{{ lock_resource(name) }}', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 600000;
-if @granted < 0 throw 51222, 'Lock request time out: {{ lock_resource(name) }}', 1;
+    @Resource = '{{ lock_resource(name) }}', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = -1;
+if @granted < 0 throw 51222, 'Lock not granted: {{ lock_resource(name) }}', 1;
 {%- endmacro %}
 
 {% macro duckdb__lock_until_commit(name) %}{% endmacro %}
@@ -45,8 +46,8 @@ select @granted as granted;
 {% macro default__lock_keys(dimension) -%}
 declare @granted int;
 exec @granted = sp_getapplock
-    @Resource = '{{ lock_resource('keys of ' ~ dimension) }}', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 600000;
-if @granted < 0 throw 51222, 'Lock request time out: {{ lock_resource('keys of ' ~ dimension) }}', 1;
+    @Resource = '{{ lock_resource('keys of ' ~ dimension) }}', @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = -1;
+if @granted < 0 throw 51222, 'Lock not granted: {{ lock_resource('keys of ' ~ dimension) }}', 1;
 {%- endmacro %}
 
 {% macro duckdb__lock_keys(dimension) %}{% endmacro %}

@@ -21,3 +21,13 @@
 {% macro default__add_column_if_absent(table, column, type) %}if not exists (select 1 from sys.columns where object_id = object_id('{{ table }}') and name = '{{ column }}') alter table {{ table }} add {{ column }} {{ type }} null{% endmacro %}
 
 {% macro duckdb__add_column_if_absent(table, column, type) %}alter table {{ table }} add column if not exists {{ column }} {{ type }}{% endmacro %}
+
+
+{#- What makes a column the primary key in `create table`, with a blank before it.
+    batch_id varchar(64) not null{{ primary_key() }}  ->  batch_id varchar(64) not null primary key -#}
+{% macro primary_key() %}{{ return(adapter.dispatch('primary_key', 'expression_warehouse')()) }}{% endmacro %}
+
+{% macro default__primary_key() %}{{ return(' primary key') }}{% endmacro %}
+
+{#- Fabric Warehouse enforces none. -#}
+{% macro fabric__primary_key() %}{{ return('') }}{% endmacro %}

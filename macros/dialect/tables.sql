@@ -13,16 +13,21 @@
 {% macro fabric__table_indexes(indexes) %}{{ return([]) }}{% endmacro %}
 
 
-{#- What follows the columns in `create table` for a table of many rows that are read by batch.
+{#- A statement that keeps a table of many rows by column, where it is not yet.
 
-    {{ by_column('expression_rows') }}  ->  , index cci_expression_rows clustered columnstore  |  (nothing) -#}
-{% macro by_column(table) %}{{ return(adapter.dispatch('by_column', 'expression_warehouse')(table)) }}{% endmacro %}
+    {{ columnstore_if_absent('staging.expression_rows', 'cci_expression_rows') }}
+    ->  if not exists (…) exec('create clustered columnstore index cci_expression_rows on staging.expression_rows');
+      | (nothing) -#}
+{% macro columnstore_if_absent(table, index) %}{{ return(adapter.dispatch('columnstore_if_absent', 'expression_warehouse')(table, index)) }}{% endmacro %}
 
-{% macro default__by_column(table) %}, index cci_{{ table }} clustered columnstore{% endmacro %}
+{% macro default__columnstore_if_absent(table, index) -%}
+if not exists (select 1 from sys.indexes where object_id = object_id('{{ table }}') and name = '{{ index }}')
+exec('create clustered columnstore index {{ index }} on {{ table }}');
+{%- endmacro %}
 
-{% macro duckdb__by_column(table) %}{% endmacro %}
+{% macro duckdb__columnstore_if_absent(table, index) %}{% endmacro %}
 
-{% macro fabric__by_column(table) %}{% endmacro %}
+{% macro fabric__columnstore_if_absent(table, index) %}{% endmacro %}
 
 
 {#- Materialization of a relation that many models read and that takes long to compute.

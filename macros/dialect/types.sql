@@ -12,6 +12,9 @@
 
 {% macro duckdb__type_text(length=none) %}{{ return('varchar') }}{% endmacro %}
 
+{#- Fabric Warehouse has no nvarchar; its varchar is UTF-8, and counts bytes. -#}
+{% macro fabric__type_text(length=none) %}{{ return('varchar(' ~ ([4 * length, 8000] | min if length else 'max') ~ ')') }}{% endmacro %}
+
 
 {#- ASCII code (accession, hash, label) of at most `length` characters. -#}
 {% macro type_code(length) %}{{ return(adapter.dispatch('type_code', 'expression_warehouse')(length)) }}{% endmacro %}

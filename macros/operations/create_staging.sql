@@ -12,7 +12,8 @@
 
 {{ create_table_if_absent(staging ~ '.study_metadata', staging_study_metadata_columns()) }};
 
-{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns() ~ by_column('expression_rows')) }};
+{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
+{{ columnstore_if_absent(staging ~ '.expression_rows', 'cci_expression_rows') }}
 
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
 
@@ -30,7 +31,7 @@
 
 
 {% macro staging_batch_columns() %}
-    batch_id {{ type_code(64) }} not null primary key,
+    batch_id {{ type_code(64) }} not null{{ primary_key() }},
     study_accession_code {{ type_code(50) }} not null,
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null,
@@ -55,7 +56,7 @@
 
 
 {% macro staging_study_metadata_columns() %}
-    batch_id {{ type_code(64) }} not null primary key,
+    batch_id {{ type_code(64) }} not null{{ primary_key() }},
     study_accession_code {{ type_code(50) }} not null,
     metadata_json {{ type_text() }} not null
 {% endmacro %}

@@ -1,4 +1,12 @@
-{{ config(unique_key='disease_label') }}
+{{
+    config(
+        unique_key='disease_label',
+        indexes=table_indexes([
+            {'columns': ['disease_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['disease_label'], 'unique': true},
+        ])
+    )
+}}
 
 with incoming as (
     select

@@ -1,4 +1,12 @@
-{{ config(unique_key='gene_id') }}
+{{
+    config(
+        unique_key='gene_id',
+        indexes=table_indexes([
+            {'columns': ['gene_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['gene_id'], 'unique': true},
+        ])
+    )
+}}
 
 -- After the rules of a batch: those that break one are quarantined by now.
 -- depends_on: {{ ref('int_source_finding') }}

@@ -1,4 +1,12 @@
-{{ config(unique_key='pair_natural_key') }}
+{{
+    config(
+        unique_key='pair_natural_key',
+        indexes=table_indexes([
+            {'columns': ['pair_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['pair_natural_key'], 'unique': true},
+        ])
+    )
+}}
 
 with pairs as (
     select

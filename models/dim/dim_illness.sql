@@ -1,4 +1,12 @@
-{{ config(unique_key='illness_label') }}
+{{
+    config(
+        unique_key='illness_label',
+        indexes=table_indexes([
+            {'columns': ['illness_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['illness_label'], 'unique': true},
+        ])
+    )
+}}
 
 with incoming as (
     select

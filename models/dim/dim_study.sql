@@ -1,4 +1,12 @@
-{{ config(unique_key='study_accession_code') }}
+{{
+    config(
+        unique_key='study_accession_code',
+        indexes=table_indexes([
+            {'columns': ['study_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['study_accession_code'], 'unique': true},
+        ])
+    )
+}}
 
 -- After the rules of a batch: those that break one are quarantined by now.
 -- depends_on: {{ ref('int_source_finding') }}

@@ -1,4 +1,13 @@
-{{ config(incremental_strategy='append', on_schema_change='ignore') }}
+{{
+    config(
+        incremental_strategy='append',
+        on_schema_change='ignore',
+        indexes=table_indexes([
+            {'columns': ['study_disease_map_key'], 'type': 'clustered', 'unique': true},
+            {'columns': ['study_key'], 'unique': true, 'where': 'is_active = 1'},
+        ])
+    )
+}}
 
 -- First values only: pipeline.yaml's word for studies that this table does not have yet. From then
 -- on the table is the analysts' (`dbt run-operation upsert_study_disease_map`).

@@ -4,6 +4,9 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
+        indexes=table_indexes([
+            {'columns': ['disease_key', 'technology', 'pair_key', 'metrics_scope'], 'type': 'clustered', 'unique': true},
+        ]),
         pre_hook="{{ remove_replaced_slices() }}",
         post_hook="{{ empty_intermediate_tables() }}"
     )

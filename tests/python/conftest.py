@@ -28,11 +28,16 @@ from loader.dbt_command import close_connections
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
+STAGING = ("batch", "study_metadata", "expression_rows")
+
+# What the suite runs on: duckdb, or with `make test-sqlserver` the server of the environment.
+TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
+
 # What takes longest, the longest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
-    "test_screen", "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
-    "test_pair_numbers", "test_correlate",
+    "test_screen", "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies", "test_twin",
+    "test_fabric", "test_pair_numbers", "test_correlate",
 ]  # fmt: skip
 
 
@@ -171,14 +176,18 @@ def parsed_once() -> Iterator[None]:
 
 
 class WarehouseUnderTest:
-    """A DuckDB file of the test's own, and the commands that work on it."""
+    """A DuckDB file or a server's database of the test's own, and the commands that work on it.
+
+    Queries are DuckDB's SQL, which is translated for a server.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "warehouse.duckdb"
+        self._path = folder / "warehouse.duckdb"
+        self._server = None
         self.target = folder / "target"
         self.env = {
             **os.environ,
-            "EXPRESSION_WAREHOUSE_DB": str(self.path),
+            "EXPRESSION_WAREHOUSE_DB": str(self._path),
             "DBT_PROFILES_DIR": str(folder),
             "DBT_PROJECT_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.target),
@@ -189,7 +198,21 @@ class WarehouseUnderTest:
             # They need no data of a test; test_unit_tests.py runs them once.
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
-        (folder / "profiles.yml").write_text((PROJECT / "profiles.example.yml").read_text())
+        profiles = (PROJECT / "profiles.example.yml").read_text()
+        if TARGET == "sqlserver":
+            from server import Database
+
+            self._server = Database()
+            self.env["EXPRESSION_SQLSERVER_DATABASE"] = self._server.name
+            profiles = profiles.replace("target: duckdb", "target: sqlserver")
+        (folder / "profiles.yml").write_text(profiles)
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file, for tests of what is special about it."""
+        if self._server:
+            pytest.skip("looks at the DuckDB file")
+        return self._path
 
     def loader(self, *arguments: object) -> Result:
         """`python -m loader …` in this process; JSON lines on stdout."""
@@ -248,23 +271,35 @@ class WarehouseUnderTest:
         return self.dbt("build", "--no-write-json", *kinds, *arguments, succeeds=succeeds)
 
     def query(self, sql: str) -> list[tuple]:
-        with duckdb.connect(str(self.path), read_only=True) as connection:
+        if self._server:
+            return self._server.query(sql)
+        with duckdb.connect(str(self._path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
     def query_write(self, *statements: str) -> None:
-        with duckdb.connect(str(self.path)) as connection:
+        if self._server:
+            for statement in statements:
+                self._server.write(statement)
+            return
+        with duckdb.connect(str(self._path)) as connection:
             for statement in statements:
                 connection.execute(statement)
 
     def staged(self) -> dict[str, list[tuple]]:
         """All rows of the staging tables, but for the times of writing."""
-        if not self.path.exists():
+        if not self._server and not self._path.exists():
             return {}
-        return {
-            "batch": sorted(self.query("select * exclude staged_at from staging.batch"), key=repr),
-            "study_metadata": sorted(self.query("from staging.study_metadata"), key=repr),
-            "expression_rows": sorted(self.query("from staging.expression_rows"), key=repr),
-        }
+        return {name: self._table(f"staging.{name}") for name in STAGING}
+
+    def _table(self, name: str) -> list[tuple]:
+        if self._server:
+            columns, rows = self._server.table(name)
+        else:
+            with duckdb.connect(str(self._path), read_only=True) as connection:
+                result = connection.execute(f"select * from {name}")
+                columns, rows = [column[0] for column in result.description], result.fetchall()
+        kept = [i for i, column in enumerate(columns) if column != "staged_at"]
+        return sorted((tuple(row[i] for i in kept) for row in rows), key=repr)
 
 
 @pytest.fixture

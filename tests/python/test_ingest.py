@@ -35,7 +35,7 @@ def test_a_study_is_staged_whole(warehouse, tmp_path):
     assert result.exit_code == 0
     assert warehouse.query(
         "select gene_id, sample_accession_code, expression_value, line_no, file_name"
-        " from staging.expression_rows order by all"
+        " from staging.expression_rows order by gene_id, sample_accession_code"
     ) == [
         ("ENSG1", "GSM1", 1.5, 2, "GSE1.tsv"),
         ("ENSG1", "GSM2", None, 2, "GSE1.tsv"),

@@ -8,6 +8,7 @@ style and columnstore are in neither.
 """
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT
+from dbt.adapters.sqlserver.relation_configs import SQLServerIndexConfig
 from sqlfluff.core import FluffConfig, Linter
 
 # A node of dbt that failed and a test that found something, as dbt gives them to on-run-end.
@@ -56,6 +58,10 @@ OPERATIONS = {
     "findings_not_releasable": "{{ findings_not_releasable('3f0c29d1') }}",
     "mark_batch_released": "{{ mark_batch_released('3f0c29d1', 'anna') }}",
     "create_roles": "{{ roles() }}",
+    "lock_until_commit": "{{ lock_until_commit('slices of fact_gene_pair_metrics') }}",
+    "try_lock_until_commit": "{{ try_lock_until_commit('load GSE1') }}",
+    "lock_keys": "{{ lock_keys('dim_gene') }}",
+    "unlock_keys": "{{ unlock_keys('dim_gene') }}",
 }
 
 
@@ -153,3 +159,34 @@ def test_a_macro_without_an_implementation_stops_the_compiler(tmp_path):
             "--inline",
             "{{ adapter.dispatch('no_such_function', 'expression_warehouse')() }}",
         )
+
+
+def test_every_index_is_one_that_the_adapter_takes(tmp_path):
+    """It reads them when a table is built; here without a build."""
+    dbt_compile(tmp_path, "--select", "resource_type:model")
+    nodes = json.loads((tmp_path / "target" / "manifest.json").read_text())["nodes"].values()
+    indexes = {
+        node["name"]: [
+            SQLServerIndexConfig.parse(raw) for raw in node["config"].get("indexes") or []
+        ]
+        for node in nodes
+    }
+    keys = [name for name in indexes if name.startswith("dim_")]
+    assert len(keys) == 7
+    for name in keys:
+        assert [index.unique for index in indexes[name]] == [True, True], name
+    (_, active) = indexes["study_disease_map"]
+    assert (active.unique, active.where) == (True, "is_active = 1")
+    (covering,) = indexes["fact_gene_expression"]
+    assert covering.columns == ("gene_key", "study_key")
+    assert covering.included_columns == {"expression_value"}
+
+
+def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPRESSION_BUILD_SLOT", "_2")
+    dbt_compile(tmp_path, "--select", "fact_gene_pair_metrics")
+    (fact,) = (tmp_path / "target" / "compiled").rglob("fact_gene_pair_metrics.sql")
+    sql = fact.read_text()
+    assert '"staging"."int_slice_2"' in sql
+    assert '"staging"."int_pair_estimate_2"' in sql
+    assert '"dim"."dim_gene_pair"' in sql
