@@ -56,6 +56,9 @@ OPERATIONS = {
     "findings_not_releasable": "{{ findings_not_releasable('3f0c29d1') }}",
     "mark_batch_released": "{{ mark_batch_released('3f0c29d1', 'anna') }}",
     "create_roles": "{{ roles() }}",
+    "put_rank_scores": "{{ put_rank_scores_into('fact.fact_gene_pair_metrics') }}",
+    "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
+    "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 
 
