@@ -1,8 +1,8 @@
 """Three ways to say that a pair is unlike the others, and their sum.
 
 Each takes z, an array of pairs × features (feature_scale.robust_z), and returns a number a pair,
-the greater the more unusual. Numbers are the same for the same z and seed on one machine, however
-many cores it has: all of it runs on one thread.
+the greater the more unusual. Numbers are the same for the same z and seed on one machine where
+they run on one thread.
 """
 
 from collections.abc import Mapping

@@ -148,8 +148,7 @@ def _rank_slice(
         positives, missing = find_positives(pairs, one)
         if missing:
             reporter.warned("positives_missing", slice=str(one), genes=", ".join(missing))
-        with threadpool_limits(1):
-            ranking = compute_ranking(pairs, positives, seed, weights, one)
+        ranking = compute_ranking(pairs, positives, seed, weights, one)
     except LoaderError:
         _stage(warehouse, one, None, {}, [])
         raise
@@ -250,11 +249,13 @@ def compute_ranking(
     candidates = np.flatnonzero(is_positive)
     strongest = np.argsort(-more["neglog_q_star"][candidates], kind="stable")[:POSITIVE_COUNT]
     positives = candidates[strongest]
-    models = {
-        "lof_score": local_outlier_factor(z, seed),
-        "isolation_forest_score": isolation_forest(z, seed),
-        "rank_svm_score": rank_svm(z, positives, np.flatnonzero(~is_positive), seed),
-    }
+    # Sums of several threads differ with their number.
+    with threadpool_limits(1):
+        models = {
+            "lof_score": local_outlier_factor(z, seed),
+            "isolation_forest_score": isolation_forest(z, seed),
+            "rank_svm_score": rank_svm(z, positives, np.flatnonzero(~is_positive), seed),
+        }
     ranks = {name: percentile_rank(values) for name, values in models.items()}
     unsupervised = stacked(models)
     shares = {

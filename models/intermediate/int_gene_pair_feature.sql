@@ -87,7 +87,7 @@ levels as (
             disease_key,
             technology,
             gene_key,
-            percent_rank() over (partition by disease_key, technology, study_key order by mean_expression) as percentile
+            percent_rank() over (partition by disease_key, technology, study_key order by round(mean_expression, 9)) as percentile
         from study_levels
     ) as l
     group by l.disease_key, l.technology, l.gene_key
