@@ -51,7 +51,7 @@ def ingest_command(
         def load() -> bool:
             return ingest(paths, accessions, config, opener(target), reporter).is_done
 
-        run_to_exit(load, reporter, "the studies under way")
+        run_to_exit(load, reporter, "nothing of the studies under way was kept")
 
 
 @main.command("run")
@@ -78,7 +78,7 @@ def run_command(
         def work() -> bool:
             return run(paths, accessions, config, target, opener(target), reporter)
 
-        run_to_exit(work, reporter, "the studies under way")
+        run_to_exit(work, reporter, "nothing of the studies under way was kept")
 
 
 @main.command("load-pairs")
@@ -109,7 +109,7 @@ def load_pairs_command(
     """
     with open_configured(config_path, log_format, "load-pairs") as (_, reporter):
         load = functools.partial(load_pairs, file, disease, technology, opener(target), reporter)
-        run_to_exit(load, reporter, "the file")
+        run_to_exit(load, reporter, "nothing of the file was kept")
 
 
 @main.command("housekeeping")
@@ -136,7 +136,7 @@ def housekeeping_command(
             return run_operation(operation, arguments, target, reporter.run_id)
 
         keep = functools.partial(housekeeping, config, purge, reporter, dry_run)
-        run_to_exit(keep, reporter, "the deletion under way")
+        run_to_exit(keep, reporter, "nothing of the deletion under way was kept")
 
 
 @main.command("publish")
@@ -157,7 +157,7 @@ def publish_command(
         write = functools.partial(
             publish, disease, is_major, config.folder("artifacts"), opener(target), reporter
         )
-        run_to_exit(write, reporter, "the new version")
+        run_to_exit(write, reporter, "nothing of the new version was kept")
 
 
 @main.command("health")

@@ -50,15 +50,15 @@ def open_configured(
         yield config, reporter
 
 
-def run_to_exit(load: Callable[[], bool], reporter: Reporter, what: str) -> None:
+def run_to_exit(load: Callable[[], bool], reporter: Reporter, outcome: str) -> None:
     """Exit with 1 where the load says that something failed, and with 130 where the user stops it.
 
-    what  of which nothing is kept then
+    outcome  what became of the work then
     """
     try:
         done = load()
     except KeyboardInterrupt:
-        reporter.waiting(f"interrupted: nothing of {what} was kept")
+        reporter.waiting(f"interrupted: {outcome}")
         sys.exit(130)
     if not done:
         sys.exit(1)

@@ -46,8 +46,12 @@ class Reporter(ABC):
         """Rows start to move; returns what `advance` wants."""
 
     @abstractmethod
+    def begin_pairs(self, what: str, total: int) -> Any:
+        """That many gene pairs are computed from now on; returns what `advance` wants."""
+
+    @abstractmethod
     def advance(self, task: Any, rows: int) -> None:
-        """Rows have moved."""
+        """Rows have moved, or pairs are done."""
 
     def close(self) -> None:  # noqa: B027 (nothing to do is a fine implementation)
         """The run is over."""
@@ -97,6 +101,9 @@ class JsonReporter(Reporter):
     def begin_rows(self, study: str) -> None:
         return None
 
+    def begin_pairs(self, what: str, total: int) -> None:
+        return None
+
     def advance(self, task: Any, rows: int) -> None:
         return None
 
@@ -131,6 +138,9 @@ class TextReporter(Reporter):
         "purged: {purged_count:,}, taken out of the register: {removed_count:,}",
         "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
         "{days} days from the logs of the warehouse",
+        "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
+        "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
+        "in a test, {seconds:.1f} s; dbt build computes them",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
         "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
         "learns from the other genes",
@@ -148,8 +158,9 @@ class TextReporter(Reporter):
         self._bars = rich.progress.Progress(
             rich.progress.TextColumn("{task.description:<12}"),
             rich.progress.BarColumn(),
-            rich.progress.TextColumn("{task.completed:,.0f} values"),
+            rich.progress.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
             rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
             console=self._out,
             transient=True,
             disable=not self._out.is_terminal,
@@ -171,7 +182,10 @@ class TextReporter(Reporter):
         self._err.print(what, markup=False)
 
     def begin_rows(self, study: str) -> rich.progress.TaskID:
-        return self._bars.add_task(study, total=None)
+        return self._bars.add_task(study, total=None, unit="values")
+
+    def begin_pairs(self, what: str, total: int) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit="gene pairs")
 
     def advance(self, task: rich.progress.TaskID, rows: int) -> None:
         self._bars.advance(task, rows)
@@ -205,6 +219,9 @@ class TwoReporters(Reporter):
 
     def begin_rows(self, study: str) -> tuple[Any, ...]:
         return tuple(reporter.begin_rows(study) for reporter in self._both)
+
+    def begin_pairs(self, what: str, total: int) -> tuple[Any, ...]:
+        return tuple(reporter.begin_pairs(what, total) for reporter in self._both)
 
     def advance(self, task: tuple[Any, ...], rows: int) -> None:
         for reporter, own in zip(self._both, task, strict=True):

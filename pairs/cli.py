@@ -5,12 +5,86 @@ from pathlib import Path
 import click
 
 from loader.command import CONFIG, LOG_FORMAT, TARGET, open_configured, opener, run_to_exit
+from pairs.settings import METHODS, parse_memory
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="expression-warehouse")
 def main() -> None:
     """Computes on all gene pairs of the warehouse of the dbt profile what SQL cannot at scale."""
+
+
+METHOD = click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="variance",
+    help="How --top-genes measures how much a gene varies. Default: variance.",
+)
+TOP_GENES = click.option(
+    "--top-genes",
+    type=click.IntRange(min=2),
+    help="Only the genes that vary most, and those of the watch list. Default: all genes.",
+)
+MEMORY = click.option(
+    "--memory",
+    default="2GB",
+    metavar="SIZE",
+    help="Memory that may be used, as 500MB or 4GB. Default: 2GB.",
+)
+
+
+@main.command("screen")
+@click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS.")
+@click.option("--technology", help="RNA-SEQ, MICROARRAY or OTHER. Default: each that there is.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=100_000,
+    help="Pairs kept by each of the six tests. Default: 100000.",
+)
+@METHOD
+@TOP_GENES
+@MEMORY
+@click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to compute on.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="pairs_work",
+    help="Folder for ranks and for what a broken-off screen goes on from. Default: pairs_work.",
+)
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def screen_command(
+    disease: str,
+    technology: str | None,
+    keep: int,
+    method: str,
+    top_genes: int | None,
+    memory: str,
+    dask: str | None,
+    work: Path,
+    config_path: Path | None,
+    target: str | None,
+    log_format: str,
+) -> None:
+    """Test every pair of genes in all studies of a disease.
+
+    Both contrasts, pooled over the studies after DerSimonian-Laird and Hartung-Knapp, for each
+    technology; false discovery rates over all pairs tested. The best pairs by each test and those
+    of the watch list are staged, in place of an earlier screen's, and `dbt build` computes all
+    their metrics. What is killed goes on where it was when it is run again.
+    """
+    with open_configured(config_path, log_format, "screen") as (_, reporter):
+
+        def work_on() -> bool:
+            # Compiling the kernels takes a second, which --help need not wait for.
+            from pairs.screen import Options, screen
+
+            options = Options(keep, method, top_genes, parse_memory(memory), work, dask)
+            return screen(disease, technology, options, opener(target), reporter)
+
+        run_to_exit(work_on, reporter, "run it again, and it goes on from where it was")
 
 
 @main.command("rank")

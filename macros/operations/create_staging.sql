@@ -19,6 +19,8 @@
 {{ create_table_if_absent(staging ~ '.feature_values', staging_feature_values_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.pair_scores', staging_pair_scores_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.screened_pairs', staging_screened_pairs_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
@@ -114,4 +116,24 @@
     pair_key integer not null,
     unsupervised_score float(53) null,
     new_rank_score float(53) null
+{% endmacro %}
+
+
+{#- The pairs that `python -m pairs screen` kept, of all that it tested. No key, as in pair_metrics. -#}
+{% macro staging_screened_pairs_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    studies_hash {{ type_code(64) }} not null,
+    gene_a_key integer not null,
+    gene_b_key integer not null,
+    is_watched {{ type_flag() }} not null,
+    pairs_tested bigint not null,
+    n_studies_ss integer not null,
+    n_studies_soth integer not null,
+    {%- for test in ['ss', 'soth', 'ss_hk', 'soth_hk', 'combined', 'combined_dependent'] %}
+    statistic_{{ test }} float(53) null,
+    p_{{ test }} float(53) null,
+    q_{{ test }} float(53) null{{ ',' if not loop.last }}
+    {%- endfor %}
 {% endmacro %}

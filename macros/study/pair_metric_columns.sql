@@ -4,7 +4,8 @@
     dz_ss_mean float(53) - -
     dz_ss_se float(53) 0 -
     …
-    pairs_tested integer 0 100000000
+    {#- All pairs of 65,536 genes. #}
+pairs_tested integer 0 2147450880
 
     Text, which the loader reads too. The one list for the staging table, the models, the loader's
     checks and test assert_pair_metrics_are_in_range. -#}

@@ -8,14 +8,40 @@
     )
 }}
 
-with expression as (
+-- What a screen of all gene pairs found goes before the gene filter.
+with screened as (
+    select
+        p.disease_key,
+        p.technology,
+        p.gene_a_key,
+        p.gene_b_key,
+        p.is_watched,
+        p.pairs_tested
+    from {{ ref('stg_screened_pairs') }} as p
+    inner join {{ ref('int_slice') }} as s on p.disease_key = s.disease_key and p.technology = s.technology
+),
+
+filtered_slice as (
+    select
+        s.disease_key,
+        s.technology,
+        s.study_count
+    from {{ ref('int_slice') }} as s
+    where not exists (
+        select 1
+        from screened as p
+        where p.disease_key = s.disease_key and p.technology = s.technology
+    )
+),
+
+expression as (
     select
         e.study_key,
         e.gene_key,
         e.expression_value
     from {{ ref('vw_expression_export') }} as e
     inner join {{ ref('stg_slice_study') }} as m on e.study_key = m.study_key
-    inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
+    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology
     where e.illness_label <> 'UNKNOWN'
 ),
 
@@ -32,7 +58,7 @@ slice_genes as (
         avg(v.variability) as variability
     from variability as v
     inner join {{ ref('stg_slice_study') }} as m on v.study_key = m.study_key
-    inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
+    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology
     group by s.disease_key, s.technology, s.study_count, v.gene_key
     having count(*) >= case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end
 ),
@@ -74,20 +100,40 @@ tested as (
         count(*) * (count(*) - 1) / 2 as pairs_tested
     from chosen
     group by disease_key, technology
+),
+
+candidates as (
+    select
+        a.disease_key,
+        a.technology,
+        a.gene_key as gene_a_key,
+        b.gene_key as gene_b_key,
+        case when a.is_watched = 1 and b.is_watched = 1 then 'watch_list' else 'gene_filter' end as pair_source,
+        t.pairs_tested
+    from chosen as a
+    inner join chosen as b
+        on a.disease_key = b.disease_key and a.technology = b.technology and a.gene_key < b.gene_key
+    inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology
+    union all
+    select
+        p.disease_key,
+        p.technology,
+        p.gene_a_key,
+        p.gene_b_key,
+        case when p.is_watched = 1 then 'watch_list' else 'screen' end as pair_source,
+        p.pairs_tested
+    from screened as p
 )
 
 select
-    a.disease_key,
-    a.technology,
-    a.gene_key as gene_a_key,
-    b.gene_key as gene_b_key,
-    cast(concat(a.gene_key, '_', b.gene_key) as {{ type_code(30) }}) as pair_natural_key,
-    cast(case when a.is_watched = 1 and b.is_watched = 1 then 'watch_list' else 'gene_filter' end as {{ type_code(20) }}) as pair_source,
-    cast(t.pairs_tested as bigint) as pairs_tested,
+    c.disease_key,
+    c.technology,
+    c.gene_a_key,
+    c.gene_b_key,
+    cast(concat(c.gene_a_key, '_', c.gene_b_key) as {{ type_code(30) }}) as pair_natural_key,
+    cast(c.pair_source as {{ type_code(20) }}) as pair_source,
+    cast(c.pairs_tested as bigint) as pairs_tested,
     s.batch_id,
     {{ utc_now() }} as etl_created_date
-from chosen as a
-inner join chosen as b
-    on a.disease_key = b.disease_key and a.technology = b.technology and a.gene_key < b.gene_key
-inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology
-inner join {{ ref('int_slice') }} as s on a.disease_key = s.disease_key and a.technology = s.technology
+from candidates as c
+inner join {{ ref('int_slice') }} as s on c.disease_key = s.disease_key and c.technology = s.technology

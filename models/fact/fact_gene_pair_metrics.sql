@@ -174,14 +174,28 @@ false_discovery_rates as (
     group by {{ group_columns(pair, 'a') }}
 ),
 
+-- A screen ranked all pairs, of which those here are a part: its rates go before.
+screened as (
+    select
+        s.disease_key,
+        s.technology,
+        p.pair_key
+        {%- for q in tests %},
+        s.{{ q }}
+        {%- endfor %}
+    from {{ ref('stg_screened_pairs') }} as s
+    inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
+),
+
 with_q as (
     select
         t.*
         {%- for q in tests %},
-        f.{{ q }}
+        case when s.pair_key is not null then s.{{ q }} else f.{{ q }} end as {{ q }}
         {%- endfor %}
     from tested as t
     inner join false_discovery_rates as f on {{ same_group(pair, 't', 'f') }}
+    left join screened as s on {{ same_group(pair, 't', 's') }}
 ),
 
 -- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.

@@ -13,6 +13,13 @@ with members as (
         concat('csv ', batch_id, ':', count(*), ':', {{ instant_text('max(staged_at)') }}) as member
     from {{ ref('stg_pair_metrics') }}
     group by disease_key, technology, batch_id
+    union all
+    select distinct
+        disease_key,
+        technology,
+        cast(null as integer) as study_key,
+        concat('screen ', feature_run_id) as member
+    from {{ ref('stg_screened_pairs') }}
 ),
 
 listed as (

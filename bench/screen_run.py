@@ -1,0 +1,115 @@
+"""A screen of simulated studies: `python -m bench.screen_run GENES STUDIES SAMPLES FOLDER`.
+
+Prints the seconds of each part as JSON. `products` is the same matrix products on the same tiles and
+threads, and nothing else: what no screen can be faster than.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from pairs.block import COLUMNS, Block, blocks_of, new_tally
+from pairs.memory import plan_memory
+from pairs.rank_store import RankStore, RankStoreWriter, open_store
+from pairs.scan import scan, thread_count
+from pairs.screened_pairs import collect
+from pairs.settings import read_settings
+
+MEMORY, KEEP = 2 * 10**9, 100_000
+_FACTORS = 20
+
+
+def simulate(genes: int, studies: int, samples: int) -> Iterator[list[np.ndarray]]:
+    """Per study: septic shock, sepsis, and others, which are those with sepsis and as many
+    controls. Genes share a few factors, whose strength differs between studies and cohorts."""
+    rng = np.random.default_rng(7)
+    loadings = rng.standard_normal((genes, _FACTORS)) * (rng.random((genes, _FACTORS)) < 0.1)
+    for _ in range(studies):
+        cohorts = []
+        for _ in range(3):
+            strength = rng.normal(0.6, 0.2, (_FACTORS, 1))
+            factors = strength * rng.standard_normal((_FACTORS, samples))
+            cohorts.append(loadings @ factors + rng.standard_normal((genes, samples)))
+        shock, sepsis, control = cohorts
+        yield [shock, sepsis, np.concatenate([sepsis, control], axis=1)]
+
+
+class Clock:
+    """Seconds of wall and of all processors, part by part: where others use the processors too, the
+    first say little."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, dict[str, float]] = {}
+        self._start = self._now()
+
+    def lap(self, name: str) -> None:
+        """What has passed since the last lap was that part, or more of it."""
+        now, part = self._now(), self.parts.setdefault(name, {"wall": 0.0, "cpu": 0.0})
+        part["wall"] += now[0] - self._start[0]
+        part["cpu"] += now[1] - self._start[1]
+        self._start = now
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+
+def main(genes: int, studies: int, samples: int, folder: Path) -> None:
+    _warm_up(folder, samples)
+    writer = RankStoreWriter(folder, read_settings())
+    clock = Clock()
+    for groups in simulate(genes, studies, samples):
+        clock.lap("simulation")
+        writer.add(groups, np.arange(genes))
+        clock.lap("ranks")
+    writer.finish()
+    store = open_store(folder)
+    keep = min(KEEP, store.pair_count)
+    plan = plan_memory(MEMORY, keep, genes, 3 * samples, studies, thread_count())
+    clock.lap("ranks")
+    _products(store)
+    clock.lap("products")
+    tally = scan(folder, blocks_of(store), new_tally(store, plan.keep), None, lambda _: None)
+    clock.lap("scan")
+    found = collect(store, tally, keep, np.empty(0, int), np.arange(genes))
+    clock.lap("rates")
+    seconds = sum(clock.parts[part]["wall"] for part in ("ranks", "scan", "rates"))
+    parts = {"kept": len(found.gene_a), "exact_below": found.exact_below, "parts": clock.parts}
+    print(json.dumps({**parts, "seconds": seconds}))
+
+
+def _warm_up(folder: Path, samples: int) -> None:
+    """Compile the kernels, which a screen does once."""
+    small = folder / "small"
+    writer = RankStoreWriter(small, read_settings())
+    for groups in simulate(20, 2, samples):
+        writer.add(groups, np.arange(20))
+    writer.finish()
+    store = open_store(small)
+    scan(small, blocks_of(store), new_tally(store, 10), None, lambda _: None)
+    open_store.cache_clear()
+
+
+def _products(store: RankStore) -> None:
+    def multiply(block: Block) -> None:
+        for first in range(block.first, store.gene_count, COLUMNS):
+            last = min(first + COLUMNS, store.gene_count)
+            shape = (*store.samples.shape, block.last - block.first, last - first)
+            products = np.empty(shape, store.product_type)
+            for s, groups in enumerate(store.ranks):
+                for g, ranks in enumerate(groups):
+                    a, b = ranks[block.first : block.last], ranks[first:last]
+                    np.matmul(a, b.T, out=products[s, g])
+
+    with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(thread_count()) as pool:
+        list(pool.map(multiply, blocks_of(store)))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:4]), Path(sys.argv[4]))

@@ -1,0 +1,176 @@
+"""The work of a screen in blocks: each a part of the pairs, computed by itself anywhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pairs.pooling import TESTS, pool_tile
+from pairs.rank_store import RankStore, error_of, open_store
+from pairs.tally import Tally
+
+# Genes a side of a tile: what it takes stays in a processor's L2 cache, and is large enough for the
+# matrix products. Measured by `python -m bench screen`.
+ROWS, COLUMNS = 64, 256
+
+
+@dataclass(frozen=True)
+class Block:
+    """Genes first to last (excluded), each paired with all genes after it; or those of them with
+    missing values, with the genes after them and all genes without missing values."""
+
+    first: int
+    last: int
+    is_partial: bool
+    gene_count: int
+
+    def __str__(self) -> str:
+        return f"{'partial' if self.is_partial else 'whole'} {self.first}-{self.last}"
+
+    @property
+    def pair_count(self) -> int:
+        """Pairs of its genes with those after them: what a progress bar counts."""
+        rows = self.last - self.first
+        after_all = rows * (self.gene_count - self.last)
+        return 0 if self.is_partial else after_all + rows * (rows - 1) // 2
+
+
+def blocks_of(store: RankStore) -> list[Block]:
+    """All blocks: together they have each pair of genes once."""
+    starts = range(0, store.gene_count, ROWS)
+    genes = store.gene_count
+    whole = [Block(i, min(i + ROWS, genes), False, genes) for i in starts]
+    some = [b for b in whole if store.is_partial[b.first : b.last].any()]
+    return whole + [Block(b.first, b.last, True, genes) for b in some]
+
+
+def new_tally(store: RankStore, keep: int) -> Tally:
+    """A tally of pooling.TESTS."""
+    studies = len(store.samples)
+    return Tally([studies - 1 if test.endswith("_hk") else 0 for test in TESTS], keep)
+
+
+def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
+    """Count all pairs of a block.
+
+    folder  of the rank store
+    empty   a tally that knows what need not be kept
+
+    One thread is all that it uses, where BLAS is limited to one.
+    """
+    store = open_store(folder)
+    tally = empty.like()
+    if block.is_partial:
+        for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
+            _partial_gene(store, int(gene), tally)
+    else:
+        _whole_genes(store, block, tally)
+    return tally
+
+
+def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The statistics of single pairs: (tests, pairs), and studies of either contrast (2, pairs)."""
+    statistics, k = np.empty((len(TESTS), len(a))), np.empty((2, len(a)))
+    is_partial = store.is_partial[a] | store.is_partial[b]
+    for start in range(0, len(a), COLUMNS):
+        part = slice(start, start + COLUMNS)
+        own = np.flatnonzero(~is_partial[part]) + start
+        if len(own):
+            scale = store.inverse[:, :, a[own]] * store.inverse[:, :, b[own]]
+            error = np.repeat(store.error[:, :, None], len(own), axis=2)
+            size = np.repeat(store.samples[:, :, None], len(own), axis=2)
+            products = store.products(a[own], b[own])
+            statistics[:, own], k[:, own] = _pool_row(store, products, scale, error, size)
+    for i in np.flatnonzero(is_partial):
+        r, n = store.correlate(int(a[i]), b[[i]])
+        statistics[:, [i]], k[:, [i]] = _pool_correlations(store, r, n)
+    return statistics, k
+
+
+def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
+    studies, groups = store.samples.shape
+    a = np.arange(block.first, block.last, dtype=np.int32)
+    scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
+    products = np.empty((studies, groups, len(a), COLUMNS), store.product_type)
+    error = np.repeat(store.error[:, :, None], COLUMNS, axis=2)
+    size = np.repeat(store.samples[:, :, None].astype(float), COLUMNS, axis=2)
+    for first in range(block.first, store.gene_count, COLUMNS):
+        b = np.arange(first, min(first + COLUMNS, store.gene_count), dtype=np.int32)
+        width = len(b)
+        if width < COLUMNS:
+            products = np.empty((studies, groups, len(a), width), store.product_type)
+        for s, ranks in enumerate(store.ranks):
+            for g, own in enumerate(ranks):
+                np.matmul(
+                    own[block.first : block.last], own[first : first + width].T, out=products[s, g]
+                )
+        statistics, k = np.empty((len(TESTS), len(a), width)), np.empty((2, len(a), width))
+        pool_tile(
+            products,
+            scale_a,
+            np.ascontiguousarray(store.tile_scale[:, :, first : first + width]),
+            np.ascontiguousarray(error[:, :, :width]),
+            store.settings.se_slope,
+            np.ascontiguousarray(size[:, :, :width]),
+            statistics,
+            k,
+        )
+        _count(tally, statistics, k, a, b)
+
+
+def _partial_gene(store: RankStore, gene: int, tally: Tally) -> None:
+    """The pairs of a gene with missing values."""
+    places = np.arange(store.gene_count, dtype=np.int32)
+    others = places[~store.is_partial | (places > gene)]
+    for start in range(0, len(others), COLUMNS):
+        b = others[start : start + COLUMNS]
+        statistics, k = _pool_correlations(store, *store.correlate(gene, b))
+        is_after = b > gene
+        for genes_a, genes_b, chosen in (
+            (np.array([gene], np.int32), b, is_after),
+            (b, np.array([gene], np.int32), ~is_after),
+        ):
+            shape = (len(TESTS), len(genes_a), len(genes_b))
+            own = np.where(chosen, statistics, np.nan).reshape(shape)
+            _count(tally, own, k.reshape(2, *shape[1:]), genes_a, genes_b)
+
+
+def _pool_correlations(
+    store: RankStore, r: np.ndarray, n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    return _pool_row(store, r, np.ones(r.shape), error_of(n, store.settings), n)
+
+
+def _pool_row(
+    store: RankStore, products: np.ndarray, scale: np.ndarray, error: np.ndarray, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pool pairs that are no tile: (studies, groups, pairs) → (tests, pairs) and (2, pairs)."""
+    pairs = products.shape[2]
+    statistics, k = np.empty((len(TESTS), 1, pairs)), np.empty((2, 1, pairs))
+    pool_tile(
+        np.ascontiguousarray(products[:, :, None, :], dtype=float),
+        np.ones((*products.shape[:2], 1)),
+        np.ascontiguousarray(scale),
+        np.ascontiguousarray(error),
+        store.settings.se_slope,
+        np.ascontiguousarray(size, dtype=float),
+        statistics,
+        k,
+    )
+    return statistics[:, 0], k[:, 0]
+
+
+def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
+    """For each of pooling.TESTS those of its tests, by the studies of either contrast; 0 is
+    normal."""
+    normal = np.zeros(k.shape[1:], np.int64)
+    t = [np.maximum(own - 1, 0).astype(np.int64) for own in k]
+    return [normal, normal, t[0], t[1], normal, normal]
+
+
+def _count(
+    tally: Tally, statistics: np.ndarray, k: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> None:
+    degrees = degrees_of_freedom(k)
+    for family, values, df in zip(tally.families, statistics, degrees, strict=True):
+        family.add(values, df, a, b)

@@ -1,0 +1,19 @@
+"""Files that are there whole, or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its place in one step when the block ends: who reads it sees the
+    old one or the new one, and a process that is killed leaves the old one."""
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

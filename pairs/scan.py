@@ -1,0 +1,118 @@
+"""Computes all blocks of a screen, on this machine or on others, so that it can be broken off and
+taken up again."""
+
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import threadpoolctl
+
+from pairs.block import Block, compute_block
+from pairs.cluster import Cluster
+from pairs.files import open_atomically
+from pairs.tally import Tally
+
+# What a kill costs at most, beside the blocks under way. To write what has been counted takes a
+# fraction of a second.
+CHECKPOINT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file says of a scan: it is replaced in one step.
+
+    tally  of the blocks that are done
+    done   their names
+    """
+
+    tally: Tally
+    done: set[str]
+
+    def write(self, path: Path) -> None:
+        """Replace the file."""
+        with open_atomically(path) as file:
+            pickle.dump((self.tally, self.done), file, protocol=5)
+
+    @staticmethod
+    def read(path: Path, empty: Tally) -> "Checkpoint":
+        """What the file says; nothing done where there is none."""
+        if not path.is_file():
+            return Checkpoint(empty, set())
+        with path.open("rb") as file:
+            return Checkpoint(*pickle.load(file))
+
+
+def thread_count() -> int:
+    """Blocks that this machine computes at a time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def scan(
+    folder: Path,
+    blocks: Sequence[Block],
+    empty: Tally,
+    cluster: Cluster | None,
+    advance: Callable[[int], None],
+) -> Tally:
+    """Count all pairs; what an earlier call with this folder has done is not done again.
+
+    folder   of the rank store; the checkpoint is written beside it
+    cluster  where to compute; without one, in threads of this process
+    advance  takes how many pairs of genes have been done since it was last called
+
+    The result does not depend on the order in which blocks are done.
+    """
+    path = folder / "checkpoint.pickle"
+    state = Checkpoint.read(path, empty)
+    advance(sum(block.pair_count for block in blocks if str(block) in state.done))
+    left = [block for block in blocks if str(block) not in state.done]
+    written = time.monotonic()
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        for block, tally in _compute(folder, left, state.tally, cluster):
+            state.tally.merge(tally)
+            state.done.add(str(block))
+            advance(block.pair_count)
+            if time.monotonic() - written > CHECKPOINT_S:
+                state.write(path)
+                written = time.monotonic()
+    state.write(path)
+    return state.tally
+
+
+def _compute(
+    folder: Path, blocks: Sequence[Block], tally: Tally, cluster: Cluster | None
+) -> Iterator[tuple[Block, Tally]]:
+    """Blocks with their results, as they come. A block is handed out late, when the tally knows
+    best what need not be kept."""
+    with cluster or _Threads() as pool:
+        waiting, running = list(reversed(blocks)), {}
+        while waiting or running:
+            while waiting and len(running) < 2 * pool.size:
+                block = waiting.pop()
+                running[pool.submit(compute_block, folder, block, tally.like())] = block
+            for future in pool.wait_first(list(running)):
+                yield running.pop(future), future.result()
+
+
+class _Threads:
+    """The processors of this machine."""
+
+    def __init__(self) -> None:
+        self.size = thread_count()
+        self._pool = ThreadPoolExecutor(self.size)
+
+    def submit(self, function: Callable[..., Tally], *arguments: object) -> Future:
+        return self._pool.submit(function, *arguments)
+
+    def wait_first(self, futures: list[Future]) -> set[Future]:
+        return wait(futures, return_when=FIRST_COMPLETED).done
+
+    def __enter__(self) -> "_Threads":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)

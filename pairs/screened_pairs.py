@@ -1,0 +1,141 @@
+"""The pairs that a screen keeps, and what it knows of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+
+from loader.warehouse.base import FeatureRun
+from pairs.bins import p_value
+from pairs.block import degrees_of_freedom, pool_pairs
+from pairs.false_discovery import FalseDiscoveryRates, false_discovery_rates
+from pairs.pooling import TESTS
+from pairs.rank_store import RankStore
+from pairs.tally import Tally
+
+_BATCH_ROWS = 50_000
+
+# Columns of staging.screened_pairs.
+SCHEMA = pa.schema(
+    {
+        "feature_run_id": pa.string(),
+        "disease_label": pa.string(),
+        "technology": pa.string(),
+        "studies_hash": pa.string(),
+        "gene_a_key": pa.int32(),
+        "gene_b_key": pa.int32(),
+        "is_watched": pa.bool_(),
+        "pairs_tested": pa.int64(),
+        "n_studies_ss": pa.int32(),
+        "n_studies_soth": pa.int32(),
+        **{
+            f"{what}_{test}": pa.float64()
+            for test in TESTS
+            for what in ("statistic", "p", "q")
+        },
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScreenedPairs:
+    """Pairs in order of their genes' keys.
+
+    gene_a, gene_b  (pairs,): keys, the smaller one first
+    is_watched      (pairs,): whether both are on the watch list
+    statistics, p, q
+                    (tests, pairs): pooling.TESTS; NaN where a pair has no such test
+    k               (2, pairs): studies of either contrast
+    exact_below     test → the q up to which its q are exact, and beyond which they are upper
+                    bounds; none where all are exact
+    """
+
+    gene_a: np.ndarray
+    gene_b: np.ndarray
+    is_watched: np.ndarray
+    statistics: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    k: np.ndarray
+    exact_below: dict[str, float | None]
+
+    @property
+    def significant_count(self) -> int:
+        """Pairs with a q of at most 0.05 in any test."""
+        return int(np.count_nonzero((self.q <= 0.05).any(axis=0)))
+
+    def batches(
+        self, same: Mapping[str, str], studies_hash: str, run: FeatureRun
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of SCHEMA.
+
+        same  columns that are the same in all of them
+        """
+        for start in range(0, len(self.gene_a), _BATCH_ROWS):
+            part = slice(start, start + _BATCH_ROWS)
+            size = len(self.gene_a[part])
+            columns = {
+                **{name: pa.repeat(value, size) for name, value in same.items()},
+                "studies_hash": pa.repeat(studies_hash, size),
+                "gene_a_key": self.gene_a[part],
+                "gene_b_key": self.gene_b[part],
+                "is_watched": self.is_watched[part],
+                "pairs_tested": pa.repeat(run.pairs_tested, size),
+                "n_studies_ss": self.k[0, part].astype(int),
+                "n_studies_soth": self.k[1, part].astype(int),
+            }
+            for i, test in enumerate(TESTS):
+                for what in ("statistic", "p", "q"):
+                    values = {"statistic": self.statistics, "p": self.p, "q": self.q}[what]
+                    columns[f"{what}_{test}"] = values[i, part]
+            arrays = [
+                pa.array(columns[field.name], field.type, from_pandas=True)
+                if isinstance(columns[field.name], np.ndarray)
+                else columns[field.name].cast(field.type)
+                for field in SCHEMA
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def collect(
+    store: RankStore, tally: Tally, keep: int, watched: np.ndarray, keys: np.ndarray
+) -> ScreenedPairs:
+    """The `keep` pairs with the smallest p of each test, and those of two watched genes.
+
+    watched  numbers of genes
+    keys     (genes,): their keys, ascending
+    """
+    rates = [false_discovery_rates(family, store.pair_count) for family in tally.families]
+    chosen = [
+        (one.best["gene_a"][:keep].astype(np.int64) << 32) | one.best["gene_b"][:keep]
+        for one in rates
+    ]
+    both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
+    pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
+    a, b = pairs >> 32, pairs & 0xFFFFFFFF
+    statistics, k = pool_pairs(store, a, b)
+    p = _p_values(statistics, k)
+    return ScreenedPairs(
+        gene_a=keys[a],
+        gene_b=keys[b],
+        is_watched=np.isin(a, watched) & np.isin(b, watched),
+        statistics=statistics,
+        p=p,
+        q=np.array([one.q_of(a, b, own) for one, own in zip(rates, p, strict=True)]),
+        k=k,
+        exact_below={test: _limit(one) for test, one in zip(TESTS, rates, strict=True)},
+    )
+
+
+def _p_values(statistics: np.ndarray, k: np.ndarray) -> np.ndarray:
+    p = np.full(statistics.shape, np.nan)
+    for own, values, df in zip(p, statistics, degrees_of_freedom(k), strict=True):
+        is_tested = ~np.isnan(values)
+        own[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
+    return p
+
+
+def _limit(rates: FalseDiscoveryRates) -> float | None:
+    return None if rates.is_complete else rates.exact_below
