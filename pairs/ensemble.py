@@ -64,6 +64,17 @@ def percentile_rank(values: np.ndarray) -> np.ndarray:
     return (rankdata(values) - 1) / max(1, len(values) - 1)
 
 
+def tail_share(rank: np.ndarray) -> np.ndarray:
+    """-log10 of the share of pairs from a pair on upwards, as a share of the greatest possible: 1 for
+    the first, 0.5 for the hundredth of 10,000. Like -log10 of a probability it tells the first pairs
+    apart, and the rest hardly.
+
+    rank  percentile ranks
+    """
+    tail = 1 - rank * len(rank) / (len(rank) + 1)
+    return np.log10(tail) / np.log10(1 / (len(rank) + 1))
+
+
 def stacked(scores: Mapping[str, np.ndarray]) -> np.ndarray:
     """Percentile rank of -sum ln(1 - u), u the percentile ranks of the models (Fisher's method).
 

@@ -26,6 +26,7 @@ from pairs.ensemble import (
     percentile_rank,
     rank_svm,
     stacked,
+    tail_share,
 )
 from pairs.feature_scale import derived, oriented, robust_z
 from pairs.slices import Pairs, Slice, read_pairs, read_slices
@@ -260,7 +261,7 @@ def compute_ranking(
     unsupervised = stacked(models)
     shares = {
         "evidence": np.minimum(more["neglog_q_star"] / EVIDENCE_MAX, 1.0),
-        "unsupervised": unsupervised,
+        "unsupervised": tail_share(unsupervised),
         "consistency": pairs.features["consistency_score"],
         "power": pairs.features["power_score"],
     }

@@ -15,13 +15,13 @@ from test_pair_metrics import ingest, small_study, study_of
 import pairs.rank
 from loader.errors import LoaderError
 from pairs.catalog import features
-from pairs.ensemble import percentile_rank, rank_svm, stacked
+from pairs.ensemble import percentile_rank, rank_svm, stacked, tail_share
 from pairs.feature_scale import CLIP, derived, oriented, robust_z
 from pairs.rank import compute_ranking, find_positives, read_weights
 from pairs.slices import Pairs, Slice
 
 ONE = Slice("SEPSIS", "RNA-SEQ", "0" * 64)
-WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.15, "power": 0.15}
+WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
 MS4A4A = "ENSG00000110079"
 METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
 
@@ -80,7 +80,8 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
     of, _ = simulated()
     found = ranking(of)
     evidence = np.minimum(-np.log10(of.features["q_ss"]) / 10, 1)
-    shares = [evidence, found.unsupervised_score]
+    tail = 1 - found.unsupervised_score * 780 / 781
+    shares = [evidence, -np.log10(tail) / np.log10(781)]
     shares += [of.features["consistency_score"], of.features["power_score"]]
     expected = np.average(shares, axis=0, weights=list(WEIGHTS.values()))
     assert found.new_rank_score == pytest.approx(expected, rel=1e-12)
@@ -156,6 +157,14 @@ def test_the_stack_is_led_by_what_is_extreme_to_one_model():
     other = np.r_[np.arange(100.0), -1]
     score = stacked({"one": one, "other": other})
     assert score[-1] > score[70]
+
+
+def test_the_tail_tells_the_first_pairs_apart():
+    rank = percentile_rank(np.arange(9999.0))
+    share = tail_share(rank)
+    assert share[-1] == pytest.approx(1)
+    assert share[-100] == pytest.approx(0.5, abs=2e-3)
+    assert share[0] == 0
 
 
 def test_the_rank_svm_points_from_negatives_to_positives():
