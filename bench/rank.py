@@ -28,8 +28,8 @@ from pairs.feature_scale import derived, oriented, robust_z
 from pairs.slices import Pairs, Slice, read_pairs, read_slices
 
 # Seed and correlation of the planted pairs. `make demo` has the first, by which the ranking's own
-# settings were chosen; the others had no part in it. In the last, pairs are planted so weakly that no
-# test finds them all.
+# settings were chosen; the others had no part in it. In the last, pairs are planted so weakly that
+# no test finds them all.
 DESIGNS = ((1, PLANTED_CORRELATION), (2, PLANTED_CORRELATION), (2, 0.6))
 TOP = 100
 

@@ -65,9 +65,9 @@ def percentile_rank(values: np.ndarray) -> np.ndarray:
 
 
 def tail_share(rank: np.ndarray) -> np.ndarray:
-    """-log10 of the share of pairs from a pair on upwards, as a share of the greatest possible: 1 for
-    the first, 0.5 for the hundredth of 10,000. Like -log10 of a probability it tells the first pairs
-    apart, and the rest hardly.
+    """-log10 of the share of pairs from a pair on upwards, as a share of the greatest possible: 1
+    for the first, 0.5 for the hundredth of 10,000. Like -log10 of a probability it tells the first
+    pairs apart, and the rest hardly.
 
     rank  percentile ranks
     """

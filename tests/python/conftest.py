@@ -196,6 +196,12 @@ class WarehouseUnderTest:
 
         return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
 
+    def pairs(self, *arguments: object) -> Result:
+        """`python -m pairs …` in this process; JSON lines on stdout."""
+        from pairs.cli import main
+
+        return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
+
     def loader_process(self, *arguments: object) -> subprocess.Popen:
         """`python -m loader …` as a process of its own."""
         return subprocess.Popen(

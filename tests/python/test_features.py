@@ -10,14 +10,14 @@ import oracle
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from click.testing import CliRunner
 from conftest import WarehouseUnderTest
+from sklearn.metrics import average_precision_score
 
 import pairs.rank
+from demo.design import PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
 from loader.warehouse.macros import project_macros, render_macros
 from pairs.catalog import features
-from pairs.cli import main
 from pairs.feature_export import DICTIONARY, ENTITIES
 
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
@@ -39,11 +39,6 @@ NAMES = {feature.feature_name for feature in features()}
 RANKED = {f.feature_name for f in features() if f.null_policy == "NOT_RANKED"}
 
 
-def pairs_command(warehouse: WarehouseUnderTest, *arguments: object):
-    """`python -m pairs …` in this process; JSON lines on stdout."""
-    return CliRunner().invoke(main, [str(a) for a in arguments], env=warehouse.env)
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> WarehouseUnderTest:
     """The simulated studies, built, ranked and built again."""
@@ -55,7 +50,7 @@ def demo(tmp_path_factory) -> WarehouseUnderTest:
     warehouse.build()
     # As long as the int_..._feature models hold what was computed.
     warehouse.dbt(*CATALOGUE_TESTS)
-    result = pairs_command(warehouse, "rank")
+    result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output
     warehouse.build(*SCORES)
     return warehouse
@@ -75,7 +70,7 @@ def panel(shared_data, tmp_path_factory) -> WarehouseUnderTest:
     with mock.patch.object(
         pairs.rank, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
     ):
-        result = pairs_command(warehouse, "rank")
+        result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output
     warehouse.build(*SETTINGS, *SCORES)
     return warehouse
@@ -137,6 +132,26 @@ def test_both_ways_on_ten_published_studies(panel):
     assert without_values(panel) == {f.feature_name for f in features() if f.null_policy in few}
     assert out_of_scale(panel) == []
     panel.dbt(*CATALOGUE_TESTS, *SETTINGS)
+
+
+@pytest.mark.parametrize("technology", ["MICROARRAY", "RNA-SEQ"])
+def test_the_ranking_finds_the_planted_pairs(demo, technology):
+    """As well as -log10 q_star does, or better: 1.00, where that has 1.00 and 0.92."""
+    rows = demo.query(
+        "select a.gene_id, b.gene_id, unsupervised_score, new_rank_score,"
+        " -least(coalesce(q_combined, 1), coalesce(q_ss, 1), coalesce(q_soth, 1))"
+        " from fact.fact_gene_pair_metrics inner join dim.dim_gene_pair as p using (pair_key)"
+        " inner join dim.dim_gene as a on p.gene_a_key = a.gene_key"
+        " inner join dim.dim_gene as b on p.gene_b_key = b.gene_key"
+        f" where technology = '{technology}'"
+    )
+    planted = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
+    label = [frozenset(row[:2]) in planted for row in rows]
+    assert sum(label) == len(PLANTED_PAIRS)
+    scores = zip(*(row[2:] for row in rows), strict=True)
+    unsupervised, blend, evidence = (average_precision_score(label, score) for score in scores)
+    assert unsupervised >= max(0.95, evidence)
+    assert blend >= 0.9
 
 
 def test_what_is_not_as_catalogued_is_found(demo, tmp_path):
@@ -288,7 +303,7 @@ def test_a_full_refresh_keeps_the_ranking(panel, tmp_path):
 
 def test_features_are_exported_a_row_an_entity(panel, tmp_path):
     for name in ("one", "two"):
-        result = pairs_command(panel, "export-features", tmp_path / name)
+        result = panel.pairs("export-features", tmp_path / name)
         assert result.exit_code == 0, result.output
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == sorted([*(f"{entity.name}.parquet" for entity in ENTITIES), DICTIONARY])
@@ -315,6 +330,6 @@ def test_features_are_exported_a_row_an_entity(panel, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_a_named_error(panel, tmp_path):
     (tmp_path / "file").write_text("")
-    result = pairs_command(panel, "export-features", tmp_path / "file" / "below")
+    result = panel.pairs("export-features", tmp_path / "file" / "below")
     assert result.exit_code == 1
     assert "FOLDER_NOT_WRITABLE" in result.stdout

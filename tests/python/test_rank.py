@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import WarehouseUnderTest, events
 from sklearn.metrics import average_precision_score
-from test_features import SCORES, pairs_command
+from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
 
 import pairs.rank
@@ -242,7 +242,7 @@ def two_slices(tmp_path_factory) -> WarehouseUnderTest:
 
 
 def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
-    result = pairs_command(two_slices, "rank")
+    result = two_slices.pairs("rank")
     assert result.exit_code == 1
     (error,) = events(result, "failed")
     assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
@@ -280,11 +280,11 @@ def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
         return [two_slices.query(scores), two_slices.query(values)]
 
     only = ("rank", "--technology", "RNA-SEQ")
-    assert pairs_command(two_slices, *only).exit_code == 0
+    assert two_slices.pairs(*only).exit_code == 0
     first = staged()
-    assert pairs_command(two_slices, *only).exit_code == 0
+    assert two_slices.pairs(*only).exit_code == 0
     assert staged() == first
-    assert pairs_command(two_slices, *only, "--seed", 2).exit_code == 0
+    assert two_slices.pairs(*only, "--seed", 2).exit_code == 0
     second = staged()
     assert [len(rows) for rows in second] == [len(rows) for rows in first] == [66, 198]
     assert not set(second[0]) & set(first[0])
@@ -308,7 +308,7 @@ def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
     ],
 )
 def test_a_slice_that_is_not_there(two_slices, options, expected):
-    result = pairs_command(two_slices, "rank", *options)
+    result = two_slices.pairs("rank", *options)
     assert result.exit_code == 1
     (error,) = events(result, "failed")
     assert error["error_code"] == 54030
@@ -316,6 +316,6 @@ def test_a_slice_that_is_not_there(two_slices, options, expected):
 
 
 def test_a_warehouse_that_was_never_built(warehouse):
-    result = pairs_command(warehouse, "rank")
+    result = warehouse.pairs("rank")
     assert result.exit_code == 1
     assert "LOAD_WAREHOUSE_NOT_BUILT" in result.stdout
