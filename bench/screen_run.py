@@ -1,7 +1,7 @@
 """A screen of simulated studies: `python -m bench.screen_run GENES STUDIES SAMPLES FOLDER`.
 
-Prints the seconds of each part as JSON. `products` is the same matrix products on the same tiles and
-threads, and nothing else: what no screen can be faster than.
+Prints the seconds of each part as JSON. `products` is the same matrix products on the same tiles
+and threads, and nothing else: what no screen can be faster than.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from pairs.block import COLUMNS, Block, blocks_of, new_tally
+from pairs.block import COLUMNS, Block, blocks_of, compute_block, new_tally
 from pairs.memory import plan_memory
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.scan import scan, thread_count
@@ -75,7 +75,9 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     clock.lap("ranks")
     _products(store)
     clock.lap("products")
-    tally = scan(folder, blocks_of(store), new_tally(store, plan.keep), None, lambda _: None)
+    tally = scan(
+        compute_block, folder, blocks_of(store), new_tally(store, plan.keep), None, lambda _: None
+    )
     clock.lap("scan")
     found = collect(store, tally, keep, np.empty(0, int), np.arange(genes))
     clock.lap("rates")
@@ -92,7 +94,7 @@ def _warm_up(folder: Path, samples: int) -> None:
         writer.add(groups, np.arange(20))
     writer.finish()
     store = open_store(small)
-    scan(small, blocks_of(store), new_tally(store, 10), None, lambda _: None)
+    scan(compute_block, small, blocks_of(store), new_tally(store, 10), None, lambda _: None)
     open_store.cache_clear()
 
 

@@ -141,6 +141,8 @@ class TextReporter(Reporter):
         "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
         "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
         "in a test, {seconds:.1f} s; dbt build computes them",
+        "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
+        "have q ≤ {fdr}, in {target}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
         "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
         "learns from the other genes",

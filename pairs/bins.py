@@ -50,15 +50,15 @@ class Edges:
     order: np.ndarray
 
 
-@functools.cache
-def edges(df_max: int) -> Edges:
-    """The bins of tests that are normal (df_max 0), or Student's with 1 to df_max degrees of
-    freedom: row 0, which is the normal one, then has none."""
+@functools.lru_cache(maxsize=2)
+def edges(degrees: tuple[int, ...]) -> Edges:
+    """The bins of tests with these degrees of freedom; 0 is normal."""
     inner = ((np.arange(1, BIN_COUNT, dtype=np.int64) + _FIRST) << _SHIFT).view(np.float64)
     upper, lower = np.append(inner, np.inf), np.insert(inner, 0, 0.0)
-    dfs = np.arange(df_max + 1)[:, None]
-    least = p_value(np.broadcast_to(upper, (df_max + 1, BIN_COUNT)), dfs)
-    greatest = p_value(np.broadcast_to(lower, (df_max + 1, BIN_COUNT)), dfs)
+    shape = (len(degrees), BIN_COUNT)
+    df = np.array(degrees)[:, None]
+    least = p_value(np.broadcast_to(upper, shape), df)
+    greatest = p_value(np.broadcast_to(lower, shape), df)
     # Where p are too small to tell apart, the greater statistic goes first.
     size = np.broadcast_to(-lower, least.shape)
     order = np.lexsort((size.ravel(), least.ravel()))

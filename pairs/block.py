@@ -47,7 +47,9 @@ def blocks_of(store: RankStore) -> list[Block]:
 def new_tally(store: RankStore, keep: int) -> Tally:
     """A tally of pooling.TESTS."""
     studies = len(store.samples)
-    return Tally([studies - 1 if test.endswith("_hk") else 0 for test in TESTS], keep)
+    # The first row of Hartung-Knapp is of one study, which has no such test.
+    degrees = [tuple(range(studies)) if test.endswith("_hk") else (0,) for test in TESTS]
+    return Tally(degrees, keep)
 
 
 def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
@@ -148,7 +150,7 @@ def _pool_row(
     pairs = products.shape[2]
     statistics, k = np.empty((len(TESTS), 1, pairs)), np.empty((2, 1, pairs))
     pool_tile(
-        np.ascontiguousarray(products[:, :, None, :], dtype=float),
+        np.ascontiguousarray(products[:, :, None, :]),
         np.ones((*products.shape[:2], 1)),
         np.ascontiguousarray(scale),
         np.ascontiguousarray(error),

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from loader.command import CONFIG, LOG_FORMAT, TARGET, open_configured, opener, run_to_exit
+from pairs.groups import COHORTS
 from pairs.settings import METHODS, parse_memory
 
 
@@ -85,6 +86,57 @@ def screen_command(
             return screen(disease, technology, options, opener(target), reporter)
 
         run_to_exit(work_on, reporter, "run it again, and it goes on from where it was")
+
+
+@main.command("correlate")
+@click.option("--study", required=True, metavar="ACC", help="Accession of the study.")
+@click.option("--cohort", required=True, type=click.Choice(COHORTS), help="Samples of this label.")
+@click.option(
+    "--fdr",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.05,
+    help="Greatest false discovery rate. Default: 0.05.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Parquet file to write."
+)
+@click.option("--to-features", is_flag=True, help="Stage them as features of their gene pairs.")
+@METHOD
+@TOP_GENES
+@MEMORY
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def correlate_command(
+    study: str,
+    cohort: str,
+    fdr: float,
+    output: Path | None,
+    to_features: bool,
+    method: str,
+    top_genes: int | None,
+    memory: str,
+    config_path: Path | None,
+    target: str | None,
+    log_format: str,
+) -> None:
+    """Find the significant Spearman correlations of one study and cohort.
+
+    p by the t approximation, false discovery rates (Benjamini-Hochberg) over all pairs of genes.
+    Either to a file or to the warehouse.
+    """
+    if (output is None) != to_features:
+        raise click.UsageError("give one of --output FILE and --to-features")
+    with open_configured(config_path, log_format, "correlate") as (_, reporter):
+
+        def work() -> bool:
+            from pairs.correlate import Options, correlate
+
+            size = parse_memory(memory)
+            options = Options(study, cohort, fdr, output, method, top_genes, size)
+            return correlate(options, opener(target), reporter)
+
+        run_to_exit(work, reporter, "nothing of it was kept")
 
 
 @main.command("rank")

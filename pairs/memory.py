@@ -61,6 +61,21 @@ def plan_memory(
     return Plan(keep + spare // (_KEPT * _FAMILIES), required)
 
 
+def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> int:
+    """How many correlations of one study are kept in a memory of so many bytes.
+
+    Raises LoaderError 54401 where the study does not fit.
+    """
+    required = _BASE + 3 * 8 * genes * samples + 4 * threads * PAIR.itemsize * ROWS * genes
+    if required > memory:
+        raise LoaderError(
+            "PAIRS_MEMORY_EXCEEDED",
+            f"{genes:,} genes of {samples:,} samples take {in_words(required)}",
+            expected=f"at most --memory, which is {in_words(memory)}",
+        )
+    return max(1, (memory - required) // (3 * _KEPT))
+
+
 def in_words(size: int) -> str:
     """Bytes as --memory takes them."""
     return f"{size / 1e9:.1f}GB" if size >= 10**9 else f"{size / 1e6:.0f}MB"

@@ -6,7 +6,7 @@ import numpy as np
 from pairs.ranks import average_ranks
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def correlate_pairwise(one: np.ndarray, others: np.ndarray, r: np.ndarray, n: np.ndarray) -> None:
     """r of a gene with each of others, and the number of samples that have both values.
 

@@ -18,7 +18,7 @@ _R_MAX = 1 - 1e-12
 # Hartung-Knapp t, and both contrasts in one, as if independent and not.
 TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 @numba.njit(inline="always")

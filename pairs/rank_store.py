@@ -10,7 +10,7 @@ import numpy as np
 
 from pairs.files import open_atomically
 from pairs.pairwise import correlate_pairwise
-from pairs.ranks import EXACT_FLOAT32_SAMPLES, rank_group
+from pairs.ranks import EXACT_FLOAT32_SAMPLES, inner_products, rank_group
 from pairs.settings import Settings
 
 
@@ -65,11 +65,19 @@ class RankStore:
 
     def products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """(studies, groups, pairs): inner products of the ranks of genes a and b."""
-        found = np.empty((*self.samples.shape, len(a)))
+        found = np.empty((*self.samples.shape, len(a)), self.product_type)
         for s, groups in enumerate(self.ranks):
             for g, ranks in enumerate(groups):
-                found[s, g] = np.einsum("ij,ij->i", ranks[a], ranks[b])
+                inner_products(ranks, a, b, found[s, g])
         return found
+
+    def correlate_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r of single pairs, and the samples it is of: (studies, groups, pairs)."""
+        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
+        n = np.repeat(self.samples[:, :, None], len(a), axis=2)
+        for i in np.flatnonzero(self.is_partial[a] | self.is_partial[b]):
+            r[:, :, [i]], n[:, :, [i]] = self.correlate(int(a[i]), b[[i]])
+        return r, n
 
     def correlate(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """r of a gene with others, and the samples it is of: (studies, groups, others).

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import threadpoolctl
 
-from pairs.block import Block, compute_block
+from pairs.block import Block
 from pairs.cluster import Cluster
 from pairs.files import open_atomically
 from pairs.tally import Tally
 
 # What a kill costs at most, beside the blocks under way. To write what has been counted takes a
 # fraction of a second.
-CHECKPOINT_S = 10.0
+CHECKPOINT_S = 30.0
+
+
+# From the folder of the rank store, a block, and a tally that knows what need not be kept.
+Compute = Callable[[Path, Block, Tally], Tally]
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def thread_count() -> int:
 
 
 def scan(
+    compute: Compute,
     folder: Path,
     blocks: Sequence[Block],
     empty: Tally,
@@ -60,6 +65,7 @@ def scan(
 ) -> Tally:
     """Count all pairs; what an earlier call with this folder has done is not done again.
 
+    compute  counts a block
     folder   of the rank store; the checkpoint is written beside it
     cluster  where to compute; without one, in threads of this process
     advance  takes how many pairs of genes have been done since it was last called
@@ -72,7 +78,7 @@ def scan(
     left = [block for block in blocks if str(block) not in state.done]
     written = time.monotonic()
     with threadpoolctl.threadpool_limits(1, "blas"):
-        for block, tally in _compute(folder, left, state.tally, cluster):
+        for block, tally in _compute(compute, folder, left, state.tally, cluster):
             state.tally.merge(tally)
             state.done.add(str(block))
             advance(block.pair_count)
@@ -84,7 +90,11 @@ def scan(
 
 
 def _compute(
-    folder: Path, blocks: Sequence[Block], tally: Tally, cluster: Cluster | None
+    compute: Compute,
+    folder: Path,
+    blocks: Sequence[Block],
+    tally: Tally,
+    cluster: Cluster | None,
 ) -> Iterator[tuple[Block, Tally]]:
     """Blocks with their results, as they come. A block is handed out late, when the tally knows
     best what need not be kept."""
@@ -93,7 +103,7 @@ def _compute(
         while waiting or running:
             while waiting and len(running) < 2 * pool.size:
                 block = waiting.pop()
-                running[pool.submit(compute_block, folder, block, tally.like())] = block
+                running[pool.submit(compute, folder, block, tally.like())] = block
             for future in pool.wait_first(list(running)):
                 yield running.pop(future), future.result()
 

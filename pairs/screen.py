@@ -13,7 +13,7 @@ from loader.errors import LoaderError
 from loader.process_log import OpenWarehouse, Step, recorded_step
 from loader.report import Reporter, Stopwatch
 from loader.warehouse.base import FeatureRun, Warehouse
-from pairs.block import blocks_of, new_tally
+from pairs.block import blocks_of, compute_block, new_tally
 from pairs.cluster import Cluster
 from pairs.expression import count_samples, read_study
 from pairs.gene_filter import choose_genes, variability
@@ -90,6 +90,7 @@ def _screen_slice(
     store = open_store(prepared.folder)
     task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", store.pair_count)
     tally = scan(
+        compute_block,
         prepared.folder,
         blocks_of(store),
         new_tally(store, prepared.keep_exact),

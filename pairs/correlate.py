@@ -1,0 +1,274 @@
+"""The significant correlations of one study and cohort."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loader.clock import utc_now
+from loader.errors import LoaderError
+from loader.process_log import OpenWarehouse, Step, recorded_step
+from loader.report import Reporter, Stopwatch
+from loader.warehouse.base import FeatureRun, Warehouse
+from pairs.block import blocks_of
+from pairs.correlations import count_correlations, degrees_of
+from pairs.expression import StudyMatrix, count_samples, find_study, read_study
+from pairs.false_discovery import false_discovery_rates
+from pairs.files import open_atomically
+from pairs.gene_filter import choose_genes, variability
+from pairs.memory import plan_correlations
+from pairs.rank_store import RankStore, RankStoreWriter, open_store
+from pairs.run_record import feature_run
+from pairs.scan import scan, thread_count
+from pairs.settings import Settings, read_settings
+from pairs.study_slice import read_genes, read_watched
+from pairs.tally import Tally
+
+_BATCH_ROWS = 100_000
+
+_FILE = pa.schema(
+    {
+        "gene_a_key": pa.int32(),
+        "gene_b_key": pa.int32(),
+        "gene_a_id": pa.string(),
+        "gene_b_id": pa.string(),
+        "n": pa.int32(),
+        "r": pa.float64(),
+        "p": pa.float64(),
+        "q": pa.float64(),
+    }
+)
+
+_FEATURES = pa.schema(
+    {
+        "feature_run_id": pa.string(),
+        "entity_scope": pa.string(),
+        "entity_id_1": pa.int64(),
+        "entity_id_2": pa.int64(),
+        "study_key": pa.int32(),
+        "feature_name": pa.string(),
+        "feature_value": pa.float64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asks for.
+
+    study      accession
+    cohort     one of groups.COHORTS
+    fdr        greatest false discovery rate
+    output     Parquet file to write; staging.feature_values where it is none
+    method, top_genes
+               which genes are paired, as of screen.Options
+    memory     bytes that may be used
+    """
+
+    study: str
+    cohort: str
+    fdr: float
+    output: Path | None
+    method: str
+    top_genes: int | None
+    memory: int
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Pairs of genes, from the smallest p on.
+
+    gene_a, gene_b  (pairs,): keys, the smaller one first
+    n               (pairs,): samples that have both values
+    r, p, q         (pairs,)
+    """
+
+    gene_a: np.ndarray
+    gene_b: np.ndarray
+    n: np.ndarray
+    r: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+
+
+def correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
+    """Find the significant correlations and write them.
+
+    open_warehouse  takes what to tell the user while it waits
+
+    Returns whether they are written.
+    """
+    step = Step("correlate", {"study": options.study, "cohort": options.cohort})
+    try:
+        with recorded_step(step, open_warehouse, reporter):
+            step.rows_written = _correlate(options, open_warehouse, reporter)
+    except LoaderError as error:
+        reporter.failed(options.study, error)
+        return False
+    return True
+
+
+def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Reporter) -> int:
+    watch, started = Stopwatch(), utc_now()
+    settings = read_settings()
+    if options.output and not options.output.absolute().parent.is_dir():
+        raise LoaderError(
+            "FOLDER_NOT_WRITABLE", "there is no such folder", file=str(options.output.parent)
+        )
+    with tempfile.TemporaryDirectory() as scratch, open_warehouse(reporter.waiting) as warehouse:
+        study = find_study(warehouse, options.study)
+        genes = read_genes(warehouse)
+        samples = count_samples(warehouse, study)
+        keep = plan_correlations(options.memory, len(genes), samples, thread_count())
+        matrix = read_study(warehouse, study, genes)
+        chosen = _choose(matrix, genes, read_watched(warehouse), options)
+        _rank(Path(scratch), matrix, chosen, settings, options)
+        store = open_store(Path(scratch))
+        task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
+        tally = scan(
+            count_correlations,
+            Path(scratch),
+            blocks_of(store),
+            Tally([degrees_of(store)], keep),
+            None,
+            lambda done: reporter.advance(task, done),
+        )
+        found = _significant(store, tally, genes[chosen], options)
+        run = feature_run(
+            "CORRELATE",
+            None,
+            None,
+            parameters={
+                "study": options.study,
+                "cohort": options.cohort,
+                "fdr": options.fdr,
+                "method": options.method if options.top_genes else None,
+                "top_genes": options.top_genes,
+                "min_samples": settings.min_samples,
+            },
+            study_count=1,
+            gene_count=store.gene_count,
+            pairs_tested=store.pair_count,
+            started_at=started,
+        )
+        if options.output:
+            _write_file(found, warehouse, options.output)
+        else:
+            _write_features(found, run, study, options.cohort, warehouse)
+    reporter.step(
+        options.study,
+        "correlated",
+        cohort=options.cohort,
+        feature_run=run.feature_run_id,
+        gene_count=run.gene_count,
+        pair_count=run.pairs_tested,
+        found_count=len(found.r),
+        fdr=options.fdr,
+        target=str(options.output or "staging.feature_values"),
+        seconds=watch.seconds,
+    )
+    return len(found.r)
+
+
+def _choose(
+    matrix: StudyMatrix, genes: np.ndarray, watched: np.ndarray, options: Options
+) -> np.ndarray:
+    spread = variability(matrix.values, options.method)
+    measured = ~np.isnan(matrix.values).all(axis=1)
+    places = np.searchsorted(genes, watched)
+    chosen = choose_genes(spread[None], measured[None], 1, options.top_genes, places)
+    if len(chosen) < 2:
+        raise LoaderError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of {options.study} vary")
+    return chosen
+
+
+def _rank(
+    folder: Path, matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, options: Options
+) -> None:
+    group = matrix.group((options.cohort,))
+    if group.shape[1] < settings.min_samples:
+        raise LoaderError(
+            "PAIRS_NOTHING_TO_TEST",
+            f"{options.study} has {group.shape[1]} samples of {options.cohort}",
+            expected=f"{settings.min_samples} or more (var min_cohort_samples)",
+        )
+    writer = RankStoreWriter(folder, settings)
+    writer.add([group], chosen)
+    writer.finish()
+
+
+def _significant(
+    store: RankStore, tally: Tally, keys: np.ndarray, options: Options
+) -> Correlations:
+    rates = false_discovery_rates(tally.families[0], store.pair_count)
+    if not rates.is_complete and options.fdr > rates.exact_below:
+        raise LoaderError(
+            "PAIRS_MEMORY_EXCEEDED",
+            f"more than {len(rates.best):,} correlations have q ≤ {options.fdr}",
+            action="Give it more --memory, or a smaller --fdr, or test fewer genes (--top-genes)",
+        )
+    size = int(np.searchsorted(rates.q, options.fdr, side="right"))
+    a = rates.best["gene_a"][:size].astype(np.int64)
+    b = rates.best["gene_b"][:size].astype(np.int64)
+    r, n = store.correlate_pairs(a, b)
+    return Correlations(
+        keys[a], keys[b], n[0, 0], np.clip(r[0, 0], -1, 1), rates.p[:size], rates.q[:size]
+    )
+
+
+def _write_file(found: Correlations, warehouse: Warehouse, path: Path) -> None:
+    table = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
+    keys, ids = table["gene_key"].to_numpy(), table["gene_id"].combine_chunks()
+    try:
+        with open_atomically(path) as file, pq.ParquetWriter(file, _FILE) as writer:
+            for part in _parts(found):
+                a, b = found.gene_a[part], found.gene_b[part]
+                columns = [
+                    *(a, b),
+                    *(ids.take(pa.array(np.searchsorted(keys, own))) for own in (a, b)),
+                    *(found.n[part], found.r[part], found.p[part], found.q[part]),
+                ]
+                arrays = [pa.array(c).cast(f.type) for c, f in zip(columns, _FILE, strict=True)]
+                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_FILE))
+    except OSError as error:
+        raise LoaderError("FOLDER_NOT_WRITABLE", str(error.strerror), file=str(path)) from error
+
+
+def _write_features(
+    found: Correlations, run: FeatureRun, study: int, cohort: str, warehouse: Warehouse
+) -> None:
+    """Two features a pair, in place of those of an earlier run on this study and cohort."""
+    with warehouse.load_features() as load:
+        load.put_run(run)
+        for name, values in (("r", found.r), ("q", found.q)):
+            feature = f"spearman_{name}_{cohort.lower()}"
+            rows = _feature_rows(found, run, study, feature, values)
+            scope = {"study_key": study, "feature_name": feature}
+            load.replace_rows("feature_values", scope, _FEATURES, rows)
+
+
+def _feature_rows(
+    found: Correlations, run: FeatureRun, study: int, feature: str, values: np.ndarray
+) -> Iterator[pa.RecordBatch]:
+    for part in _parts(found):
+        size = len(values[part])
+        columns = [
+            pa.repeat(run.feature_run_id, size),
+            pa.repeat("GENE_PAIR", size),
+            pa.array(found.gene_a[part]),
+            pa.array(found.gene_b[part]),
+            pa.repeat(study, size),
+            pa.repeat(feature, size),
+            pa.array(values[part]),
+        ]
+        arrays = [column.cast(f.type) for column, f in zip(columns, _FEATURES, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=_FEATURES)
+
+
+def _parts(found: Correlations) -> Iterator[slice]:
+    for start in range(0, len(found.r), _BATCH_ROWS):
+        yield slice(start, start + _BATCH_ROWS)
