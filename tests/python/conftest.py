@@ -31,7 +31,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 # What takes longest, the longest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
-    "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies",
+    "test_load_pairs", "test_features", "test_ingest", "test_tsql", "test_rank", "test_real_studies",
 ]  # fmt: skip
 
 
