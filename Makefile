@@ -47,6 +47,7 @@ bench: install  ## Measure ingest, build and meta-analysis side by side with the
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m bench ingest
 	$(BIN)/python -m bench pairs
+	$(BIN)/python -m bench screen
 
 clean:  ## Remove what dbt, the demo and the benchmarks wrote; warehouses stay
-	rm -rf target logs $(DEMO) bench/data
+	rm -rf target logs pairs_work $(DEMO) bench/data

@@ -4,6 +4,7 @@ from bench.fact import compare_fact_builds
 from bench.ingest import compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
 from bench.rank import bench_rank
+from bench.screen import bench_screen
 
 
 @click.group()
@@ -48,6 +49,18 @@ def rank(pairs: int, draws: int, seeds: int, quick: bool) -> None:
     if quick:
         pairs, draws, seeds = 1_000, 2, 2
     bench_rank(pairs, draws, seeds)
+
+
+@main.command()
+@click.option("--genes", multiple=True, default=[2_000, 5_000, 20_000], show_default=True)
+@click.option("--studies", default=20, show_default=True)
+@click.option("--samples", default=60, show_default=True, help="Of each of the three cohorts.")
+@click.option("--quick", is_flag=True, help="300 genes, once: does it all run?")
+def screen(genes: tuple[int, ...], studies: int, samples: int, quick: bool) -> None:
+    """A screen of all gene pairs, beside the matrix products in it and its peers."""
+    if quick:
+        genes, studies, samples = (300,), 4, 20
+    bench_screen(list(genes), studies, samples)
 
 
 main(prog_name="python -m bench")

@@ -5,6 +5,7 @@ and threads, and nothing else: what no screen can be faster than.
 """
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -82,8 +83,14 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     found = collect(store, tally, keep, np.empty(0, int), np.arange(genes))
     clock.lap("rates")
     seconds = sum(clock.parts[part]["wall"] for part in ("ranks", "scan", "rates"))
-    parts = {"kept": len(found.gene_a), "exact_below": found.exact_below, "parts": clock.parts}
-    print(json.dumps({**parts, "seconds": seconds}))
+    report = {
+        "seconds": seconds,
+        "parts": clock.parts,
+        "kept": len(found.gene_a),
+        "exact_below": found.exact_below,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    print(json.dumps(report))
 
 
 def _warm_up(folder: Path, samples: int) -> None:

@@ -6,7 +6,7 @@ import click
 
 from loader.command import CONFIG, LOG_FORMAT, TARGET, open_configured, opener, run_to_exit
 from pairs.groups import COHORTS
-from pairs.settings import METHODS, parse_memory
+from pairs.settings import METHODS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,7 +82,7 @@ def screen_command(
             # Compiling the kernels takes a second, which --help need not wait for.
             from pairs.screen import Options, screen
 
-            options = Options(keep, method, top_genes, parse_memory(memory), work, dask)
+            options = Options(keep, method, top_genes, memory, work, dask)
             return screen(disease, technology, options, opener(target), reporter)
 
         run_to_exit(work_on, reporter, "run it again, and it goes on from where it was")
@@ -132,8 +132,7 @@ def correlate_command(
         def work() -> bool:
             from pairs.correlate import Options, correlate
 
-            size = parse_memory(memory)
-            options = Options(study, cohort, fdr, output, method, top_genes, size)
+            options = Options(study, cohort, fdr, output, method, top_genes, memory)
             return correlate(options, opener(target), reporter)
 
         run_to_exit(work, reporter, "nothing of it was kept")

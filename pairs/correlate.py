@@ -24,7 +24,7 @@ from pairs.memory import plan_correlations
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.run_record import feature_run
 from pairs.scan import scan, thread_count
-from pairs.settings import Settings, read_settings
+from pairs.settings import Settings, parse_memory, read_settings
 from pairs.study_slice import read_genes, read_watched
 from pairs.tally import Tally
 
@@ -66,7 +66,7 @@ class Options:
     output     Parquet file to write; staging.feature_values where it is none
     method, top_genes
                which genes are paired, as of screen.Options
-    memory     bytes that may be used
+    memory     what may be used, as 2GB
     """
 
     study: str
@@ -75,7 +75,7 @@ class Options:
     output: Path | None
     method: str
     top_genes: int | None
-    memory: int
+    memory: str
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Report
         study = find_study(warehouse, options.study)
         genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
-        keep = plan_correlations(options.memory, len(genes), samples, thread_count())
+        keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         matrix = read_study(warehouse, study, genes)
         chosen = _choose(matrix, genes, read_watched(warehouse), options)
         _rank(Path(scratch), matrix, chosen, settings, options)

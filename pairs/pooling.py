@@ -13,6 +13,8 @@ from pairs.logarithm import log
 
 # As clip_r in macros/stats/fisher_z.sql.
 _R_MAX = 1 - 1e-12
+# As in macros/stats/hartung_knapp.sql.
+_EQUAL = 1e-12
 
 # What is tested, in the order of the first axis of `statistics`: z of both contrasts, their
 # Hartung-Knapp t, and both contrasts in one, as if independent and not.
@@ -147,10 +149,11 @@ def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
             for j in range(pairs):
                 studies_less_1 = k[c, i, j] - 1.0
                 scatter = residual[j] / studies_less_1
-                is_scattered = studies_less_1 > 0.0 and scatter > 0.0
-                statistics[c, i, j] = mean[c, j] / math.sqrt(variance[c, j])
-                t = mean[c, j] / math.sqrt(variance[c, j] * scatter)
-                statistics[2 + c, i, j] = t if is_scattered else np.nan
+                z = mean[c, j] / math.sqrt(variance[c, j])
+                statistics[c, i, j] = z
+                # Estimates that are equal have no scatter but what rounding leaves.
+                is_scattered = studies_less_1 > 0.0 and scatter > _EQUAL * _EQUAL * z * z
+                statistics[2 + c, i, j] = z / math.sqrt(scatter) if is_scattered else np.nan
         for j in range(pairs):
             ss, soth = statistics[0, i, j], statistics[1, i, j]
             n1 = samples[0, j] if ss == ss else 0.0

@@ -23,7 +23,7 @@ from pairs.rank_store import RankStoreWriter, is_whole, open_store
 from pairs.run_record import feature_run
 from pairs.scan import scan, thread_count
 from pairs.screened_pairs import SCHEMA, ScreenedPairs, collect
-from pairs.settings import Settings, read_settings
+from pairs.settings import parse_memory
 from pairs.study_slice import StudySlice, find_slices, read_genes, read_watched
 
 
@@ -34,7 +34,7 @@ class Options:
     keep       pairs kept by each test
     method     how the variability of genes is measured
     top_genes  how many genes are paired, those that vary most; all where it is none
-    memory     bytes that may be used
+    memory     what may be used, as 2GB
     work       folder for what a broken-off screen is taken up from
     dask       address of a scheduler
     """
@@ -42,7 +42,7 @@ class Options:
     keep: int
     method: str
     top_genes: int | None
-    memory: int
+    memory: str
     work: Path
     dask: str | None
 
@@ -63,12 +63,12 @@ def screen(
     """
     step = Step("screen", {"disease": disease, "technology": technology})
     try:
-        settings = read_settings()
+        parse_memory(options.memory)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology)
             for one in slices:
-                _screen_slice(one, options, settings, open_warehouse, reporter, step)
+                _screen_slice(one, options, open_warehouse, reporter, step)
     except LoaderError as error:
         reporter.failed(None, error)
         return False
@@ -78,7 +78,6 @@ def screen(
 def _screen_slice(
     one: StudySlice,
     options: Options,
-    settings: Settings,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
     step: Step,
@@ -86,7 +85,7 @@ def _screen_slice(
     watch, started = Stopwatch(), utc_now()
     cluster = Cluster(options.dask) if options.dask else None
     with open_warehouse(reporter.waiting) as warehouse:
-        prepared = _prepare(one, options, settings, warehouse, reporter)
+        prepared = _prepare(one, options, warehouse, reporter)
     store = open_store(prepared.folder)
     task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", store.pair_count)
     tally = scan(
@@ -103,7 +102,7 @@ def _screen_slice(
         one.disease_label,
         one.technology,
         parameters={
-            **asdict(settings),
+            **asdict(one.settings),
             "keep": options.keep,
             "method": options.method if options.top_genes else None,
             "top_genes": options.top_genes,
@@ -152,7 +151,6 @@ class _Prepared:
 def _prepare(
     one: StudySlice,
     options: Options,
-    settings: Settings,
     warehouse: Warehouse,
     reporter: Reporter,
 ) -> _Prepared:
@@ -160,11 +158,15 @@ def _prepare(
     genes, watched = read_genes(warehouse), read_watched(warehouse)
     samples = [count_samples(warehouse, study) for study in one.studies]
     plan = plan_memory(
-        options.memory, options.keep, len(genes), max(samples), len(one.studies), thread_count()
+        parse_memory(options.memory),
+        options.keep,
+        len(genes),
+        max(samples),
+        len(one.studies),
+        thread_count(),
     )
     key = {
         "slice": asdict(one),
-        "settings": asdict(settings),
         "method": options.method,
         "top_genes": options.top_genes,
         "keep": options.keep,
@@ -175,7 +177,7 @@ def _prepare(
     folder = (options.work / f"{one.disease_label}-{one.technology}-{digest}").absolute()
     if not is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _rank(one, options, settings, warehouse, reporter, folder, genes, watched)
+        _rank(one, options, warehouse, reporter, folder, genes, watched)
     chosen = np.load(folder / "genes.npy")
     return _Prepared(
         folder=folder,
@@ -188,7 +190,6 @@ def _prepare(
 def _rank(
     one: StudySlice,
     options: Options,
-    settings: Settings,
     warehouse: Warehouse,
     reporter: Reporter,
     folder: Path,
@@ -209,7 +210,7 @@ def _rank(
         reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     places = np.searchsorted(genes, watched)
     chosen = choose_genes(
-        np.array(spreads), np.array(measured), settings.k_min, options.top_genes, places
+        np.array(spreads), np.array(measured), one.settings.k_min, options.top_genes, places
     )
     if len(chosen) < 2:
         raise LoaderError(
@@ -217,7 +218,7 @@ def _rank(
             f"{len(chosen)} genes of {one.disease_label} {one.technology} vary and were measured "
             f"in enough of its {len(one.studies)} studies",
         )
-    writer = RankStoreWriter(folder, settings)
+    writer = RankStoreWriter(folder, one.settings)
     for number in range(len(one.studies)):
         paths = [_group_path(folder, number, g) for g in range(len(CONTRAST_GROUPS))]
         writer.add([np.load(path) for path in paths], chosen)
@@ -226,8 +227,8 @@ def _rank(
     if not writer.has_contrast:
         raise LoaderError(
             "PAIRS_NOTHING_TO_TEST",
-            f"no study of {one.disease_label} {one.technology} has {settings.min_samples} samples "
-            "with septic shock and as many without",
+            f"no study of {one.disease_label} {one.technology} has {one.settings.min_samples} "
+            "samples with septic shock and as many without",
         )
     np.save(folder / "genes.npy", genes[chosen])
     writer.finish()

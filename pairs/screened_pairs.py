@@ -1,8 +1,9 @@
 """The pairs that a screen keeps, and what it knows of them."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pairs.block import degrees_of_freedom, pool_pairs
 from pairs.false_discovery import FalseDiscoveryRates, false_discovery_rates
 from pairs.pooling import TESTS
 from pairs.rank_store import RankStore
+from pairs.scan import thread_count
 from pairs.tally import Tally
 
 _BATCH_ROWS = 50_000
@@ -107,7 +109,9 @@ def collect(
     watched  numbers of genes
     keys     (genes,): their keys, ascending
     """
-    rates = [false_discovery_rates(family, store.pair_count) for family in tally.families]
+    with ThreadPoolExecutor(thread_count()) as pool:
+        families = pool.map(false_discovery_rates, tally.families, repeat(store.pair_count))
+        rates = list(families)
     chosen = [
         (one.best["gene_a"][:keep].astype(np.int64) << 32) | one.best["gene_b"][:keep]
         for one in rates

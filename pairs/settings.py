@@ -1,6 +1,7 @@
 """What decides the result of a screen: the vars of dbt_project.yml, and the command's options."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,20 @@ def read_settings() -> Settings:
     Raises LoaderError 54030 for one that is not possible.
     """
     text = (project_dir() / "dbt_project.yml").read_text(encoding="utf-8")
-    variables: dict[str, Any] = yaml.safe_load(text)["vars"]
+    return _settings(yaml.safe_load(text)["vars"])
+
+
+def parse_settings(text: str) -> Settings:
+    """The vars that the warehouse was built with.
+
+    text  of macros/study/meta_analysis_settings.sql: k_min=3;spearman_se=fisher;…
+
+    Raises LoaderError 54030 for one that is not possible.
+    """
+    return _settings(dict(setting.split("=") for setting in text.split(";")))
+
+
+def _settings(variables: Mapping[str, Any]) -> Settings:
     if (method := variables["spearman_se"]) not in _STANDARD_ERRORS:
         raise LoaderError(
             "CONFIG_INVALID",

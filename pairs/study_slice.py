@@ -6,6 +6,7 @@ import numpy as np
 
 from loader.errors import LoaderError
 from loader.warehouse.base import Warehouse
+from pairs.settings import Settings, parse_settings
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class StudySlice:
 
     studies       keys of its studies, ascending
     accessions    their accessions
+    settings      the vars that the warehouse was built with
     studies_hash  stg_slice_studies' word for their data and the settings: another one, other
                   results
     """
@@ -22,6 +24,7 @@ class StudySlice:
     technology: str
     studies: tuple[int, ...]
     accessions: tuple[str, ...]
+    settings: Settings
     studies_hash: str
 
 
@@ -42,10 +45,10 @@ def find_slices(
             action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
         )
     rows = warehouse.read(_STUDIES, {}).to_pylist()
-    found: dict[tuple[str, str], list[dict]] = {}
+    found: dict[str, list[dict]] = {}
     for row in rows:
         if row["disease_label"] == disease and technology in (None, row["technology"]):
-            found.setdefault((row["technology"], row["studies_hash"]), []).append(row)
+            found.setdefault(row["technology"], []).append(row)
     if not found:
         raise LoaderError(
             "AGG_MISSING_DISEASE_MAP",
@@ -58,9 +61,10 @@ def find_slices(
             technology=name,
             studies=tuple(row["study_key"] for row in members),
             accessions=tuple(row["study_accession_code"] for row in members),
-            studies_hash=studies_hash,
+            settings=parse_settings(members[0]["settings"]),
+            studies_hash=members[0]["studies_hash"],
         )
-        for (name, studies_hash), members in found.items()
+        for name, members in found.items()
     )
 
 
@@ -81,7 +85,8 @@ def read_watched(warehouse: Warehouse) -> np.ndarray:
 
 
 _STUDIES = """
-    select d.disease_label, m.technology, m.study_key, s.study_accession_code, h.studies_hash
+    select d.disease_label, m.technology, m.study_key, s.study_accession_code, h.settings,
+        h.studies_hash
     from {staging}.stg_slice_study as m
     inner join {staging}.stg_slice_studies as h
         on m.disease_key = h.disease_key and m.technology = h.technology

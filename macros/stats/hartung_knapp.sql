@@ -6,7 +6,8 @@
 
     and the 97.5 % point of t with k - 1 degrees of freedom for its confidence interval. A
     select; the columns of `pooled` (pooled_effect), hk_se, hk_adhoc_se, hk_z = theta_re / hk_se
-    and hk_t975; null for one study, hk_z also where all estimates are equal (hk_se = 0).
+    and hk_t975; null for one study, hk_z also where all estimates are equal: hk_se is 0
+    then, or the 1e-16th part of theta_re that rounding leaves.
 
     pooled_effect                                     {{ hartung_knapp('pooled_effect') }}
     pair_key | k | theta_re | se_re | residual_q      … | hk_se | hk_adhoc_se | hk_z | hk_t975
@@ -14,7 +15,7 @@
 {% macro hartung_knapp(pooled) -%}
     select
         h.*,
-        h.theta_re / nullif(h.hk_se, 0e0) as hk_z,
+        case when h.hk_se > 1e-12 * abs(h.theta_re) then h.theta_re / h.hk_se end as hk_z,
         case when h.k > 1 then {{ t_quantile_975('h.df') }} end as hk_t975
     from (
         select

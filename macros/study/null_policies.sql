@@ -33,7 +33,8 @@
             'NO_STUDY_' ~ short | upper: 'n_studies_' ~ short ~ ' = 0',
             'ONE_STUDY_' ~ short | upper: 'n_studies_' ~ short ~ ' < 2',
             'TWO_STUDIES_' ~ short | upper: 'n_studies_' ~ short ~ ' < 3',
-            'NO_HK_SE_' ~ short | upper: 'coalesce(dz_' ~ short ~ '_hk_se, 0e0) = 0e0',
+            'NO_HK_SE_' ~ short | upper:
+                'dz_' ~ short ~ '_hk_se is null or dz_' ~ short ~ '_hk_se <= 1e-12 * abs(dz_' ~ short ~ '_mean)',
         }) %}
     {% endfor %}
     {% for cohort in ['control', 'no_sepsis', 'sepsis', 'septic_shock'] %}

@@ -9,6 +9,7 @@ with members as (
 select
     disease_key,
     technology,
+    cast('{{ screen_settings() }}' as {{ type_code(200) }}) as settings,
     {{ sha256_hex("concat(" ~ sorted_list('member') ~ ", '" ~ screen_settings() ~ "')") }} as studies_hash
 from members
 group by disease_key, technology

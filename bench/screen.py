@@ -1,0 +1,109 @@
+"""A screen of all pairs against what it cannot be faster than, and against its peers."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from bench import pooling
+from bench.ingest import console
+from bench.measure import measure
+from bench.pairs import Size, Warehouses, new_table
+from bench.screen_run import simulate
+
+# Pairs or groups that a peer does; what all would take is extrapolated.
+_SQL_PAIRS, _SCIPY_GENES, _POOLED = 20_000, 500, 200_000
+
+
+def bench_screen(sizes: list[int], studies: int, samples: int) -> None:
+    """Both tables, for each number of genes."""
+    reports = {genes: _screen(genes, studies, samples) for genes in sizes}
+    _print_parts(reports, studies, samples)
+    _print_peers(max(sizes), reports[max(sizes)], studies, samples)
+
+
+def _screen(genes: int, studies: int, samples: int) -> dict:
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = [*map(str, (genes, studies, samples)), scratch]
+        output = subprocess.run(
+            [sys.executable, "-m", "bench.screen_run", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def _print_parts(reports: dict[int, dict], studies: int, samples: int) -> None:
+    table = new_table(
+        f"Screen: all pairs × {studies} studies × 3 cohorts of {samples} samples",
+        *("genes", "pairs", "", "seconds", "CPU seconds", "CPU / products", "peak MiB"),
+    )
+    for genes, report in reports.items():
+        parts = {name: report["parts"][name] for name in ("products", "ranks", "scan", "rates")}
+        bare = parts.pop("products")
+        ours = {key: sum(part[key] for part in parts.values()) for key in bare}
+        shown = {"screen": ours, **{f"  {name}": part for name, part in parts.items()}}
+        for name, part in {"bare matrix products": bare, **shown}.items():
+            is_first = name == "bare matrix products"
+            table.add_row(
+                f"{genes:,}" if is_first else "",
+                f"{genes * (genes - 1) // 2:,}" if is_first else "",
+                name,
+                f"{part['wall']:.1f}",
+                f"{part['cpu']:.1f}",
+                f"{part['cpu'] / bare['cpu']:.2f}",
+                f"{report['peak_mib']:,.0f}" if name == "screen" else "",
+            )
+    console.print(table)
+    console.print(
+        "scan is the matrix products again, Fisher's z, contrasts, pooling and counting. CPU"
+        " seconds are\nof all processors, and say more where others use them too."
+    )
+
+
+def _print_peers(genes: int, report: dict, studies: int, samples: int) -> None:
+    pairs = genes * (genes - 1) // 2
+    seconds = {"screen": report["seconds"]}
+    with tempfile.TemporaryDirectory() as scratch:
+        size = Size(_SQL_PAIRS, studies, samples)
+        run = Warehouses(Path(scratch), size).run(size).total
+        seconds[f"the models, DuckDB (from {size.exact_pairs:,} pairs)"] = (
+            run.seconds * pairs / size.exact_pairs
+        )
+    name = f"scipy spearmanr, correlations alone (from {_SCIPY_GENES} genes)"
+    seconds[name] = _spearmanr(studies, samples) * pairs / (_SCIPY_GENES * (_SCIPY_GENES - 1) // 2)
+    absent = {}
+    for name in pooling.CONTESTANTS:
+        if not name.startswith(("PyMARE", "metafor")):
+            continue
+        if reason := pooling.missing(name):
+            absent[name] = reason
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            file = Path(scratch) / "pool.duckdb"
+            one = measure("bench.pooling", name, _POOLED, studies, warehouse=file)
+        label = f"{name}, pooling alone (from {_POOLED:,} groups)"
+        seconds[label] = one.seconds * 2 * pairs / _POOLED
+    table = new_table(f"All {pairs:,} pairs", "", "seconds", "times the screen")
+    for name, one in seconds.items():
+        table.add_row(name, f"{one:,.0f}", f"{one / seconds['screen']:,.1f}")
+    console.print(table)
+    for name, reason in absent.items():
+        console.print(f"{name} was not run: {reason}.")
+
+
+def _spearmanr(studies: int, samples: int) -> float:
+    """Seconds for the correlation matrices of a few genes in all studies and groups."""
+    spent = 0.0
+    for groups in simulate(_SCIPY_GENES, studies, samples):
+        for values in groups:
+            start = time.perf_counter()
+            stats.spearmanr(np.asarray(values), axis=1)
+            spent += time.perf_counter() - start
+    return spent

@@ -1,0 +1,121 @@
+"""`python -m pairs correlate` against scipy on all pairs."""
+
+import json
+from itertools import combinations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import WarehouseUnderTest, events
+from scipy import stats
+from test_pair_metrics import build, ingest, study_of
+from test_screen import refused
+
+COHORTS = {"CONTROL": 9, "SEPSIS": 14, "SEPTIC_SHOCK": 12, "UNKNOWN": 2, "NO_SEPSIS": 5}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A study with missing values, a constant gene and two that are equal."""
+    folder = tmp_path_factory.mktemp("correlated")
+    warehouse = WarehouseUnderTest(folder)
+    study, matrix = study_of("GSE1", COHORTS, [f"ENSG4{i:03d}" for i in range(60)], seed=1)
+    matrix.values[3, matrix.members["sepsis"]] = 5.0
+    matrix.values[5] = matrix.values[4]
+    dice = np.random.default_rng(2)
+    matrix.values[10:14] = np.where(dice.random((4, 42)) < 0.15, np.nan, matrix.values[10:14])
+    ingest(warehouse, folder, [(study, matrix)])
+    build(warehouse, gene_filter_top=2)
+    return warehouse, matrix
+
+
+def expected_of(matrix, cohort: str) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """(gene, gene) → r, p, q of all pairs that have an r."""
+    found, pairs = {}, 0
+    for a, b in combinations(range(len(matrix.genes)), 2):
+        pairs += 1
+        x, y = matrix.values[a, matrix.members[cohort]], matrix.values[b, matrix.members[cohort]]
+        both = ~(np.isnan(x) | np.isnan(y))
+        if both.sum() >= 8 and np.ptp(x[both]) > 0 and np.ptp(y[both]) > 0:
+            found[matrix.genes[a], matrix.genes[b]] = stats.spearmanr(x[both], y[both])
+    p = np.ones(pairs)
+    p[: len(found)] = [one.pvalue for one in found.values()]
+    q = stats.false_discovery_control(p)[: len(found)]
+    return {
+        pair: (one.statistic, one.pvalue, own)
+        for (pair, one), own in zip(found.items(), q, strict=True)
+    }
+
+
+def correlate(warehouse: WarehouseUnderTest, *arguments: object, study="GSE1", cohort="SEPSIS"):
+    return warehouse.pairs("correlate", "--study", study, "--cohort", cohort, *arguments)
+
+
+@pytest.mark.parametrize(("cohort", "fdr"), [("SEPSIS", 0.05), ("SEPTIC_SHOCK", 1)])
+def test_file(built, tmp_path, cohort, fdr):
+    warehouse, matrix = built
+    path = tmp_path / "found.parquet"
+    result = correlate(warehouse, "--fdr", fdr, "--output", path, cohort=cohort)
+    assert result.exit_code == 0, result.output
+    rows = pq.read_table(path).to_pylist()
+    every = expected_of(matrix, cohort.lower())
+    wanted = {pair: values for pair, values in every.items() if values[2] <= fdr}
+    assert {(row["gene_a_id"], row["gene_b_id"]) for row in rows} == set(wanted)
+    assert len(rows) == len(wanted) == events(result, "correlated")[0]["found_count"]
+    for row in rows:
+        expected = wanted[row["gene_a_id"], row["gene_b_id"]]
+        assert (row["r"], row["p"], row["q"]) == pytest.approx(expected, rel=1e-7, abs=1e-15)
+    assert [row["p"] for row in rows] == sorted(row["p"] for row in rows)
+    assert len({row["n"] for row in rows}) > 1
+
+
+def test_features(built):
+    warehouse, matrix = built
+    for _ in range(2):
+        assert correlate(warehouse, "--to-features").exit_code == 0
+    rows = warehouse.query(
+        "select a.gene_id, b.gene_id, entity_scope, study_key, feature_name, feature_value"
+        " from staging.feature_values inner join dim.dim_gene a on entity_id_1 = a.gene_key"
+        " inner join dim.dim_gene b on entity_id_2 = b.gene_key"
+    )
+    wanted = {
+        pair: values for pair, values in expected_of(matrix, "sepsis").items() if values[2] <= 0.05
+    }
+    assert len(rows) == 2 * len(wanted)
+    for a, b, scope, study, name, value in rows:
+        r, _, q = wanted[a, b]
+        assert (scope, study) == ("GENE_PAIR", 1)
+        expected = {"spearman_r_sepsis": r, "spearman_q_sepsis": q}[name]
+        assert value == pytest.approx(expected, rel=1e-7, abs=1e-15)
+    ((kind, parameters, genes, pairs),) = warehouse.query(
+        "select distinct r.kind, r.parameters_json, r.gene_count, r.pairs_tested"
+        " from staging.feature_values inner join meta.meta_feature_run as r using (feature_run_id)"
+    )
+    assert (kind, genes, pairs) == ("CORRELATE", 60, 1770)
+    assert json.loads(parameters)["cohort"] == "SEPSIS"
+
+
+def test_the_genes_that_vary_most(built, tmp_path):
+    warehouse, matrix = built
+    path = tmp_path / "top.parquet"
+    options = ("--top-genes", 10, "--method", "mad", "--fdr", 1, "--output", path)
+    assert correlate(warehouse, *options).exit_code == 0
+    table = pq.read_table(path)
+    found = {*table["gene_a_id"].to_pylist(), *table["gene_b_id"].to_pylist()}
+    spread = stats.median_abs_deviation(matrix.values[:, matrix.known], axis=1, nan_policy="omit")
+    assert found <= {matrix.genes[i] for i in np.argsort(-spread, kind="stable")[:10]}
+    assert table.num_rows > 30
+
+
+def test_mistakes_are_named(built, tmp_path):
+    warehouse, _ = built
+    refused(correlate(warehouse, "--to-features", study="GSE9"), "STUDY_NOT_FOUND")
+    error = refused(
+        correlate(warehouse, "--to-features", cohort="NO_SEPSIS"), "PAIRS_NOTHING_TO_TEST"
+    )
+    assert "5 samples" in error["found"]
+    nowhere = tmp_path / "nowhere" / "x.parquet"
+    refused(correlate(warehouse, "--output", nowhere), "FOLDER_NOT_WRITABLE")
+    refused(correlate(warehouse, "--to-features", "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")
+    for options in ((), ("--to-features", "--output", nowhere), ("--to-features", "--fdr", 0)):
+        assert correlate(warehouse, *options).exit_code == 2

@@ -1,0 +1,442 @@
+"""The numbers of a screen, without a warehouse: statistics against the oracle, false discovery rates
+against scipy, the same result in any order, after any kill and on a cluster."""
+
+import pickle
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import oracle
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from loader.errors import LoaderError
+from loader.warehouse.macros import statistics_macros
+from pairs import scan as scan_module
+from pairs.bins import p_value
+from pairs.block import blocks_of, compute_block, new_tally, pool_pairs
+from pairs.cluster import Cluster
+from pairs.false_discovery import false_discovery_rates
+from pairs.gene_filter import choose_genes, variability
+from pairs.logarithm import log
+from pairs.memory import plan_correlations, plan_memory
+from pairs.pooling import TESTS
+from pairs.rank_store import RankStore, RankStoreWriter, open_store
+from pairs.ranks import EXACT_FLOAT32_SAMPLES, average_ranks
+from pairs.scan import scan
+from pairs.screened_pairs import collect
+from pairs.settings import Settings, parse_memory
+from pairs.tally import Tally
+
+Groups = list[np.ndarray]
+
+
+def store_of(
+    folder: Path, studies: list[Groups], spearman_se: str = "fisher", min_samples: int = 8
+) -> RankStore:
+    writer = RankStoreWriter(folder, Settings(3, min_samples, spearman_se))
+    for groups in studies:
+        writer.add(groups, np.arange(len(groups[0])))
+    writer.finish()
+    open_store.cache_clear()
+    return open_store(folder)
+
+
+def study_of(
+    dice: np.random.Generator,
+    genes: int,
+    shock: int,
+    sepsis: int,
+    control: int,
+    spread: float = 0.5,
+) -> Groups:
+    """Groups of a study whose genes share factors with other loadings in each cohort."""
+    cohorts = []
+    for n in (shock, sepsis, control):
+        loadings = dice.normal(0, spread, (genes, 3))
+        cohorts.append(loadings @ dice.normal(size=(3, n)) + dice.normal(size=(genes, n)))
+    return [cohorts[0], cohorts[1], np.concatenate(cohorts[1:], axis=1)]
+
+
+def count_all(folder: Path, keep: int) -> Tally:
+    store = open_store(folder)
+    return scan(
+        compute_block, folder, blocks_of(store), new_tally(store, keep), None, lambda _: None
+    )
+
+
+def expected_of(studies: list[Groups], a: int, b: int, spearman_se: str) -> tuple[list, list]:
+    """The statistics of a pair, one by one, and the studies of either contrast."""
+    estimates, samples = ([], []), [0, 0]
+    for groups in studies:
+        found = []
+        for values in groups:
+            r_n = oracle.spearman(values[a], values[b])
+            fits = r_n and r_n[1] >= 8
+            found.append((*oracle.fisher(*r_n, spearman_se), r_n[1]) if fits else None)
+        for c in (0, 1):
+            if found[0] and found[c + 1]:
+                (z1, se1, n1), (z2, se2, n2) = found[0], found[c + 1]
+                estimates[c].append((z1 - z2, np.hypot(se1, se2)))
+                samples[c] += n1 + n2
+    pooled = {name: oracle.pool(own) for name, own in zip(("ss", "soth"), estimates, strict=True)}
+    z = [one and one.z for one in pooled.values()]
+    knapp = [one and one.hartung_knapp()["hk_se"] for one in pooled.values()]
+    t = [own.mean / se if se else None for own, se in zip(pooled.values(), knapp, strict=True)]
+    both = oracle.combined_columns(pooled, dict(zip(pooled, samples, strict=True)))
+    statistics = [*z, *t, both["combined_z_score"], both["combined_z_dependent"]]
+    return statistics, [one.k if one else 0 for one in pooled.values()]
+
+
+def assert_statistics(store: RankStore, studies: list[Groups], pairs: np.ndarray, se: str) -> None:
+    statistics, k = pool_pairs(store, *pairs)
+    for i, (a, b) in enumerate(pairs.T):
+        expected, studies_of_pair = expected_of(studies, a, b, se)
+        assert list(k[:, i]) == studies_of_pair
+        for test, one, other in zip(TESTS, statistics[:, i], expected, strict=True):
+            if other is None:
+                assert np.isnan(one), (a, b, test)
+            else:
+                assert one == pytest.approx(other, rel=1e-9), (a, b, test)
+
+
+def random_pairs(dice: np.random.Generator, genes: int, size: int) -> np.ndarray:
+    a, b = np.triu_indices(genes, 1)
+    chosen = dice.choice(len(a), size, replace=False)
+    return np.array([a[chosen], b[chosen]])
+
+
+def test_logarithm():
+    values = np.exp(np.random.default_rng(1).normal(0, 8, 10_000))
+    found = np.array([log(x) for x in values])
+    assert np.abs(found / np.log(values) - 1).max() < 5e-16
+
+
+def test_ranks_of_ties():
+    assert list(average_ranks(np.array([5.0, 1.0, 5.0, 7.0]))) == [0.0, -3.0, 0.0, 3.0]
+
+
+def test_a_thousand_random_pairs(tmp_path):
+    dice = np.random.default_rng(2)
+    sizes = [(12, 14, 20), (20, 30, 25), (9, 8, 8), (40, 35, 12), (15, 15, 15), (60, 50, 10)]
+    studies = [study_of(dice, 60, *own) for own in sizes]
+    store = store_of(tmp_path, studies)
+    assert_statistics(store, studies, random_pairs(dice, 60, 1000), "fisher")
+
+
+@pytest.mark.parametrize("se", ["fisher", "fieller", "bonett_wright"])
+def test_ties_gaps_constant_genes_and_small_groups(tmp_path, se):
+    dice = np.random.default_rng(3)
+    sizes = [(10, 12, 9), (8, 20, 7), (7, 15, 12), (11, 6, 14)]
+    studies = [study_of(dice, 24, *own) for own in sizes]
+    for groups in studies:
+        for values in groups:
+            np.round(values, 1, out=values)
+    studies[0][0][1] = 4.0  # constant
+    studies[1][2][2] = np.nan  # not measured
+    for values in studies[1]:
+        values[3] = np.nan  # not measured in the study
+    for groups in studies:
+        groups[0][4, 0] = np.nan  # partly missing, in all studies
+    for groups in studies[1:]:
+        for values in groups:
+            values[5] = np.nan  # one study only
+    studies[0][1][6, :3] = np.nan
+    studies[0][2][6, 2:6] = np.nan
+    studies[0][0][8] = studies[0][0][7]  # r is 1
+    store = store_of(tmp_path, studies, se)
+    a, b = np.triu_indices(24, 1)
+    assert_statistics(store, studies, np.array([a, b]), se)
+    # The tiles and the slow path of genes with missing values count the same, each pair once.
+    tally = count_all(tmp_path, 10_000)
+    statistics, _ = pool_pairs(store, a, b)
+    for family, own in zip(tally.families, statistics, strict=True):
+        kept = np.concatenate(family.kept)
+        order = np.lexsort((kept["gene_b"], kept["gene_a"]))
+        is_tested = ~np.isnan(own)
+        assert list(kept["gene_a"][order]) == list(a[is_tested])
+        assert list(kept["gene_b"][order]) == list(b[is_tested])
+        assert kept["size"][order] == pytest.approx(np.abs(own[is_tested]), rel=1e-12)
+
+
+def test_one_study_has_no_hartung_knapp(tmp_path):
+    dice = np.random.default_rng(4)
+    studies = [study_of(dice, 20, 10, 10, 10)]
+    store = store_of(tmp_path, studies)
+    assert_statistics(store, studies, np.array(np.triu_indices(20, 1)), "fisher")
+    counts = [family.counts.sum() for family in count_all(tmp_path, 1000).families]
+    assert counts == [190, 190, 0, 0, 190, 190]
+
+
+def test_many_samples_take_64_bits(tmp_path):
+    dice = np.random.default_rng(5)
+    studies = [study_of(dice, 12, 10, 10, EXACT_FLOAT32_SAMPLES), study_of(dice, 12, 9, 9, 9)]
+    store = store_of(tmp_path, studies)
+    assert [ranks.dtype.itemsize for ranks in store.ranks[0]] == [4, 4, 8]
+    assert_statistics(store, studies, np.array(np.triu_indices(12, 1)), "fisher")
+    largest = np.arange(EXACT_FLOAT32_SAMPLES) * 2.0 - EXACT_FLOAT32_SAMPLES + 1
+    assert float(largest @ largest) < 2**24
+
+
+def all_statistics(studies: list[Groups]) -> tuple[np.ndarray, np.ndarray]:
+    """z and Hartung-Knapp's t of all pairs, and their studies, in numpy: (tests, pairs)."""
+    upper = np.triu_indices(len(studies[0][0]), 1)
+    theta = np.full((2, len(studies), len(upper[0])), np.nan)
+    error = np.full((2, len(studies), 1), np.nan)
+    for s, groups in enumerate(studies):
+        z = []
+        for values in groups:
+            ranks = stats.rankdata(values, axis=1)
+            ranks -= ranks.mean(axis=1, keepdims=True)
+            with np.errstate(invalid="ignore"):
+                ranks /= np.sqrt((ranks**2).sum(axis=1, keepdims=True))
+            z.append(np.arctanh(np.clip((ranks @ ranks.T)[upper], 1e-12 - 1, 1 - 1e-12)))
+        n = [values.shape[1] for values in groups]
+        for c in (0, 1):
+            theta[c, s] = z[0] - z[c + 1]
+            error[c, s] = 1 / (n[0] - 3) + 1 / (n[c + 1] - 3)
+    k = np.count_nonzero(~np.isnan(theta), axis=1)
+    w = np.where(np.isnan(theta), 0, 1 / error)
+    theta = np.nan_to_num(theta)
+
+    def mean(w):
+        return (w * theta).sum(axis=1) / w.sum(axis=1)
+
+    q = (w * (theta - mean(w)[:, None]) ** 2).sum(axis=1)
+    c = w.sum(axis=1) - (w * w).sum(axis=1) / w.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tau2 = np.where(k > 1, np.maximum(0, q - (k - 1)) / c, 0)[:, None]
+        w = np.where(w > 0, 1 / (error + tau2), 0)
+        z = mean(w) * np.sqrt(w.sum(axis=1))
+        scatter = (w * (theta - mean(w)[:, None]) ** 2).sum(axis=1) / (k - 1)
+        t = z / np.sqrt(scatter)
+        t = np.where((k > 1) & (np.abs(t) < 1e12), t, np.nan)
+    return np.concatenate([z, t]), k
+
+
+def test_rates_are_those_of_scipy_over_all_pairs_of_2000_genes(tmp_path):
+    """Genes that not all studies have, so that k differs between pairs."""
+    dice = np.random.default_rng(6)
+    genes = 2000
+    studies = [study_of(dice, genes, 10, 10, 4, spread=0.4) for _ in range(3)]
+    for groups, share in zip(studies, (0.0, 0.1, 0.2), strict=True):
+        absent = dice.random(genes) < share
+        for values in groups:
+            values[absent] = np.nan
+    # Modules of genes that go together in septic shock only.
+    for groups in studies:
+        groups[0][:60] += 3 * dice.normal(size=groups[0].shape[1])
+    store = store_of(tmp_path, studies)
+    tally = count_all(tmp_path, store.pair_count)
+    found = collect(store, tally, 1000, np.arange(0, 2000, 400), np.arange(genes))
+    statistics, k = all_statistics(studies)
+    upper = np.triu_indices(genes, 1)
+    wanted = found.gene_a.astype(np.int64) * genes + found.gene_b
+    place = np.searchsorted(upper[0].astype(np.int64) * genes + upper[1], wanted)
+    assert set(found.exact_below.values()) == {None}
+    for test, values, df in zip(TESTS, statistics, (0 * k[0], 0 * k[0], *(k - 1)), strict=False):
+        p = np.ones(len(values))
+        is_tested = ~np.isnan(values)
+        p[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
+        q = np.where(is_tested, stats.false_discovery_control(p), np.nan)
+        number = TESTS.index(test)
+        np.testing.assert_allclose(
+            found.p[number], np.where(is_tested, p, np.nan)[place], rtol=1e-9
+        )
+        np.testing.assert_allclose(found.q[number], q[place], rtol=1e-9)
+        best = np.argsort(p, kind="stable")[:1000]
+        assert np.isin(best, place).mean() > 0.999
+    assert np.nanmin(found.q) < 0.01
+    assert found.is_watched.sum() == 10
+
+
+def simulated_tests(kind: str, student: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(genes, genes) statistics, and their degrees of freedom."""
+    dice = np.random.default_rng(7)
+    df = dice.integers(1, 13, (300, 300)) if student else np.zeros((300, 300), np.int64)
+    x = stats.t.rvs(df, random_state=8) if student else dice.standard_normal((300, 300))
+    if kind == "signal":
+        x[dice.random(x.shape) < 0.02] *= 4
+    if kind == "strong":
+        # The least m p / j lies far beyond what is kept.
+        x[dice.random(x.shape) < 0.5] += 2.5
+    if kind == "ties":
+        x = np.round(2 * x, 1)
+    if kind != "null":
+        x[dice.random(x.shape) < 0.05] = np.nan
+    return x, df
+
+
+@pytest.mark.parametrize("student", [False, True])
+@pytest.mark.parametrize("kind", ["null", "signal", "strong", "ties"])
+@pytest.mark.parametrize("keep", [500, 5_000, 10**6])
+def test_rates_of_the_best_alone(kind, student, keep):
+    """Exact up to exact_below, and above an upper bound that is near."""
+    x, df = simulated_tests(kind, student)
+    upper = np.triu_indices(300, 1)
+    tally = Tally([tuple(range(13)) if student else (0,)], keep)
+    genes = np.arange(300, dtype=np.int32)
+    for first in range(0, 300, 50):
+        part = tally.like()
+        rows = slice(first, first + 50)
+        part.families[0].add(x[rows], df[rows], genes[rows], genes)
+        tally.merge(pickle.loads(pickle.dumps(part)))
+    assert tally.families[0].counts.sum() == np.count_nonzero(~np.isnan(x[upper]))
+
+    rates = false_discovery_rates(tally.families[0], len(upper[0]))
+
+    is_tested = ~np.isnan(x[upper])
+    p = np.ones(len(upper[0]))
+    p[is_tested] = p_value(np.abs(x[upper][is_tested]), df[upper][is_tested])
+    q = stats.false_discovery_control(p)
+    p[~is_tested] = np.nan
+    found = rates.q_of(*upper, p)
+    assert (np.isnan(found) == ~is_tested).all()
+    found, q = found[is_tested], q[is_tested]
+    is_exact = np.full(len(q), True) if rates.is_complete else found <= rates.exact_below
+    assert rates.is_complete == (keep == 10**6)
+    np.testing.assert_allclose(found[is_exact], q[is_exact], rtol=1e-13)
+    assert (found >= q * (1 - 1e-13)).all()
+    assert (found[~is_exact] / q[~is_exact]).max(initial=1) < 1.1
+    assert list(rates.p) == sorted(rates.p)
+    # All that are exact are the same, however many were kept.
+    assert np.count_nonzero(q <= rates.exact_below) == np.count_nonzero(found <= rates.exact_below)
+
+
+@pytest.fixture(scope="module")
+def some_studies():
+    dice = np.random.default_rng(9)
+    studies = [study_of(dice, 330, 10, 9, 8) for _ in range(3)]
+    studies[1][0][[5, 200], :2] = np.nan
+    return studies
+
+
+def result_of(folder: Path, tally: Tally) -> tuple:
+    store = open_store(folder)
+    found = collect(store, tally, 300, np.array([1, 5, 9]), np.arange(store.gene_count))
+    arrays = (found.gene_a, found.gene_b, found.statistics, found.p, found.q, found.k)
+    return *(array.tobytes() for array in arrays), str(found.exact_below)
+
+
+def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
+    monkeypatch.setattr(scan_module, "CHECKPOINT_S", 0.0)
+    store_of(tmp_path / "whole", some_studies)
+    expected = result_of(tmp_path / "whole", count_all(tmp_path / "whole", 2_000))
+
+    class KilledError(BaseException):
+        pass
+
+    folder = tmp_path / "killed"
+    store = store_of(folder, some_studies)
+    blocks, done = blocks_of(store), []
+    assert len(blocks) == 8
+
+    def die_after(count):
+        def compute(folder, block, empty):
+            if len(done) >= count:
+                raise KilledError
+            done.append(str(block))
+            return compute_block(folder, block, empty)
+
+        return compute
+
+    for count in (1, 3, 3, 6):
+        with pytest.raises(KilledError):
+            scan(die_after(count), folder, blocks, new_tally(store, 2_000), None, lambda _: None)
+    (folder / "checkpoint.pickle.part").write_bytes(b"half a checkp")
+    told = []
+    tally = scan(die_after(99), folder, blocks, new_tally(store, 2_000), None, told.append)
+    assert result_of(folder, tally) == expected
+    assert sum(told) == store.pair_count
+    assert told[0] > 0, "what was done before is not done again"
+
+
+def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    store = store_of(tmp_path / "local", some_studies)
+    expected = result_of(tmp_path / "local", count_all(tmp_path / "local", 2_000))
+    store = store_of(tmp_path / "dask", some_studies)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as local:
+        tally = scan(
+            compute_block, tmp_path / "dask", blocks_of(store), new_tally(store, 2_000),
+            Cluster(local.scheduler_address), lambda _: None,
+        )  # fmt: skip
+    assert result_of(tmp_path / "dask", tally) == expected
+
+
+def test_no_cluster():
+    with pytest.raises(LoaderError, match="54402 DASK_UNAVAILABLE"):
+        Cluster("nowhere")
+
+
+def test_heterogeneity_without_a_difference(tmp_path):
+    """Each study's correlations differ at random in septic shock, with no mean: the plain z test
+    rejects far too often, Hartung-Knapp's hardly more than it says, and finds nothing."""
+    dice = np.random.default_rng(10)
+    store = store_of(tmp_path, [study_of(dice, 500, 40, 40, 20, spread=0.7) for _ in range(6)])
+    tally = count_all(tmp_path, store.pair_count)
+    shares, discoveries = {}, {}
+    for test, family in zip(TESTS, tally.families, strict=True):
+        rates = false_discovery_rates(family, store.pair_count)
+        shares[test] = np.mean(rates.p < 0.001) / 0.001
+        discoveries[test] = int(np.count_nonzero(rates.q <= 0.05))
+    assert 0.3 < shares["ss_hk"] < 2
+    assert 0.3 < shares["soth_hk"] < 2
+    assert shares["ss"] > 5
+    assert discoveries["ss_hk"] <= 3 < discoveries["ss"]
+
+
+def test_memory_is_told_before():
+    with pytest.raises(LoaderError, match=r"54401 PAIRS_MEMORY_EXCEEDED[\s\S]*take 9\d\.\dGB"):
+        plan_memory(2 * 10**9, 100_000, 60_000, 65_000, 20, 2)
+    with pytest.raises(LoaderError, match="54401"):
+        plan_correlations(10**9, 60_000, 10_000, 2)
+    assert plan_memory(2 * 10**9, 100_000, 20_000, 200, 20, 2).keep > 10**6
+
+
+@pytest.mark.parametrize("text", ["2", "0GB", "-1GB", "two GB", "2GB or so"])
+def test_memory_that_is_no_size(text):
+    with pytest.raises(LoaderError, match="54030 CONFIG_INVALID"):
+        parse_memory(text)
+
+
+def test_memory_sizes():
+    assert (parse_memory("1.5GB"), parse_memory("500mb")) == (1_500_000_000, 500_000_000)
+
+
+@pytest.mark.parametrize("method", ["variance", "iqr", "mad"])
+def test_variability_is_that_of_the_sql(method):
+    dice = np.random.default_rng(11)
+    values = np.round(dice.normal(size=(30, 12)), 1)
+    values[dice.random(values.shape) < 0.2] = np.nan
+    values[0, 1:], values[1] = np.nan, np.nan
+    gene, _ = (place.ravel() for place in np.indices(values.shape))
+    known = ~np.isnan(values.ravel())
+    expression = pa.table(  # noqa: F841
+        {
+            "study_key": np.ones(known.sum(), int),
+            "gene_key": gene[known],
+            "expression_value": values.ravel()[known],
+        }
+    )
+    sql = statistics_macros("duckdb").gene_variability("expression", method)
+    expected = dict(duckdb.sql(f"select gene_key, variability from ({sql})").fetchall())
+    found = variability(values, method)
+    assert np.isnan(found[1])
+    assert set(expected) == {*range(30)} - {1}
+    for place, value in expected.items():
+        assert np.isnan(found[place]) if value is None else found[place] == pytest.approx(value)
+
+
+def test_chosen_genes():
+    """Of genes that enough studies measured and that vary; of equal ones the first. Watched ones
+    come beside, if they fit."""
+    spread = np.array([[3.0, 1, 4, 0, 9, np.nan], [1, 1, 0, 0, np.nan, 7], [2, 4, 2, 0, np.nan, 9]])
+    measured = ~np.isnan(spread)
+    assert list(choose_genes(spread, measured, 2, None, np.array([], int))) == [0, 1, 2, 5]
+    assert list(choose_genes(spread, measured, 2, 1, np.array([], int))) == [5]
+    assert list(choose_genes(spread, measured, 3, 1, np.array([2, 3, 4]))) == [0, 2]
+    assert list(choose_genes(spread[:1], measured[:1], 3, 1, np.array([], int))) == [4]
