@@ -3,6 +3,7 @@ import click
 from bench.fact import compare_fact_builds
 from bench.ingest import compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
+from bench.rank import bench_rank
 from bench.screen import bench_screen
 from bench.tds import compare_writes
 
@@ -37,6 +38,18 @@ def pairs(pairs: int, studies: int, samples: int, repeats: int, quick: bool) -> 
     if quick:
         pairs, studies, samples, repeats = 1_000, 4, 20, 1
     bench_pairs(Size(pairs, studies, samples), repeats, quick)
+
+
+@main.command()
+@click.option("--pairs", default=100_000, show_default=True, help="Pairs whose ranking is timed.")
+@click.option("--draws", default=20, show_default=True, help="Random watch lists.")
+@click.option("--seeds", default=10, show_default=True)
+@click.option("--quick", is_flag=True, help="1,000 pairs, two draws and seeds: does it all run?")
+def rank(pairs: int, draws: int, seeds: int, quick: bool) -> None:
+    """The ranking's model card: planted pairs, leakage, permutation, stability, cost."""
+    if quick:
+        pairs, draws, seeds = 1_000, 2, 2
+    bench_rank(pairs, draws, seeds)
 
 
 @main.command()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from demo.design import GENES, PLANTED_PAIRS, Study
-from demo.simulate import SimulatedStudy, simulate
+from demo.simulate import PLANTED_CORRELATION, SimulatedStudy, simulate
 
 PLANTED_PAIRS_FILE = "planted_pairs.tsv"
 CONFIG_FILE = "pipeline.yaml"
@@ -22,7 +22,7 @@ _TITLES = {
 _FORMATS = {"LOG2": "{:.6f}", "TPM": "{:.6f}", "COUNTS": "{:.0f}"}
 
 
-def write_downloads(folder: Path, seed: int) -> None:
+def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORRELATION) -> None:
     """Write all studies and the list of planted pairs; the same bytes for the same seed.
 
     folder/ACC/aggregated_metadata.json
@@ -30,11 +30,13 @@ def write_downloads(folder: Path, seed: int) -> None:
     folder/planted_pairs.tsv      gene_a, gene_b, direction
     folder/pipeline.yaml          the disease of each study
 
+    correlation  of the planted pairs in septic shock
+
     Files that stand there already are overwritten. Raises ValueError for a negative seed and
     OSError where the folder cannot be written.
     """
     config = ["studies:"]
-    for simulated in simulate(seed):
+    for simulated in simulate(seed, correlation=correlation):
         study = simulated.study
         home = folder / study.accession
         (home / study.accession).mkdir(parents=True, exist_ok=True)

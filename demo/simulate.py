@@ -49,8 +49,12 @@ class SimulatedStudy:
     values: np.ndarray
 
 
-def simulate(seed: int, studies: Sequence[Study] = STUDIES) -> Iterator[SimulatedStudy]:
+def simulate(
+    seed: int, studies: Sequence[Study] = STUDIES, correlation: float = PLANTED_CORRELATION
+) -> Iterator[SimulatedStudy]:
     """Yield the studies; the same for the same seed. Rows are in the order of design.GENES.
+
+    correlation  of the planted pairs in septic shock, but for its sign
 
     Raises ValueError for a negative seed.
     """
@@ -60,7 +64,7 @@ def simulate(seed: int, studies: Sequence[Study] = STUDIES) -> Iterator[Simulate
         rng = _generator(stream)
         labels = [label for label, count in study.cohorts.items() for _ in range(count)]
         illness = [labels[i] for i in rng.permutation(len(labels))]
-        latent = _latent(illness, traits, rng)
+        latent = _latent(illness, traits, correlation, rng)
         values = _to_scale(latent, study.scale, traits, rng)
         values[rng.random(values.shape) < study.missing_share] = np.nan
         yield SimulatedStudy(study, illness, latent, values)
@@ -85,7 +89,9 @@ def _gene_traits(rng: np.random.Generator) -> GeneTraits:
     return GeneTraits(level, module, np.where(module >= 0, loading, 0.0))
 
 
-def _latent(illness: list[str], traits: GeneTraits, rng: np.random.Generator) -> np.ndarray:
+def _latent(
+    illness: list[str], traits: GeneTraits, correlation: float, rng: np.random.Generator
+) -> np.ndarray:
     """A row a gene, a column a sample. Modules hold in all cohorts, planted pairs in one."""
     noise = rng.standard_normal((len(GENES), len(illness)))
     modules = rng.standard_normal((_MODULE_COUNT, len(illness)))
@@ -97,7 +103,7 @@ def _latent(illness: list[str], traits: GeneTraits, rng: np.random.Generator) ->
     for label in sorted(set(illness)):
         columns = np.flatnonzero(np.array(illness) == label)
         for pair in PLANTED_PAIRS:
-            z = pair.sign * np.arctanh(PLANTED_CORRELATION) if label == "SEPTIC_SHOCK" else 0.0
+            z = pair.sign * np.arctanh(correlation) if label == "SEPTIC_SHOCK" else 0.0
             r = np.tanh(z + HETEROGENEITY * rng.standard_normal())
             a, b = latent[row[pair.gene_a], columns], noise[row[pair.gene_b], columns]
             latent[row[pair.gene_b], columns] = r * a + np.sqrt(1 - r**2) * b

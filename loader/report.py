@@ -150,6 +150,11 @@ class TextReporter(Reporter):
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
         "have q ≤ {fdr}, in {target}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
+        "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
+        "learns from the other genes",
+        "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
+        "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
+        "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
         "publish_skipped": "{file}: has the {row_count:,} significant pairs of {disease} already, "
         "nothing new",
     }

@@ -26,4 +26,13 @@ screen           puts these together
 
 correlations and correlate do the same for the correlations of one study and cohort. files and
 run_record are what both leave behind.
+
+Features and the ranking:
+
+catalog          the feature catalog
+slices           the slices of the warehouse, and their pairs
+feature_scale    features on one scale
+ensemble         what is unlike the others: local outliers, isolation forest, rank-SVM
+rank             puts these together, and stages the scores
+feature_export   features as Parquet files
 """

@@ -19,11 +19,14 @@
 
 {{ create_table_if_absent(staging ~ '.feature_values', staging_feature_values_columns()) }};
 
+{{ create_table_if_absent(staging ~ '.pair_scores', staging_pair_scores_columns()) }};
+
 {{ create_table_if_absent(staging ~ '.screened_pairs', staging_screened_pairs_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
 {{ add_column_if_absent(staging ~ '.batch', 'loaded_run_id', type_code(36)) }};
+{{ add_column_if_absent(staging ~ '.feature_values', 'batch_id', type_code(64)) }};
 {%- for line in pair_metric_columns().split('\n') if line.strip() %}
 {{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
 {%- endfor %}
@@ -100,7 +103,20 @@
     entity_id_2 bigint null,
     study_key integer null,
     feature_name {{ type_code(100) }} not null,
-    feature_value float(53) null
+    feature_value float(53) null,
+    batch_id {{ type_code(64) }} null
+{% endmacro %}
+
+
+{#- Scores that `python -m pairs rank` computed, for fact_gene_pair_metrics. -#}
+{% macro staging_pair_scores_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    batch_id {{ type_code(64) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    pair_key integer not null,
+    unsupervised_score float(53) null,
+    new_rank_score float(53) null
 {% endmacro %}
 
 

@@ -1,4 +1,4 @@
-{%- set q_z = "least(coalesce(m.q_combined, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))" -%}
+{%- set q_z = q_star('m') -%}
 {%- set q_dependent = "least(coalesce(m.q_combined_dependent, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))" -%}
 {%- set q_hk = "least(coalesce(m.q_ss_hk, 1e0), coalesce(m.q_soth_hk, 1e0))" -%}
 
@@ -16,7 +16,7 @@ scored as (
         m.*,
         d.disease_label,
         case s.q_basis when 'z' then {{ q_z }} when 'dependent' then {{ q_dependent }} when 'hk' then {{ q_hk }} end as q_star,
-        least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) as i2_star,
+        {{ i2_star('m') }} as i2_star,
         s.q_max,
         s.i2_max
     from {{ ref('fact_gene_pair_metrics') }} as m
@@ -29,7 +29,7 @@ select
     cast(row_number() over (
         partition by m.technology
         order by
-            m.q_star, m.power_score desc, m.i2_star, m.kappa_ss desc, abs(m.combined_effect_size) desc, m.pair_key
+            m.q_star, coalesce(m.new_rank_score, -1e0) desc, m.power_score desc, m.i2_star, m.kappa_ss desc, abs(m.combined_effect_size) desc, m.pair_key
     ) as integer) as pair_rank,
     m.q_star,
     m.i2_star,
@@ -46,6 +46,10 @@ select
     {%- for metric in pair_metric_names() %}
     m.{{ metric }},
     {%- endfor %}
+    {%- for score in pair_score_names() %}
+    m.{{ score }},
+    {%- endfor %}
+    m.rank_run_id,
     m.feature_run_id,
     m.batch_id,
     m.etl_created_date

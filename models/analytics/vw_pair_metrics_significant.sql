@@ -38,6 +38,10 @@ select
     r_septic_shock,
     included_study_count,
     total_samples,
+    metrics_score,
+    rank_score,
+    unsupervised_score,
+    new_rank_score,
     pairs_tested,
     feature_run_id
 from {{ ref('vw_pair_metrics_ranked') }}

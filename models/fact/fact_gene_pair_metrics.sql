@@ -8,7 +8,7 @@
             {'columns': ['disease_key', 'technology', 'pair_key', 'metrics_scope'], 'type': 'clustered', 'unique': true},
         ]),
         pre_hook="{{ remove_replaced_slices() }}",
-        post_hook="{{ empty_intermediate_tables() }}"
+        post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ empty_intermediate_tables() }}"]
     )
 }}
 
@@ -271,6 +271,12 @@ select
     m.{{ metric }},
     {%- endif %}
     {%- endfor %}
+    -- The hooks put the scores that need the other pairs.
+    {{ metrics_score('m.power_score', 'm.consistency_score', i2_star('m')) }} as metrics_score,
+    cast(null as float(53)) as rank_score,
+    cast(null as float(53)) as unsupervised_score,
+    cast(null as float(53)) as new_rank_score,
+    cast(null as {{ type_code(36) }}) as rank_run_id,
     cast('{{ invocation_id }}' as {{ type_code(36) }}) as feature_run_id,
     m.batch_id,
     {{ utc_now() }} as etl_created_date

@@ -36,8 +36,8 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 # What takes longest, the longest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
-    "test_screen", "test_load_pairs", "test_ingest", "test_tsql", "test_real_studies", "test_twin",
-    "test_fabric", "test_pair_numbers", "test_correlate",
+    "test_screen", "test_load_pairs", "test_features", "test_ingest", "test_tsql", "test_rank",
+    "test_real_studies", "test_twin", "test_fabric", "test_pair_numbers", "test_correlate",
 ]  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """A meta-analysis of gene-pair co-expression in numpy and scipy, from matrices and cohort labels to
-each column of fact_gene_pair_metrics. It shares nothing with the project's SQL and is written for
+each column of fact_gene_pair_metrics, and to the features of genes, pairs, samples and cohorts. It shares nothing with the project's SQL and is written for
 legibility, one pair at a time."""
 
 import csv
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Matrix:
     genes: list[str]
     values: np.ndarray
     cohorts: list[str]
+    samples: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         labels = np.char.lower(np.array(self.cohorts))
@@ -70,6 +71,7 @@ def read_panel(folder: Path) -> list[Matrix]:
                 [line[0] for line in lines],
                 values,
                 [label[sample] for sample in header[1:]],
+                header[1:],
             )
         )
     return studies
@@ -358,3 +360,175 @@ def pair_metrics(
             q = row[f"q_{short}"]
             row[f"neglog_q_{short}"] = None if q is None else -math.log10(max(q, 1e-300))
     return rows
+
+
+def percent_rank(values: Sequence[float]) -> np.ndarray:
+    """Share of the others that are less, by more than rounding."""
+    return (stats.rankdata(np.round(values, 9), method="min") - 1) / max(1, len(values) - 1)
+
+
+def gene_features(study: Matrix) -> dict[str, Row]:
+    """Features of each measured gene in a study of a log-scale unit."""
+    rows: dict[str, Row] = {}
+    for gene, line in zip(study.genes, study.values, strict=True):
+        values = line[~np.isnan(line)]
+        if values.size:
+            middle = float(np.median(values))
+            rows[gene] = {
+                "gene_mean_expression": float(values.mean()),
+                "gene_sd_expression": float(values.std(ddof=1)) if values.size > 1 else None,
+                "gene_median_expression": middle,
+                "gene_mad_expression": float(np.median(np.abs(values - middle))),
+                "gene_zero_share": float(np.mean(values == 0)),
+                "gene_missing_share": 1 - values.size / line.size,
+            }
+    places = percent_rank([row["gene_mean_expression"] for row in rows.values()])
+    for row, place in zip(rows.values(), places, strict=True):
+        row["gene_expression_percentile"] = float(place)
+    return rows
+
+
+def sample_features(study: Matrix, outlier_mad_max: float) -> dict[str, Row]:
+    """Features of each sample of a study of a log-scale unit."""
+    genes = gene_features(study)
+    middle = np.array([genes[gene]["gene_median_expression"] for gene in study.genes])
+    mad = np.array([genes[gene]["gene_mad_expression"] for gene in study.genes])
+    cohorts = np.array(study.cohorts)
+    rows: dict[str, Row] = {}
+    for i, sample in enumerate(study.samples):
+        values = study.values[:, i]
+        known = ~np.isnan(values)
+        far = np.abs(values - middle) > outlier_mad_max * 1.4826 * mad
+        others = study.values[:, (cohorts == cohorts[i]) & (np.arange(len(cohorts)) != i)]
+        shared = known & (~np.isnan(others)).any(axis=1)
+        x, y = values[shared], np.nanmean(others[shared], axis=1)
+        rows[sample] = {
+            "sample_library_size": None,
+            "sample_zero_share": float(np.mean(values[known] == 0)),
+            "sample_missing_share": float(np.mean(~known)),
+            "sample_outlier_gene_share": float(np.mean(far[known & (mad > 0)])),
+            "sample_median_expression": float(np.median(values[known])),
+            "sample_profile_correlation": float(np.corrcoef(x, y)[0, 1]),
+        }
+    return rows
+
+
+def cohort_features(study: Matrix, outlier_mad_max: float) -> dict[str, Row]:
+    """Features of each cohort, UNKNOWN too."""
+    samples = sample_features(study, outlier_mad_max)
+    cohorts = np.array(study.cohorts)
+    rows: dict[str, Row] = {}
+    for cohort in set(study.cohorts):
+        own = [samples[s] for s, c in zip(study.samples, study.cohorts, strict=True) if c == cohort]
+        rows[cohort] = {
+            "cohort_sample_count": len(own),
+            "cohort_mean_expression": float(np.nanmean(study.values[:, cohorts == cohort])),
+            "cohort_profile_correlation": float(
+                np.mean([row["sample_profile_correlation"] for row in own])
+            ),
+        }
+    return rows
+
+
+def present(rows: Sequence[Row], column: str) -> np.ndarray:
+    """Sizes of the values that are there."""
+    return np.abs([row[column] for row in rows if row[column] is not None])
+
+
+def hub_features(pairs: dict[tuple[str, str], Row]) -> dict[str, Row]:
+    """Features of each gene of a slice, of its pairs."""
+    found: dict[str, Row] = {}
+    for gene in {gene for pair in pairs for gene in pair}:
+        own = [row for pair, row in pairs.items() if gene in pair]
+        r, dz = present(own, "r_septic_shock"), present(own, "dz_ss_mean")
+        found[gene] = {
+            "gene_pair_count": len(own),
+            "gene_mean_abs_r_septic_shock": float(r.mean()) if r.size else None,
+            "gene_mean_abs_dz_ss": float(dz.mean()) if dz.size else None,
+            "gene_significant_pair_count": int(np.sum(present(own, "q_ss") <= 0.05)),
+        }
+    return found
+
+
+def context_features(
+    studies: Sequence[Matrix], pairs: dict[tuple[str, str], Row]
+) -> dict[tuple[str, str], Row]:
+    """Features of each pair beside the other pairs of its genes."""
+    genes = {gene for pair in pairs for gene in pair}
+    own = {gene: {p: row for p, row in pairs.items() if gene in p} for gene in genes}
+    by_study = [gene_features(study) for study in studies]
+    level = {
+        gene: float(np.mean([f[gene]["gene_expression_percentile"] for f in by_study if gene in f]))
+        for gene in genes
+    }
+    mean_r = present(list(pairs.values()), "r_septic_shock").mean()
+
+    def place(gene: str, pair: tuple[str, str], column: str) -> int:
+        return 1 + int(
+            np.sum(present(list(own[gene].values()), column) > abs(pairs[pair][column]) + 5e-13)
+        )
+
+    def surprise(gene: str, x: float) -> float:
+        others = present(list(own[gene].values()), "dz_ss_mean")
+        spread = others.std(ddof=1) if others.size > 1 else 0.0
+        return max(0.0, (x - others.mean()) / spread) if spread else 0.0
+
+    found: dict[tuple[str, str], Row] = {}
+    for pair, row in pairs.items():
+        ranks = {
+            cohort: None
+            if row[f"r_{cohort}"] is None
+            else math.sqrt(math.prod(place(gene, pair, f"r_{cohort}") for gene in pair))
+            for cohort in ("sepsis", "septic_shock")
+        }
+        clr = apc = ratio = None
+        if row["dz_ss_mean"] is not None:
+            clr = math.hypot(*(surprise(gene, abs(row["dz_ss_mean"])) for gene in pair))
+        if row["r_septic_shock"] is not None:
+            means = [present(list(own[g].values()), "r_septic_shock").mean() for g in pair]
+            apc = abs(row["r_septic_shock"]) - math.prod(means) / mean_r
+        if None not in ranks.values():
+            ratio = math.log2(ranks["sepsis"] / ranks["septic_shock"])
+        found[pair] = {
+            "mutual_rank_sepsis": ranks["sepsis"],
+            "mutual_rank_septic_shock": ranks["septic_shock"],
+            "mutual_rank_log_ratio": ratio,
+            "clr_dz_ss": clr,
+            "apc_r_septic_shock": apc,
+            "expression_percentile_difference": abs(level[pair[0]] - level[pair[1]]),
+        }
+    return found
+
+
+def pooled_scores(pairs: dict[tuple[str, str], Row]) -> dict[tuple[str, str], Row]:
+    """metrics_score and rank_score, of the pooled statistics alone."""
+
+    def least(row: Row, columns: Sequence[str], missing: float) -> float:
+        return min(missing if row[c] is None else row[c] for c in columns)
+
+    found: dict[tuple[str, str], Row] = {
+        pair: {"metrics_score": None, "rank_score": None} for pair in pairs
+    }
+    ranked = {pair: row for pair, row in pairs.items() if row["power_score"] is not None}
+    for pair, row in ranked.items():
+        homogeneity = 1 - least(row, ["dz_ss_i2", "dz_soth_i2"], 100.0) / 100
+        found[pair]["metrics_score"] = float(
+            np.mean([row["power_score"], row["consistency_score"], homogeneity])
+        )
+    places = np.mean(
+        [
+            percent_rank(values)
+            for values in (
+                [
+                    -math.log10(least(row, ["q_combined", "q_ss", "q_soth"], 1.0))
+                    for row in ranked.values()
+                ],
+                [abs(row["combined_effect_size"]) for row in ranked.values()],
+                [found[pair]["metrics_score"] for pair in ranked],
+            )
+        ],
+        axis=0,
+    )
+    for pair, place in zip(ranked, places, strict=True):
+        found[pair]["rank_score"] = float(place)
+    return found

@@ -62,6 +62,9 @@ OPERATIONS = {
     "try_lock_until_commit": "{{ try_lock_until_commit('load GSE1') }}",
     "lock_keys": "{{ lock_keys('dim_gene') }}",
     "unlock_keys": "{{ unlock_keys('dim_gene') }}",
+    "put_rank_scores": "{{ put_rank_scores_into('fact.fact_gene_pair_metrics') }}",
+    "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
+    "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 
 

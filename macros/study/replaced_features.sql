@@ -1,0 +1,57 @@
+{#- Hook of fact_feature_values: rows that this run computes anew make room, and those of studies,
+    slices and runs that are no more. Rows of the others are not touched.
+
+    {{ remove_replaced_features() }}  ->  delete from fact.fact_feature_values where … -#}
+{% macro remove_replaced_features() %}
+{#- Rendered outside the condition, where dbt sees what the model depends on. -#}
+{%- set statement = remove_replaced_features_from(this) %}
+{%- if is_incremental() %}
+{{ statement }}
+{%- endif %}
+{% endmacro %}
+
+{% macro remove_replaced_features_from(fact) %}
+{%- set studies, slices = ref('int_feature_study'), ref('int_feature_slice') %}
+{%- set loaded, existing = ref('stg_loaded_batch'), ref('stg_slice') %}
+{%- set dim_study, staged = ref('dim_study'), ref('stg_feature_value') %}
+delete from {{ fact }}
+where
+    (
+        feature_run_id is null
+        and study_key is not null
+        and (
+            exists (select 1 from {{ studies }} as s where s.study_key = {{ fact }}.study_key)
+            or not exists (
+                select 1
+                from {{ loaded }} as l
+                inner join {{ dim_study }} as d on l.study_accession_code = d.study_accession_code
+                where d.study_key = {{ fact }}.study_key and l.batch_id = {{ fact }}.batch_id
+            )
+        )
+    )
+    or (
+        feature_run_id is null
+        and study_key is null
+        and (
+            exists (
+                select 1
+                from {{ slices }} as s
+                where s.disease_key = {{ fact }}.disease_key and s.technology = {{ fact }}.technology
+            )
+            or not exists (
+                select 1
+                from {{ existing }} as e
+                where e.disease_key = {{ fact }}.disease_key and e.technology = {{ fact }}.technology
+            )
+        )
+    )
+    or (
+        feature_run_id is not null
+        and not exists (select 1 from {{ staged }} as v where v.feature_run_id = {{ fact }}.feature_run_id)
+    )
+{% endmacro %}
+
+
+{#- fact_feature_values where it exists, else none. The models that it is made from ask it what it has;
+    a ref would be a circle. -#}
+{% macro feature_values_relation() %}{{ return(relation_of_earlier_build('fact', 'fact_feature_values')) }}{% endmacro %}

@@ -1,0 +1,19 @@
+-- The pairs of a slice are computed before its features.
+-- depends_on: {{ ref('fact_gene_pair_metrics') }}
+select
+    s.disease_key,
+    s.technology,
+    s.batch_id
+from {{ ref('stg_slice') }} as s
+{%- set features = feature_values_relation() %}
+{%- if features and not flags.FULL_REFRESH %}
+where not exists (
+    select 1
+    from {{ features }} as f
+    where
+        f.disease_key = s.disease_key
+        and f.technology = s.technology
+        and f.batch_id = s.batch_id
+        and f.feature_run_id is null
+)
+{%- endif %}

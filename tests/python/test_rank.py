@@ -1,0 +1,321 @@
+"""`python -m pairs rank`: what it finds, that it is the same each time, and what it cannot rank."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from conftest import WarehouseUnderTest, events
+from sklearn.metrics import average_precision_score
+from test_features import SCORES
+from test_pair_metrics import ingest, small_study, study_of
+
+import pairs.rank
+from loader.errors import LoaderError
+from pairs.catalog import features
+from pairs.ensemble import percentile_rank, rank_svm, stacked, tail_share
+from pairs.feature_scale import CLIP, derived, oriented, robust_z
+from pairs.rank import compute_ranking, find_positives, read_weights
+from pairs.slices import Pairs, Slice
+
+ONE = Slice("SEPSIS", "RNA-SEQ", "0" * 64)
+WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
+MS4A4A = "ENSG00000110079"
+METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
+
+
+def simulated(gene_count: int = 40, planted: int = 8, seed: int = 1) -> tuple[Pairs, np.ndarray]:
+    """All pairs of genes, MS4A4A first, and which of them are planted: their contrast is 6 standard
+    errors from 0, of either sign."""
+    dice = np.random.default_rng(seed)
+    genes = [MS4A4A, *(f"ENSG{i}" for i in range(1, gene_count))]
+    a, b = np.triu_indices(gene_count, 1)
+    is_planted = np.zeros(len(a), dtype=bool)
+    is_planted[0] = True
+    is_planted[dice.choice(len(a), planted - 1, replace=False)] = True
+    z = dice.normal(size=len(a)) + 6 * is_planted * dice.choice([-1, 1], len(a))
+    columns = {name: dice.random(len(a)) for name in METRICS}
+    columns |= {
+        "combined_effect_size": z / 5,
+        "dz_ss_mean": z / 5,
+        "dz_ss_z": z,
+        "p_ss": np.exp(-z * z / 2),
+        "q_ss": np.minimum(1, 50 * np.exp(-z * z / 2)),
+        "q_soth": np.full(len(a), np.nan),
+        "q_combined": np.full(len(a), np.nan),
+        "power_score": 1 - np.exp(-z * z / 8),
+    }
+    ids = np.array(genes)
+    keys = {"pair_key": np.arange(len(a)), "gene_a_key": a, "gene_b_key": b}
+    keys |= {"gene_a_id": ids[a], "gene_b_id": ids[b]}
+    return Pairs(pa.table(keys), columns), is_planted
+
+
+def ranking(of: Pairs, seed: int = 1):
+    is_positive, _ = find_positives(of, ONE)
+    return compute_ranking(of, is_positive, seed, WEIGHTS, ONE)
+
+
+def test_planted_pairs_come_first_whatever_their_sign():
+    of, is_planted = simulated()
+    found = ranking(of)
+    assert average_precision_score(is_planted, found.unsupervised_score) > 0.9
+    assert average_precision_score(is_planted, found.new_rank_score) > 0.9
+    for score in (found.unsupervised_score, *found.models.values()):
+        assert (score.min(), score.max()) == (0, 1)
+    assert 0 <= found.new_rank_score.min() < found.new_rank_score.max() <= 1
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    of, _ = simulated()
+    first, again, other = ranking(of), ranking(of), ranking(of, seed=2)
+    assert first.unsupervised_score.tobytes() == again.unsupervised_score.tobytes()
+    assert first.new_rank_score.tobytes() == again.new_rank_score.tobytes()
+    assert first.unsupervised_score.tobytes() != other.unsupervised_score.tobytes()
+
+
+def test_new_rank_score_is_the_weighted_mean_of_its_shares():
+    of, _ = simulated()
+    found = ranking(of)
+    evidence = np.minimum(-np.log10(of.features["q_ss"]) / 10, 1)
+    tail = 1 - found.unsupervised_score * 780 / 781
+    shares = [evidence, -np.log10(tail) / np.log10(781)]
+    shares += [of.features["consistency_score"], of.features["power_score"]]
+    expected = np.average(shares, axis=0, weights=list(WEIGHTS.values()))
+    assert found.new_rank_score == pytest.approx(expected, rel=1e-12)
+
+
+def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
+    of, _ = simulated()
+    monkeypatch.setattr(pairs.rank, "POSITIVE_COUNT", 3)
+    watched = np.flatnonzero(of.holding(MS4A4A))
+    strongest = watched[np.argsort(of.features["q_ss"][watched], kind="stable")[:3]]
+    assert sorted(ranking(of).positives) == sorted(strongest)
+    _, missing = find_positives(of, ONE)
+    assert missing == ["CD86"]
+
+
+def test_robust_z_by_hand():
+    columns = {
+        "spread": np.array([1.0, 2, 3, 4, 1000]),
+        "mostly_one": np.array([0.0, 0, 0, 0, 5]),
+        "gaps": np.array([1.0, np.nan, 3, 4, 2]),
+        "constant": np.full(5, 7.0),
+        "empty": np.full(5, np.nan),
+    }
+    names, z = robust_z(columns)
+    assert names == ["spread", "mostly_one", "gaps"]
+    assert z[:4, 0] == pytest.approx(np.array([-2, -1, 0, 1]) / 1.4826)
+    assert z[4, 0] == CLIP
+    assert z[4, 1] == pytest.approx(5 / 1.2533)
+    assert z[1, 2] == 0
+
+
+def test_features_are_oriented_by_the_catalog():
+    found = oriented(
+        {
+            "p_ss": np.array([1e-3, 0]),
+            "dz_ss_mean": np.array([-2.0, 1]),
+            "dz_ss_i2": np.array([50.0, 0]),
+            "elsewhere": np.array([-1.0, 1]),
+        }
+    )
+    assert {name: list(values) for name, values in found.items()} == {
+        "p_ss": [pytest.approx(3), pytest.approx(300)],
+        "dz_ss_mean": [2, 1],
+        "dz_ss_i2": [50, 0],
+        "elsewhere": [-1, 1],
+    }
+
+
+def test_derived_features_by_hand():
+    found = derived(
+        {
+            "q_combined": np.array([np.nan, 0.5]),
+            "q_ss": np.array([0.01, np.nan]),
+            "q_soth": np.array([0.1, np.nan]),
+            "combined_effect_size": np.array([-0.5, 0.25]),
+            "dz_ss_i2": np.array([30.0, np.nan]),
+            "dz_soth_i2": np.array([np.nan, np.nan]),
+        }
+    )
+    assert found["neglog_q_star"] == pytest.approx([2, np.log10(2)])
+    assert list(found["abs_combined_effect_size"]) == [0.5, 0.25]
+    assert list(found["neg_i2_star"]) == [-30, -100]
+
+
+def test_the_stack_is_led_by_what_is_extreme_to_one_model():
+    assert list(percentile_rank(np.array([3.0, 1, 2, 2]))) == [1, 0, 0.5, 0.5]
+    count = 101
+    middle = np.full(count, 0.0)
+    one, other = np.arange(count, dtype=float), middle.copy()
+    assert np.argmax(stacked({"one": one, "other": other})) == count - 1
+    # First of one and last of the other goes before 0.7 of both.
+    one = np.r_[np.arange(100.0), 200]
+    other = np.r_[np.arange(100.0), -1]
+    score = stacked({"one": one, "other": other})
+    assert score[-1] > score[70]
+
+
+def test_the_tail_tells_the_first_pairs_apart():
+    rank = percentile_rank(np.arange(9999.0))
+    share = tail_share(rank)
+    assert share[-1] == pytest.approx(1)
+    assert share[-100] == pytest.approx(0.5, abs=2e-3)
+    assert share[0] == 0
+
+
+def test_the_rank_svm_points_from_negatives_to_positives():
+    dice = np.random.default_rng(3)
+    z = dice.normal(size=(500, 4))
+    z[:50, 2] += 3
+    score = rank_svm(z, np.arange(20), np.arange(100, 500), seed=1)
+    assert score[20:50].mean() > score[50:].mean() + 2 * score[50:].std()
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "found"),
+    [
+        (lambda of: (of.keys.slice(0, 49), of.features), "RANK_TOO_FEW_PAIRS", "49 pairs"),
+        (
+            lambda of: (of.keys.set_column(3, "gene_a_id", of.keys["gene_b_id"]), of.features),
+            "RANK_WITHOUT_POSITIVES",
+            "0 of 780 pairs",
+        ),
+        (
+            lambda of: (of.keys, {name: np.ones(len(of)) for name in of.features}),
+            "RANK_FEATURES_CONSTANT",
+            "same features",
+        ),
+    ],
+)
+def test_what_cannot_be_ranked(change, name, found):
+    of, _ = simulated()
+    with pytest.raises(LoaderError) as error:
+        ranking(Pairs(*change(of)))
+    assert (error.value.name, found in error.value.found) == (name, True)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        None,
+        "evidence",
+        {"evidence": 1},
+        WEIGHTS | {"power": -1},
+        WEIGHTS | {"power": "1"},
+        dict.fromkeys(WEIGHTS, 0),
+        WEIGHTS | {"agent": 1},
+    ],
+)
+def test_weights_that_are_none(tmp_path, monkeypatch, weights):
+    project(tmp_path, monkeypatch, {} if weights is None else {"rank_weights": weights})
+    with pytest.raises(LoaderError, match="54030 CONFIG_INVALID"):
+        read_weights()
+
+
+def test_weights_sum_to_one(tmp_path, monkeypatch):
+    project(tmp_path, monkeypatch, {"rank_weights": {name: 2 * w for name, w in WEIGHTS.items()}})
+    assert read_weights() == pytest.approx(WEIGHTS)
+
+
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch, variables: Mapping) -> None:
+    (folder / "dbt_project.yml").write_text(yaml.dump({"vars": variables}))
+    monkeypatch.setattr(pairs.rank, "project_dir", lambda: folder)
+
+
+COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}
+
+
+@pytest.fixture(scope="module")
+def two_slices(tmp_path_factory) -> WarehouseUnderTest:
+    """RNA-SEQ with 66 pairs, MS4A4A's among them; MICROARRAY with 15."""
+    folder = tmp_path_factory.mktemp("two_slices")
+    warehouse = WarehouseUnderTest(folder)
+    genes = [MS4A4A, *(f"ENSG{i}" for i in range(1, 12))]
+    large = study_of("GSE7", COHORTS, genes, seed=7, technology="RNA-SEQ")
+    ingest(warehouse, folder, [large, small_study(1)])
+    warehouse.build()
+    return warehouse
+
+
+def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
+    result = two_slices.pairs("rank")
+    assert result.exit_code == 1
+    (error,) = events(result, "failed")
+    assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
+    assert "SEPSIS MICROARRAY has 15 pairs" in error["found"]
+    (warning,) = events(result, "positives_missing")
+    assert warning["genes"] == "CD86"
+    (done,) = events(result, "pairs_ranked")
+    assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ", 66)
+    assert two_slices.query(
+        "select validation_code from meta.vw_finding where validation_code like 'RANK%'"
+    ) == [("RANK_TOO_FEW_PAIRS",)]
+
+    two_slices.build(*SCORES)
+    scored = (
+        "select technology, count(new_rank_score), count(unsupervised_score), count(rank_score),"
+        " count(*) from fact.fact_gene_pair_metrics group by all order by all"
+    )
+    assert two_slices.query(scored) == [("MICROARRAY", 0, 0, 15, 15), ("RNA-SEQ", 66, 66, 66, 66)]
+    runs = two_slices.query(
+        "select kind, disease_label, technology, seed, pairs_tested, gene_count"
+        " from meta.meta_feature_run"
+    )
+    assert runs == [("RANK", "SEPSIS", "RNA-SEQ", 1, 66, 12)]
+    named = two_slices.query(
+        "select count(*) from fact.fact_gene_pair_metrics m"
+        " inner join meta.meta_feature_run r on m.rank_run_id = r.feature_run_id"
+    )
+    assert named == [(66,)]
+
+
+def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
+    def staged() -> list[tuple]:
+        scores = "select * from staging.pair_scores order by all"
+        values = "select * from staging.feature_values order by all"
+        return [two_slices.query(scores), two_slices.query(values)]
+
+    only = ("rank", "--technology", "RNA-SEQ")
+    assert two_slices.pairs(*only).exit_code == 0
+    first = staged()
+    assert two_slices.pairs(*only).exit_code == 0
+    assert staged() == first
+    assert two_slices.pairs(*only, "--seed", 2).exit_code == 0
+    second = staged()
+    assert [len(rows) for rows in second] == [len(rows) for rows in first] == [66, 198]
+    assert not set(second[0]) & set(first[0])
+    two_slices.build(*SCORES)
+    ((run,),) = two_slices.query(
+        "select distinct rank_run_id from fact.fact_gene_pair_metrics where rank_run_id is not null"
+    )
+    assert {run} == {row[0] for row in second[0]}
+    values = two_slices.query(
+        "select distinct feature_run_id from fact.fact_feature_values where feature_run_id is not null"
+    )
+    assert values == [(run,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--disease", "GOUT"), "one of"),
+        (("--disease", "SEPSIS' or '1'='1"), "one of"),
+        (("--technology", "OTHER"), "one of SEPSIS MICROARRAY, SEPSIS RNA-SEQ"),
+    ],
+)
+def test_a_slice_that_is_not_there(two_slices, options, expected):
+    result = two_slices.pairs("rank", *options)
+    assert result.exit_code == 1
+    (error,) = events(result, "failed")
+    assert error["error_code"] == 54030
+    assert expected in error["expected"]
+
+
+def test_a_warehouse_that_was_never_built(warehouse):
+    result = warehouse.pairs("rank")
+    assert result.exit_code == 1
+    assert "LOAD_WAREHOUSE_NOT_BUILT" in result.stdout
