@@ -148,7 +148,7 @@ class TextReporter(Reporter):
         "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
         "in a test, {seconds:.1f} s; dbt build computes them",
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
-        "have q ≤ {fdr}, in {target}, {seconds:.1f} s",
+        "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
         "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
         "learns from the other genes",

@@ -98,9 +98,11 @@ def screen_command(
     help="Greatest false discovery rate. Default: 0.05.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Parquet file to write."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file to write.",
 )
-@click.option("--to-features", is_flag=True, help="Stage them as features of their gene pairs.")
 @METHOD
 @TOP_GENES
 @MEMORY
@@ -111,8 +113,7 @@ def correlate_command(
     study: str,
     cohort: str,
     fdr: float,
-    output: Path | None,
-    to_features: bool,
+    output: Path,
     method: str,
     top_genes: int | None,
     memory: str,
@@ -123,10 +124,7 @@ def correlate_command(
     """Find the significant Spearman correlations of one study and cohort.
 
     p by the t approximation, false discovery rates (Benjamini-Hochberg) over all pairs of genes.
-    Either to a file or to the warehouse.
     """
-    if (output is None) != to_features:
-        raise click.UsageError("give one of --output FILE and --to-features")
     with open_configured(config_path, log_format, "correlate") as (_, reporter):
 
         def work() -> bool:

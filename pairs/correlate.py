@@ -43,18 +43,6 @@ _FILE = pa.schema(
     }
 )
 
-_FEATURES = pa.schema(
-    {
-        "feature_run_id": pa.string(),
-        "entity_scope": pa.string(),
-        "entity_id_1": pa.int64(),
-        "entity_id_2": pa.int64(),
-        "study_key": pa.int32(),
-        "feature_name": pa.string(),
-        "feature_value": pa.float64(),
-    }
-)
-
 
 @dataclass(frozen=True)
 class Options:
@@ -63,7 +51,7 @@ class Options:
     study      accession
     cohort     one of groups.COHORTS
     fdr        greatest false discovery rate
-    output     Parquet file to write; staging.feature_values where it is none
+    output     Parquet file to write
     method, top_genes
                which genes are paired, as of screen.Options
     memory     what may be used, as 2GB
@@ -72,7 +60,7 @@ class Options:
     study: str
     cohort: str
     fdr: float
-    output: Path | None
+    output: Path
     method: str
     top_genes: int | None
     memory: str
@@ -115,7 +103,7 @@ def correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Reporte
 def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Reporter) -> int:
     watch, started = Stopwatch(), utc_now()
     settings = read_settings()
-    if options.output and not options.output.absolute().parent.is_dir():
+    if not options.output.absolute().parent.is_dir():
         raise LoaderError(
             "FOLDER_NOT_WRITABLE", "there is no such folder", file=str(options.output.parent)
         )
@@ -155,10 +143,9 @@ def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Report
             pairs_tested=store.pair_count,
             started_at=started,
         )
-        if options.output:
-            _write_file(found, warehouse, options.output)
-        else:
-            _write_features(found, run, study, options.cohort, warehouse)
+        _write_file(found, run, warehouse, options.output)
+        with warehouse.load_features() as load:
+            load.put_run(run)
     reporter.step(
         options.study,
         "correlated",
@@ -168,7 +155,7 @@ def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Report
         pair_count=run.pairs_tested,
         found_count=len(found.r),
         fdr=options.fdr,
-        target=str(options.output or "staging.feature_values"),
+        file=str(options.output),
         seconds=watch.seconds,
     )
     return len(found.r)
@@ -220,11 +207,13 @@ def _significant(
     )
 
 
-def _write_file(found: Correlations, warehouse: Warehouse, path: Path) -> None:
+def _write_file(found: Correlations, run: FeatureRun, warehouse: Warehouse, path: Path) -> None:
+    """The file names its run, in meta_feature_run, among its metadata."""
+    schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
     table = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
     keys, ids = table["gene_key"].to_numpy(), table["gene_id"].combine_chunks()
     try:
-        with open_atomically(path) as file, pq.ParquetWriter(file, _FILE) as writer:
+        with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
             for part in _parts(found):
                 a, b = found.gene_a[part], found.gene_b[part]
                 columns = [
@@ -233,40 +222,9 @@ def _write_file(found: Correlations, warehouse: Warehouse, path: Path) -> None:
                     *(found.n[part], found.r[part], found.p[part], found.q[part]),
                 ]
                 arrays = [pa.array(c).cast(f.type) for c, f in zip(columns, _FILE, strict=True)]
-                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_FILE))
+                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     except OSError as error:
         raise LoaderError("FOLDER_NOT_WRITABLE", str(error.strerror), file=str(path)) from error
-
-
-def _write_features(
-    found: Correlations, run: FeatureRun, study: int, cohort: str, warehouse: Warehouse
-) -> None:
-    """Two features a pair, in place of those of an earlier run on this study and cohort."""
-    with warehouse.load_features() as load:
-        load.put_run(run)
-        for name, values in (("r", found.r), ("q", found.q)):
-            feature = f"spearman_{name}_{cohort.lower()}"
-            rows = _feature_rows(found, run, study, feature, values)
-            scope = {"study_key": study, "feature_name": feature}
-            load.replace_rows("feature_values", scope, _FEATURES, rows)
-
-
-def _feature_rows(
-    found: Correlations, run: FeatureRun, study: int, feature: str, values: np.ndarray
-) -> Iterator[pa.RecordBatch]:
-    for part in _parts(found):
-        size = len(values[part])
-        columns = [
-            pa.repeat(run.feature_run_id, size),
-            pa.repeat("GENE_PAIR", size),
-            pa.array(found.gene_a[part]),
-            pa.array(found.gene_b[part]),
-            pa.repeat(study, size),
-            pa.repeat(feature, size),
-            pa.array(values[part]),
-        ]
-        arrays = [column.cast(f.type) for column, f in zip(columns, _FEATURES, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=_FEATURES)
 
 
 def _parts(found: Correlations) -> Iterator[slice]:

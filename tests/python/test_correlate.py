@@ -69,27 +69,14 @@ def test_file(built, tmp_path, cohort, fdr):
     assert len({row["n"] for row in rows}) > 1
 
 
-def test_features(built):
-    warehouse, matrix = built
-    for _ in range(2):
-        assert correlate(warehouse, "--to-features").exit_code == 0
-    rows = warehouse.query(
-        "select a.gene_id, b.gene_id, entity_scope, study_key, feature_name, feature_value"
-        " from staging.feature_values inner join dim.dim_gene a on entity_id_1 = a.gene_key"
-        " inner join dim.dim_gene b on entity_id_2 = b.gene_key"
-    )
-    wanted = {
-        pair: values for pair, values in expected_of(matrix, "sepsis").items() if values[2] <= 0.05
-    }
-    assert len(rows) == 2 * len(wanted)
-    for a, b, scope, study, name, value in rows:
-        r, _, q = wanted[a, b]
-        assert (scope, study) == ("GENE_PAIR", 1)
-        expected = {"spearman_r_sepsis": r, "spearman_q_sepsis": q}[name]
-        assert value == pytest.approx(expected, rel=1e-7, abs=1e-15)
+def test_the_file_names_its_run(built, tmp_path):
+    warehouse, _ = built
+    path = tmp_path / "found.parquet"
+    assert correlate(warehouse, "--output", path).exit_code == 0
+    run = pq.read_schema(path).metadata[b"feature_run_id"].decode()
     ((kind, parameters, genes, pairs),) = warehouse.query(
-        "select distinct r.kind, r.parameters_json, r.gene_count, r.pairs_tested"
-        " from staging.feature_values inner join meta.meta_feature_run as r using (feature_run_id)"
+        "select kind, parameters_json, gene_count, pairs_tested from meta.meta_feature_run"
+        f" where feature_run_id = '{run}'"
     )
     assert (kind, genes, pairs) == ("CORRELATE", 60, 1770)
     assert json.loads(parameters)["cohort"] == "SEPSIS"
@@ -109,13 +96,12 @@ def test_the_genes_that_vary_most(built, tmp_path):
 
 def test_mistakes_are_named(built, tmp_path):
     warehouse, _ = built
-    refused(correlate(warehouse, "--to-features", study="GSE9"), "STUDY_NOT_FOUND")
-    error = refused(
-        correlate(warehouse, "--to-features", cohort="NO_SEPSIS"), "PAIRS_NOTHING_TO_TEST"
-    )
+    output = ("--output", tmp_path / "x.parquet")
+    refused(correlate(warehouse, *output, study="GSE9"), "STUDY_NOT_FOUND")
+    error = refused(correlate(warehouse, *output, cohort="NO_SEPSIS"), "PAIRS_NOTHING_TO_TEST")
     assert "5 samples" in error["found"]
     nowhere = tmp_path / "nowhere" / "x.parquet"
     refused(correlate(warehouse, "--output", nowhere), "FOLDER_NOT_WRITABLE")
-    refused(correlate(warehouse, "--to-features", "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")
-    for options in ((), ("--to-features", "--output", nowhere), ("--to-features", "--fdr", 0)):
+    refused(correlate(warehouse, *output, "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")
+    for options in ((), (*output, "--fdr", 0)):
         assert correlate(warehouse, *options).exit_code == 2
