@@ -193,9 +193,17 @@ class DuckDBPairLoad(SqlPairLoad):
 class DuckDBFeatureLoad(SqlFeatureLoad):
     """One transaction."""
 
+    def __init__(self, session: DuckDBSession, macros: Any) -> None:
+        super().__init__(session, macros)
+        self._cursor = session.cursor
+
     def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        # The statement reads this variable by its name.
         with _source(schema, rows) as feature_rows:  # noqa: F841
-            return self._session.change(f"insert into {table} by name from feature_rows")
+            written = self._cursor.execute(
+                f"insert into {table} by name from feature_rows"
+            ).fetchone()
+        return written[0]
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     """All relations, without a row."""
     warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("docs"))
     warehouse.build()
+    warehouse.dbt("parse")
     return warehouse
 
 

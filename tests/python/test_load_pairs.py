@@ -414,7 +414,7 @@ def test_nothing_says_the_technology(guarded, tmp_path, text, line):
         (["--technology", "RNA-SEQ"], "sepsis' or 1=1 --", 54030),
         (["--technology", "PCR"], "SEPSIS", 54030),
         (["--technology", "RNA-SEQ", "--target", "nowhere"], "SEPSIS", 4001),
-        (["--technology", "RNA-SEQ", "--target", "sqlserver"], "SEPSIS", 4006),
+        (["--technology", "RNA-SEQ", "--target", "fabric"], "SEPSIS", 4006),
     ],
 )
 def test_options_that_do_not_fit(guarded, tmp_path, options, disease, code):

@@ -15,12 +15,13 @@ import sqlglot
 from conftest import PROJECT, Study, WarehouseUnderTest
 from sqlglot import exp
 
-# Each was run on a T-SQL engine by hand.
+# Each was run on a T-SQL engine by hand, but stg_slice_studies, which is made as stg_slice is.
 CANNOT = {
     "stg_sample": "openjson",
     "stg_sample_config": "openjson",
     "stg_study": "openjson",
     "stg_slice": "hashbytes, and its hexadecimal text",
+    "stg_slice_studies": "hashbytes, and its hexadecimal text",
 }
 
 # Written by the clock or the run.
