@@ -20,7 +20,9 @@ select
     study_accession_code as subject,
     concat('unit ', study_unit_tag, ', smallest value ', cast(value_min as {{ type_text(30) }})) as finding
 from batches
-where is_log_scale = 0 and study_unit_tag <> 'COUNTS' and value_min < 0
+where
+    (is_log_scale = 0 and study_unit_tag <> 'COUNTS' and value_min < 0)
+    or (is_log_scale = 1 and value_min < -{{ var('log_scale_max') }})
 union all
 select
     'VALIDATION_EXPRESSION_DOMAIN' as validation_code,
@@ -30,15 +32,6 @@ select
     concat('unit ', study_unit_tag, ', largest value ', cast(value_max as {{ type_text(30) }})) as finding
 from batches
 where is_log_scale = 1 and value_max > {{ var('log_scale_max') }}
-union all
-select
-    'VALIDATION_EXPRESSION_DOMAIN' as validation_code,
-    batch_id,
-    study_accession_code,
-    study_accession_code as subject,
-    concat('unit ', study_unit_tag, ', smallest value ', cast(value_min as {{ type_text(30) }})) as finding
-from batches
-where is_log_scale = 1 and value_min < -{{ var('log_scale_max') }}
 union all
 select
     'VALIDATION_EXPRESSION_DOMAIN' as validation_code,

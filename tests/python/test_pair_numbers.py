@@ -320,7 +320,7 @@ def result_of(folder: Path, tally: Tally) -> tuple:
 
 
 def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
-    monkeypatch.setattr(scan_module, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
     store_of(tmp_path / "whole", some_studies)
     expected = result_of(tmp_path / "whole", count_all(tmp_path / "whole", 2_000))
 
@@ -329,27 +329,32 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
 
     folder = tmp_path / "killed"
     store = store_of(folder, some_studies)
-    blocks, done = blocks_of(store), []
+    blocks = blocks_of(store)
     assert len(blocks) == 8
 
-    def die_after(count):
-        def compute(folder, block, empty):
-            if len(done) >= count:
+    def count_done_when_killed(at: int) -> int:
+        """Blocks in the checkpoint after a scan that is killed when it tells of block number `at`:
+        it has been counted, and is not in the checkpoint yet."""
+        told = []
+
+        def advance(pairs: int) -> None:
+            told.append(pairs)
+            # The first that is told is what earlier scans have done.
+            if len(told) > at:
                 raise KilledError
-            done.append(str(block))
-            return compute_block(folder, block, empty)
 
-        return compute
-
-    for count in (1, 3, 3, 6):
         with pytest.raises(KilledError):
-            scan(die_after(count), folder, blocks, new_tally(store, 2_000), None, lambda _: None)
+            scan(compute_block, folder, blocks, new_tally(store, 2_000), None, advance)
+        path = folder / "checkpoint.pickle"
+        return len(scan_module.Checkpoint.read(path, new_tally(store, 2_000)).done)
+
+    assert [count_done_when_killed(at) for at in (1, 2, 3, 1, 2)] == [0, 1, 3, 3, 4]
     (folder / "checkpoint.pickle.part").write_bytes(b"half a checkp")
     told = []
-    tally = scan(die_after(99), folder, blocks, new_tally(store, 2_000), None, told.append)
+    tally = scan(compute_block, folder, blocks, new_tally(store, 2_000), None, told.append)
     assert result_of(folder, tally) == expected
     assert sum(told) == store.pair_count
-    assert told[0] > 0, "what was done before is not done again"
+    assert len(told) == 1 + len(blocks) - 4, "what was done before is not done again"
 
 
 def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
