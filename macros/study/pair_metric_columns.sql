@@ -4,8 +4,7 @@
     dz_ss_mean float(53) - -
     dz_ss_se float(53) 0 -
     …
-    {#- All pairs of 65,536 genes. #}
-pairs_tested integer 0 2147450880
+    pairs_tested integer 0 2147450880
 
     Text, which the loader reads too. The one list for the staging table, the models, the loader's
     checks and test assert_pair_metrics_are_in_range. -#}
@@ -65,7 +64,8 @@ magnitude_consistency float(53) 0 1.000000000001
 consistency_score float(53) 0 1.000000000001
 total_samples integer 0 100000000
 included_study_count integer 0 100000000
-pairs_tested integer 0 100000000
+{#- All pairs of 65,536 genes. #}
+pairs_tested integer 0 2147450880
 {%- endmacro %}
 
 

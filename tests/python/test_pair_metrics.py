@@ -403,6 +403,13 @@ def test_a_disease_that_is_not_given_is_named(grown, tmp_path):
     assert "54030 CONFIG_INVALID: disease is missing" in said
 
 
+def test_all_pairs_of_a_genome_are_in_range(grown, tmp_path):
+    """A screen of 60,000 genes tests 1.8 thousand million pairs."""
+    changed = moved(grown[0], tmp_path)
+    changed.query_write("update fact.fact_gene_pair_metrics set pairs_tested = 1799970000")
+    changed.dbt("test", "--select", "assert_pair_metrics_are_in_range")
+
+
 def ranked(warehouse: WarehouseUnderTest, **settings: object) -> list[tuple]:
     """(technology, pair_key) of vw_pair_metrics_ranked in its order, under settings of a session."""
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
