@@ -140,7 +140,7 @@ class MssqlPythonDriver(Driver):
                 table_lock=True,
             )
         except BaseException as error:
-            stripes.stop(error)
+            stripes.stop()
             if isinstance(error, self.errors):
                 raise
             # The bulk load's core has errors of its own.
@@ -254,7 +254,7 @@ class _Stripes:
             return None
         return pa.RecordBatchReader.from_batches(self._schema, self._batches(first))
 
-    def stop(self, error: BaseException) -> None:
+    def stop(self) -> None:
         """Let the other streams end: one has failed."""
         with self._lock:
             self._stopped = True

@@ -80,6 +80,10 @@ def test_the_file_names_its_run(built, tmp_path):
     )
     assert (kind, genes, pairs) == ("CORRELATE", 60, 1770)
     assert json.loads(parameters)["cohort"] == "SEPSIS"
+    ((command, status),) = warehouse.query(
+        "select command, status from meta.vw_run where command = 'correlate' order by started_at desc limit 1"
+    )
+    assert (command, status) == ("correlate", "SUCCESS")
 
 
 def test_the_genes_that_vary_most(built, tmp_path):
