@@ -4,9 +4,6 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        indexes=table_indexes([
-            {'columns': ['disease_key', 'technology', 'gene_a_key', 'gene_b_key'], 'type': 'clustered', 'unique': true},
-        ]),
         pre_hook="{{ remove_replaced_slices() }}"
     )
 }}

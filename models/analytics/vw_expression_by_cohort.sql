@@ -19,7 +19,7 @@ cohorts as (
         study_key,
         illness_label,
         gene_key,
-        count(*) as sample_count,
+        cast(count(*) as integer) as sample_count,
         avg(expression_value) as mean_expression,
         {{ stddev('expression_value') }} as sd_expression,
         min(expression_value) as min_expression,

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='disease_label',
-        indexes=table_indexes([
-            {'columns': ['disease_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['disease_label'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='disease_label') }}
 
 with incoming as (
     select

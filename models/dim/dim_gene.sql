@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='gene_id',
-        indexes=table_indexes([
-            {'columns': ['gene_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['gene_id'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='gene_id') }}
 
 -- After the rules of a batch: those that break one are quarantined by now.
 -- depends_on: {{ ref('int_source_finding') }}

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='pair_natural_key',
-        indexes=table_indexes([
-            {'columns': ['pair_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['pair_natural_key'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='pair_natural_key') }}
 
 with pairs as (
     select

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='illness_label',
-        indexes=table_indexes([
-            {'columns': ['illness_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['illness_label'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='illness_label') }}
 
 with incoming as (
     select

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='platform_accession',
-        indexes=table_indexes([
-            {'columns': ['platform_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['platform_accession'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='platform_accession') }}
 
 -- After the rules of a batch: those that break one are quarantined by now.
 -- depends_on: {{ ref('int_source_finding') }}

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='sample_accession_code',
-        indexes=table_indexes([
-            {'columns': ['sample_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['sample_accession_code'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='sample_accession_code') }}
 
 -- A sample can belong to several studies. The study that brought it first keeps it (of studies
 -- that come in one build, the first by accession), so that another study's load never changes it.

@@ -1,12 +1,4 @@
-{{
-    config(
-        unique_key='study_accession_code',
-        indexes=table_indexes([
-            {'columns': ['study_key'], 'type': 'clustered', 'unique': true},
-            {'columns': ['study_accession_code'], 'unique': true},
-        ])
-    )
-}}
+{{ config(unique_key='study_accession_code') }}
 
 -- After the rules of a batch: those that break one are quarantined by now.
 -- depends_on: {{ ref('int_source_finding') }}

@@ -1,9 +1,7 @@
 {{
     config(
         incremental_strategy='append',
-        on_schema_change='ignore',
         indexes=table_indexes([
-            {'columns': ['study_disease_map_key'], 'type': 'clustered', 'unique': true},
             {'columns': ['study_key'], 'unique': true, 'where': 'is_active = 1'},
         ])
     )

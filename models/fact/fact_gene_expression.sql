@@ -6,10 +6,14 @@
         full_refresh=false,
         as_columnstore=true,
         full_refresh_build='prebuilt',
+        meta={'partition_column': 'study_key'},
         indexes=table_indexes([
             {'columns': ['gene_key', 'study_key'], 'included_columns': ['expression_value'], 'type': 'nonclustered'},
         ]),
-        pre_hook="{{ remove_restaged_batches() }}",
+        pre_hook=[
+            {'sql': "{{ add_study_partitions() }}", 'transaction': false},
+            "{{ remove_restaged_batches() }}",
+        ],
         post_hook="{{ mark_batches_loaded() }}"
     )
 }}

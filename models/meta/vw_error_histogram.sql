@@ -3,8 +3,8 @@
 select
     p.error_code,
     e.error_name,
-    count(*) as error_count,
-    count(distinct p.run_id) as run_count,
+    cast(count(*) as integer) as error_count,
+    cast(count(distinct p.run_id) as integer) as run_count,
     max(p.ended_at) as last_at
 from {{ source('meta', 'meta_etl_process_log') }} as p
 inner join {{ ref('error_code') }} as e on p.error_code = e.error_code

@@ -24,7 +24,7 @@ with runs as (
 
 -- A run that has not ended within a day has lost its process; one that succeeded later made up for it.
 unfinished as (
-    select count(*) as run_count
+    select cast(count(*) as integer) as run_count
     from {{ ref('vw_run') }} as r
     where
         r.status = 'RUNNING'
@@ -45,7 +45,7 @@ labels as (
 ),
 
 quarantine as (
-    select count(*) as batch_count
+    select cast(count(*) as integer) as batch_count
     from {{ ref('vw_quarantine') }}
 )
 

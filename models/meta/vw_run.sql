@@ -66,11 +66,11 @@ select
     t.started_at,
     c.ended_at,
     {{ seconds_between('t.started_at', 'c.ended_at') }} as seconds,
-    t.studies_staged,
-    t.rows_staged,
+    cast(t.studies_staged as integer) as studies_staged,
+    cast(t.rows_staged as bigint) as rows_staged,
     t.staging_seconds,
-    t.rows_loaded,
-    t.failed_step_count,
+    cast(t.rows_loaded as bigint) as rows_loaded,
+    cast(t.failed_step_count as integer) as failed_step_count,
     f.step as failed_step,
     case
         when c.status <> 'FAILED' then null

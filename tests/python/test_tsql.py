@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 from dbt.adapters.sqlserver.relation_configs import SQLServerIndexConfig
+from dbt.adapters.sqlserver.sqlserver_adapter import SQLServerAdapter
 from sqlfluff.core import FluffConfig, Linter
 
 # A node of dbt that failed and a test that found something, as dbt gives them to on-run-end.
@@ -42,6 +43,7 @@ OPERATIONS = {
     "log_findings": "{{ log_findings_of('staging.int_source_finding') }}",
     "quarantine_batches": "{{ quarantine_batches_of('staging.int_source_finding') }}",
     "mark_batches_validated": "{{ mark_batches_validated() }}",
+    "add_study_partitions": "{{ add_study_partitions_of(ref('dim_study')) }}",
     "remove_restaged_batches": "{{ remove_restaged_batches_from('fact.fact_gene_expression') }}",
     "mark_batches_loaded": "{{ mark_batches_loaded_into('fact.fact_gene_expression') }}",
     "close_disease_mapping": "{{ close_disease_mapping('dim.study_disease_map', 1, 'anna') }}",
@@ -164,25 +166,78 @@ def test_a_macro_without_an_implementation_stops_the_compiler(tmp_path):
         )
 
 
-def test_every_index_is_one_that_the_adapter_takes(tmp_path):
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> dict[str, dict]:
+    """The models as dbt knows them for SQL Server."""
+    folder = tmp_path_factory.mktemp("models")
+    dbt_compile(folder, "--select", "resource_type:model")
+    nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"].values()
+    return {node["name"]: node for node in nodes if node["resource_type"] == "model"}
+
+
+def test_every_index_is_one_that_the_adapter_takes(models):
     """It reads them when a table is built; here without a build."""
-    dbt_compile(tmp_path, "--select", "resource_type:model")
-    nodes = json.loads((tmp_path / "target" / "manifest.json").read_text())["nodes"].values()
     indexes = {
-        node["name"]: [
-            SQLServerIndexConfig.parse(raw) for raw in node["config"].get("indexes") or []
-        ]
-        for node in nodes
+        name: [SQLServerIndexConfig.parse(raw) for raw in model["config"].get("indexes") or []]
+        for name, model in models.items()
     }
-    keys = [name for name in indexes if name.startswith("dim_")]
-    assert len(keys) == 7
-    for name in keys:
-        assert [index.unique for index in indexes[name]] == [True, True], name
-    (_, active) = indexes["study_disease_map"]
+    (active,) = indexes["study_disease_map"]
     assert (active.unique, active.where) == (True, "is_active = 1")
     (covering,) = indexes["fact_gene_expression"]
     assert covering.columns == ("gene_key", "study_key")
     assert covering.included_columns == {"expression_value"}
+
+
+def table_ddl(model: dict) -> str:
+    """The statements with which the adapter makes a table of a contract, as its macros
+    build_columns_constraints and build_model_constraints put them together."""
+    columns = SQLServerAdapter.render_raw_columns_constraints(raw_columns=model["columns"])
+    named = SQLServerAdapter.render_raw_model_alter_constraints(
+        raw_constraints=model["constraints"]
+    )
+    table = f"{model['schema']}.{model['name']}"
+    return "\n".join(
+        [
+            f"create table {table} ({', '.join(columns)});",
+            *(f"alter table {table} {constraint['clause']};" for constraint in named),
+        ]
+    )
+
+
+def test_every_public_model_has_a_contract(models):
+    layers = {"dim", "fact", "meta", "analytics"}
+    public = {name for name, model in models.items() if model["config"]["access"] == "public"}
+    assert public == {name for name, model in models.items() if model["fqn"][1] in layers}
+    for name in public:
+        assert models[name]["contract"]["enforced"], name
+        assert [c["name"] for c in models[name]["columns"].values() if not c["data_type"]] == [], (
+            name
+        )
+
+
+def test_tables_of_contracts_are_clean_tsql(models):
+    tables = [
+        model
+        for model in models.values()
+        if model["contract"]["enforced"] and model["config"]["materialized"] != "view"
+    ]
+    assert len(tables) == 13
+    for model in tables:
+        assert violations(table_ddl(model), is_ours=False) == [], model["name"]
+
+
+def test_constraints_have_a_name_that_says_what_they_are(models):
+    """SQL Server scopes names by schema, and its messages have nothing else."""
+    kinds = {"pk": "primary_key", "uq": "unique", "fk": "foreign_key", "ck": "check"}
+    for name, model in models.items():
+        for constraint in model["constraints"]:
+            assert constraint["name"].split(f"_{name}")[0] in kinds, constraint
+            assert kinds[constraint["name"][:2]] == constraint["type"], constraint
+            assert f"`{constraint['name']}`" in model["description"], constraint
+    for name in models:
+        if models[name]["fqn"][1] == "dim":
+            kinds_of_model = {constraint["type"] for constraint in models[name]["constraints"]}
+            assert "primary_key" in kinds_of_model, name
 
 
 def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
