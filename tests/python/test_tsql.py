@@ -186,6 +186,8 @@ def test_every_index_is_one_that_the_adapter_takes(models):
     (covering,) = indexes["fact_gene_expression"]
     assert covering.columns == ("gene_key", "study_key")
     assert covering.included_columns == {"expression_value"}
+    (best, _) = indexes["fact_gene_pair_metrics"]
+    assert (best.columns, best.descending_columns) == (("new_rank_score",), {"new_rank_score"})
 
 
 def table_ddl(model: dict) -> str:
