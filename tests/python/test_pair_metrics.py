@@ -360,7 +360,8 @@ def test_a_study_without_one_disease_takes_no_part_and_holds_up_no_other(grown, 
             ).fetchall()
         )
         connection.execute(
-            "update dim.study_disease_map set is_active = 0 where study_key = ?", [keys["GSE1"]]
+            "update dim.study_disease_map set is_active = 0, effective_to = effective_from where study_key = ?",
+            [keys["GSE1"]],
         )
         connection.execute(
             "insert into dim.study_disease_map by name"
