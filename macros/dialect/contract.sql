@@ -18,7 +18,10 @@
 {% endmacro %}
 
 
-{#- Columns of a model, name -> declaration, with DuckDB's types. -#}
+{#- Columns of a model as dbt has them, with DuckDB's types.
+
+    {'is_active': {'name': 'is_active', 'data_type': 'bit', …}}
+    ->  {'is_active': {'name': 'is_active', 'data_type': 'boolean', …}} -#}
 {% macro columns_in_duckdb(columns) %}
     {%- set found = {} -%}
     {%- for name, column in columns.items() -%}
@@ -28,13 +31,17 @@
 {% endmacro %}
 
 
-{#- A select without rows whose columns have the types declared: dbt compares the model's with them. -#}
+{#- A select without rows whose columns have the types declared: dbt compares the model's with them.
+
+    the columns of dim_disease  ->  select cast(null as int) as disease_key, … cast(null as boolean) as is_active, … -#}
 {% macro duckdb__get_empty_schema_sql(columns) %}
     {{- return(default__get_empty_schema_sql(columns_in_duckdb(columns))) -}}
 {% endmacro %}
 
 
-{#- What stands between the parentheses of `create table`, and they. -#}
+{#- What stands between the parentheses of `create table`, and they.
+
+    model dim_disease  ->  (disease_key int not null, …, constraint pk_dim_disease primary key (disease_key), …) -#}
 {% macro duckdb__get_table_columns_and_constraints() %}
     {%- set columns = adapter.render_raw_columns_constraints(raw_columns=columns_in_duckdb(model['columns'])) -%}
     {%- set declared = [] -%}
@@ -47,4 +54,5 @@
 {% endmacro %}
 
 
+{#- Nothing, where the adapter would add them to a table without NOT NULL. -#}
 {% macro fabric__build_model_constraints(relation) %}{% endmacro %}
