@@ -2,6 +2,7 @@
 against scipy, the same result in any order, after any kill and on a cluster."""
 
 import pickle
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -19,7 +20,7 @@ from pairs.block import blocks_of, compute_block, new_tally, pool_pairs
 from pairs.cluster import Cluster
 from pairs.false_discovery import false_discovery_rates
 from pairs.gene_filter import choose_genes, variability
-from pairs.logarithm import log
+from pairs.logarithm import half_log, split_ratio
 from pairs.memory import plan_correlations, plan_memory
 from pairs.pooling import TESTS
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
@@ -107,10 +108,15 @@ def random_pairs(dice: np.random.Generator, genes: int, size: int) -> np.ndarray
     return np.array([a[chosen], b[chosen]])
 
 
-def test_logarithm():
-    values = np.exp(np.random.default_rng(1).normal(0, 8, 10_000))
-    found = np.array([log(x) for x in values])
-    assert np.abs(found / np.log(values) - 1).max() < 5e-16
+def test_logarithm_of_a_ratio():
+    """Of near numbers too, where their quotient would have lost what the logarithm is of."""
+    dice = np.random.default_rng(1)
+    a, b = np.exp(dice.normal(0, 8, (2, 10_000)))
+    b[5_000:] = a[5_000:] * (1 + dice.normal(0, 1e-6, 5_000))
+    for one, other in zip(a, b, strict=True):
+        difference, total, k = split_ratio(one, other)
+        exact = (Decimal(float(one)) / Decimal(float(other))).ln() / 2
+        assert half_log(difference / total, k) == pytest.approx(float(exact), rel=6e-16)
 
 
 def test_ranks_of_ties():
