@@ -8,12 +8,16 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def open_atomically(path: Path) -> Iterator[BinaryIO]:
+def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A file to write, which takes its place in one step when the block ends: who reads it sees the
-    old one or the new one, and a process that is killed leaves the old one."""
+    old one or the new one, and a process that is killed leaves the old one.
+
+    sync  wait until the disk has it, so that this holds for a machine that crashes as well
+    """
     beside = path.with_name(f"{path.name}.part")
     with beside.open("wb") as file:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     beside.replace(path)
