@@ -62,17 +62,19 @@ def false_discovery_rates(
     parts, values = files.parts(number, firsts), PValues(family.degrees)
     before = np.insert(np.cumsum(family.counts), 0, 0)
     greatest = np.insert(places(family.degrees).greatest_so_far(family.counts), 0, -1.0)
-    waiting = np.empty(0)
+    waiting = room = np.empty(0)
     for part in reversed(range(len(firsts) - 1)):
         first = firsts[part]
-        pool = np.empty(len(waiting) + parts.size_count(part))
+        if (size := len(waiting) + parts.size_count(part)) > len(room):
+            room = np.empty(size)
+        pool = room[:size]
         pool[: len(waiting)], new = waiting, pool[len(waiting) :]
         values.replace(new, parts.read(part, new))
         pool.sort()
         certain = np.searchsorted(pool, greatest[first], side="right")
         rank = before[first] + len(pool)
         left, least = _descend(pool[certain:], rank, tests, asked, left, found, least)
-        waiting = pool[:certain]
+        waiting = pool[:certain].copy()
     found[:left] = least
     q = np.full(len(p), np.nan)
     q[order] = found

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from loader.warehouse.base import FeatureRun
 from pairs.bins import p_value
-from pairs.block import degrees_of_freedom, pool_pairs
+from pairs.block import PAIRS, degrees_of_freedom, pool_pairs
 from pairs.false_discovery import false_discovery_rates, smallest
 from pairs.pooling import TESTS
 from pairs.rank_store import RankStore
@@ -118,7 +118,9 @@ def collect(
         chosen = list(pool.map(_best, tally.families))
         pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
-        statistics, k = pool_pairs(store, a, b)
+        starts = range(0, len(pairs), PAIRS)
+        own = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
+        statistics, k = (np.concatenate(part, axis=1) for part in zip(*own, strict=True))
         p = _p_values(statistics, k)
 
         def rates(number: int) -> np.ndarray:

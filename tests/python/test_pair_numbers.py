@@ -1,9 +1,12 @@
 """The numbers of a screen, without a warehouse: statistics against the oracle, false discovery rates
 against scipy, the same result in any order, after any kill and on a cluster."""
 
+import errno
+import os
 import pickle
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -427,6 +430,50 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
     assert result_of(folder, tally) == expected
     assert sum(told) == store.pair_count
     assert len(told) == 1 + len(blocks) - 4, "what was done before is not done again"
+
+
+def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
+    """It is told before a pair is computed; where it fills up later, what was done is not lost."""
+    store = store_of(tmp_path, some_studies)
+    blocks, empty = blocks_of(store), new_tally(store, 300)
+    with monkeypatch.context() as patch:
+        free = store.pair_count * 6 * 8 - 1
+        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+        with pytest.raises(LoaderError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 3MB"):
+            scan(None, tmp_path, blocks, empty, None, lambda _: None)
+    monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
+
+    def fill_up(folder, block, own):
+        if block == blocks[-1]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return compute_block(folder, block, own)
+
+    with pytest.raises(LoaderError, match=r"54404[\s\S]*No space left"):
+        scan(fill_up, tmp_path, blocks, empty, None, lambda _: None)
+    told = []
+    tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
+    assert told[0] > 0
+    store_of(tmp_path / "whole", some_studies)
+    assert result_of(tmp_path, tally) == result_of(
+        tmp_path / "whole", count_all(tmp_path / "whole", 300)
+    )
+
+
+def test_files_that_a_crash_cut_short(some_studies, tmp_path):
+    """All begins anew."""
+    store = store_of(tmp_path, some_studies)
+    expected = result_of(tmp_path, count_all(tmp_path, 300))
+    told = []
+    blocks = blocks_of(store)
+    scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
+    assert told == [store.pair_count], "nothing is done again"
+    for size in (None, 40, 0):
+        path = sorted((tmp_path / "statistics").iterdir())[3]
+        os.truncate(path, path.stat().st_size - 8 if size is None else size)
+        told = []
+        tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
+        assert told[0] == 0
+        assert result_of(tmp_path, tally) == expected
 
 
 def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
