@@ -34,13 +34,15 @@ def require_memory(
     """
     # One study's values, the part of a group, and its ranks.
     preparing = 3 * 8 * genes * samples_of_largest
-    # Counts, places and coefficients of p.
+    # Counts, a few times over with those of blocks under way; six times as much are their places
+    # and the coefficients of p.
     bins = 8 * BIN_COUNT * (_FAMILIES - 2 + 2 * studies)
     tile = 8 * ROWS * COLUMNS * (3 * studies + 2 * _FAMILIES)
     block = _SEEN * ROWS * genes * _FAMILIES
     part = _part(genes)
     kept = keep * _KEPT * _FAMILIES
-    required = _BASE + max(preparing, 12 * bins + 2 * kept + threads * max(tile + block, part))
+    computing = (8 + 2 * threads) * bins + 2 * kept + threads * max(tile + block, part)
+    required = _BASE + max(preparing, computing)
     if required > memory:
         raise LoaderError(
             "PAIRS_MEMORY_EXCEEDED",
