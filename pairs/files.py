@@ -21,3 +21,13 @@ def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         if sync:
             os.fsync(file.fileno())
     beside.replace(path)
+
+
+def forget(file: BinaryIO, first: int = 0, size: int = 0) -> None:
+    """Have the system begin to write what the disk has not, and let go of what it has in memory of
+    the rest of the file.
+
+    first, size  of the part; 0 is all that follows
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), first, size, os.POSIX_FADV_DONTNEED)

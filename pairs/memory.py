@@ -41,7 +41,9 @@ def require_memory(
     block = _SEEN * ROWS * genes * _FAMILIES
     part = _part(genes)
     kept = keep * _KEPT * _FAMILIES
-    computing = (8 + 2 * threads) * bins + 2 * kept + threads * max(tile + block, part)
+    computing = (
+        (8 + 2 * threads) * bins + 2 * kept + max(threads * (tile + block), (threads + 1) * part)
+    )
     required = _BASE + max(preparing, computing)
     if required > memory:
         raise LoaderError(

@@ -114,7 +114,8 @@ def collect(
     keys     (genes,): their keys, ascending
     """
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
-    with ThreadPoolExecutor(thread_count()) as pool:
+    # One thread more than there are processors, since they wait for the disk.
+    with ThreadPoolExecutor(thread_count() + 1) as pool:
         chosen = list(pool.map(_best, tally.families))
         pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
         a, b = pairs >> 32, pairs & 0xFFFFFFFF

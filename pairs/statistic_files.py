@@ -4,6 +4,7 @@ Memory does not hold them, and false discovery rates need them all. In a file th
 place, so that what lies in some places of all blocks is read at once: one part of each file.
 """
 
+import contextlib
 import errno
 import shutil
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numba
 import numpy as np
 
 from loader.errors import LoaderError
-from pairs.files import open_atomically
+from pairs.files import forget, open_atomically
 from pairs.settings import in_words
 from pairs.tally import Family, Seen, Tally
 
@@ -23,6 +24,10 @@ RUN = np.dtype([("place", "i4"), ("number", "i4")])
 _SIZE = np.dtype("f8")
 # Statistics read at a time.
 PART = 1 << 22
+
+# Files that this process wrote last, which the system is still writing to the disk.
+_RECENT = 8
+_recent: list[Path] = []
 # How much of them a family has in a file.
 _HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
 
@@ -109,6 +114,18 @@ def write_statistics(folder: Path, block: str, tally: Tally) -> None:
             file.write(own)
             _write_in_order(family, file)
             family.seen.clear()
+            file.flush()
+            forget(file)
+    _recent.append(path)
+    if len(_recent) > _RECENT:
+        _forget_written(_recent.pop(0))
+
+
+def _forget_written(path: Path) -> None:
+    """The disk has it by now. Where the system would hold all files in memory, it would have less
+    for the ranks, and on virtual machines new memory takes longer than the disk."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        forget(file)
 
 
 def is_full(error: OSError) -> bool:
@@ -157,6 +174,7 @@ class _Piece:
                 file.seek(place)
                 if file.readinto(wanted) != wanted.nbytes:
                     raise EOFError(self._path)
+            forget(file, self._sizes[part], sizes.nbytes)
 
 
 def _path(folder: Path, block: str) -> Path:
