@@ -22,14 +22,15 @@ from pairs.tally import Family, Seen, Tally
 # A place, and how many statistics of the block lie there.
 RUN = np.dtype([("place", "i4"), ("number", "i4")])
 _SIZE = np.dtype("f8")
+# How many of both a family has in a file.
+_HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
+
 # Statistics read at a time.
 PART = 1 << 22
 
 # Files that this process wrote last, which the system is still writing to the disk.
 _RECENT = 8
 _recent: list[Path] = []
-# How much of them a family has in a file.
-_HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
 
 
 class StatisticFiles:
