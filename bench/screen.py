@@ -62,8 +62,9 @@ def _print_parts(reports: dict[int, dict], studies: int, samples: int) -> None:
             )
     console.print(table)
     console.print(
-        "scan is the matrix products again, Fisher's z, contrasts, pooling and counting. CPU"
-        " seconds are\nof all processors, and say more where others use them too."
+        "scan is the matrix products again, Fisher's z, contrasts, pooling, counting and writing"
+        "\nstatistics, which rates read again. CPU seconds are of all processors, and say more"
+        " where others\nuse them too."
     )
 
 

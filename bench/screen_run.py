@@ -16,11 +16,13 @@ import numpy as np
 import threadpoolctl
 
 from pairs.block import COLUMNS, Block, blocks_of, compute_block, new_tally
-from pairs.memory import plan_memory
+from pairs.memory import require_memory
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.scan import scan, thread_count
-from pairs.screened_pairs import collect
+from pairs.screened_pairs import ScreenedPairs, collect
 from pairs.settings import read_settings
+from pairs.statistic_files import StatisticFiles
+from pairs.tally import Tally
 
 MEMORY, KEEP = 2 * 10**9, 100_000
 _FACTORS = 20
@@ -72,22 +74,19 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     writer.finish()
     store = open_store(folder)
     keep = min(KEEP, store.pair_count)
-    plan = plan_memory(MEMORY, keep, genes, 3 * samples, studies, thread_count())
+    require_memory(MEMORY, keep, genes, 3 * samples, studies, thread_count())
     clock.lap("ranks")
     _products(store)
     clock.lap("products")
-    tally = scan(
-        compute_block, folder, blocks_of(store), new_tally(store, plan.keep), None, lambda _: None
-    )
+    tally = _scan(store, folder, keep)
     clock.lap("scan")
-    found = collect(store, tally, keep, np.empty(0, int), np.arange(genes))
+    found = _collect(store, folder, tally)
     clock.lap("rates")
     seconds = sum(clock.parts[part]["wall"] for part in ("ranks", "scan", "rates"))
     report = {
         "seconds": seconds,
         "parts": clock.parts,
         "kept": len(found.gene_a),
-        "exact_below": found.exact_below,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(report))
@@ -101,8 +100,18 @@ def _warm_up(folder: Path, samples: int) -> None:
         writer.add(groups, np.arange(20))
     writer.finish()
     store = open_store(small)
-    scan(compute_block, small, blocks_of(store), new_tally(store, 10), None, lambda _: None)
+    _collect(store, small, _scan(store, small, 10))
     open_store.cache_clear()
+
+
+def _scan(store: RankStore, folder: Path, keep: int) -> Tally:
+    blocks = blocks_of(store)
+    return scan(compute_block, folder, blocks, new_tally(store, keep), None, lambda _: None)
+
+
+def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
+    files = StatisticFiles(folder, list(map(str, blocks_of(store))), len(tally.families))
+    return collect(store, tally, files, np.empty(0, int), np.arange(store.gene_count))
 
 
 def _products(store: RankStore) -> None:

@@ -16,8 +16,10 @@ rank_store       ranks of all studies in files mapped into memory
 block            a part of the pairs, computed by itself: matrix products, then the kernel
 pooling          the kernel: from inner products to pooled contrasts
 logarithm        a logarithm that the compiler vectorises
-bins             bins of statistics, and p-values at their edges
-tally            counts all statistics, and keeps those of the smallest p
+bins             bins of statistics, in the order of their p-values
+tally            counts all statistics, and keeps the pairs of the smallest p
+statistic_files  all statistics, in files
+p_values         p-values of very many statistics
 false_discovery  false discovery rates over all pairs
 scan             all blocks, with checkpoints; in threads, or on a
 cluster          Dask cluster

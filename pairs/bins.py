@@ -1,8 +1,8 @@
-"""Bins of test statistics, and the p-values at their edges.
+"""Bins of test statistics, in the order of their p-values.
 
-A bin is the exponent and the first bits of |statistic| as a 64-bit float: 512 bins to each
-doubling, found by a shift. What lies below 2^-6 shares the first bin, what lies at or above 2^34
-the last. Edges are floats themselves, so which side of one a statistic is on is certain.
+A bin is the exponent and the first bits of |statistic| as a 64-bit float: 64 bins to each doubling,
+found by a shift. What lies below 2^-6 shares the first bin, what lies at or above 2^34 the last.
+Edges are floats themselves, so which side of one a statistic is on is certain.
 """
 
 import functools
@@ -14,7 +14,7 @@ from scipy import special
 
 from pairs.logarithm import bits_of
 
-_BITS = 9
+_BITS = 6
 _SHIFT = 52 - _BITS
 _LOWEST_EXPONENT, _HIGHEST_EXPONENT = -6, 34
 _FIRST = (1023 + _LOWEST_EXPONENT) << _BITS
@@ -25,6 +25,12 @@ BIN_COUNT = (_HIGHEST_EXPONENT - _LOWEST_EXPONENT) << _BITS
 def bin_of(size: float) -> int:
     """The bin of a size that is no NaN and not negative."""
     return min(max((bits_of(size) >> _SHIFT) - _FIRST, 0), BIN_COUNT - 1)
+
+
+def edges() -> tuple[np.ndarray, np.ndarray]:
+    """The least size of each bin, and the one that all of its sizes are below."""
+    inner = ((np.arange(1, BIN_COUNT, dtype=np.int64) + _FIRST) << _SHIFT).view(np.float64)
+    return np.insert(inner, 0, 0.0), np.append(inner, np.inf)
 
 
 def p_value(size: np.ndarray, df: np.ndarray) -> np.ndarray:
@@ -38,28 +44,40 @@ def p_value(size: np.ndarray, df: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Edges:
-    """The bins of one family of tests: a row for each of its degrees of freedom.
+class Places:
+    """The bins of one family of tests, a row for each of its degrees of freedom, from those of the
+    smallest p on: places.
 
-    least, greatest  (rows, bins): p of any statistic in the bin lies between these
-    order            all bins, flat, from those of the smallest p on
+    place_of  (rows, bins): the place of a bin
+    bin_of    (places,): the bin of a place; row = bin // BIN_COUNT
+    least     (places,): the least p that any statistic in a place can have. It ascends.
+    greatest  (places,): the greatest
     """
 
+    place_of: np.ndarray
+    bin_of: np.ndarray
     least: np.ndarray
     greatest: np.ndarray
-    order: np.ndarray
+
+    def greatest_so_far(self, counts: np.ndarray) -> np.ndarray:
+        """(places,): the greatest p that any of the statistics in a place and those before it can
+        have; 0 where there are none.
+
+        counts  (places,): how many lie in each
+        """
+        return np.maximum.accumulate(np.where(counts > 0, self.greatest, 0.0))
 
 
 @functools.lru_cache(maxsize=2)
-def edges(degrees: tuple[int, ...]) -> Edges:
-    """The bins of tests with these degrees of freedom; 0 is normal."""
-    inner = ((np.arange(1, BIN_COUNT, dtype=np.int64) + _FIRST) << _SHIFT).view(np.float64)
-    upper, lower = np.append(inner, np.inf), np.insert(inner, 0, 0.0)
+def places(degrees: tuple[int, ...]) -> Places:
+    """The places of tests with these degrees of freedom; 0 is normal."""
+    lower, upper = edges()
     shape = (len(degrees), BIN_COUNT)
     df = np.array(degrees)[:, None]
-    least = p_value(np.broadcast_to(upper, shape), df)
-    greatest = p_value(np.broadcast_to(lower, shape), df)
+    least = p_value(np.broadcast_to(upper, shape), df).ravel()
+    greatest = p_value(np.broadcast_to(lower, shape), df).ravel()
     # Where p are too small to tell apart, the greater statistic goes first.
-    size = np.broadcast_to(-lower, least.shape)
-    order = np.lexsort((size.ravel(), least.ravel()))
-    return Edges(least, greatest, order)
+    bin_of = np.lexsort((np.broadcast_to(-lower, shape).ravel(), least))
+    place_of = np.empty(len(bin_of), np.int32)
+    place_of[bin_of] = np.arange(len(bin_of), dtype=np.int32)
+    return Places(place_of.reshape(shape), bin_of, least[bin_of], greatest[bin_of])

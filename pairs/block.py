@@ -12,6 +12,8 @@ from pairs.tally import Tally
 # Genes a side of a tile: what it takes stays in a processor's L2 cache, and is large enough for the
 # matrix products. Measured by `python -m bench screen`.
 ROWS, COLUMNS = 64, 256
+# Single pairs at a time: enough that the ranks of one group stay in the cache for all of them.
+PAIRS = 8192
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,8 @@ def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
     """The statistics of single pairs: (tests, pairs), and studies of either contrast (2, pairs)."""
     statistics, k = np.empty((len(TESTS), len(a))), np.empty((2, len(a)))
     is_partial = store.is_partial[a] | store.is_partial[b]
-    for start in range(0, len(a), COLUMNS):
-        part = slice(start, start + COLUMNS)
-        own = np.flatnonzero(~is_partial[part]) + start
+    for start in range(0, len(a), PAIRS):
+        own = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
         if len(own):
             scale = store.inverse[:, :, a[own]] * store.inverse[:, :, b[own]]
             error = np.repeat(store.error[:, :, None], len(own), axis=2)

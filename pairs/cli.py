@@ -51,7 +51,8 @@ MEMORY = click.option(
     "--work",
     type=click.Path(path_type=Path, file_okay=False),
     default="pairs_work",
-    help="Folder for ranks and for what a broken-off screen goes on from. Default: pairs_work.",
+    help="Folder for ranks, statistics (48 bytes a pair) and what a broken-off screen goes on "
+    "from. Default: pairs_work.",
 )
 @CONFIG
 @TARGET

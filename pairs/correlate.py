@@ -17,7 +17,7 @@ from loader.warehouse.base import FeatureRun, Warehouse
 from pairs.block import blocks_of
 from pairs.correlations import count_correlations, degrees_of
 from pairs.expression import StudyMatrix, count_samples, find_study, read_study
-from pairs.false_discovery import false_discovery_rates
+from pairs.false_discovery import false_discovery_rates, smallest
 from pairs.files import open_atomically
 from pairs.gene_filter import choose_genes, variability
 from pairs.memory import plan_correlations
@@ -25,8 +25,9 @@ from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.run_record import feature_run
 from pairs.scan import scan, thread_count
 from pairs.settings import Settings, parse_memory, read_settings
+from pairs.statistic_files import StatisticFiles
 from pairs.study_slice import read_genes, read_watched
-from pairs.tally import Tally
+from pairs.tally import Family, Tally
 
 _BATCH_ROWS = 100_000
 
@@ -117,15 +118,17 @@ def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Report
         _rank(Path(scratch), matrix, chosen, settings, options)
         store = open_store(Path(scratch))
         task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
+        blocks = blocks_of(store)
         tally = scan(
             count_correlations,
             Path(scratch),
-            blocks_of(store),
+            blocks,
             Tally([degrees_of(store)], keep),
             None,
             lambda done: reporter.advance(task, done),
         )
-        found = _significant(store, tally, genes[chosen], options)
+        files = StatisticFiles(Path(scratch), list(map(str, blocks)), 1)
+        found = _significant(store, tally.families[0], files, genes[chosen], options)
         run = feature_run(
             "CORRELATE",
             None,
@@ -189,22 +192,22 @@ def _rank(
 
 
 def _significant(
-    store: RankStore, tally: Tally, keys: np.ndarray, options: Options
+    store: RankStore, family: Family, files: StatisticFiles, keys: np.ndarray, options: Options
 ) -> Correlations:
-    rates = false_discovery_rates(tally.families[0], store.pair_count)
-    if not rates.is_complete and options.fdr > rates.exact_below:
+    kept, p = smallest(family)
+    q = false_discovery_rates(family, files, 0, p, store.pair_count)
+    size = int(np.searchsorted(q, options.fdr, side="right"))
+    # Beyond the first `keep`, some may be missing.
+    if size >= family.keep and len(kept) < family.counts.sum():
         raise LoaderError(
             "PAIRS_MEMORY_EXCEEDED",
-            f"more than {len(rates.best):,} correlations have q ≤ {options.fdr}",
+            f"more than {family.keep:,} correlations have q ≤ {options.fdr}",
             action="Give it more --memory, or a smaller --fdr, or test fewer genes (--top-genes)",
         )
-    size = int(np.searchsorted(rates.q, options.fdr, side="right"))
-    a = rates.best["gene_a"][:size].astype(np.int64)
-    b = rates.best["gene_b"][:size].astype(np.int64)
+    a = kept["gene_a"][:size].astype(np.int64)
+    b = kept["gene_b"][:size].astype(np.int64)
     r, n = store.correlate_pairs(a, b)
-    return Correlations(
-        keys[a], keys[b], n[0, 0], np.clip(r[0, 0], -1, 1), rates.p[:size], rates.q[:size]
-    )
+    return Correlations(keys[a], keys[b], n[0, 0], np.clip(r[0, 0], -1, 1), p[:size], q[:size])
 
 
 def _write_file(found: Correlations, run: FeatureRun, warehouse: Warehouse, path: Path) -> None:

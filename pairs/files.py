@@ -8,12 +8,26 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def open_atomically(path: Path) -> Iterator[BinaryIO]:
+def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A file to write, which takes its place in one step when the block ends: who reads it sees the
-    old one or the new one, and a process that is killed leaves the old one."""
+    old one or the new one, and a process that is killed leaves the old one.
+
+    sync  wait until the disk has it, so that this holds for a machine that crashes as well
+    """
     beside = path.with_name(f"{path.name}.part")
     with beside.open("wb") as file:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     beside.replace(path)
+
+
+def forget(file: BinaryIO, first: int = 0, size: int = 0) -> None:
+    """Have the system begin to write what the disk has not, and let go of what it has in memory of
+    the rest of the file.
+
+    first, size  of the part; 0 is all that follows
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), first, size, os.POSIX_FADV_DONTNEED)

@@ -1,36 +1,30 @@
 """How much memory a computation on pairs takes, told before it begins."""
 
-from dataclasses import dataclass
-
 from loader.errors import LoaderError
 from pairs.bins import BIN_COUNT
 from pairs.block import COLUMNS, ROWS
 from pairs.pooling import TESTS
+from pairs.settings import in_words
+from pairs.statistic_files import PART
 from pairs.tally import PAIR
 
 # Python, the libraries and the warehouse's own buffers.
 _BASE = 600 * 10**6
 _FAMILIES = len(TESTS)
-# A statistic that is kept, twice over before the rest is let go of.
+# A pair that is kept, twice over before the rest is let go of.
 _KEPT = 2 * PAIR.itemsize
+# A statistic of a block: its size, its place, and its size again as it is written.
+_SEEN = 20
+# What is read of them at a time, its p, and what waits for the next part.
+_PART = 4 * 8
+# No bin has a larger share of normal or Student's statistics than 1 / this, whatever their scale.
+_FULLEST = 64
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What fits.
-
-    keep      statistics kept of each family of tests
-    required  bytes, about
-    """
-
-    keep: int
-    required: int
-
-
-def plan_memory(
+def require_memory(
     memory: int, keep: int, genes: int, samples_of_largest: int, studies: int, threads: int
-) -> Plan:
-    """What a screen keeps in a memory of so many bytes.
+) -> None:
+    """Tell whether a screen fits in a memory of so many bytes.
 
     keep                pairs that are to be kept by each test
     samples_of_largest  samples of the study that has most
@@ -40,13 +34,17 @@ def plan_memory(
     """
     # One study's values, the part of a group, and its ranks.
     preparing = 3 * 8 * genes * samples_of_largest
+    # Counts, a few times over with those of blocks under way; six times as much are their places
+    # and the coefficients of p.
     bins = 8 * BIN_COUNT * (_FAMILIES - 2 + 2 * studies)
     tile = 8 * ROWS * COLUMNS * (3 * studies + 2 * _FAMILIES)
-    block = PAIR.itemsize * ROWS * genes * _FAMILIES
-    # Its own bins and the edges, beside those of each block.
-    fixed = _BASE + 3 * bins + threads * (bins + tile + block)
-    of_kept = keep * _KEPT * _FAMILIES
-    required = max(_BASE + preparing, fixed + of_kept)
+    block = _SEEN * ROWS * genes * _FAMILIES
+    part = _part(genes)
+    kept = keep * _KEPT * _FAMILIES
+    computing = (
+        (8 + 2 * threads) * bins + 2 * kept + max(threads * (tile + block), (threads + 1) * part)
+    )
+    required = _BASE + max(preparing, computing)
     if required > memory:
         raise LoaderError(
             "PAIRS_MEMORY_EXCEEDED",
@@ -56,9 +54,6 @@ def plan_memory(
             action="Give it --memory, where the machine has it; or test fewer genes (--top-genes), "
             "or keep fewer pairs (--keep)",
         )
-    # A third of what is left: what is kept is sorted in the end.
-    spare = (memory - fixed - of_kept) // 3
-    return Plan(keep + spare // (_KEPT * _FAMILIES), required)
 
 
 def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> int:
@@ -66,7 +61,8 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
 
     Raises LoaderError 54401 where the study does not fit.
     """
-    required = _BASE + 3 * 8 * genes * samples + 4 * threads * PAIR.itemsize * ROWS * genes
+    block = (PAIR.itemsize + _SEEN) * ROWS * genes
+    required = _BASE + 3 * 8 * genes * samples + max(2 * threads * block, _part(genes))
     if required > memory:
         raise LoaderError(
             "PAIRS_MEMORY_EXCEEDED",
@@ -76,6 +72,5 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
     return max(1, (memory - required) // (3 * _KEPT))
 
 
-def in_words(size: int) -> str:
-    """Bytes as --memory takes them."""
-    return f"{size / 1e9:.1f}GB" if size >= 10**9 else f"{size / 1e6:.0f}MB"
+def _part(genes: int) -> int:
+    return _PART * max(PART, genes * genes // 2 // _FULLEST)

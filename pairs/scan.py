@@ -11,17 +11,20 @@ from pathlib import Path
 
 import threadpoolctl
 
+from loader.errors import LoaderError
 from pairs.block import Block
 from pairs.cluster import Cluster
 from pairs.files import open_atomically
-from pairs.tally import Tally
+from pairs.statistic_files import StatisticFiles, is_full, write_statistics
+from pairs.tally import Seen, Tally
 
 # What a kill costs at most, beside the blocks under way. To write what has been counted takes a
 # fraction of a second.
 CHECKPOINT_S = 30.0
 
 
-# From the folder of the rank store, a block, and a tally that knows what need not be kept.
+# From the folder of the rank store, a block, and a tally that knows what need not be kept: counts,
+# and all statistics of the block.
 Compute = Callable[[Path, Block, Tally], Tally]
 
 
@@ -63,30 +66,49 @@ def scan(
     cluster: Cluster | None,
     advance: Callable[[int], None],
 ) -> Tally:
-    """Count all pairs; what an earlier call with this folder has done is not done again.
+    """Count all pairs, and write all their statistics; what an earlier call with this folder has
+    done is not done again.
 
     compute  counts a block
-    folder   of the rank store; the checkpoint is written beside it
+    folder   of the rank store; the checkpoint is written beside it, statistics into a folder in it
     cluster  where to compute; without one, in threads of this process
     advance  takes how many pairs of genes have been done since it was last called
 
     The result does not depend on the order in which blocks are done.
+
+    Raises LoaderError 54404 where the disk has no room for the statistics.
     """
     path = folder / "checkpoint.pickle"
+    files = StatisticFiles(folder, list(map(str, blocks)), len(empty.families))
     state = Checkpoint.read(path, empty)
+    if not all(map(files.is_whole, state.done)):
+        state = Checkpoint(empty, set())
     advance(sum(block.pair_count for block in blocks if str(block) in state.done))
     left = [block for block in blocks if str(block) not in state.done]
+    files.require_room(sum(block.pair_count for block in left))
     written = time.monotonic()
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        for block, tally in _compute(compute, folder, left, state.tally, cluster):
-            state.tally.merge(tally)
-            state.done.add(str(block))
-            advance(block.pair_count)
-            if time.monotonic() - written > CHECKPOINT_S:
-                state.write(path)
-                written = time.monotonic()
-    state.write(path)
+    try:
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            for block, tally in _compute(compute, folder, left, state.tally, cluster):
+                state.tally.merge(tally)
+                state.done.add(str(block))
+                advance(block.pair_count)
+                if time.monotonic() - written > CHECKPOINT_S:
+                    state.write(path)
+                    written = time.monotonic()
+        state.write(path)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise LoaderError("PAIRS_DISK_EXCEEDED", str(error.strerror), file=str(folder)) from error
+    Seen.give_up_stock()
     return state.tally
+
+
+def _count(compute: Compute, folder: Path, block: Block, empty: Tally) -> Tally:
+    tally = compute(folder, block, empty)
+    write_statistics(folder, str(block), tally)
+    return tally
 
 
 def _compute(
@@ -103,7 +125,7 @@ def _compute(
         while waiting or running:
             while waiting and len(running) < 2 * pool.size:
                 block = waiting.pop()
-                running[pool.submit(compute, folder, block, tally.like())] = block
+                running[pool.submit(_count, compute, folder, block, tally.like())] = block
             for future in pool.wait_first(list(running)):
                 yield running.pop(future), future.result()
 

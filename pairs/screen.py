@@ -19,12 +19,13 @@ from pairs.cluster import Cluster
 from pairs.expression import count_samples, read_study
 from pairs.gene_filter import choose_genes, variability
 from pairs.groups import CONTRAST_GROUPS
-from pairs.memory import plan_memory
+from pairs.memory import require_memory
 from pairs.rank_store import RankStoreWriter, is_whole, open_store
 from pairs.run_record import feature_run
 from pairs.scan import scan, thread_count
 from pairs.screened_pairs import SCHEMA, ScreenedPairs, collect
 from pairs.settings import parse_memory
+from pairs.statistic_files import StatisticFiles
 from pairs.study_slice import StudySlice, find_slices, read_genes, read_watched
 
 
@@ -89,15 +90,17 @@ def _screen_slice(
         prepared = _prepare(one, options, warehouse, reporter)
     store = open_store(prepared.folder)
     task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", store.pair_count)
+    blocks = blocks_of(store)
     tally = scan(
         compute_block,
         prepared.folder,
-        blocks_of(store),
-        new_tally(store, prepared.keep_exact),
+        blocks,
+        new_tally(store, options.keep),
         cluster,
         lambda done: reporter.advance(task, done),
     )
-    found = collect(store, tally, options.keep, prepared.watched, prepared.genes)
+    files = StatisticFiles(prepared.folder, list(map(str, blocks)), len(tally.families))
+    found = collect(store, tally, files, prepared.watched, prepared.genes)
     run = feature_run(
         "SCREEN",
         one.disease_label,
@@ -110,7 +113,6 @@ def _screen_slice(
             "memory": options.memory,
             "studies": list(one.accessions),
             "studies_hash": one.studies_hash,
-            "exact_below": found.exact_below,
         },
         study_count=len(one.studies),
         gene_count=store.gene_count,
@@ -138,15 +140,13 @@ def _screen_slice(
 class _Prepared:
     """A rank store, ready to be scanned.
 
-    genes       keys of its genes
-    watched     their numbers that are on the watch list
-    keep_exact  statistics that are kept of each test
+    genes    keys of its genes
+    watched  their numbers that are on the watch list
     """
 
     folder: Path
     genes: np.ndarray
     watched: np.ndarray
-    keep_exact: int
 
 
 def _prepare(
@@ -158,7 +158,7 @@ def _prepare(
     """Rank the slice's genes, or find the ranks of a screen that was broken off."""
     genes, watched = read_genes(warehouse), read_watched(warehouse)
     samples = [count_samples(warehouse, study) for study in one.studies]
-    plan = plan_memory(
+    require_memory(
         parse_memory(options.memory),
         options.keep,
         len(genes),
@@ -172,7 +172,6 @@ def _prepare(
         "method": options.method,
         "top_genes": options.top_genes,
         "keep": options.keep,
-        "keep_exact": plan.keep,
         "watched": watched.tolist(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
@@ -185,7 +184,6 @@ def _prepare(
         folder=folder,
         genes=chosen,
         watched=np.flatnonzero(np.isin(chosen, watched)),
-        keep_exact=plan.keep,
     )
 
 

@@ -3,19 +3,20 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations, repeat
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 
 from loader.warehouse.base import FeatureRun
 from pairs.bins import p_value
-from pairs.block import degrees_of_freedom, pool_pairs
-from pairs.false_discovery import FalseDiscoveryRates, false_discovery_rates
+from pairs.block import PAIRS, degrees_of_freedom, pool_pairs
+from pairs.false_discovery import false_discovery_rates, smallest
 from pairs.pooling import TESTS
 from pairs.rank_store import RankStore
 from pairs.scan import thread_count
-from pairs.tally import Tally
+from pairs.statistic_files import StatisticFiles
+from pairs.tally import Family, Tally
 
 _BATCH_ROWS = 50_000
 
@@ -50,8 +51,6 @@ class ScreenedPairs:
     statistics, p, q
                     (tests, pairs): pooling.TESTS; NaN where a pair has no such test
     k               (2, pairs): studies of either contrast
-    exact_below     test → the q up to which its q are exact, and beyond which they are upper
-                    bounds; none where all are exact
     """
 
     gene_a: np.ndarray
@@ -61,7 +60,6 @@ class ScreenedPairs:
     p: np.ndarray
     q: np.ndarray
     k: np.ndarray
-    exact_below: dict[str, float | None]
 
     @property
     def significant_count(self) -> int:
@@ -102,35 +100,51 @@ class ScreenedPairs:
 
 
 def collect(
-    store: RankStore, tally: Tally, keep: int, watched: np.ndarray, keys: np.ndarray
+    store: RankStore,
+    tally: Tally,
+    files: StatisticFiles,
+    watched: np.ndarray,
+    keys: np.ndarray,
 ) -> ScreenedPairs:
-    """The `keep` pairs with the smallest p of each test, and those of two watched genes.
+    """The pairs with the smallest p of each test, as many as the tally keeps, and those of two
+    watched genes.
 
+    files    all statistics
     watched  numbers of genes
     keys     (genes,): their keys, ascending
     """
-    with ThreadPoolExecutor(thread_count()) as pool:
-        families = pool.map(false_discovery_rates, tally.families, repeat(store.pair_count))
-        rates = list(families)
-    chosen = [
-        (one.best["gene_a"][:keep].astype(np.int64) << 32) | one.best["gene_b"][:keep]
-        for one in rates
-    ]
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
-    pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
-    a, b = pairs >> 32, pairs & 0xFFFFFFFF
-    statistics, k = pool_pairs(store, a, b)
-    p = _p_values(statistics, k)
+    # One thread more than there are processors, since they wait for the disk.
+    with ThreadPoolExecutor(thread_count() + 1) as pool:
+        chosen = list(pool.map(_best, tally.families))
+        pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
+        a, b = pairs >> 32, pairs & 0xFFFFFFFF
+        starts = range(0, len(pairs), PAIRS)
+        own = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
+        statistics, k = (np.concatenate(part, axis=1) for part in zip(*own, strict=True))
+        p = _p_values(statistics, k)
+
+        def rates(number: int) -> np.ndarray:
+            family = tally.families[number]
+            return false_discovery_rates(family, files, number, p[number], store.pair_count)
+
+        q = np.array(list(pool.map(rates, range(len(TESTS)))))
     return ScreenedPairs(
         gene_a=keys[a],
         gene_b=keys[b],
         is_watched=np.isin(a, watched) & np.isin(b, watched),
         statistics=statistics,
         p=p,
-        q=np.array([one.q_of(a, b, own) for one, own in zip(rates, p, strict=True)]),
+        q=q,
         k=k,
-        exact_below={test: _limit(one) for test, one in zip(TESTS, rates, strict=True)},
     )
+
+
+def _best(family: Family) -> np.ndarray:
+    """Both genes of the pairs to be kept, in one number each."""
+    kept, _ = smallest(family)
+    best = kept[: family.keep]
+    return best["gene_a"].astype(np.int64) << 32 | best["gene_b"]
 
 
 def _p_values(statistics: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -139,7 +153,3 @@ def _p_values(statistics: np.ndarray, k: np.ndarray) -> np.ndarray:
         is_tested = ~np.isnan(values)
         own[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
     return p
-
-
-def _limit(rates: FalseDiscoveryRates) -> float | None:
-    return None if rates.is_complete else rates.exact_below

@@ -86,3 +86,8 @@ def parse_memory(text: str) -> int:
             "CONFIG_INVALID", f"--memory is {text!r}", expected="a size as 2GB or 500MB"
         )
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def in_words(size: int) -> str:
+    """Bytes as --memory takes them."""
+    return f"{size / 1e9:.1f}GB" if size >= 10**9 else f"{size / 1e6:.0f}MB"

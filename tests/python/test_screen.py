@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import oracle
@@ -23,6 +24,8 @@ from test_pair_metrics import (
     study_of,
     table,
 )
+
+from pairs import statistic_files
 
 TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
 
@@ -181,6 +184,18 @@ def test_killed_and_run_again(copied, tmp_path):
         assert staged(copied) in ([], expected)
     assert screen(copied, "--keep", 30, "--technology", "MICROARRAY").exit_code == 0
     assert staged(copied) == expected
+
+
+def test_a_disk_without_room_is_told(copied, monkeypatch):
+    """And once there is room, the ranks are there still."""
+    with monkeypatch.context() as patch:
+        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=41_327))
+        error = refused(screen(copied, "--technology", "MICROARRAY"), "PAIRS_DISK_EXCEEDED")
+    assert "861 pairs take 0MB" in error["found"]
+    assert staged(copied) == []
+    assert screen(copied, "--technology", "MICROARRAY").exit_code == 0
+    assert len(staged(copied)) == 861
+    assert not list((copied.path.parent / "work").iterdir())
 
 
 def test_mistakes_are_named(copied):
