@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -13,14 +14,20 @@ def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     old one or the new one, and a process that is killed leaves the old one.
 
     sync  wait until the disk has it, so that this holds for a machine that crashes as well
+
+    Two that write it at once, as workers of a cluster may that were given the same block, do not
+    meet: the last one's is there.
     """
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as file:
-        yield file
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
-    beside.replace(path)
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def forget(file: BinaryIO, first: int = 0, size: int = 0) -> None:

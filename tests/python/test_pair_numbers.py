@@ -23,6 +23,7 @@ from pairs.bins import BIN_COUNT, edges, p_value, places
 from pairs.block import blocks_of, compute_block, new_tally, pool_pairs
 from pairs.cluster import Cluster
 from pairs.false_discovery import false_discovery_rates, smallest
+from pairs.files import open_atomically
 from pairs.gene_filter import choose_genes, variability
 from pairs.logarithm import half_log, split_ratio
 from pairs.memory import plan_correlations, require_memory
@@ -566,3 +567,16 @@ def test_chosen_genes():
     assert list(choose_genes(spread, measured, 2, 1, np.array([], int))) == [5]
     assert list(choose_genes(spread, measured, 3, 1, np.array([2, 3, 4]))) == [0, 2]
     assert list(choose_genes(spread[:1], measured[:1], 3, 1, np.array([], int))) == [4]
+
+
+def test_two_that_write_a_file_at_once_do_not_meet(tmp_path):
+    path = tmp_path / "block.bin"
+    with open_atomically(path) as first, open_atomically(path) as second:
+        first.write(b"whole")
+        second.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    with pytest.raises(OSError, match="full"), open_atomically(path) as third:
+        third.write(b"half")
+        raise OSError("full")
+    assert [file.name for file in tmp_path.iterdir()] == ["block.bin"]
+    assert path.read_bytes() == b"whole"
