@@ -9,7 +9,7 @@
         indexes=table_indexes([
             {'columns': ['gene_key', 'study_key'], 'included_columns': ['expression_value'], 'type': 'nonclustered'},
         ]),
-        pre_hook="{{ remove_restaged_batches() }}",
+        pre_hook=["{{ take_up_first_build(this.schema, this.identifier, is_columnstore=true) }}", "{{ remove_restaged_batches() }}"],
         post_hook="{{ mark_batches_loaded() }}"
     )
 }}

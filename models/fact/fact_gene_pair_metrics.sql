@@ -4,10 +4,11 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
+        full_refresh_build='prebuilt',
         indexes=table_indexes([
             {'columns': ['disease_key', 'technology', 'pair_key', 'metrics_scope'], 'type': 'clustered', 'unique': true},
         ]),
-        pre_hook="{{ remove_replaced_slices() }}",
+        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ remove_replaced_slices() }}"],
         post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ empty_intermediate_tables() }}"]
     )
 }}

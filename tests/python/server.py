@@ -51,6 +51,10 @@ class Database:
 
     def _drop(self) -> None:
         self._connection.close()
+        # Connections that a pool keeps open, of a process that was killed too, would keep the database.
+        _administrator().execute(
+            f"alter database {self.name} set single_user with rollback immediate"
+        )
         _administrator().execute(f"drop database {self.name}")
 
     def query(self, sql: str) -> list[tuple]:

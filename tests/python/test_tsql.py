@@ -64,6 +64,7 @@ OPERATIONS = {
     "unlock_keys": "{{ unlock_keys('dim_gene') }}",
     "put_rank_scores": "{{ put_rank_scores_into('fact.fact_gene_pair_metrics') }}",
     "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
+    "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true) }}",
     "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 
@@ -183,6 +184,29 @@ def test_every_index_is_one_that_the_adapter_takes(tmp_path):
     (covering,) = indexes["fact_gene_expression"]
     assert covering.columns == ("gene_key", "study_key")
     assert covering.included_columns == {"expression_value"}
+
+
+def test_a_first_build_that_breaks_off_is_taken_up(tmp_path):
+    """What the adapter fills in place, it marks until it is full, and refuses to build while it is
+    marked. Tables with hooks after them are filled in place: else the adapter commits a first build's
+    rows before the hooks run."""
+    dbt_compile(tmp_path, "--select", "resource_type:model")
+    nodes = json.loads((tmp_path / "target" / "manifest.json").read_text())["nodes"].values()
+    kept = [
+        node["config"]
+        for node in nodes
+        if node["config"]["materialized"] == "incremental"
+        and node["config"]["full_refresh"] is False
+    ]
+    in_place = [config for config in kept if config.get("full_refresh_build") == "prebuilt"]
+    assert len(in_place) >= 2
+    for config in in_place:
+        assert "take_up_first_build" in config["pre-hook"][0]["sql"]
+        is_columnstore = "is_columnstore=true" in config["pre-hook"][0]["sql"]
+        assert is_columnstore == config["as_columnstore"]
+    for config in kept:
+        hooks = [hook for hook in config["post-hook"] if hook["transaction"]]
+        assert not hooks or config in in_place
 
 
 def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
