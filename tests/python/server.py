@@ -65,6 +65,10 @@ class Database:
         """Run a statement in DuckDB's SQL."""
         self._execute(statement)
 
+    def execute(self, tsql: str) -> None:
+        """Run a statement in T-SQL."""
+        self._connection.execute(tsql)
+
     def table(self, name: str) -> tuple[list[str], list[tuple]]:
         """A table's columns and rows."""
         cursor = self._connection.execute(f"select * from {name}")

@@ -8,6 +8,7 @@ has the figures. The whole suite runs against a server with `make test-sqlserver
 
 import ast
 import importlib.util
+import re
 import sys
 import threading
 from collections import Counter
@@ -20,6 +21,7 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
 from loader.errors import LoaderError
 from loader.matrix import ROWS
+from loader.pair_file import PairFile, metrics
 from loader.warehouse.macros import project_macros
 from loader.warehouse.sqlserver import SqlServerWarehouse, _Heap
 from loader.warehouse.sqlserver_driver import (
@@ -29,6 +31,7 @@ from loader.warehouse.sqlserver_driver import (
     open_driver,
     wheel_driver,
 )
+from pairs import rank, screened_pairs
 
 
 def has_library() -> bool:
@@ -218,6 +221,38 @@ def test_a_stream_that_fails_ends_the_others():
     with pytest.raises(driver.errors, match="1205"):
         driver.copy("staging.heap", ROWS, rows())
     assert len(taken) < 50
+
+
+def pair_file(folder: Path) -> pa.Schema:
+    """Of a file with all that a file can give."""
+    path = folder / "pairs.csv"
+    path.write_text(",".join(["pair_id", "csv_override", *metrics()]) + "\n")
+    return PairFile(path, "SEPSIS", "RNA-SEQ").schema
+
+
+# What the bulk load's core writes to a column of each type: it converts nothing.
+ARROW = {
+    "bit": pa.bool_(), "integer": pa.int32(), "bigint": pa.int64(), "float": pa.float64(),
+    "varchar": pa.string(), "nvarchar": pa.string(), "datetime2": pa.timestamp("us"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "schema"),
+    {
+        "expression_rows": lambda _folder: ROWS,
+        "pair_metrics": pair_file,
+        "screened_pairs": lambda _folder: screened_pairs.SCHEMA,
+        "pair_scores": lambda _folder: rank._SCORES,
+        "feature_values": lambda _folder: rank._VALUES,
+    }.items(),
+)
+def test_each_column_travels_as_its_table_has_it(table, schema, tmp_path):
+    ddl = getattr(MACROS, f"staging_{table}_columns")()
+    kinds = dict(re.findall(r"(\w+) (\w+)(?:\(\w+\))? (?:not )?null", ddl))
+    for field in schema(tmp_path):
+        kind = getattr(field.type, "value_type", field.type)
+        assert kind == ARROW[kinds[field.name]], field.name
 
 
 class FakePyodbc:
