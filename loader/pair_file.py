@@ -163,7 +163,7 @@ class PairFile:
                 pa.field("technology", pa.string()),
                 pa.field("gene_a_key", pa.int32()),
                 pa.field("gene_b_key", pa.int32()),
-                pa.field("csv_override", pa.int32()),
+                pa.field("csv_override", pa.bool_()),
                 *(pa.field(metric.name, metric.type) for metric in self._metrics),
                 pa.field("line_no", pa.int64()),
             ]
@@ -323,7 +323,7 @@ class PairFile:
                 pa.array(technologies, pa.string()),
                 pa.array(gene_a, pa.int32()),
                 pa.array(gene_b, pa.int32()),
-                pa.array(override, pa.int32()),
+                pa.array(override == 1),
                 *(
                     pa.array(values[metric.name], from_pandas=True).cast(metric.type)
                     for metric in self._metrics

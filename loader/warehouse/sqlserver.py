@@ -1,13 +1,15 @@
 """SQL Server: any number of processes at a time.
 
 Rows of a load go to a heap of their own first, as fast as the driver writes them. They are
-published with the register's row in one transaction; what a broken load leaves behind is a heap
-that nobody reads, which the batch's next load removes.
+published with the register's row in one transaction. What a load that is killed leaves behind is a
+heap that nobody reads, which the next command of the loader removes: a load holds a lock of its
+heap's name for as long as it lives.
 """
 
 import contextlib
+import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +34,12 @@ from loader.warehouse.sqlserver_driver import Driver, open_driver
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
 
+# A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
+# number.
+_HEAP = re.compile(
+    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs)_[0-9a-f]{32}"
+)
+
 
 class SqlServerWarehouse(SqlWarehouse):
     """The database of a sqlserver target. Each load and each record has a connection of its own.
@@ -48,6 +56,8 @@ class SqlServerWarehouse(SqlWarehouse):
         with self._connection() as connection:
             if not is_probe:
                 self._make_tables(connection)
+        if not is_probe:
+            self._remove_heaps_of_killed_loads()
 
     def _make_tables(self, connection: Any) -> None:
         with self._named_errors():
@@ -64,9 +74,23 @@ class SqlServerWarehouse(SqlWarehouse):
                     pass
             connection.commit()
 
+    def _remove_heaps_of_killed_loads(self) -> None:
+        # What stays hides nothing, and keeps nobody from loading.
+        with contextlib.suppress(LoaderError):
+            for name in self._heaps():
+                with self._transaction() as session:
+                    if session.is_granted(self._macros.try_lock_until_commit(f"heap {name}")):
+                        session.execute(f"drop table if exists {name}")
+
+    def _heaps(self) -> list[str]:
+        query = "select table_name from information_schema.tables where table_schema = ?"
+        with self._transaction() as session:
+            tables = [name for (name,) in session.rows(query, [self._staging])]
+        return [f"{self._staging}.{name}" for name in tables if _HEAP.fullmatch(name)]
+
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
-        heap = _Heap(self._transaction, self._driver)
+        heap = _Heap(self._macros, self._transaction, self._driver)
         with heap, self._transaction() as session:
             load = SqlServerStudyLoad(session, self._macros, heap)
             yield load
@@ -74,14 +98,19 @@ class SqlServerWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
-        heap = _Heap(self._transaction, self._driver)
+        heap = _Heap(self._macros, self._transaction, self._driver)
         with heap, self._transaction() as session:
             yield SqlServerPairLoad(session, self._macros, heap)
 
     @contextlib.contextmanager
     def load_features(self) -> Iterator[FeatureLoad]:
-        with self._transaction() as session:
-            yield SqlServerFeatureLoad(session, self._macros, self._transaction, self._driver)
+        # Heaps go when the transaction that has read them is done.
+        with contextlib.ExitStack() as heaps, self._transaction() as session:
+            yield SqlServerFeatureLoad(
+                session,
+                self._macros,
+                lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
+            )
 
     def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
         with self.stream(query, settings) as batches:
@@ -149,6 +178,20 @@ class SqlServerSession(Session):
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         return self.execute(statement, values).rowcount
 
+    def is_granted(self, lock: str) -> bool:
+        """Ask for a lock without waiting."""
+        cursor = self.execute(lock)
+        # The procedure's messages come first.
+        while cursor.description is None and cursor.nextset():
+            pass
+        return cursor.fetchone()[0] >= 0
+
+    def wait_for(self, lock: str) -> None:
+        cursor = self.execute(lock)
+        # An error behind the procedure's messages shows when more results are asked for.
+        while cursor.nextset():
+            pass
+
 
 class _Heap:
     """A table without an index that only one load knows of. Leaving it removes it.
@@ -156,7 +199,8 @@ class _Heap:
     name  the table, once it is made
     """
 
-    def __init__(self, transaction: Any, driver: Driver) -> None:
+    def __init__(self, macros: Any, transaction: Any, driver: Driver) -> None:
+        self._macros = macros
         self._transaction = transaction
         self._driver = driver
         self.name = ""
@@ -170,8 +214,12 @@ class _Heap:
             with contextlib.suppress(LoaderError), self._transaction() as session:
                 session.execute(f"drop table if exists {self.name}")
 
-    def make(self, name: str, like: str, columns: Sequence[str]) -> None:
-        """Make it, with columns as table `like` has them, in place of one of a broken load."""
+    def make(self, owner: SqlServerSession, name: str, like: str, columns: Sequence[str]) -> None:
+        """Make it, with columns as table `like` has them, in place of one of a broken load.
+
+        owner  the load's session, which takes and keeps its lock
+        """
+        owner.wait_for(self._macros.lock_until_commit(f"heap {name}"))
         with self._transaction() as session:
             session.execute(f"drop table if exists {name}")
             session.execute(f"select {', '.join(columns)} into {name} from {like} where 1 = 0")
@@ -209,17 +257,13 @@ class SqlServerStudyLoad(SqlStudyLoad):
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         self._take_turn(key.study_accession)
         table = f"{self._staging}.expression_rows"
-        self._heap.make(f"{table}_{key.batch_id}", table, ROWS.names)
+        self._heap.make(self._session, f"{table}_{key.batch_id[:32]}", table, ROWS.names)
         self._key = key
         self._count = self._heap.fill(ROWS, rows)
         return self._count
 
     def _take_turn(self, study: str) -> None:
-        cursor = self._session.execute(self._macros.try_lock_until_commit(f"load {study}"))
-        # The procedure's messages come first.
-        while cursor.description is None and cursor.nextset():
-            pass
-        if cursor.fetchone()[0] < 0:
+        if not self._session.is_granted(self._macros.try_lock_until_commit(f"load {study}")):
             raise LoaderError(
                 "LOAD_WRITE_FAILED",
                 f"another process is loading {study}",
@@ -290,7 +334,7 @@ class SqlServerPairLoad(SqlPairLoad):
                 added = [pa.repeat(value, batch.num_rows) for value in constants.values()]
                 yield pa.record_batch([*batch.columns, *added], schema=schema)
 
-        self._heap.make(self._taken, self._table, ["*"])
+        self._heap.make(self._session, self._taken, self._table, ["*"])
         return self._heap.fill(schema, completed())
 
 
@@ -298,17 +342,16 @@ class SqlServerFeatureLoad(SqlFeatureLoad):
     """One transaction; rows are a heap of their own until they are in their table."""
 
     def __init__(
-        self, session: SqlServerSession, macros: Any, transaction: Any, driver: Driver
+        self, session: SqlServerSession, macros: Any, new_heap: Callable[[], _Heap]
     ) -> None:
         super().__init__(session, macros)
-        self._transaction = transaction
-        self._driver = driver
+        self._new_heap = new_heap
 
     def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
         columns = ", ".join(schema.names)
-        with _Heap(self._transaction, self._driver) as heap:
-            heap.make(f"{table}_{uuid.uuid4().hex}", table, schema.names)
-            heap.fill(schema, rows)
-            return self._session.change(
-                f"insert into {table} with (tablock) ({columns}) select {columns} from {heap.name}"
-            )
+        heap = self._new_heap()
+        heap.make(self._session, f"{table}_{uuid.uuid4().hex}", table, schema.names)
+        heap.fill(schema, rows)
+        return self._session.change(
+            f"insert into {table} with (tablock) ({columns}) select {columns} from {heap.name}"
+        )

@@ -5,6 +5,7 @@
 
     {{ lock_until_commit('tables') }}
     ->  declare @granted int;
+        select @granted = count(*) from sys.schemas …;
         exec @granted = sp_getapplock @Resource = 'expression_warehouse tables', @LockMode = 'Exclusive', …;
         if @granted < 0 throw 51222, 'Lock not granted: expression_warehouse tables', 1;
       | (nothing) -#}
@@ -13,9 +14,7 @@
 {#- Without a time-out: drivers tell of an error behind a procedure's messages only to who asks for more
     results, which dbt does not. What is held by a process that dies is free at once. -#}
 {% macro default__lock_until_commit(name) -%}
-declare @granted int;
-exec @granted = sp_getapplock
-    @Resource = '{{ lock_resource(name) }}', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = -1;
+{{ lock_in_transaction(name, -1) }}
 if @granted < 0 throw 51222, 'Lock not granted: {{ lock_resource(name) }}', 1;
 {%- endmacro %}
 
@@ -28,10 +27,19 @@ if @granted < 0 throw 51222, 'Lock not granted: {{ lock_resource(name) }}', 1;
 {% macro try_lock_until_commit(name) %}{{ return(adapter.dispatch('try_lock_until_commit', 'expression_warehouse')(name)) }}{% endmacro %}
 
 {% macro default__try_lock_until_commit(name) -%}
-declare @granted int;
-exec @granted = sp_getapplock
-    @Resource = '{{ lock_resource(name) }}', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = 0;
+{{ lock_in_transaction(name, 0) }}
 select @granted as granted;
+{%- endmacro %}
+
+
+{#- A connection that does not commit of itself begins its transaction with the first statement that looks
+    at a table. To call a procedure is none, and without a transaction the lock has no owner: "You attempted
+    to acquire a transactional application lock without an active transaction". -#}
+{% macro lock_in_transaction(name, timeout) -%}
+declare @granted int;
+select @granted = count(*) from sys.schemas where schema_id < 0;
+exec @granted = sp_getapplock
+    @Resource = '{{ lock_resource(name) }}', @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = {{ timeout }};
 {%- endmacro %}
 
 

@@ -30,6 +30,43 @@ exec('create clustered columnstore index {{ index }} on {{ table }}');
 {% macro fabric__columnstore_if_absent(table, index) %}{% endmacro %}
 
 
+{#- Hook of a table that the adapter fills in place (`full_refresh_build: prebuilt`), in one transaction with
+    its hooks, and that is never fully refreshed. A first build that breaks off leaves the table empty, and
+    marked: the adapter refuses each later build ("Rerun with --full-refresh"). The mark goes, and the build
+    that comes upon it fills the table. Indexes other than a columnstore, the adapter sees to itself.
+
+    {{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true) }}
+    ->  if exists (…) begin … exec sp_dropextendedproperty … end | (nothing) -#}
+{% macro take_up_first_build(schema, table, is_columnstore=false) %}{{ return(adapter.dispatch('take_up_first_build', 'expression_warehouse')(schema, table, is_columnstore)) }}{% endmacro %}
+
+{% macro default__take_up_first_build(schema, table, is_columnstore=false) -%}
+if exists (
+    select 1
+    from sys.extended_properties
+    where
+        class = 1
+        and minor_id = 0
+        and name = 'dbt_full_refresh_incomplete'
+        and major_id = object_id('{{ schema }}.{{ table }}')
+)
+begin
+    {%- if is_columnstore %}
+    {{ columnstore_if_absent(schema ~ '.' ~ table, schema ~ '_' ~ table ~ '_cci') | indent(4) }}
+    {%- endif %}
+    exec sp_dropextendedproperty
+        @name = N'dbt_full_refresh_incomplete',
+        @level0type = N'SCHEMA', @level0name = N'{{ schema }}',
+        @level1type = N'TABLE', @level1name = N'{{ table }}';
+    exec('drop view if exists {{ schema }}.{{ table }}__dbt_tmp_vw');
+end
+{%- endmacro %}
+
+{% macro duckdb__take_up_first_build(schema, table, is_columnstore=false) %}{% endmacro %}
+
+{#- Its adapter makes no mark. -#}
+{% macro fabric__take_up_first_build(schema, table, is_columnstore=false) %}{% endmacro %}
+
+
 {#- Materialization of a relation that many models read and that takes long to compute.
     SQL Server would compute a view anew for each reader; DuckDB, whose views are folded into
     their readers, needs no copy. -#}

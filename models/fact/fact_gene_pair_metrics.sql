@@ -4,11 +4,12 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
+        full_refresh_build='prebuilt',
         indexes=table_indexes([
             {'columns': [{'column': 'new_rank_score', 'desc': true}], 'included_columns': ['combined_p_value', 'power_score']},
             {'columns': ['p_ss', 'p_soth', 'rank_score']},
         ]),
-        pre_hook="{{ remove_replaced_slices() }}",
+        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ remove_replaced_slices() }}"],
         post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ empty_intermediate_tables() }}"]
     )
 }}

@@ -285,6 +285,10 @@ class WarehouseUnderTest:
             for statement in statements:
                 connection.execute(statement)
 
+    def execute(self, tsql: str) -> None:
+        """Run a statement in the server's own SQL."""
+        self._server.execute(tsql)
+
     def staged(self) -> dict[str, list[tuple]]:
         """All rows of the staging tables, but for the times of writing."""
         if not self._server and not self._path.exists():

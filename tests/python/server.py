@@ -51,6 +51,10 @@ class Database:
 
     def _drop(self) -> None:
         self._connection.close()
+        # Connections that a pool keeps open, of a process that was killed too, would keep the database.
+        _administrator().execute(
+            f"alter database {self.name} set single_user with rollback immediate"
+        )
         _administrator().execute(f"drop database {self.name}")
 
     def query(self, sql: str) -> list[tuple]:
@@ -60,6 +64,10 @@ class Database:
     def write(self, statement: str) -> None:
         """Run a statement in DuckDB's SQL."""
         self._execute(statement)
+
+    def execute(self, tsql: str) -> None:
+        """Run a statement in T-SQL."""
+        self._connection.execute(tsql)
 
     def table(self, name: str) -> tuple[list[str], list[tuple]]:
         """A table's columns and rows."""

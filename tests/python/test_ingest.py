@@ -403,6 +403,7 @@ def test_interrupted_by_the_user_nothing_is_kept(warehouse, tmp_path):
 
 
 def test_a_path_that_is_no_file_is_refused(warehouse, tmp_path):
+    assert warehouse.path  # what follows is DuckDB's
     warehouse.env["EXPRESSION_WAREHOUSE_DB"] = ":memory:"
     result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
     assert events(result, "failed")[0]["error_code"] == 4006
@@ -410,6 +411,7 @@ def test_a_path_that_is_no_file_is_refused(warehouse, tmp_path):
 
 def test_a_folder_that_is_not_there_is_told_at_once(warehouse, tmp_path):
     """Even where its name holds the word lock."""
+    assert warehouse.path  # what follows is DuckDB's
     warehouse.env["EXPRESSION_WAREHOUSE_DB"] = str(tmp_path / "clock" / "w.duckdb")
     result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
     assert events(result, "failed")[0]["error_code"] == 4001

@@ -8,6 +8,7 @@ has the figures. The whole suite runs against a server with `make test-sqlserver
 
 import ast
 import importlib.util
+import re
 import sys
 import threading
 from collections import Counter
@@ -20,13 +21,17 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
 from loader.errors import LoaderError
 from loader.matrix import ROWS
+from loader.pair_file import PairFile, metrics
+from loader.warehouse.macros import project_macros
 from loader.warehouse.sqlserver import SqlServerWarehouse, _Heap
 from loader.warehouse.sqlserver_driver import (
+    Driver,
     MssqlPythonDriver,
     PyodbcDriver,
     open_driver,
     wheel_driver,
 )
+from pairs import rank, screened_pairs
 
 
 def has_library() -> bool:
@@ -56,6 +61,7 @@ def parameters_of_bulkcopy_arrow() -> list[str]:
 
 
 BULKCOPY = parameters_of_bulkcopy_arrow()
+MACROS = project_macros("sqlserver")
 SERVER_DRIVER = "ODBC Driver 18 for SQL Server"
 
 
@@ -217,6 +223,38 @@ def test_a_stream_that_fails_ends_the_others():
     assert len(taken) < 50
 
 
+def pair_file(folder: Path) -> pa.Schema:
+    """Of a file with all that a file can give."""
+    path = folder / "pairs.csv"
+    path.write_text(",".join(["pair_id", "csv_override", *metrics()]) + "\n")
+    return PairFile(path, "SEPSIS", "RNA-SEQ").schema
+
+
+# What the bulk load's core writes to a column of each type: it converts nothing.
+ARROW = {
+    "bit": pa.bool_(), "integer": pa.int32(), "bigint": pa.int64(), "float": pa.float64(),
+    "varchar": pa.string(), "nvarchar": pa.string(), "datetime2": pa.timestamp("us"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "schema"),
+    {
+        "expression_rows": lambda _folder: ROWS,
+        "pair_metrics": pair_file,
+        "screened_pairs": lambda _folder: screened_pairs.SCHEMA,
+        "pair_scores": lambda _folder: rank._SCORES,
+        "feature_values": lambda _folder: rank._VALUES,
+    }.items(),
+)
+def test_each_column_travels_as_its_table_has_it(table, schema, tmp_path):
+    ddl = getattr(MACROS, f"staging_{table}_columns")()
+    kinds = dict(re.findall(r"(\w+) (\w+)(?:\(\w+\))? (?:not )?null", ddl))
+    for field in schema(tmp_path):
+        kind = getattr(field.type, "value_type", field.type)
+        assert kind == ARROW[kinds[field.name]], field.name
+
+
 class FakePyodbc:
     """Stands in for pyodbc, likewise."""
 
@@ -328,6 +366,7 @@ class FakeSession:
     def __init__(self, count: int) -> None:
         self.count = count
         self.statements: list[str] = []
+        self.locks: list[str] = []
 
     def __call__(self) -> "FakeSession":
         return self
@@ -340,15 +379,22 @@ class FakeSession:
     def execute(self, statement: str) -> None:
         self.statements.append(statement)
 
+    def wait_for(self, lock: str) -> None:
+        assert not self.statements, "the lock is taken before the heap is there"
+        self.locks.append(lock)
+
     def row(self, _query: str) -> tuple[int]:
         return (self.count,)
 
 
+def heap_of(session: FakeSession, **driver: object) -> _Heap:
+    return _Heap(MACROS, session, mssql_python_driver(FakeMssqlPython(**driver)))
+
+
 def test_rows_that_the_server_lacks_are_4005():
     session = FakeSession(count=80)
-    fake = FakeMssqlPython(loses=40)
-    with _Heap(session, mssql_python_driver(fake)) as heap:
-        heap.make("staging.heap", "staging.expression_rows", ROWS.names)
+    with heap_of(session, loses=40) as heap:
+        heap.make(session, "staging.heap", "staging.expression_rows", ROWS.names)
         with pytest.raises(LoaderError, match="4005"):
             heap.fill(ROWS, iter(batches(1)))
     assert session.statements[-1] == "drop table if exists staging.heap"
@@ -356,8 +402,8 @@ def test_rows_that_the_server_lacks_are_4005():
 
 def test_a_broken_load_leaves_no_heap():
     session = FakeSession(count=40)
-    with pytest.raises(LoadError), _Heap(session, mssql_python_driver(FakeMssqlPython())) as heap:
-        heap.make("staging.heap", "staging.expression_rows", ROWS.names)
+    with pytest.raises(LoadError), heap_of(session) as heap:
+        heap.make(session, "staging.heap", "staging.expression_rows", ROWS.names)
         assert heap.fill(ROWS, iter(batches(1))) == 40
         raise LoadError
     assert session.statements == [
@@ -366,7 +412,89 @@ def test_a_broken_load_leaves_no_heap():
         " from staging.expression_rows where 1 = 0",
         "drop table if exists staging.heap",
     ]
+    assert session.locks == [MACROS.lock_until_commit("heap staging.heap")]
 
 
 class LoadError(Exception):
     pass
+
+
+class FakeServer(Driver):
+    """A driver whose server has tables, and processes that hold locks."""
+
+    errors = (FakePyodbc.Error,)
+
+    def __init__(self, tables: list[str], held: tuple[str, ...] = ()) -> None:
+        self.tables = tables
+        self.held = held
+        self.statements: list[str] = []
+
+    def connect(self, **_options: object) -> "FakeServer":
+        return self
+
+    def cursor(self) -> "FakeServer":
+        return self
+
+    def execute(self, statement: str, *_values: object) -> "FakeServer":
+        self.statements.append(statement)
+        self.rows: list[tuple] = []
+        if "information_schema.tables" in statement:
+            self.rows = [(name,) for name in self.tables]
+        elif "select @granted as granted" in statement:
+            self.rows = [(-1 if any(name in statement for name in self.held) else 0,)]
+        self.description = [("column",)] if self.rows else None
+        return self
+
+    def fetchall(self) -> list[tuple]:
+        return self.rows
+
+    def fetchone(self) -> tuple | None:
+        return self.rows[0] if self.rows else None
+
+    def nextset(self) -> bool:
+        return False
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    _connect = copy = batches = None
+
+
+def opened(server: FakeServer, monkeypatch: pytest.MonkeyPatch, **options: bool) -> FakeServer:
+    monkeypatch.setattr("loader.warehouse.sqlserver.open_driver", lambda _credentials: server)
+    SqlServerWarehouse(credentials(), **options)
+    return server
+
+
+def test_heaps_of_killed_loads_go_and_those_of_living_ones_stay(monkeypatch):
+    """When the next command opens the warehouse; a command that only looks changes nothing."""
+    killed = [f"expression_rows_{'a' * 32}", f"pair_metrics_{'b' * 32}", f"pair_scores_{'c' * 32}"]
+    living = [f"expression_rows_{'d' * 32}", f"screened_pairs_{'e' * 32}"]
+    others = ["expression_rows", "batch", "stg_batch", "int_slice_2", "expression_rows_2024"]
+    tables = [*killed, *living, *others]
+    server = opened(FakeServer(tables, held=tuple(living)), monkeypatch)
+    dropped = [text for text in server.statements if text.startswith("drop")]
+    assert dropped == [f"drop table if exists staging.{name}" for name in killed]
+    probe = opened(FakeServer(tables), monkeypatch, is_probe=True)
+    assert probe.statements == []
+
+
+def test_a_heap_that_cannot_be_removed_keeps_nobody_from_loading(monkeypatch):
+    class Denying(FakeServer):
+        def execute(self, statement: str, *values: object) -> FakeServer:
+            if statement.startswith("drop"):
+                raise FakePyodbc.Error("permission denied")
+            return super().execute(statement, *values)
+
+    opened(Denying([f"pair_metrics_{'b' * 32}"]), monkeypatch)
+
+
+@pytest.mark.parametrize("lock", ["lock_until_commit", "try_lock_until_commit"])
+def test_a_lock_is_asked_for_within_a_transaction(lock):
+    """Without autocommit, the server begins one with the first statement that looks at a table, which
+    a call of a procedure is not; without one, sp_getapplock fails."""
+    statement = getattr(MACROS, lock)("tables")
+    assert 0 < statement.index(" from sys.") < statement.index("sp_getapplock")

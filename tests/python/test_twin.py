@@ -15,7 +15,7 @@ import sqlglot
 from conftest import PROJECT, Study, WarehouseUnderTest
 from sqlglot import exp
 
-# Each was run on a T-SQL engine by hand, but stg_slice_studies, which is made as stg_slice is.
+# Each was run on a T-SQL engine by hand.
 CANNOT = {
     "stg_sample": "openjson",
     "stg_sample_config": "openjson",
