@@ -13,12 +13,12 @@ def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A file to write, which takes its place in one step when the block ends: who reads it sees the
     old one or the new one, and a process that is killed leaves the old one.
 
-    sync  wait until the disk has it, so that this holds for a machine that crashes as well
-
-    Two that write it at once, as workers of a cluster may that were given the same block, do not
-    meet: the last one's is there.
+    sync  wait until the disk has it, so that this holds for a machine that crashes as well. Else
+          it may be one of many that other processes write at once, as workers of a cluster do that
+          were given the same block: they do not meet, and the last one's is there.
     """
-    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    name = f"{path.name}.part" if sync else f"{path.name}.{uuid.uuid4().hex[:8]}.part"
+    beside = path.with_name(name)
     try:
         with beside.open("wb") as file:
             yield file

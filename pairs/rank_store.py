@@ -86,7 +86,7 @@ class RankStore:
         few samples.
         """
         one = np.full(len(others), gene)
-        r = self.products(one, others) * self.inverse[:, :, [gene]] * self.inverse[:, :, others]
+        r = self.products(one, others) * (self.inverse[:, :, [gene]] * self.inverse[:, :, others])
         n = np.repeat(self.samples[:, :, None], len(others), axis=2)
         for s, g in zip(*np.nonzero(self.samples), strict=True):
             if not (values := self.values[s]):

@@ -84,6 +84,8 @@ def scan(
     if not all(map(files.is_whole, state.done)):
         state = Checkpoint(empty, set())
     advance(sum(block.pair_count for block in blocks if str(block) in state.done))
+    if not cluster:
+        files.remove_half_written()
     left = [block for block in blocks if str(block) not in state.done]
     files.require_room(sum(block.pair_count for block in left))
     written = time.monotonic()

@@ -54,6 +54,11 @@ class StatisticFiles:
         header = self._header(path)
         return path.stat().st_size == header.nbytes + _length(header)
 
+    def remove_half_written(self) -> None:
+        """What processes that were killed have left, while no other writes."""
+        for path in self._folder.glob("statistics/*.part"):
+            path.unlink()
+
     def require_room(self, pairs: int) -> None:
         """Raise LoaderError 54404 where the disk has no room for the statistics of so many pairs
         more."""

@@ -83,7 +83,11 @@ class SqlServerWarehouse(SqlWarehouse):
                         session.execute(f"drop table if exists {name}")
 
     def _heaps(self) -> list[str]:
-        query = "select table_name from information_schema.tables where table_schema = ?"
+        # Without locks: a build holds some on the names of what it makes.
+        query = (
+            "select t.name from sys.tables as t with (nolock) inner join sys.schemas as s"
+            " with (nolock) on t.schema_id = s.schema_id where s.name = ?"
+        )
         with self._transaction() as session:
             tables = [name for (name,) in session.rows(query, [self._staging])]
         return [f"{self._staging}.{name}" for name in tables if _HEAP.fullmatch(name)]

@@ -6,7 +6,11 @@
     stop every update of the row that is referred to
     (duckdb.org/docs/stable/sql/constraints#foreign-keys), so the `relationships` tests stand
     alone. DuckDB does not keep names of constraints. Fabric Warehouse has no contract: its types
-    are others, and it enforces no constraint but NOT NULL. -#}
+    are others, and it enforces no constraint but NOT NULL.
+
+    A table gets its constraints when it is made, and these tables are never rebuilt. Of what a `.yml`
+    says later, a build brings a new column, without NOT NULL, and on SQL Server a named constraint, after
+    its rows are committed; all else takes an `alter table`. -#}
 
 {#- DuckDB's name of a T-SQL type that it has under another one, or takes for something else.
 

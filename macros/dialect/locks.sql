@@ -11,8 +11,7 @@
       | (nothing) -#}
 {% macro lock_until_commit(name) %}{{ return(adapter.dispatch('lock_until_commit', 'expression_warehouse')(name)) }}{% endmacro %}
 
-{#- Without a time-out: drivers tell of an error behind a procedure's messages only to who asks for more
-    results, which dbt does not. What is held by a process that dies is free at once. -#}
+{#- Without a time-out: what is held by a process that dies is free at once. -#}
 {% macro default__lock_until_commit(name) -%}
 {{ lock_in_transaction(name, -1) }}
 if @granted < 0 throw 51222, 'Lock not granted: {{ lock_resource(name) }}', 1;

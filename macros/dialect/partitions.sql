@@ -5,8 +5,8 @@
     is only split while it is: studies come with ever greater keys. An engine has up to 15,000
     (learn.microsoft.com/sql/relational-databases/partitions/partitioned-tables-and-indexes). -#}
 
-{#- Hook of the fact, outside of its transaction, which would hold up readers: partitions for the studies
-    that have none yet.
+{#- Hook of the fact: partitions for the studies that have none yet. Outside of its transaction, since who
+    reads the table waits for a split to be committed, as a split waits for who writes it.
 
     {{ add_study_partitions() }}
     ->  … exec('create partition scheme partitions_by_study …'); … alter partition function … split range (8);
@@ -59,10 +59,17 @@ commit transaction;
 {% endmacro %}
 
 
-{#- The adapter's statement, with the partitions of a model that names its column in
-    config `meta.partition_column`. Further indexes of such a table are aligned without a word. -#}
-{% macro sqlserver__create_clustered_columnstore_index(relation) -%}
-{%- set column = config.get('meta', {}).get('partition_column') -%}
-{{ dbt.sqlserver__create_clustered_columnstore_index(relation) }}
-{%- if column and var('partition_by_study') %} on {{ study_partition_names()[1] }} ({{ column }}){% endif %}
+{#- Where a new table lies, with a blank before it; what the adapter writes ends with it. A columnstore on
+    partitions needs a table on the same ones (message 35316), and like every other index of such a table
+    lies on them without a word.
+
+    {{ study_partitions('study_key') }}  ->  on partitions_by_study (study_key), with var `partition_by_study` -#}
+{% macro study_partitions(column) -%}
+{%- if column and var('partition_by_study') %} on {{ study_partition_names()[1] }} ({{ column }}){% endif -%}
+{%- endmacro %}
+
+{#- Of a model that names its column in config `meta.partition_column`. -#}
+{% macro sqlserver__build_columns_constraints(relation, only_not_null=False) -%}
+{{ dbt.sqlserver__build_columns_constraints(relation, only_not_null) }}
+{{- study_partitions(config.get('meta', {}).get('partition_column')) if not only_not_null }}
 {%- endmacro %}

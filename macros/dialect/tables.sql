@@ -35,11 +35,13 @@ exec('create clustered columnstore index {{ index }} on {{ table }}');
     marked: the adapter refuses each later build ("Rerun with --full-refresh"). The mark goes, and the build
     that comes upon it fills the table. Indexes other than a columnstore, the adapter sees to itself.
 
+    and_then  a statement to run then
+
     {{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true) }}
     ->  if exists (…) begin … exec sp_dropextendedproperty … end | (nothing) -#}
-{% macro take_up_first_build(schema, table, is_columnstore=false) %}{{ return(adapter.dispatch('take_up_first_build', 'expression_warehouse')(schema, table, is_columnstore)) }}{% endmacro %}
+{% macro take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{{ return(adapter.dispatch('take_up_first_build', 'expression_warehouse')(schema, table, is_columnstore, and_then)) }}{% endmacro %}
 
-{% macro default__take_up_first_build(schema, table, is_columnstore=false) -%}
+{% macro default__take_up_first_build(schema, table, is_columnstore=false, and_then='') -%}
 if exists (
     select 1
     from sys.extended_properties
@@ -58,13 +60,14 @@ begin
         @level0type = N'SCHEMA', @level0name = N'{{ schema }}',
         @level1type = N'TABLE', @level1name = N'{{ table }}';
     exec('drop view if exists {{ schema }}.{{ table }}__dbt_tmp_vw');
+    {{ and_then }}
 end
 {%- endmacro %}
 
-{% macro duckdb__take_up_first_build(schema, table, is_columnstore=false) %}{% endmacro %}
+{% macro duckdb__take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{% endmacro %}
 
 {#- Its adapter makes no mark. -#}
-{% macro fabric__take_up_first_build(schema, table, is_columnstore=false) %}{% endmacro %}
+{% macro fabric__take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{% endmacro %}
 
 
 {#- Materialization of a relation that many models read and that takes long to compute.

@@ -20,6 +20,16 @@ where batch_id in (
 {% endmacro %}
 
 
+{#- Where a first build is taken up that broke off, the table has no batch, and so none is LOADED. -#}
+{% macro take_up_fact() %}
+{{ take_up_first_build(this.schema, this.identifier, is_columnstore=true, and_then=mark_batches_not_loaded()) }}
+{% endmacro %}
+
+{% macro mark_batches_not_loaded() -%}
+update {{ source('staging', 'batch') }} set status = 'VALIDATED' where status = 'LOADED';
+{%- endmacro %}
+
+
 {#- After: batches whose values are all in the fact are LOADED. One that lacks some stays
     VALIDATED, breaks rule_fact_reconciles, and is tried anew by the next build. -#}
 {% macro mark_batches_loaded() %}

@@ -12,7 +12,7 @@
         ]),
         pre_hook=[
             {'sql': "{{ add_study_partitions() }}", 'transaction': false},
-            "{{ take_up_first_build(this.schema, this.identifier, is_columnstore=true) }}",
+            "{{ take_up_fact() }}",
             "{{ remove_restaged_batches() }}",
         ],
         post_hook="{{ mark_batches_loaded() }}"

@@ -426,11 +426,14 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
 
     assert [count_done_when_killed(at) for at in (1, 2, 3, 1, 2)] == [0, 1, 3, 3, 4]
     (folder / "checkpoint.pickle.part").write_bytes(b"half a checkp")
+    half_written = folder / "statistics" / "0-64.bin.0a1b2c3d.part"
+    half_written.write_bytes(b"half a blo")
     told = []
     tally = scan(compute_block, folder, blocks, new_tally(store, 300), None, told.append)
     assert result_of(folder, tally) == expected
     assert sum(told) == store.pair_count
     assert len(told) == 1 + len(blocks) - 4, "what was done before is not done again"
+    assert not half_written.exists()
 
 
 def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
@@ -571,7 +574,7 @@ def test_chosen_genes():
 
 def test_two_that_write_a_file_at_once_do_not_meet(tmp_path):
     path = tmp_path / "block.bin"
-    with open_atomically(path) as first, open_atomically(path) as second:
+    with open_atomically(path, sync=False) as first, open_atomically(path, sync=False) as second:
         first.write(b"whole")
         second.write(b"whole")
     assert path.read_bytes() == b"whole"
@@ -580,3 +583,23 @@ def test_two_that_write_a_file_at_once_do_not_meet(tmp_path):
         raise OSError("full")
     assert [file.name for file in tmp_path.iterdir()] == ["block.bin"]
     assert path.read_bytes() == b"whole"
+
+
+def test_r_of_two_genes_has_no_direction(tmp_path):
+    """To the last bit, whichever is first and whichever way it is computed: rates find a pair's p
+    among all p."""
+    rng = np.random.default_rng(11)
+    common = rng.standard_normal(60)
+    values = common + 0.02 * rng.standard_normal((40, 60))
+    values[20:, 0] = np.nan
+    writer = RankStoreWriter(tmp_path, Settings(k_min=1, min_samples=4, spearman_se="fisher"))
+    writer.add([values, values[:, :30], values[:, 30:]], np.arange(40))
+    writer.finish()
+    store = open_store(tmp_path)
+    a, b = np.triu_indices(40, 1)
+    r, n = store.correlate_pairs(a, b)
+    for of, others in ((a, b), (b, a)):
+        for gene in range(40):
+            own_r, own_n = store.correlate(gene, others[of == gene])
+            np.testing.assert_array_equal(own_r, r[:, :, of == gene])
+            np.testing.assert_array_equal(own_n, n[:, :, of == gene])

@@ -438,7 +438,7 @@ class FakeServer(Driver):
     def execute(self, statement: str, *_values: object) -> "FakeServer":
         self.statements.append(statement)
         self.rows: list[tuple] = []
-        if "information_schema.tables" in statement:
+        if "from sys.tables as t with (nolock)" in statement:
             self.rows = [(name,) for name in self.tables]
         elif "select @granted as granted" in statement:
             self.rows = [(-1 if any(name in statement for name in self.held) else 0,)]

@@ -66,7 +66,8 @@ OPERATIONS = {
     "unlock_keys": "{{ unlock_keys('dim_gene') }}",
     "put_rank_scores": "{{ put_rank_scores_into('fact.fact_gene_pair_metrics') }}",
     "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
-    "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true) }}",
+    "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true,"
+    " and_then=mark_batches_not_loaded()) }}",
     "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 
@@ -243,27 +244,45 @@ def test_constraints_have_a_name_that_says_what_they_are(models):
             assert "primary_key" in kinds_of_model, name
 
 
-def test_a_first_build_that_breaks_off_is_taken_up(tmp_path):
+def test_a_first_build_that_breaks_off_is_taken_up(models):
     """What the adapter fills in place, it marks until it is full, and refuses to build while it is
     marked. Tables with hooks after them are filled in place: else the adapter commits a first build's
     rows before the hooks run."""
-    dbt_compile(tmp_path, "--select", "resource_type:model")
-    nodes = json.loads((tmp_path / "target" / "manifest.json").read_text())["nodes"].values()
     kept = [
-        node["config"]
-        for node in nodes
-        if node["config"]["materialized"] == "incremental"
-        and node["config"]["full_refresh"] is False
+        model["config"]
+        for model in models.values()
+        if model["config"]["materialized"] == "incremental"
+        and model["config"]["full_refresh"] is False
     ]
     in_place = [config for config in kept if config.get("full_refresh_build") == "prebuilt"]
-    assert len(in_place) >= 2
+    assert len(in_place) == 2
     for config in in_place:
-        assert "take_up_first_build" in config["pre-hook"][0]["sql"]
-        is_columnstore = "is_columnstore=true" in config["pre-hook"][0]["sql"]
-        assert is_columnstore == config["as_columnstore"]
+        inside = [hook["sql"] for hook in config["pre-hook"] if hook["transaction"]]
+        assert "take_up_f" in inside[0], "before rows are removed"
     for config in kept:
         hooks = [hook for hook in config["post-hook"] if hook["transaction"]]
         assert not hooks or config in in_place
+
+
+def test_partitions_are_of_those_who_ask_for_them(tmp_path):
+    """The table is made on them, and the hook makes one for each study."""
+    asked = "{partition_by_study: true}"
+    inline = "create table t (study_key int){{ study_partitions('study_key') }};\n{{ add_study_partitions() }}"
+    with_them = dbt_compile(tmp_path, "--vars", asked, "--inline", inline)
+    assert "create table t (study_key int) on partitions_by_study (study_key);" in with_them
+    assert "split range" in with_them
+    without = dbt_compile(tmp_path, "--inline", inline)
+    assert "create table t (study_key int);" in without
+    assert "partition" not in without.split("Compiled inline node is:")[1].replace(inline, "")
+
+
+def test_only_the_expression_fact_has_partitions(models):
+    columns = {
+        name: model["config"]["meta"].get("partition_column") for name, model in models.items()
+    }
+    assert {name: column for name, column in columns.items() if column} == {
+        "fact_gene_expression": "study_key"
+    }
 
 
 def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
