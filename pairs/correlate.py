@@ -201,7 +201,7 @@ def _significant(
     if size >= family.keep and len(kept) < family.counts.sum():
         raise LoaderError(
             "PAIRS_MEMORY_EXCEEDED",
-            f"more than {family.keep:,} correlations have q ≤ {options.fdr}",
+            f"{family.keep:,} correlations or more have q ≤ {options.fdr}",
             action="Give it more --memory, or a smaller --fdr, or test fewer genes (--top-genes)",
         )
     a = kept["gene_a"][:size].astype(np.int64)

@@ -103,7 +103,8 @@ def scan(
         if not is_full(error):
             raise
         raise LoaderError("PAIRS_DISK_EXCEEDED", str(error.strerror), file=str(folder)) from error
-    Seen.give_up_stock()
+    finally:
+        Seen.give_up_stock()
     return state.tally
 
 

@@ -110,7 +110,6 @@ def _screen_slice(
             "keep": options.keep,
             "method": options.method if options.top_genes else None,
             "top_genes": options.top_genes,
-            "memory": options.memory,
             "studies": list(one.accessions),
             "studies_hash": one.studies_hash,
         },

@@ -1,10 +1,9 @@
 """T-SQL without a server: every model, test and operation is compiled for SQL Server, as a first
 build and as a later one, then parsed and linted by sqlfluff with the rules of .sqlfluff.
 
-What is not run here: the T-SQL itself. No SQL Server was at hand. By hand, the macros' T-SQL and
-`dbt build` were run on Babelfish 4.3 (PostgreSQL behind T-SQL and TDS) and compared with metafor,
-scipy and DuckDB; CONTRIBUTING.md has the figures, and what that engine lacks: merge, UNPIVOT, hashbytes'
-hexadecimal style and columnstore are in neither.
+What is not run here: the T-SQL itself. On Babelfish 4.3 (PostgreSQL behind T-SQL and TDS) the macros'
+T-SQL and `dbt build` were run and compared with metafor, scipy and DuckDB; CONTRIBUTING.md has the
+figures, and what that engine lacks: merge, UNPIVOT, columnstore and hashbytes' hexadecimal style.
 """
 
 import functools

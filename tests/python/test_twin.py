@@ -2,7 +2,7 @@
 data. sqlglot translates; both must give the same rows, floats within 1e-12.
 
 What is not run here: T-SQL itself, nor the models of CANNOT, which sqlglot does not translate or
-translates wrongly. All models were run by hand on an engine that speaks T-SQL; see CONTRIBUTING.md.
+translates wrongly. All models were run on an engine that speaks T-SQL; see CONTRIBUTING.md.
 """
 
 import json
@@ -15,7 +15,7 @@ import sqlglot
 from conftest import PROJECT, Study, WarehouseUnderTest
 from sqlglot import exp
 
-# Each was run on a T-SQL engine by hand.
+# Each was run on a T-SQL engine.
 CANNOT = {
     "stg_sample": "openjson",
     "stg_sample_config": "openjson",
