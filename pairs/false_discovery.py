@@ -6,8 +6,8 @@ macros/stats/benjamini_hochberg.sql.
 
 From the greatest p downwards, all p are read part by part, and their ranks known: of a part is
 certain what is greater than any p that is still to come can be, and the rest waits for the next.
-The least m p_(j) / j so far is q of the next p that is asked for. What can be no q that is asked for
-is counted, not sorted (buckets.py).
+The least m p_(j) / j so far is q of the next p that is asked for. What cannot be one of those q is
+counted, not sorted (buckets.py).
 
 What is off is rounding. If each p is off by a share e of itself at most, then so is each p_(j), and
 so is each q. Those p that are asked for are lowered by `SLACK`, so that in spite of rounding each
