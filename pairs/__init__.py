@@ -20,6 +20,7 @@ bins             bins of statistics, in the order of their p-values
 tally            counts all statistics, and keeps the pairs of the smallest p
 statistic_files  all statistics, in files
 p_values         p-values of very many statistics
+buckets          which of very many tests can matter for the false discovery rates of a few
 false_discovery  false discovery rates over all pairs
 scan             all blocks, with checkpoints; in threads, or on a
 cluster          Dask cluster

@@ -9,9 +9,9 @@ from pairs.pooling import TESTS, pool_tile
 from pairs.rank_store import RankStore, error_of, open_store
 from pairs.tally import Tally
 
-# Genes a side of a tile: what it takes stays in a processor's L2 cache, and is large enough for the
-# matrix products. Measured by `python -m bench screen`.
-ROWS, COLUMNS = 64, 256
+# Genes a side of a tile: what one row of it takes stays in a processor's L2 cache, and all of it is
+# large enough for the matrix products. Measured by `python -m bench screen`.
+ROWS, COLUMNS = 64, 512
 # Single pairs at a time: enough that the ranks of one group stay in the cache for all of them.
 PAIRS = 8192
 
@@ -95,6 +95,7 @@ def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
     a = np.arange(block.first, block.last, dtype=np.int32)
     scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
     products = np.empty((studies, groups, len(a), COLUMNS), store.product_type)
+    statistics, k = np.empty((len(TESTS), len(a), COLUMNS)), np.empty((2, len(a), COLUMNS))
     error = np.repeat(store.error[:, :, None], COLUMNS, axis=2)
     size = np.repeat(store.samples[:, :, None].astype(float), COLUMNS, axis=2)
     for first in range(block.first, store.gene_count, COLUMNS):
@@ -102,12 +103,12 @@ def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
         width = len(b)
         if width < COLUMNS:
             products = np.empty((studies, groups, len(a), width), store.product_type)
+            statistics, k = np.empty((len(TESTS), len(a), width)), np.empty((2, len(a), width))
         for s, ranks in enumerate(store.ranks):
             for g, own in enumerate(ranks):
                 np.matmul(
                     own[block.first : block.last], own[first : first + width].T, out=products[s, g]
                 )
-        statistics, k = np.empty((len(TESTS), len(a), width)), np.empty((2, len(a), width))
         pool_tile(
             products,
             scale_a,

@@ -4,12 +4,13 @@ Benjamini & Hochberg (1995): with m tests, q of the i-th smallest p is the least
 all j >= i, and at most 1. m is all pairs; one without a test counts as p = 1, as in
 macros/stats/benjamini_hochberg.sql.
 
-From the greatest p downwards, all p are read part by part, sorted, and their ranks known: of a part
-is certain what is greater than any p that is still to come can be, and the rest waits for the next.
-The least m p_(j) / j so far is q of the next p that is asked for.
+From the greatest p downwards, all p are read part by part, and their ranks known: of a part is
+certain what is greater than any p that is still to come can be, and the rest waits for the next.
+The least m p_(j) / j so far is q of the next p that is asked for. What cannot be one of those q is
+counted, not sorted (buckets.py).
 
 What is off is rounding. If each p is off by a share e of itself at most, then so is each p_(j), and
-so is each q. Those p that are asked for are lowered by `_SLACK`, so that in spite of rounding each
+so is each q. Those p that are asked for are lowered by `SLACK`, so that in spite of rounding each
 finds itself among all; what comes between is as near, so a q is too small by that share at most.
 """
 
@@ -17,13 +18,15 @@ import numba
 import numpy as np
 
 from pairs.bins import p_value, places
+from pairs.buckets import SLACK, Buckets
 from pairs.p_values import PValues
 from pairs.statistic_files import StatisticFiles, first_places
 from pairs.tally import PAIR, Family
 
-_SLACK = 1e-12
 # Of so many p at a time it is told whether they need be looked at.
 _STEP = 32
+# What is no greater waits for the end.
+_LEAST_EDGE = 1e-300
 
 
 def smallest(family: Family) -> tuple[np.ndarray, np.ndarray]:
@@ -56,29 +59,84 @@ def false_discovery_rates(
     tests   how many pairs there were
     """
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
-    asked, found = p[order] * (1 - _SLACK), np.empty(len(order))
-    least, left = 1.0, len(asked)
+    rates = _Rates(p[order], tests)
     firsts = first_places(family.counts)
     parts, values = files.parts(number, firsts), PValues(family.degrees)
-    before = np.insert(np.cumsum(family.counts), 0, 0)
-    greatest = np.insert(places(family.degrees).greatest_so_far(family.counts), 0, -1.0)
+    before = np.insert(np.cumsum(family.counts), 0, 0)[firsts]
+    greatest = np.insert(places(family.degrees).greatest_so_far(family.counts), 0, 0.0)[firsts]
+    edges = np.log(np.maximum(greatest, _LEAST_EDGE))
     waiting = room = np.empty(0)
     for part in reversed(range(len(firsts) - 1)):
-        first = firsts[part]
         if (size := len(waiting) + parts.size_count(part)) > len(room):
             room = np.empty(size)
         pool = room[:size]
         pool[: len(waiting)], new = waiting, pool[len(waiting) :]
         values.replace(new, parts.read(part, new))
-        pool.sort()
-        certain = np.searchsorted(pool, greatest[first], side="right")
-        rank = before[first] + len(pool)
-        left, least = _descend(pool[certain:], rank, tests, asked, left, found, least)
-        waiting = pool[:certain].copy()
-    found[:left] = least
+        waiting = rates.descend(pool, before[part], *edges[part : part + 2])
     q = np.full(len(p), np.nan)
-    q[order] = found
+    q[order] = rates.finish(waiting)
     return q
+
+
+class _Rates:
+    """q of what is asked for, as one goes down all p.
+
+    asked  p, ascending
+    tests  m
+    """
+
+    def __init__(self, asked: np.ndarray, tests: int) -> None:
+        self._asked, self._tests = asked * (1 - SLACK), tests
+        with np.errstate(divide="ignore"):
+            self._logarithms = np.log(self._asked)
+        self._found = np.empty(len(asked))
+        # Those before `left` are not found yet; `least` is that of all m p / j so far.
+        self._left, self._least = len(asked), 1.0
+
+    def descend(self, pool: np.ndarray, before: int, lowest: float, highest: float) -> np.ndarray:
+        """Go down a part.
+
+        pool     ln p, none of them above `highest`; what is above `lowest` is certain
+        before   how many tests there are beside them that were not passed
+
+        Returns ln p of what waits.
+        """
+        buckets = Buckets(pool, lowest, highest)
+        ends = before + np.cumsum(buckets.counts)
+        own = slice(*np.searchsorted(self._logarithms, [lowest, highest], side="right"))
+        chosen = buckets.choose(ends, self._tests, self._logarithms[own], self._least)
+        few = buckets.collect(chosen)
+        self._left, self._least = _descend_buckets(
+            np.exp(few), np.where(chosen, buckets.counts, 0), ends,
+            self._tests, self._asked, self._left, self._found, self._least,
+        )  # fmt: skip
+        return few[: buckets.counts[0]].copy()
+
+    def finish(self, waiting: np.ndarray) -> np.ndarray:
+        """q, where that is all that is left."""
+        p = np.exp(waiting)
+        self._left, self._least = _descend(
+            p, len(p), self._tests, self._asked, self._left, self._found, self._least
+        )
+        self._found[: self._left] = self._least
+        return self._found
+
+
+@numba.njit(nogil=True, cache=True)
+def _descend_buckets(p, counts, ends, tests, asked, left, found, least):
+    """Go down all buckets but the first, as `_descend`.
+
+    p       of all that is looked at, ascending
+    counts  how many of them lie in each
+    ends    the last rank in each
+    """
+    last = p.size
+    for bucket in range(counts.size - 1, 0, -1):
+        if counts[bucket]:
+            first, rank = last - counts[bucket], ends[bucket]
+            left, least = _descend(p[first:last], rank, tests, asked, left, found, least)
+            last = first
+    return left, least
 
 
 @numba.njit(nogil=True, cache=True)

@@ -38,3 +38,9 @@ def forget(file: BinaryIO, first: int = 0, size: int = 0) -> None:
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), first, size, os.POSIX_FADV_DONTNEED)
+
+
+def read_no_further(file: BinaryIO) -> None:
+    """Have the system read what it is asked for, and not what follows in the file."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)

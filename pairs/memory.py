@@ -15,7 +15,8 @@ _FAMILIES = len(TESTS)
 _KEPT = 2 * PAIR.itemsize
 # A statistic of a block: its size, its place, and its size again as it is written.
 _SEEN = 20
-# What is read of them at a time, its p, and what waits for the next part.
+# What is read of them at a time, its bucket, what of it is looked at with its p, and what waits for
+# the next part.
 _PART = 4 * 8
 # No bin has a larger share of normal or Student's statistics than 1 / this, whatever their scale.
 _FULLEST = 64

@@ -32,8 +32,8 @@ class PValues:
         self._is_small = np.isnan(self._table[-1][:, 0])
 
     def replace(self, sizes: np.ndarray, runs: np.ndarray) -> None:
-        """Put p in the place of each |statistic|, within 4e-13 of itself; where it is above 1e-100,
-        within 1e-13.
+        """Put ln p in the place of each |statistic|: p is within 4e-13 of itself; where it is above
+        1e-100, within 1e-13.
 
         sizes  place by place
         runs   `place`, and `number` of sizes that lie there; any place may come several times
@@ -44,9 +44,9 @@ class PValues:
             df = np.repeat(self._df[bins // BIN_COUNT], numbers)
             exact = p_value(sizes[is_small], df[is_small])
         _evaluate(sizes, bins, numbers, *self._table)
-        np.exp(sizes, out=sizes)
         if is_small is not None:
-            sizes[is_small] = exact
+            with np.errstate(divide="ignore"):
+                sizes[is_small] = np.log(exact)
 
 
 @functools.lru_cache(maxsize=2)
@@ -71,17 +71,21 @@ def _coefficients(degrees: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.
     return centre, 1 / half, table.reshape(-1, _DEGREE + 1)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@numba.njit(nogil=True, cache=True)
 def _evaluate(sizes, bins, numbers, centre, inverse, table):
     """Put ln p in the place of each size."""
     first = 0
     for run in range(bins.size):
-        middle, scale = centre[bins[run] % BIN_COUNT], inverse[bins[run] % BIN_COUNT]
-        c0, c1, c2, c3, c4, c5, c6 = (
-            table[bins[run], 0], table[bins[run], 1], table[bins[run], 2], table[bins[run], 3],
-            table[bins[run], 4], table[bins[run], 5], table[bins[run], 6],
-        )  # fmt: skip
-        for i in range(first, first + numbers[run]):
-            u = (sizes[i] - middle) * scale
-            sizes[i] = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
-        first += numbers[run]
+        last = first + numbers[run]
+        own = bins[run] % BIN_COUNT
+        _evaluate_run(sizes[first:last], centre[own], inverse[own], table[bins[run]])
+        first = last
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def _evaluate_run(sizes, middle, scale, c):
+    """Of a run; a function of its own, which the compiler has work on several sizes at a time."""
+    c0, c1, c2, c3, c4, c5, c6 = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
+    for i in range(sizes.size):
+        u = (sizes[i] - middle) * scale
+        sizes[i] = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))

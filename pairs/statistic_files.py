@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from loader.errors import LoaderError
-from pairs.files import forget, open_atomically
+from pairs.files import forget, open_atomically, read_no_further
 from pairs.settings import in_words
 from pairs.tally import Family, Seen, Tally
 
@@ -26,7 +26,7 @@ _SIZE = np.dtype("f8")
 _HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
 
 # Statistics read at a time.
-PART = 1 << 22
+PART = 1 << 23
 
 # Files that this process wrote last, which the system is still writing to the disk.
 _RECENT = 8
@@ -175,7 +175,8 @@ class _Piece:
     def read(self, part: int, runs: np.ndarray, sizes: np.ndarray) -> None:
         if not len(runs):
             return
-        with self._path.open("rb") as file:
+        with self._path.open("rb", buffering=0) as file:
+            read_no_further(file)
             for place, wanted in ((self._runs[part], runs), (self._sizes[part], sizes)):
                 file.seek(place)
                 if file.readinto(wanted) != wanted.nbytes:

@@ -110,12 +110,14 @@ class Family:
         """
         place_of = places(self.degrees).place_of
         sizes, found = self.seen.room(statistics.size)
-        count = _place(statistics, rows, genes_a, genes_b, place_of, sizes, found, self.counts)
-        self.seen.count += count
-        kept = np.empty(np.count_nonzero(found[:count] < self.limit), PAIR)
-        if len(kept):
-            _keep(statistics, rows, genes_a, genes_b, found, self.limit, kept)
-            self.kept.append(kept)
+        kept = np.empty(statistics.size, PAIR)
+        seen_count, kept_count = _place(
+            statistics, rows, genes_a, genes_b, place_of, self.limit,
+            sizes, found, self.counts, kept,
+        )  # fmt: skip
+        self.seen.count += seen_count
+        if kept_count:
+            self.kept.append(kept[:kept_count].copy())
             if sum(map(len, self.kept)) > 2 * self.keep + statistics.size:
                 self.lower_limit()
 
@@ -175,30 +177,21 @@ def _bins(sizes: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _place(statistics, rows, genes_a, genes_b, place_of, sizes, found, counts):
-    """Write the sizes and places of all statistics of a tile, and count them."""
-    count = 0
+def _place(statistics, rows, genes_a, genes_b, place_of, limit, sizes, found, counts, kept):
+    """Write the sizes and places of all statistics of a tile, count them, and write the pairs of
+    those before the limit. Returns how many there are of both."""
+    count, kept_count = 0, 0
     for i in range(len(genes_a)):
+        own, own_rows, gene = statistics[i], rows[i], genes_a[i]
         for j in range(len(genes_b)):
-            value = abs(statistics[i, j])
-            if value == value and genes_a[i] < genes_b[j]:
-                place = place_of[rows[i, j], bin_of(value)]
+            value = abs(own[j])
+            if value == value and gene < genes_b[j]:
+                place = place_of[own_rows[j], bin_of(value)]
                 counts[place] += 1
                 sizes[count], found[count] = value, place
                 count += 1
-    return count
-
-
-@numba.njit(nogil=True, cache=True)
-def _keep(statistics, rows, genes_a, genes_b, found, limit, kept):
-    """Write the pairs of a tile that lie before the limit."""
-    count, size = 0, 0
-    for i in range(len(genes_a)):
-        for j in range(len(genes_b)):
-            value = abs(statistics[i, j])
-            if value == value and genes_a[i] < genes_b[j]:
-                if found[count] < limit:
-                    kept[size].size, kept[size].row = value, rows[i, j]
-                    kept[size].gene_a, kept[size].gene_b = genes_a[i], genes_b[j]
-                    size += 1
-                count += 1
+                if place < limit:
+                    kept[kept_count].size, kept[kept_count].row = value, own_rows[j]
+                    kept[kept_count].gene_a, kept[kept_count].gene_b = gene, genes_b[j]
+                    kept_count += 1
+    return count, kept_count
