@@ -110,7 +110,7 @@ def _scan(store: RankStore, folder: Path, keep: int) -> Tally:
 
 
 def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
-    files = StatisticFiles(folder, list(map(str, blocks_of(store))), len(tally.families))
+    files = StatisticFiles(folder, blocks_of(store), len(tally.families))
     return collect(store, tally, files, np.empty(0, int), np.arange(store.gene_count))
 
 

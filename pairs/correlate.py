@@ -127,7 +127,7 @@ def _correlate(options: Options, open_warehouse: OpenWarehouse, reporter: Report
             None,
             lambda done: reporter.advance(task, done),
         )
-        files = StatisticFiles(Path(scratch), list(map(str, blocks)), 1)
+        files = StatisticFiles(Path(scratch), blocks, 1)
         found = _significant(store, tally.families[0], files, genes[chosen], options)
         run = feature_run(
             "CORRELATE",

@@ -79,7 +79,7 @@ def scan(
     Raises LoaderError 54404 where the disk has no room for the statistics.
     """
     path = folder / "checkpoint.pickle"
-    files = StatisticFiles(folder, list(map(str, blocks)), len(empty.families))
+    files = StatisticFiles(folder, blocks, len(empty.families))
     state = Checkpoint.read(path, empty)
     if not all(map(files.is_whole, state.done)):
         state = Checkpoint(empty, set())

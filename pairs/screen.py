@@ -99,7 +99,7 @@ def _screen_slice(
         cluster,
         lambda done: reporter.advance(task, done),
     )
-    files = StatisticFiles(prepared.folder, list(map(str, blocks)), len(tally.families))
+    files = StatisticFiles(prepared.folder, blocks, len(tally.families))
     found = collect(store, tally, files, prepared.watched, prepared.genes)
     run = feature_run(
         "SCREEN",

@@ -25,6 +25,8 @@ _SIZE = np.dtype("f8")
 # How many of both a family has in a file.
 _HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
 
+# In the folder of the rank store.
+_FOLDER = "statistics"
 # Statistics read at a time.
 PART = 1 << 23
 
@@ -37,13 +39,13 @@ class StatisticFiles:
     """The files of a screen.
 
     folder    of the rank store; they are in a folder in it
-    blocks    names of all blocks
+    blocks    all blocks, whose texts are names
     families  how many families of tests each has
     """
 
-    def __init__(self, folder: Path, blocks: Sequence[str], families: int) -> None:
+    def __init__(self, folder: Path, blocks: Sequence[object], families: int) -> None:
         self._folder = folder
-        self._blocks = blocks
+        self._blocks = list(map(str, blocks))
         self._families = families
 
     def is_whole(self, block: str) -> bool:
@@ -56,7 +58,7 @@ class StatisticFiles:
 
     def remove_half_written(self) -> None:
         """What processes that were killed have left, while no other writes."""
-        for path in self._folder.glob("statistics/*.part"):
+        for path in (self._folder / _FOLDER).glob("*.part"):
             path.unlink()
 
     def require_room(self, pairs: int) -> None:
@@ -185,7 +187,7 @@ class _Piece:
 
 
 def _path(folder: Path, block: str) -> Path:
-    return folder / "statistics" / f"{block.replace(' ', '_')}.bin"
+    return folder / _FOLDER / f"{block.replace(' ', '_')}.bin"
 
 
 def _length(headers: np.ndarray) -> int:
