@@ -142,7 +142,9 @@ def _partial_gene(store: RankStore, gene: int, tally: Tally) -> None:
 def _pool_correlations(
     store: RankStore, r: np.ndarray, n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    return _pool_row(store, r, np.ones(r.shape), error_of(n, store.settings), n)
+    has_r = ~np.isnan(r)
+    scale = np.where(has_r, 1.0, np.nan)
+    return _pool_row(store, np.where(has_r, r, 0.0), scale, error_of(n, store.settings), n)
 
 
 def _pool_row(

@@ -25,44 +25,34 @@ _OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 @numba.njit(inline="always")
 def _clip(r: float) -> float:
-    """Of NaN, some number: `max` returns its first argument unless the second is greater."""
     return min(max(-_R_MAX, r), _R_MAX)
 
 
 @numba.njit(**_OPTIONS)
-def _contrast(products, row, scale_a, scale_b, precision, ss, soth, ss_weight, soth_weight):
-    """Both contrasts of one study for a row of the tile, and their weights as of `precision`; 0 and
-    0 where there is none.
+def _contrast(products, row, scale_a, scale_b, ss, soth):
+    """Both contrasts of one study for a row of the tile.
 
     atanh(r1) - atanh(r2) is half of one logarithm of a ratio, which is half of the work of two.
     """
     to_shock, to_sepsis, to_others = products[0, row], products[1, row], products[2, row]
     b_shock, b_sepsis, b_others = scale_b[0], scale_b[1], scale_b[2]
     a_shock, a_sepsis, a_others = scale_a[0, row], scale_a[1, row], scale_a[2, row]
-    of_ss, of_soth = precision[0], precision[1]
     for j in range(ss.size):
-        shock = to_shock[j] * (a_shock * b_shock[j])
-        sepsis = to_sepsis[j] * (a_sepsis * b_sepsis[j])
-        others = to_others[j] * (a_others * b_others[j])
-        # NaN where either has no r, which `_clip` does not carry on to the other contrast.
-        has_ss, has_soth = shock + sepsis, shock + others
-        shock, sepsis, others = _clip(shock), _clip(sepsis), _clip(others)
+        shock = _clip(to_shock[j] * (a_shock * b_shock[j]))
+        sepsis = _clip(to_sepsis[j] * (a_sepsis * b_sepsis[j]))
+        others = _clip(to_others[j] * (a_others * b_others[j]))
         up, down = 1.0 + shock, 1.0 - shock
         d1, s1, k1 = split_ratio(up * (1.0 - sepsis), down * (1.0 + sepsis))
         d2, s2, k2 = split_ratio(up * (1.0 - others), down * (1.0 + others))
         inverse = 1.0 / (s1 * s2)
-        one = half_log(d1 * (s2 * inverse), k1)
-        two = half_log(d2 * (s1 * inverse), k2)
-        ss[j] = one if has_ss == has_ss else 0.0
-        soth[j] = two if has_soth == has_soth else 0.0
-        ss_weight[j] = of_ss[j] if has_ss == has_ss else 0.0
-        soth_weight[j] = of_soth[j] if has_soth == has_soth else 0.0
+        ss[j] = half_log(d1 * (s2 * inverse), k1)
+        soth[j] = half_log(d2 * (s1 * inverse), k2)
 
 
 @numba.njit(**_OPTIONS)
-def _weigh(products, other, row, scale_a, scale_b, error, slope, weight):
-    """Weights 1/SE² of contrasts with group `other` whose SE grows with r, where `_contrast` found
-    them."""
+def _weigh(products, other, row, scale_a, scale_b, error, slope, at_zero, weight):
+    """Weights 1/SE² of contrasts with group `other`, whose SE grows with r; 0 where they are
+    `at_zero`."""
     to_shock, to_other = products[0, row], products[other, row]
     b_shock, b_other = scale_b[0], scale_b[other]
     e_shock, e_other = error[0], error[other]
@@ -71,103 +61,139 @@ def _weigh(products, other, row, scale_a, scale_b, error, slope, weight):
         r1 = _clip(to_shock[j] * (a_shock * b_shock[j]))
         r2 = _clip(to_other[j] * (a_other * b_other[j]))
         variance = e_shock[j] * (1.0 + slope * r1 * r1) + e_other[j] * (1.0 + slope * r2 * r2)
-        weight[j] = 1.0 / variance if weight[j] > 0.0 else 0.0
+        weight[j] = 1.0 / variance if at_zero[j] > 0.0 else 0.0
 
 
 @numba.njit(**_OPTIONS)
-def _add_fixed(t0, t1, t2, t3, w0, w1, w2, w3, n0, n1, n2, n3, sum_w, sum_ww, sum_wt, k, samples):
-    """Add four studies to the sums of the fixed-effect model. One at a time, most of what it takes
-    would be to load and store the sums."""
-    for j in range(sum_w.size):
-        a, b, c, d = w0[j], w1[j], w2[j], w3[j]
-        sum_w[j] += (a + b) + (c + d)
-        sum_ww[j] += (a * a + b * b) + (c * c + d * d)
-        sum_wt[j] += (a * t0[j] + b * t1[j]) + (c * t2[j] + d * t3[j])
-        k[j] += (_if(a, 1.0) + _if(b, 1.0)) + (_if(c, 1.0) + _if(d, 1.0))
-        samples[j] += (_if(a, n0[j]) + _if(b, n1[j])) + (_if(c, n2[j]) + _if(d, n3[j]))
+def _add_up(weight, size, root, k, inverse_w, inverse_c):
+    """What the weights alone decide.
 
-
-@numba.njit(inline="always")
-def _if(weight, value):
-    return value if weight > 0.0 else 0.0
-
-
-@numba.njit(**_OPTIONS)
-def _add_residuals(t0, t1, t2, t3, w0, w1, w2, w3, mean, residual):
-    for j in range(mean.size):
-        a, b, c, d = t0[j] - mean[j], t1[j] - mean[j], t2[j] - mean[j], t3[j] - mean[j]
-        residual[j] += (w0[j] * a * a + w1[j] * b * b) + (w2[j] * c * c + w3[j] * d * d)
-
-
-@numba.njit(inline="always")
-def _shrink(w0, w1, tau2):
-    """Both w / (1 + w τ²), with one division."""
-    one, two = 1.0 + w0 * tau2, 1.0 + w1 * tau2
-    inverse = 1.0 / (one * two)
-    return w0 * (two * inverse), w1 * (one * inverse)
+    root                  (pairs,), written: of the number of samples
+    k                     (pairs,), written
+    inverse_w, inverse_c  (pairs,), written: 1 / Σw, and 1 / (Σw - Σw²/Σw)
+    """
+    for j in range(k.size):
+        root[j] = k[j] = inverse_w[j] = inverse_c[j] = 0.0
+    for s in range(len(weight)):
+        for j in range(k.size):
+            w = weight[s, j]
+            root[j] += size[s, j] if w > 0.0 else 0.0
+            k[j] += 1.0 if w > 0.0 else 0.0
+            inverse_w[j] += w
+            inverse_c[j] += w * w
+    for j in range(k.size):
+        inverse_c[j] = 1.0 / (inverse_w[j] - inverse_c[j] / inverse_w[j])
+        inverse_w[j] = 1.0 / inverse_w[j]
+        root[j] = math.sqrt(root[j])
 
 
 @numba.njit(**_OPTIONS)
-def _add_random(t0, t1, t2, t3, w0, w1, w2, w3, tau2, mean, sum_w, sum_wd, residual):
-    """Add four studies to the sums of the random-effects model."""
-    for j in range(mean.size):
-        a, b = _shrink(w0[j], w1[j], tau2[j])
-        c, d = _shrink(w2[j], w3[j], tau2[j])
-        d0, d1, d2, d3 = t0[j] - mean[j], t1[j] - mean[j], t2[j] - mean[j], t3[j] - mean[j]
-        wd0, wd1, wd2, wd3 = a * d0, b * d1, c * d2, d * d3
-        sum_w[j] += (a + b) + (c + d)
-        sum_wd[j] += (wd0 + wd1) + (wd2 + wd3)
-        residual[j] += (wd0 * d0 + wd1 * d1) + (wd2 * d2 + wd3 * d3)
-
-
-@numba.njit(**_OPTIONS)
-def _pool(theta, weight, size, mean, variance, residual, k, samples, work):
+def _pool(theta, weight, k, inverse_w, inverse_c, mean, sum_w, residual, work):
     """DerSimonian & Laird (1986) over the first axis, and what Hartung & Knapp (2001) need.
 
-    theta     (studies, pairs), of a multiple of four studies
+    theta     (studies, pairs), of a multiple of four studies: taken one at a time, most of the work
+              would be to load and store the sums
     weight    the same, 1/SE²; 0 where the study has no estimate
-    size      (studies, pairs): samples of both groups
-    mean, variance, residual, k, samples
-              (pairs,), written: the estimate, its variance, Σ w*(θ - mean)², studies, samples
-    work      (4, pairs)
+    k, inverse_w, inverse_c
+              (pairs,): as of `_add_up`
+    mean, sum_w, residual
+              (pairs,), written: the estimate, Σw* = 1 / its variance, and Σ w*(θ - mean)²
+    work      (2, pairs)
 
     Sums are over deviations from the fixed-effect mean, never differences of large sums.
     """
     studies, pairs = theta.shape
-    sum_w, sum_wd, sum_ww, tau2 = work[0], work[1], work[2], work[3]
+    sum_wd, tau2 = work[0], work[1]
     for j in range(pairs):
-        sum_w[j] = sum_wd[j] = sum_ww[j] = k[j] = samples[j] = residual[j] = 0.0
+        sum_wd[j] = residual[j] = 0.0
     for s in range(0, studies, 4):
-        _add_fixed(
-            theta[s], theta[s + 1], theta[s + 2], theta[s + 3],
-            weight[s], weight[s + 1], weight[s + 2], weight[s + 3],
-            size[s], size[s + 1], size[s + 2], size[s + 3],
-            sum_w, sum_ww, sum_wd, k, samples,
-        )  # fmt: skip
+        for j in range(pairs):
+            sum_wd[j] += (weight[s, j] * theta[s, j] + weight[s + 1, j] * theta[s + 1, j]) + (
+                weight[s + 2, j] * theta[s + 2, j] + weight[s + 3, j] * theta[s + 3, j]
+            )
     for j in range(pairs):
-        mean[j] = sum_wd[j] / sum_w[j]
+        mean[j] = sum_wd[j] * inverse_w[j]
     for s in range(0, studies, 4):
-        _add_residuals(
-            theta[s], theta[s + 1], theta[s + 2], theta[s + 3],
-            weight[s], weight[s + 1], weight[s + 2], weight[s + 3],
-            mean, residual,
-        )  # fmt: skip
+        for j in range(pairs):
+            d0, d1 = theta[s, j] - mean[j], theta[s + 1, j] - mean[j]
+            d2, d3 = theta[s + 2, j] - mean[j], theta[s + 3, j] - mean[j]
+            residual[j] += (weight[s, j] * d0 * d0 + weight[s + 1, j] * d1 * d1) + (
+                weight[s + 2, j] * d2 * d2 + weight[s + 3, j] * d3 * d3
+            )
     for j in range(pairs):
         excess = residual[j] - (k[j] - 1.0)
-        between = excess / (sum_w[j] - sum_ww[j] / sum_w[j])
-        tau2[j] = between if excess > 0.0 and k[j] > 1.0 else 0.0
+        tau2[j] = excess * inverse_c[j] if excess > 0.0 and k[j] > 1.0 else 0.0
         sum_w[j] = sum_wd[j] = residual[j] = 0.0
     for s in range(0, studies, 4):
-        _add_random(
-            theta[s], theta[s + 1], theta[s + 2], theta[s + 3],
-            weight[s], weight[s + 1], weight[s + 2], weight[s + 3],
-            tau2, mean, sum_w, sum_wd, residual,
-        )  # fmt: skip
+        for j in range(pairs):
+            w0, w1, w2, w3 = _shrink(
+                weight[s, j], weight[s + 1, j], weight[s + 2, j], weight[s + 3, j], tau2[j]
+            )
+            d0, d1 = theta[s, j] - mean[j], theta[s + 1, j] - mean[j]
+            d2, d3 = theta[s + 2, j] - mean[j], theta[s + 3, j] - mean[j]
+            wd0, wd1, wd2, wd3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
+            sum_w[j] += (w0 + w1) + (w2 + w3)
+            sum_wd[j] += (wd0 + wd1) + (wd2 + wd3)
+            residual[j] += (wd0 * d0 + wd1 * d1) + (wd2 * d2 + wd3 * d3)
     for j in range(pairs):
         shift = sum_wd[j] / sum_w[j]
         residual[j] -= shift * sum_wd[j]
         mean[j] += shift
-        variance[j] = 1.0 / sum_w[j]
+
+
+@numba.njit(inline="always")
+def _shrink(w0, w1, w2, w3, tau2):
+    """All w / (1 + w τ²), with one division."""
+    a, b, c, d = 1.0 + w0 * tau2, 1.0 + w1 * tau2, 1.0 + w2 * tau2, 1.0 + w3 * tau2
+    ab, cd = a * b, c * d
+    inverse = 1.0 / (ab * cd)
+    of_ab, of_cd = inverse * cd, inverse * ab
+    return w0 * (b * of_ab), w1 * (a * of_ab), w2 * (d * of_cd), w3 * (c * of_cd)
+
+
+@numba.njit(**_OPTIONS)
+def _test(mean, sum_w, residual, k, z, t):
+    """z of the mean, and Hartung-Knapp's t; NaN where there is none."""
+    for j in range(z.size):
+        z[j] = mean[j] * math.sqrt(sum_w[j])
+        degrees = k[j] - 1.0
+        # Estimates that are equal have no scatter but what rounding leaves.
+        is_scattered = degrees > 0.0 and residual[j] > _EQUAL * _EQUAL * z[j] * z[j] * degrees
+        t[j] = z[j] * math.sqrt(degrees / residual[j]) if is_scattered else np.nan
+
+
+@numba.njit(**_OPTIONS)
+def _combine(ss, soth, root, sum_w, combined, dependent):
+    """Both contrasts in one, weighted by the roots of their samples."""
+    for j in range(ss.size):
+        one, two = root[0, j], root[1, j]
+        total = (one * ss[j] if one > 0.0 else 0.0) + (two * soth[j] if two > 0.0 else 0.0)
+        # Both contrasts share the samples with septic shock.
+        rho = min(1.0, math.sqrt(sum_w[0, j] / sum_w[1, j]))
+        shared = 2.0 * rho * one * two if one * two > 0.0 else 0.0
+        variance = one * one + two * two
+        combined[j] = total / math.sqrt(variance)
+        dependent[j] = total / math.sqrt(variance + shared)
+
+
+@numba.njit(**_OPTIONS)
+def _known(scale, known, filled):
+    """Where there is a scale; and it, or 0."""
+    for s in range(len(scale)):
+        for g in range(3):
+            for i in range(scale.shape[2]):
+                known[s, g, i] = scale[s, g, i] == scale[s, g, i]
+                filled[s, g, i] = scale[s, g, i] if known[s, g, i] else 0.0
+
+
+@numba.njit(**_OPTIONS)
+def _is_other(known, i):
+    """Whether i is known elsewhere than the one before it."""
+    for s in range(len(known)):
+        for g in range(3):
+            if known[s, g, i] != known[s, g, i - 1]:
+                return True
+    return False
 
 
 @numba.njit(**_OPTIONS)
@@ -184,51 +210,52 @@ def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
     k           (2, a, b), written: studies of either contrast
     """
     studies, _, rows, pairs = products.shape
+    has_a, a = np.empty(scale_a.shape, np.bool_), np.empty(scale_a.shape)
+    has_b, b = np.empty(scale_b.shape, np.bool_), np.empty(scale_b.shape)
+    _known(scale_a, has_a, a)
+    _known(scale_b, has_b, b)
     # `_pool` takes four studies at a time; those that fill them up have no estimate.
     padded = (2, (studies + 3) // 4 * 4, pairs)
-    theta, weight, sizes = np.zeros(padded), np.zeros(padded), np.zeros(padded)
-    precision = np.empty((studies, 2, pairs))
+    theta, weight, of_b, sizes = (
+        np.zeros(padded),
+        np.zeros(padded),
+        np.zeros(padded),
+        np.zeros(padded),
+    )
     for s in range(studies):
         for c in range(2):
             for j in range(pairs):
+                both = has_b[s, 0, j] and has_b[s, c + 1, j]
+                of_b[c, s, j] = 1.0 / (error[s, 0, j] + error[s, c + 1, j]) if both else 0.0
                 sizes[c, s, j] = size[s, 0, j] + size[s, c + 1, j]
-                precision[s, c, j] = 1.0 / (error[s, 0, j] + error[s, c + 1, j])
-    mean, variance = np.empty((2, pairs)), np.empty((2, pairs))
-    residual, samples = np.empty(pairs), np.empty((2, pairs))
-    work = np.empty((4, pairs))
+    root, studies_of = np.empty((2, pairs)), np.empty((2, pairs))
+    inverse_w, inverse_c = np.empty((2, pairs)), np.empty((2, pairs))
+    mean, sum_w, residual = np.empty(pairs), np.empty((2, pairs)), np.empty(pairs)
+    work = np.empty((2, pairs))
     for i in range(rows):
         for s in range(studies):
-            _contrast(
-                products[s], i, scale_a[s], scale_b[s], precision[s],
-                theta[0, s], theta[1, s], weight[0, s], weight[1, s],
-            )  # fmt: skip
-            if slope > 0.0:
-                for c in range(2):
-                    _weigh(
-                        products[s], c + 1, i, scale_a[s], scale_b[s], error[s], slope, weight[c, s]
-                    )
+            _contrast(products[s], i, a[s], b[s], theta[0, s], theta[1, s])
+        # Rows of genes that the same studies have differ in θ alone.
+        if i == 0 or slope > 0.0 or _is_other(has_a, i):
+            for c in range(2):
+                for s in range(studies):
+                    if not (has_a[s, 0, i] and has_a[s, c + 1, i]):
+                        weight[c, s] = 0.0
+                    elif slope > 0.0:
+                        _weigh(
+                            products[s], c + 1, i, a[s], b[s], error[s], slope, of_b[c, s],
+                            weight[c, s],
+                        )  # fmt: skip
+                    else:
+                        weight[c, s] = of_b[c, s]
+                _add_up(weight[c], sizes[c], root[c], studies_of[c], inverse_w[c], inverse_c[c])
         for c in range(2):
             _pool(
-                theta[c], weight[c], sizes[c], mean[c], variance[c], residual,
-                k[c, i], samples[c], work,
+                theta[c], weight[c], studies_of[c], inverse_w[c], inverse_c[c],
+                mean, sum_w[c], residual, work,
             )  # fmt: skip
-            for j in range(pairs):
-                studies_less_1 = k[c, i, j] - 1.0
-                scatter = residual[j] / studies_less_1
-                z = mean[c, j] / math.sqrt(variance[c, j])
-                statistics[c, i, j] = z
-                # Estimates that are equal have no scatter but what rounding leaves.
-                is_scattered = studies_less_1 > 0.0 and scatter > _EQUAL * _EQUAL * z * z
-                statistics[2 + c, i, j] = z / math.sqrt(scatter) if is_scattered else np.nan
-        for j in range(pairs):
-            ss, soth = statistics[0, i, j], statistics[1, i, j]
-            n1 = samples[0, j] if ss == ss else 0.0
-            n2 = samples[1, j] if soth == soth else 0.0
-            total = (math.sqrt(n1) * ss if n1 > 0.0 else 0.0) + (
-                math.sqrt(n2) * soth if n2 > 0.0 else 0.0
-            )
-            # Both contrasts share the samples with septic shock.
-            rho = min(1.0, math.sqrt(variance[1, j] / variance[0, j]))
-            shared = 2.0 * rho * math.sqrt(n1 * n2) if n1 * n2 > 0.0 else 0.0
-            statistics[4, i, j] = total / math.sqrt(n1 + n2)
-            statistics[5, i, j] = total / math.sqrt(n1 + n2 + shared)
+            _test(mean, sum_w[c], residual, studies_of[c], statistics[c, i], statistics[2 + c, i])
+            k[c, i] = studies_of[c]
+        _combine(
+            statistics[0, i], statistics[1, i], root, sum_w, statistics[4, i], statistics[5, i]
+        )
