@@ -116,8 +116,8 @@ def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
 
 def _products(store: RankStore) -> None:
     def multiply(block: Block) -> None:
-        for first in range(block.first, store.gene_count, COLUMNS):
-            last = min(first + COLUMNS, store.gene_count)
+        for first in range(block.start, block.end, COLUMNS):
+            last = min(first + COLUMNS, block.end)
             shape = (*store.samples.shape, block.last - block.first, last - first)
             products = np.empty(shape, store.product_type)
             for s, groups in enumerate(store.ranks):

@@ -1,8 +1,13 @@
 """Bins of test statistics, in the order of their p-values.
 
 A bin is the exponent and the first bits of |statistic| as a 64-bit float: 64 bins to each doubling,
-found by a shift. What lies below 2^-6 shares the first bin, what lies at or above 2^34 the last.
-Edges are floats themselves, so which side of one a statistic is on is certain.
+found by a shift. What lies below 2^-6 shares the first bin, what lies at or above 2^40 the last: of
+the tests here that is only an infinite t, of |r| = 1, since Hartung-Knapp's ends at 1e12. Edges are
+floats themselves, so which side of one a statistic is on is certain.
+
+With its bin, the next 32 bits of a statistic are nearly all of it: they leave out 2^-39 of it at
+most, and, as ln p is no steeper than 1 - 2 ln p by the statistic's logarithm, 4e-12 (1 - ln p) of
+its p.
 """
 
 import functools
@@ -16,15 +21,35 @@ from pairs.logarithm import bits_of
 
 _BITS = 6
 _SHIFT = 52 - _BITS
-_LOWEST_EXPONENT, _HIGHEST_EXPONENT = -6, 34
-_FIRST = (1023 + _LOWEST_EXPONENT) << _BITS
-BIN_COUNT = (_HIGHEST_EXPONENT - _LOWEST_EXPONENT) << _BITS
+_LOWEST_EXPONENT, _HIGHEST_EXPONENT = -6, 40
+_FIRST = ((1023 + _LOWEST_EXPONENT) << _BITS) - 1
+BIN_COUNT = ((_HIGHEST_EXPONENT - _LOWEST_EXPONENT) << _BITS) + 2
 
 
 @numba.njit(inline="always")
 def bin_of(size: float) -> int:
     """The bin of a size that is no NaN and not negative."""
     return min(max((bits_of(size) >> _SHIFT) - _FIRST, 0), BIN_COUNT - 1)
+
+
+_LOWEST = 2.0**_LOWEST_EXPONENT
+_LAST_BELOW = _LOWEST - 2.0 ** (_LOWEST_EXPONENT - 32)
+# A sum with it has 2^-32 of the first bin as its last bit.
+_ALIGN = 2.0 ** (_LOWEST_EXPONENT + 20)
+
+
+@numba.njit(inline="always")
+def code_of(size: float) -> np.uint32:
+    """How far into its bin a size lies, in 2^-32 of the bin's width."""
+    first = np.uint32(bits_of(min(size, _LAST_BELOW) + _ALIGN))
+    return first if size < _LOWEST else np.uint32(bits_of(size) >> (_SHIFT - 32))
+
+
+def sizes_of(bins: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The sizes in the middle of what has such codes; infinite in the last bin."""
+    lower, upper = edges()
+    width = np.where(np.isinf(upper), np.inf, upper - lower)
+    return lower[bins] + width[bins] * ((codes + 0.5) * 2.0**-32)
 
 
 def edges() -> tuple[np.ndarray, np.ndarray]:
@@ -46,16 +71,14 @@ def p_value(size: np.ndarray, df: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Places:
     """The bins of one family of tests, a row for each of its degrees of freedom, from those of the
-    smallest p on: places.
+    smallest p on: places. A bin's number is row × BIN_COUNT + what `bin_of` says.
 
-    place_of  (rows, bins): the place of a bin
-    bin_of    (places,): the bin of a place; row = bin // BIN_COUNT
+    bins      (places,): the bin of a place
     least     (places,): the least p that any statistic in a place can have. It ascends.
     greatest  (places,): the greatest
     """
 
-    place_of: np.ndarray
-    bin_of: np.ndarray
+    bins: np.ndarray
     least: np.ndarray
     greatest: np.ndarray
 
@@ -67,6 +90,13 @@ class Places:
         """
         return np.maximum.accumulate(np.where(counts > 0, self.greatest, 0.0))
 
+    def least_sizes(self, last: int) -> np.ndarray:
+        """(rows,): the least size in any place before the last; infinite where there is none."""
+        found = np.full(len(self.bins) // BIN_COUNT, np.inf)
+        rows, bins = np.divmod(self.bins[:last], BIN_COUNT)
+        np.minimum.at(found, rows, edges()[0][bins])
+        return found
+
 
 @functools.lru_cache(maxsize=2)
 def places(degrees: tuple[int, ...]) -> Places:
@@ -77,7 +107,5 @@ def places(degrees: tuple[int, ...]) -> Places:
     least = p_value(np.broadcast_to(upper, shape), df).ravel()
     greatest = p_value(np.broadcast_to(lower, shape), df).ravel()
     # Where p are too small to tell apart, the greater statistic goes first.
-    bin_of = np.lexsort((np.broadcast_to(-lower, shape).ravel(), least))
-    place_of = np.empty(len(bin_of), np.int32)
-    place_of[bin_of] = np.arange(len(bin_of), dtype=np.int32)
-    return Places(place_of.reshape(shape), bin_of, least[bin_of], greatest[bin_of])
+    bins = np.lexsort((np.broadcast_to(-lower, shape).ravel(), least))
+    return Places(bins, least[bins], greatest[bins])

@@ -11,39 +11,60 @@ from pairs.tally import Tally
 
 # Genes a side of a tile: what one row of it takes stays in a processor's L2 cache, and all of it is
 # large enough for the matrix products. Measured by `python -m bench screen`.
-ROWS, COLUMNS = 64, 512
+ROWS, COLUMNS = 256, 256
+# What a block is of, at most: pairs × studies, and genes that each gene of it is paired with. So it
+# takes some seconds, and no more memory with more genes.
+_WORK, _WIDEST = 1 << 25, 8192
 # Single pairs at a time: enough that the ranks of one group stay in the cache for all of them.
 PAIRS = 8192
 
 
 @dataclass(frozen=True)
 class Block:
-    """Genes first to last (excluded), each paired with all genes after it; or those of them with
-    missing values, with the genes after them and all genes without missing values."""
+    """Some genes, each paired with those after it of some others; or those of them with missing
+    values, with those after them and all without missing values.
+
+    first, last   the genes, the last excluded
+    start, end    the others
+    """
 
     first: int
     last: int
+    start: int
+    end: int
     is_partial: bool
-    gene_count: int
 
     def __str__(self) -> str:
-        return f"{'partial' if self.is_partial else 'whole'} {self.first}-{self.last}"
+        kind = "partial" if self.is_partial else "whole"
+        return f"{kind} {self.first}-{self.last} {self.start}-{self.end}"
 
     @property
     def pair_count(self) -> int:
         """Pairs of its genes with those after them: what a progress bar counts."""
-        rows = self.last - self.first
-        after_all = rows * (self.gene_count - self.last)
-        return 0 if self.is_partial else after_all + rows * (rows - 1) // 2
+        if self.is_partial:
+            return 0
+        rows, both = self.last - self.first, max(0, self.last - self.start)
+        return rows * (self.end - self.start) - both * (both + 1) // 2
+
+
+def widest_block(studies: int) -> int:
+    """How many genes each gene of a block is paired with, at most."""
+    return min(_WIDEST, max(1, _WORK // (ROWS * studies * COLUMNS)) * COLUMNS)
 
 
 def blocks_of(store: RankStore) -> list[Block]:
     """All blocks: together they have each pair of genes once."""
-    starts = range(0, store.gene_count, ROWS)
-    genes = store.gene_count
-    whole = [Block(i, min(i + ROWS, genes), False, genes) for i in starts]
-    some = [b for b in whole if store.is_partial[b.first : b.last].any()]
-    return whole + [Block(b.first, b.last, True, genes) for b in some]
+    genes, width = store.gene_count, widest_block(len(store.samples))
+
+    def band(first: int, start: int, is_partial: bool) -> list[Block]:
+        last = min(first + ROWS, genes)
+        starts = range(start, genes, width)
+        return [Block(first, last, i, min(i + width, genes), is_partial) for i in starts]
+
+    firsts = range(0, genes, ROWS)
+    some = [first for first in firsts if store.is_partial[first : first + ROWS].any()]
+    whole = [block for first in firsts for block in band(first, first, False)]
+    return whole + [block for first in some for block in band(first, 0, True)]
 
 
 def new_tally(store: RankStore, keep: int) -> Tally:
@@ -66,7 +87,7 @@ def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
     tally = empty.like()
     if block.is_partial:
         for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
-            _partial_gene(store, int(gene), tally)
+            _partial_gene(store, int(gene), block, tally)
     else:
         _whole_genes(store, block, tally)
     return tally
@@ -74,7 +95,7 @@ def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
 
 def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The statistics of single pairs: (tests, pairs), and studies of either contrast (2, pairs)."""
-    statistics, k = np.empty((len(TESTS), len(a))), np.empty((2, len(a)))
+    statistics, k = np.empty((len(TESTS), len(a))), np.empty((2, len(a)), np.int32)
     is_partial = store.is_partial[a] | store.is_partial[b]
     for start in range(0, len(a), PAIRS):
         own = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
@@ -95,15 +116,17 @@ def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
     a = np.arange(block.first, block.last, dtype=np.int32)
     scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
     products = np.empty((studies, groups, len(a), COLUMNS), store.product_type)
-    statistics, k = np.empty((len(TESTS), len(a), COLUMNS)), np.empty((2, len(a), COLUMNS))
+    statistics = np.empty((len(TESTS), len(a), COLUMNS))
+    k = np.empty((2, len(a), COLUMNS), np.int32)
     error = np.repeat(store.error[:, :, None], COLUMNS, axis=2)
     size = np.repeat(store.samples[:, :, None].astype(float), COLUMNS, axis=2)
-    for first in range(block.first, store.gene_count, COLUMNS):
-        b = np.arange(first, min(first + COLUMNS, store.gene_count), dtype=np.int32)
+    for first in range(block.start, block.end, COLUMNS):
+        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
         width = len(b)
         if width < COLUMNS:
             products = np.empty((studies, groups, len(a), width), store.product_type)
-            statistics, k = np.empty((len(TESTS), len(a), width)), np.empty((2, len(a), width))
+            statistics = np.empty((len(TESTS), len(a), width))
+            k = np.empty((2, len(a), width), np.int32)
         for s, ranks in enumerate(store.ranks):
             for g, own in enumerate(ranks):
                 np.matmul(
@@ -122,10 +145,10 @@ def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
         _count(tally, statistics, k, a, b)
 
 
-def _partial_gene(store: RankStore, gene: int, tally: Tally) -> None:
+def _partial_gene(store: RankStore, gene: int, block: Block, tally: Tally) -> None:
     """The pairs of a gene with missing values."""
-    places = np.arange(store.gene_count, dtype=np.int32)
-    others = places[~store.is_partial | (places > gene)]
+    places = np.arange(block.start, block.end, dtype=np.int32)
+    others = places[~store.is_partial[places] | (places > gene)]
     for start in range(0, len(others), COLUMNS):
         b = others[start : start + COLUMNS]
         statistics, k = _pool_correlations(store, *store.correlate(gene, b))
@@ -152,7 +175,7 @@ def _pool_row(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pool pairs that are no tile: (studies, groups, pairs) → (tests, pairs) and (2, pairs)."""
     pairs = products.shape[2]
-    statistics, k = np.empty((len(TESTS), 1, pairs)), np.empty((2, 1, pairs))
+    statistics, k = np.empty((len(TESTS), 1, pairs)), np.empty((2, 1, pairs), np.int32)
     pool_tile(
         np.ascontiguousarray(products[:, :, None, :]),
         np.ones((*products.shape[:2], 1)),
@@ -169,8 +192,7 @@ def _pool_row(
 def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
     """For each of pooling.TESTS those of its tests, by the studies of either contrast; 0 is
     normal."""
-    normal = np.zeros(k.shape[1:], np.int64)
-    t = [np.maximum(own - 1, 0).astype(np.int64) for own in k]
+    normal, t = np.zeros(k.shape[1:], k.dtype), np.maximum(k - 1, 0)
     return [normal, normal, t[0], t[1], normal, normal]
 
 

@@ -32,24 +32,24 @@ def count_correlations(folder: Path, block: Block, empty: Tally) -> Tally:
     (family,) = tally.families
     if block.is_partial:
         for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
-            _partial_gene(store, int(gene), tally)
+            _partial_gene(store, int(gene), block, tally)
         return tally
     n, scale, ((ranks,),) = int(store.samples[0, 0]), store.tile_scale[0, 0], store.ranks
     a = np.arange(block.first, block.last, dtype=np.int32)
-    for first in range(block.first, store.gene_count, COLUMNS):
-        b = np.arange(first, min(first + COLUMNS, store.gene_count), dtype=np.int32)
+    for first in range(block.start, block.end, COLUMNS):
+        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
         r = (ranks[a[0] : a[-1] + 1] @ ranks[b[0] : b[-1] + 1].T) * np.outer(scale[a], scale[b])
-        rows = np.full(r.shape, len(family.degrees) - 1)
+        rows = np.full(r.shape, len(family.degrees) - 1, np.int32)
         family.add(t_statistic(r, n), rows, a, b)
     return tally
 
 
-def _partial_gene(store: RankStore, gene: int, tally: Tally) -> None:
-    places = np.arange(store.gene_count, dtype=np.int32)
-    others = places[(~store.is_partial | (places > gene)) & (places != gene)]
+def _partial_gene(store: RankStore, gene: int, block: Block, tally: Tally) -> None:
+    places = np.arange(block.start, block.end, dtype=np.int32)
+    others = places[(~store.is_partial[places] | (places > gene)) & (places != gene)]
     r, n = store.correlate(gene, others)
     (family,) = tally.families
-    rows = np.maximum(n[0, 0] - 2 - family.degrees[0], 0)
+    rows = np.maximum(n[0, 0] - 2 - family.degrees[0], 0).astype(np.int32)
     t = t_statistic(r[0, 0], n[0, 0])
     one = np.array([gene], np.int32)
     is_after = others > gene

@@ -9,16 +9,17 @@ certain what is greater than any p that is still to come can be, and the rest wa
 The least m p_(j) / j so far is q of the next p that is asked for. What cannot be one of those q is
 counted, not sorted (buckets.py).
 
-What is off is rounding. If each p is off by a share e of itself at most, then so is each p_(j), and
-so is each q. Those p that are asked for are lowered by `SLACK`, so that in spite of rounding each
-finds itself among all; what comes between is as near, so a q is too small by that share at most.
+What is off is rounding, and what the codes of statistics leave out. If each p is off by a share of
+itself at most, then so is each p_(j), and so is each q. Those p that are asked for are lowered by
+`_slack`, so that in spite of it each finds itself among all; what comes between is as near, so a q
+is too small by that share at most.
 """
 
 import numba
 import numpy as np
 
 from pairs.bins import p_value, places
-from pairs.buckets import SLACK, Buckets
+from pairs.buckets import Buckets
 from pairs.p_values import PValues
 from pairs.statistic_files import StatisticFiles, first_places
 from pairs.tally import PAIR, Family
@@ -36,7 +37,7 @@ def smallest(family: Family) -> tuple[np.ndarray, np.ndarray]:
 
     The first `family.keep` are those of the smallest p among all tests: none is missing.
     """
-    family.lower_limit()
+    family.raise_least()
     kept = np.concatenate([np.empty(0, PAIR), *family.kept])
     family.kept = []
     p = p_value(kept["size"], np.array(family.degrees)[kept["row"]])
@@ -60,22 +61,26 @@ def false_discovery_rates(
     """
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
     rates = _Rates(p[order], tests)
-    firsts = first_places(family.counts)
+    counts = family.place_counts
+    firsts = first_places(counts)
     parts, values = files.parts(number, firsts), PValues(family.degrees)
-    before = np.insert(np.cumsum(family.counts), 0, 0)[firsts]
-    greatest = np.insert(places(family.degrees).greatest_so_far(family.counts), 0, 0.0)[firsts]
+    before = np.insert(np.cumsum(counts), 0, 0)[firsts]
+    greatest = np.insert(places(family.degrees).greatest_so_far(counts), 0, 0.0)[firsts]
     edges = np.log(np.maximum(greatest, _LEAST_EDGE))
-    waiting = room = np.empty(0)
+    waiting = np.empty(0)
     for part in reversed(range(len(firsts) - 1)):
-        if (size := len(waiting) + parts.size_count(part)) > len(room):
-            room = np.empty(size)
-        pool = room[:size]
-        pool[: len(waiting)], new = waiting, pool[len(waiting) :]
-        values.replace(new, parts.read(part, new))
-        waiting = rates.descend(pool, before[part], *edges[part : part + 2])
+        small, new = values.split(parts.read(part))
+        buckets = Buckets(np.append(waiting, small), new, *edges[part : part + 2])
+        waiting = rates.descend(buckets, before[part], *edges[part : part + 2])
     q = np.full(len(p), np.nan)
     q[order] = rates.finish(waiting)
     return q
+
+
+def _slack(p: np.ndarray) -> np.ndarray:
+    """What codes leave out (bins.py), and for r = 0.999, as another processor may have computed it,
+    the last bit, as a share of p."""
+    return 1e-10 - 4e-12 * np.log(np.maximum(p, np.finfo(float).tiny))
 
 
 class _Rates:
@@ -86,22 +91,22 @@ class _Rates:
     """
 
     def __init__(self, asked: np.ndarray, tests: int) -> None:
-        self._asked, self._tests = asked * (1 - SLACK), tests
+        self._asked, self._tests = asked * (1 - _slack(asked)), tests
         with np.errstate(divide="ignore"):
             self._logarithms = np.log(self._asked)
         self._found = np.empty(len(asked))
         # Those before `left` are not found yet; `least` is that of all m p / j so far.
         self._left, self._least = len(asked), 1.0
 
-    def descend(self, pool: np.ndarray, before: int, lowest: float, highest: float) -> np.ndarray:
+    def descend(self, buckets: Buckets, before: int, lowest: float, highest: float) -> np.ndarray:
         """Go down a part.
 
-        pool     ln p, none of them above `highest`; what is above `lowest` is certain
+        buckets  of all p that there are, none of which is above `highest`; what is above `lowest`
+                 is certain
         before   how many tests there are beside them that were not passed
 
         Returns ln p of what waits.
         """
-        buckets = Buckets(pool, lowest, highest)
         ends = before + np.cumsum(buckets.counts)
         own = slice(*np.searchsorted(self._logarithms, [lowest, highest], side="right"))
         chosen = buckets.choose(ends, self._tests, self._logarithms[own], self._least)

@@ -44,7 +44,7 @@ def split_ratio(a: float, b: float) -> tuple[float, float, int]:
 
 
 @numba.njit(inline="always")
-def half_log(quotient: float, k: int) -> float:
+def half_log(quotient: float, k: float) -> float:
     """ln(a / b) / 2, of difference / sum and k as `split_ratio` has them.
 
     It is atanh of the quotient and k times half of ln 2. The coefficients interpolate (atanh(s)/s

@@ -2,7 +2,7 @@
 
 from loader.errors import LoaderError
 from pairs.bins import BIN_COUNT
-from pairs.block import COLUMNS, ROWS
+from pairs.block import COLUMNS, ROWS, widest_block
 from pairs.pooling import TESTS
 from pairs.settings import in_words
 from pairs.statistic_files import PART
@@ -13,11 +13,12 @@ _BASE = 600 * 10**6
 _FAMILIES = len(TESTS)
 # A pair that is kept, twice over before the rest is let go of.
 _KEPT = 2 * PAIR.itemsize
-# A statistic of a block: its size, its place, and its size again as it is written.
+# A statistic of a block: its bin and its code, with room for as many more, and its code again as it
+# is written.
 _SEEN = 20
 # What is read of them at a time, its bucket, what of it is looked at with its p, and what waits for
 # the next part.
-_PART = 4 * 8
+_PART = 4 + 2 + 3 * 8
 # No bin has a larger share of normal or Student's statistics than 1 / this, whatever their scale.
 _FULLEST = 64
 
@@ -39,7 +40,7 @@ def require_memory(
     # and the coefficients of p.
     bins = 8 * BIN_COUNT * (_FAMILIES - 2 + 2 * studies)
     tile = 8 * ROWS * COLUMNS * (3 * studies + 2 * _FAMILIES)
-    block = _SEEN * ROWS * genes * _FAMILIES
+    block = _SEEN * _block_pairs(genes, studies) * _FAMILIES
     part = _part(genes)
     kept = keep * _KEPT * _FAMILIES
     computing = (
@@ -62,7 +63,7 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
 
     Raises LoaderError 54401 where the study does not fit.
     """
-    block = (PAIR.itemsize + _SEEN) * ROWS * genes
+    block = (PAIR.itemsize + _SEEN) * _block_pairs(genes, 1)
     required = _BASE + 3 * 8 * genes * samples + max(2 * threads * block, _part(genes))
     if required > memory:
         raise LoaderError(
@@ -71,6 +72,10 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
             expected=f"at most --memory, which is {in_words(memory)}",
         )
     return max(1, (memory - required) // (3 * _KEPT))
+
+
+def _block_pairs(genes: int, studies: int) -> int:
+    return ROWS * min(genes, widest_block(studies))
 
 
 def _part(genes: int) -> int:

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from pairs.logarithm import half_log, split_ratio
+from pairs.prefetch import LINE, prefetch
 
 # As clip_r in macros/stats/fisher_z.sql.
 _R_MAX = 1 - 1e-12
@@ -29,24 +30,35 @@ def _clip(r: float) -> float:
 
 
 @numba.njit(**_OPTIONS)
-def _contrast(products, row, scale_a, scale_b, ss, soth):
-    """Both contrasts of one study for a row of the tile.
+def _contrast(products, row, scale_a, scale_b, theta, work):
+    """Both contrasts of all studies for a row of the tile.
+
+    theta  (2, studies, pairs), written
+    work   (2, pairs)
 
     atanh(r1) - atanh(r2) is half of one logarithm of a ratio, which is half of the work of two.
+    In two loops, since one would be too long for the processor to begin with the next pairs before
+    it has ended with the last.
     """
-    to_shock, to_sepsis, to_others = products[0, row], products[1, row], products[2, row]
-    b_shock, b_sepsis, b_others = scale_b[0], scale_b[1], scale_b[2]
-    a_shock, a_sepsis, a_others = scale_a[0, row], scale_a[1, row], scale_a[2, row]
-    for j in range(ss.size):
-        shock = _clip(to_shock[j] * (a_shock * b_shock[j]))
-        sepsis = _clip(to_sepsis[j] * (a_sepsis * b_sepsis[j]))
-        others = _clip(to_others[j] * (a_others * b_others[j]))
-        up, down = 1.0 + shock, 1.0 - shock
-        d1, s1, k1 = split_ratio(up * (1.0 - sepsis), down * (1.0 + sepsis))
-        d2, s2, k2 = split_ratio(up * (1.0 - others), down * (1.0 + others))
-        inverse = 1.0 / (s1 * s2)
-        ss[j] = half_log(d1 * (s2 * inverse), k1)
-        soth[j] = half_log(d2 * (s1 * inverse), k2)
+    following = min(row + 1, products.shape[2] - 1)
+    for s in range(len(products)):
+        for g in range(3):
+            for j in range(0, theta.shape[2], LINE):
+                prefetch(products, s, g, following, j)
+        a_shock, a_sepsis, a_others = scale_a[s, 0, row], scale_a[s, 1, row], scale_a[s, 2, row]
+        for j in range(theta.shape[2]):
+            shock = _clip(products[s, 0, row, j] * (a_shock * scale_b[s, 0, j]))
+            sepsis = _clip(products[s, 1, row, j] * (a_sepsis * scale_b[s, 1, j]))
+            others = _clip(products[s, 2, row, j] * (a_others * scale_b[s, 2, j]))
+            up, down = 1.0 + shock, 1.0 - shock
+            d1, s1, k1 = split_ratio(up * (1.0 - sepsis), down * (1.0 + sepsis))
+            d2, s2, k2 = split_ratio(up * (1.0 - others), down * (1.0 + others))
+            inverse = 1.0 / (s1 * s2)
+            theta[0, s, j], theta[1, s, j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
+            work[0, j], work[1, j] = k1, k2
+        for j in range(theta.shape[2]):
+            theta[0, s, j] = half_log(theta[0, s, j], work[0, j])
+            theta[1, s, j] = half_log(theta[1, s, j], work[1, j])
 
 
 @numba.njit(**_OPTIONS)
@@ -207,7 +219,7 @@ def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
     slope       how much it grows with r²
     size        (studies, 3, b): samples
     statistics  (6, a, b), written: TESTS; NaN where there is no test
-    k           (2, a, b), written: studies of either contrast
+    k           (2, a, b), int32, written: studies of either contrast
     """
     studies, _, rows, pairs = products.shape
     has_a, a = np.empty(scale_a.shape, np.bool_), np.empty(scale_a.shape)
@@ -233,8 +245,7 @@ def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
     mean, sum_w, residual = np.empty(pairs), np.empty((2, pairs)), np.empty(pairs)
     work = np.empty((2, pairs))
     for i in range(rows):
-        for s in range(studies):
-            _contrast(products[s], i, a[s], b[s], theta[0, s], theta[1, s])
+        _contrast(products, i, a, b, theta, work)
         # Rows of genes that the same studies have differ in θ alone.
         if i == 0 or slope > 0.0 or _is_other(has_a, i):
             for c in range(2):
@@ -255,7 +266,8 @@ def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
                 mean, sum_w[c], residual, work,
             )  # fmt: skip
             _test(mean, sum_w[c], residual, studies_of[c], statistics[c, i], statistics[2 + c, i])
-            k[c, i] = studies_of[c]
+            for j in range(pairs):
+                k[c, i, j] = np.int32(studies_of[c, j])
         _combine(
             statistics[0, i], statistics[1, i], root, sum_w, statistics[4, i], statistics[5, i]
         )

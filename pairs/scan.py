@@ -4,6 +4,7 @@ taken up again."""
 import os
 import pickle
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -13,14 +14,17 @@ import threadpoolctl
 
 from loader.errors import LoaderError
 from pairs.block import Block
+from pairs.buffers import BUFFERS
 from pairs.cluster import Cluster
 from pairs.files import open_atomically
 from pairs.statistic_files import StatisticFiles, is_full, write_statistics
-from pairs.tally import Seen, Tally
+from pairs.tally import Tally
 
 # What a kill costs at most, beside the blocks under way. To write what has been counted takes a
 # fraction of a second.
 CHECKPOINT_S = 30.0
+# Files that the system is given the time to write before they are waited for.
+_FRESH = 8
 
 
 # From the folder of the rank store, a block, and a tally that knows what need not be kept: counts,
@@ -87,24 +91,30 @@ def scan(
     if not cluster:
         files.remove_half_written()
     left = [block for block in blocks if str(block) not in state.done]
-    files.require_room(sum(block.pair_count for block in left))
-    written = time.monotonic()
+    files.require_room(sum(block.pair_count for block in blocks))
+    written, fresh = time.monotonic(), deque()
     try:
         with threadpoolctl.threadpool_limits(1, "blas"):
             for block, tally in _compute(compute, folder, left, state.tally, cluster):
                 state.tally.merge(tally)
                 state.done.add(str(block))
+                fresh.append(str(block))
                 advance(block.pair_count)
-                if time.monotonic() - written > CHECKPOINT_S:
+                is_due = time.monotonic() - written > CHECKPOINT_S
+                while len(fresh) > (0 if is_due else _FRESH):
+                    files.settle(fresh.popleft())
+                if is_due:
                     state.write(path)
                     written = time.monotonic()
+        while fresh:
+            files.settle(fresh.popleft())
         state.write(path)
     except OSError as error:
         if not is_full(error):
             raise
         raise LoaderError("PAIRS_DISK_EXCEEDED", str(error.strerror), file=str(folder)) from error
     finally:
-        Seen.give_up_stock()
+        BUFFERS.clear()
     return state.tally
 
 

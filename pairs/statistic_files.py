@@ -1,13 +1,14 @@
 """All statistics of all pairs, in a file for each block of pairs.
 
-Memory does not hold them, and false discovery rates need them all. In a file they lie place by
-place, so that what lies in some places of all blocks is read at once: one part of each file.
+Memory does not hold them, and false discovery rates need them all. In a file their codes lie place
+by place, so that what lies in some places of all blocks is read at once: one part of each file.
 """
 
-import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,24 +16,22 @@ import numba
 import numpy as np
 
 from loader.errors import LoaderError
-from pairs.files import forget, open_atomically, read_no_further
+from pairs.bins import places
+from pairs.buffers import BUFFERS
+from pairs.files import PAGE, forget, new_pages, open_atomically, pages_of, read_pages
 from pairs.settings import in_words
-from pairs.tally import Family, Seen, Tally
+from pairs.tally import Family, Tally
 
 # A place, and how many statistics of the block lie there.
 RUN = np.dtype([("place", "i4"), ("number", "i4")])
-_SIZE = np.dtype("f8")
+CODE = np.dtype("u4")
 # How many of both a family has in a file.
-_HEADER = np.dtype([("runs", "i8"), ("sizes", "i8")])
+_HEADER = np.dtype([("runs", "i8"), ("codes", "i8")])
 
 # In the folder of the rank store.
 _FOLDER = "statistics"
 # Statistics read at a time.
 PART = 1 << 23
-
-# Files that this process wrote last, which the system is still writing to the disk.
-_RECENT = 8
-_recent: list[Path] = []
 
 
 class StatisticFiles:
@@ -62,17 +61,28 @@ class StatisticFiles:
             path.unlink()
 
     def require_room(self, pairs: int) -> None:
-        """Raise LoaderError 54404 where the disk has no room for the statistics of so many pairs
-        more."""
-        required = pairs * self._families * _SIZE.itemsize
+        """Raise LoaderError 54404 where the disk has no room for what is still to be written of the
+        statistics of so many pairs."""
+        written = sum(
+            _path(self._folder, b).stat().st_size for b in self._blocks if self.is_whole(b)
+        )
+        required = pairs * self._families * CODE.itemsize - written
         free = shutil.disk_usage(self._folder).free
         if required > free:
             raise LoaderError(
                 "PAIRS_DISK_EXCEEDED",
-                f"the statistics of {pairs:,} pairs take {in_words(required)}",
+                f"the statistics of {pairs:,} pairs take {in_words(required)} more",
                 file=str(self._folder),
                 expected=f"what is free there, which is {in_words(free)}",
             )
+
+    def settle(self, block: str) -> None:
+        """Wait until the disk has the file of a block, and have the system let go of it. Where it
+        would hold all files in memory, it would have less for the ranks, and on virtual machines
+        new memory takes longer than the disk."""
+        with _path(self._folder, block).open("rb") as file:
+            os.fsync(file.fileno())
+            forget(file)
 
     def parts(self, number: int, firsts: np.ndarray) -> "Parts":
         """A family's statistics in parts.
@@ -84,13 +94,13 @@ class StatisticFiles:
         return Parts([_Piece(path, *self._bounds(path, number, firsts)) for path in paths])
 
     def _bounds(self, path: Path, number: int, firsts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where runs and sizes of the parts begin in a file, in bytes, and where the last ends."""
+        """Where runs and codes of the parts begin in a file, in bytes, and where the last ends."""
         header = self._header(path)
         start = header.nbytes + _length(header[:number])
         runs = np.fromfile(path, RUN, header["runs"][number], offset=start)
         run = np.searchsorted(runs["place"], firsts)
         before = np.insert(np.cumsum(runs["number"], dtype=np.int64), 0, 0)
-        return start + run * RUN.itemsize, start + runs.nbytes + before[run] * _SIZE.itemsize
+        return start + run * RUN.itemsize, start + runs.nbytes + before[run] * CODE.itemsize
 
     def _header(self, path: Path) -> np.ndarray:
         return np.fromfile(path, _HEADER, self._families)
@@ -109,8 +119,7 @@ def first_places(counts: np.ndarray) -> np.ndarray:
 def write_statistics(folder: Path, block: str, tally: Tally) -> None:
     """Write all statistics of a block, and let go of them.
 
-    The file takes its place in one step, but is not waited for: that would cost more than to begin
-    anew after a crash of the machine, which may have cut it short.
+    The file takes its place in one step; `StatisticFiles.settle` waits for it.
     """
     path = _path(folder, block)
     path.parent.mkdir(exist_ok=True)
@@ -124,16 +133,6 @@ def write_statistics(folder: Path, block: str, tally: Tally) -> None:
             family.seen.clear()
             file.flush()
             forget(file)
-    _recent.append(path)
-    if len(_recent) > _RECENT:
-        _forget_written(_recent.pop(0))
-
-
-def _forget_written(path: Path) -> None:
-    """The disk has it by now. Where the system would hold all files in memory, it would have less
-    for the ranks, and on virtual machines new memory takes longer than the disk."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        forget(file)
 
 
 def is_full(error: OSError) -> bool:
@@ -141,49 +140,65 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Statistics of a family in some places.
+
+    codes   wherever they are
+    starts  (runs,): where the codes of each run begin
+    runs    (runs,): RUN; any place may come several times
+    """
+
+    codes: np.ndarray
+    starts: np.ndarray
+    runs: np.ndarray
+
+
 class Parts:
     """The statistics of a family, part by part."""
 
     def __init__(self, pieces: Sequence["_Piece"]) -> None:
         self._pieces = pieces
+        self._room = new_pages(0)
 
-    def size_count(self, part: int) -> int:
-        """How many statistics a part has."""
-        return sum(piece.size_count(part) for piece in self._pieces)
-
-    def read(self, part: int, sizes: np.ndarray) -> np.ndarray:
-        """Fill in the statistics of a part; returns the runs that they lie in."""
-        runs = np.empty(sum(piece.run_count(part) for piece in self._pieces), RUN)
-        run = size = 0
-        for piece in self._pieces:
-            own_runs = runs[run : (run := run + piece.run_count(part))]
-            own_sizes = sizes[size : (size := size + piece.size_count(part))]
-            piece.read(part, own_runs, own_sizes)
-        return runs
+    def read(self, part: int) -> Part:
+        """Read a part; the one before it is lost."""
+        counts = [piece.page_count(part) for piece in self._pieces]
+        if sum(counts) * PAGE > len(self._room):
+            self._room = new_pages(sum(counts))
+        ends = np.cumsum(counts) * PAGE
+        found = [
+            piece.read(part, self._room[end - count * PAGE : end], end - count * PAGE)
+            for piece, count, end in zip(self._pieces, counts, ends, strict=True)
+            if count
+        ]
+        runs = np.concatenate([np.empty(0, RUN), *(own for own, _ in found)])
+        starts = np.concatenate([np.empty(0, np.int64), *(own for _, own in found)])
+        return Part(self._room.view(CODE), starts, runs)
 
 
 class _Piece:
     """What a file has of the parts."""
 
-    def __init__(self, path: Path, runs: np.ndarray, sizes: np.ndarray) -> None:
-        self._path, self._runs, self._sizes = path, runs, sizes
+    def __init__(self, path: Path, runs: np.ndarray, codes: np.ndarray) -> None:
+        self._path, self._runs, self._codes = path, runs, codes
 
-    def run_count(self, part: int) -> int:
-        return int(self._runs[part + 1] - self._runs[part]) // RUN.itemsize
+    def page_count(self, part: int) -> int:
+        """How many pages of the file the codes of a part lie in."""
+        first, end = self._codes[part : part + 2]
+        return pages_of(int(first), int(end - first))[1] if end > first else 0
 
-    def size_count(self, part: int) -> int:
-        return int(self._sizes[part + 1] - self._sizes[part]) // _SIZE.itemsize
-
-    def read(self, part: int, runs: np.ndarray, sizes: np.ndarray) -> None:
-        if not len(runs):
-            return
-        with self._path.open("rb", buffering=0) as file:
-            read_no_further(file)
-            for place, wanted in ((self._runs[part], runs), (self._sizes[part], sizes)):
-                file.seek(place)
-                if file.readinto(wanted) != wanted.nbytes:
-                    raise EOFError(self._path)
-            forget(file, self._sizes[part], sizes.nbytes)
+    def read(self, part: int, room: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the codes of a part, which `room` takes; returns its runs, and where the codes of
+        each begin, in memory that has the room at `start`."""
+        first, size = int(self._codes[part]), int(self._codes[part + 1] - self._codes[part])
+        page, _ = pages_of(first, size)
+        if read_pages(self._path, page, room) < first - page * PAGE + size:
+            raise EOFError(self._path)
+        count = int(self._runs[part + 1] - self._runs[part]) // RUN.itemsize
+        runs = np.fromfile(self._path, RUN, count, offset=int(self._runs[part]))
+        before = np.cumsum(runs["number"], dtype=np.int64) - runs["number"]
+        return runs, (start + first - page * PAGE) // CODE.itemsize + before
 
 
 def _path(folder: Path, block: str) -> Path:
@@ -192,29 +207,29 @@ def _path(folder: Path, block: str) -> Path:
 
 def _length(headers: np.ndarray) -> int:
     """Bytes of families with these headers."""
-    return int(headers["runs"].sum()) * RUN.itemsize + int(headers["sizes"].sum()) * _SIZE.itemsize
+    return int(headers["runs"].sum()) * RUN.itemsize + int(headers["codes"].sum()) * CODE.itemsize
 
 
 def _runs_of(family: Family) -> np.ndarray:
-    filled = np.flatnonzero(family.counts)
+    counts = family.place_counts
+    filled = np.flatnonzero(counts)
     runs = np.empty(len(filled), RUN)
-    runs["place"], runs["number"] = filled, family.counts[filled]
+    runs["place"], runs["number"] = filled, counts[filled]
     return runs
 
 
 def _write_in_order(family: Family, file: BinaryIO) -> None:
-    """The statistics of a block by their places."""
-    ordered = Seen()
-    sizes, _ = ordered.room(family.seen.count)
-    next_of = np.cumsum(family.counts) - family.counts
-    _arrange(family.seen.sizes, family.seen.places, next_of, sizes)
-    file.write(sizes)
-    ordered.clear()
+    """The codes of a block by their places."""
+    counts, next_of = family.place_counts, np.empty(len(family.counts), np.int64)
+    next_of[places(family.degrees).bins] = np.cumsum(counts) - counts
+    with BUFFERS.lend(family.seen.count) as ordered:
+        _arrange(family.seen.bins, family.seen.codes, next_of, ordered)
+        file.write(ordered)
 
 
 @numba.njit(nogil=True, cache=True)
-def _arrange(sizes, found, next_of, ordered):
-    for i in range(sizes.size):
-        place = found[i]
-        ordered[next_of[place]] = sizes[i]
-        next_of[place] += 1
+def _arrange(bins, codes, next_of, ordered):
+    for i in range(codes.size):
+        place = next_of[bins[i]]
+        ordered[place] = codes[i]
+        next_of[bins[i]] = place + 1
