@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from pairs.block import COLUMNS, Block, blocks_of, compute_block, new_tally
+from pairs.block import Block, blocks_of, compute_block, new_tally, tiles
 from pairs.memory import require_memory
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.scan import scan, thread_count
@@ -116,14 +116,8 @@ def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
 
 def _products(store: RankStore) -> None:
     def multiply(block: Block) -> None:
-        for first in range(block.start, block.end, COLUMNS):
-            last = min(first + COLUMNS, block.end)
-            shape = (*store.samples.shape, block.last - block.first, last - first)
-            products = np.empty(shape, store.product_type)
-            for s, groups in enumerate(store.ranks):
-                for g, ranks in enumerate(groups):
-                    a, b = ranks[block.first : block.last], ranks[first:last]
-                    np.matmul(a, b.T, out=products[s, g])
+        for _ in tiles(store, block):
+            pass
 
     with threadpoolctl.threadpool_limits(1, "blas"), ThreadPoolExecutor(thread_count()) as pool:
         list(pool.map(multiply, blocks_of(store)))

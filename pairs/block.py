@@ -1,5 +1,6 @@
 """The work of a screen in blocks: each a part of the pairs, computed by itself anywhere."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,37 +113,44 @@ def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
 
 
 def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
-    studies, groups = store.samples.shape
     a = np.arange(block.first, block.last, dtype=np.int32)
     scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
-    products = np.empty((studies, groups, len(a), COLUMNS), store.product_type)
-    statistics = np.empty((len(TESTS), len(a), COLUMNS))
-    k = np.empty((2, len(a), COLUMNS), np.int32)
-    error = np.repeat(store.error[:, :, None], COLUMNS, axis=2)
-    size = np.repeat(store.samples[:, :, None].astype(float), COLUMNS, axis=2)
-    for first in range(block.start, block.end, COLUMNS):
-        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
-        width = len(b)
-        if width < COLUMNS:
-            products = np.empty((studies, groups, len(a), width), store.product_type)
-            statistics = np.empty((len(TESTS), len(a), width))
-            k = np.empty((2, len(a), width), np.int32)
-        for s, ranks in enumerate(store.ranks):
-            for g, own in enumerate(ranks):
-                np.matmul(
-                    own[block.first : block.last], own[first : first + width].T, out=products[s, g]
-                )
+    statistics, k = _room(len(a), COLUMNS)
+    for b, products in tiles(store, block):
+        if len(b) < COLUMNS:
+            statistics, k = _room(len(a), len(b))
         pool_tile(
             products,
             scale_a,
-            np.ascontiguousarray(store.tile_scale[:, :, first : first + width]),
-            np.ascontiguousarray(error[:, :, :width]),
+            np.ascontiguousarray(store.tile_scale[:, :, b[0] : b[-1] + 1]),
+            np.repeat(store.error[:, :, None], len(b), axis=2),
             store.settings.se_slope,
-            np.ascontiguousarray(size[:, :, :width]),
+            np.repeat(store.samples[:, :, None].astype(float), len(b), axis=2),
             statistics,
             k,
         )
         _count(tally, statistics, k, a, b)
+
+
+def tiles(store: RankStore, block: Block) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Some other genes of a block, and the inner products of the block's genes with them, (studies,
+    groups, genes, others), which the next ones replace."""
+    products = np.empty(0)
+    for first in range(block.start, block.end, COLUMNS):
+        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
+        if products.shape[-1] != len(b):
+            shape = (*store.samples.shape, block.last - block.first, len(b))
+            products = np.empty(shape, store.product_type)
+        for s, groups in enumerate(store.ranks):
+            for g, ranks in enumerate(groups):
+                own, others = ranks[block.first : block.last], ranks[b[0] : b[-1] + 1]
+                np.matmul(own, others.T, out=products[s, g])
+        yield b, products
+
+
+def _room(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """For statistics and k of a tile."""
+    return np.empty((len(TESTS), rows, columns)), np.empty((2, rows, columns), np.int32)
 
 
 def _partial_gene(store: RankStore, gene: int, block: Block, tally: Tally) -> None:
@@ -175,7 +183,7 @@ def _pool_row(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pool pairs that are no tile: (studies, groups, pairs) → (tests, pairs) and (2, pairs)."""
     pairs = products.shape[2]
-    statistics, k = np.empty((len(TESTS), 1, pairs)), np.empty((2, 1, pairs), np.int32)
+    statistics, k = _room(1, pairs)
     pool_tile(
         np.ascontiguousarray(products[:, :, None, :]),
         np.ones((*products.shape[:2], 1)),

@@ -42,14 +42,15 @@ class Codes:
 class PValues:
     """p of statistics that lie in the places of one family.
 
-    degrees  as of bins.places
+    table  (bins, _DEGREE + 1): coefficients of ln p; NaN where p is too small
     """
 
     def __init__(self, degrees: tuple[int, ...]) -> None:
+        """Degrees of freedom as of bins.places."""
         self._df = np.array(degrees)
         self._bins = places(degrees).bins
-        self._table = _coefficients(degrees)
-        self._is_small = np.isnan(self._table[:, 0])
+        self.table = _coefficients(degrees)
+        self._is_small = np.isnan(self.table[:, 0])
 
     def split(self, part: Part) -> tuple[np.ndarray, Codes]:
         """ln p of those whose p is too small for a polynomial, and the others."""
@@ -60,7 +61,7 @@ class PValues:
             self._exactly(part.codes[start : start + size], place) for start, size, place in own
         ]
         large = (own[~is_small] for own in (part.starts, numbers, bins))
-        return np.concatenate([np.empty(0), *small]), Codes(part.codes, *large, self._table)
+        return np.concatenate([np.empty(0), *small]), Codes(part.codes, *large, self.table)
 
     def _exactly(self, codes: np.ndarray, place: int) -> np.ndarray:
         row, own = divmod(place, BIN_COUNT)

@@ -129,10 +129,9 @@ class RankStoreWriter:
         study = len(self._samples)
         inverse, partial, samples = [], [], []
         for g, values in enumerate(groups):
-            own = values[genes]
-            takes_part = own.shape[1] >= self._settings.min_samples
-            own = own if takes_part else own[:, :0]
-            ranked = rank_group(own, _dtype(own.shape[1]))
+            takes_part = values.shape[1] >= self._settings.min_samples
+            own = values if takes_part else values[:, :0]
+            ranked = rank_group(own, genes, _dtype(own.shape[1]))
             np.save(_ranks_path(self._folder, study, g), ranked.ranks)
             inverse.append(ranked.inverse)
             partial.append(ranked.partial)

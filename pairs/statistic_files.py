@@ -223,13 +223,17 @@ def _write_in_order(family: Family, file: BinaryIO) -> None:
     counts, next_of = family.place_counts, np.empty(len(family.counts), np.int64)
     next_of[places(family.degrees).bins] = np.cumsum(counts) - counts
     with BUFFERS.lend(family.seen.count) as ordered:
-        _arrange(family.seen.bins, family.seen.codes, next_of, ordered)
+        _arrange(family.seen.codes, family.seen.runs, next_of, ordered)
         file.write(ordered)
 
 
 @numba.njit(nogil=True, cache=True)
-def _arrange(bins, codes, next_of, ordered):
-    for i in range(codes.size):
-        place = next_of[bins[i]]
-        ordered[place] = codes[i]
-        next_of[bins[i]] = place + 1
+def _arrange(codes, runs, next_of, ordered):
+    first = 0
+    for run in range(len(runs)):
+        own, number = runs[run].bin, runs[run].number
+        place = next_of[own]
+        for i in range(number):
+            ordered[place + i] = codes[first + i]
+        next_of[own] = place + number
+        first += number

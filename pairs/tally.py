@@ -8,50 +8,51 @@ import numba
 import numpy as np
 
 from pairs.bins import BIN_COUNT, bin_of, code_of, places
-from pairs.buffers import BUFFERS
+from pairs.buffers import BUFFERS, SMALL_BUFFERS
 
 PAIR = np.dtype([("size", "f8"), ("row", "i4"), ("gene_a", "i4"), ("gene_b", "i4")])
 
 
+# A bin, and how many statistics of a tile lie there.
+RUN = np.dtype([("bin", "i4"), ("number", "i4")])
+
+
 class Seen:
-    """Statistics as they come.
+    """Statistics as they come, tile by tile, the codes of a tile bin by bin.
 
     count  how many there are
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self._bins = self._codes = np.empty(0, np.uint32)
-
-    @property
-    def bins(self) -> np.ndarray:
-        """(count,): the bins they lie in."""
-        return self._bins[: self.count]
+        self._codes = np.empty(0, np.uint32)
+        self._runs: list[np.ndarray] = []
 
     @property
     def codes(self) -> np.ndarray:
-        """(count,): where they lie in them."""
+        """(count,): where they lie in their bins."""
         return self._codes[: self.count]
 
-    def room(self, more: int) -> tuple[np.ndarray, np.ndarray]:
-        """Bins and codes to write more of; the count is to be raised by as many."""
-        if (wanted := self.count + more) > min(len(self._bins), len(self._codes)):
-            self._bins = _longer(self._bins, self.count, 2 * wanted)
-            self._codes = _longer(self._codes, self.count, 2 * wanted)
-        return self._bins[self.count : wanted], self._codes[self.count : wanted]
+    @property
+    def runs(self) -> np.ndarray:
+        """RUN, of all tiles one after the other."""
+        return np.concatenate([np.empty(0, RUN), *self._runs])
+
+    def add(self, codes: np.ndarray, runs: np.ndarray) -> None:
+        """Take in the codes of a tile, which lie in these runs."""
+        if (wanted := self.count + len(codes)) > len(self._codes):
+            longer = BUFFERS.take(2 * wanted)
+            longer[: self.count] = self.codes
+            self._codes = longer
+        self._codes[self.count : wanted] = codes
+        self._runs.append(runs)
+        self.count = wanted
 
     def clear(self) -> None:
         """Let go of all."""
-        for array in (self._bins, self._codes):
-            if len(array):
-                BUFFERS.give_back(array)
+        if len(self._codes):
+            BUFFERS.give_back(self._codes)
         self.__init__()
-
-
-def _longer(array: np.ndarray, count: int, size: int) -> np.ndarray:
-    longer = BUFFERS.take(size)
-    longer[:count] = array[:count]
-    return longer
 
 
 @dataclass
@@ -104,15 +105,20 @@ class Family:
         genes_a     (a,): numbers of the genes; only pairs with gene a before gene b count
         genes_b     (b,)
         """
-        bins, codes = self.seen.room(statistics.size)
-        kept = np.empty(statistics.size, PAIR)
-        seen_count, kept_count = _place(
-            statistics, rows, genes_a, genes_b, self.least, bins, codes, self.counts, kept
-        )
-        self.seen.count += seen_count
-        if kept_count:
-            self.kept.append(kept[:kept_count].copy())
-            if sum(map(len, self.kept)) > 2 * self.keep + statistics.size:
+        size, lend = statistics.size, SMALL_BUFFERS.lend
+        with lend(size) as bins, lend(size) as codes, lend(size) as ordered:
+            tile, large = (
+                (statistics, rows, genes_a, genes_b, self.least),
+                np.empty(len(genes_a), int),
+            )
+            count = _encode_tile(*tile, bins, codes, large)
+            if count:
+                runs = _arrange(bins[:count], codes[:count], self.counts, ordered)
+                self.seen.add(ordered[:count], runs)
+        if kept_count := large.sum():
+            self.kept.append(np.empty(kept_count, PAIR))
+            _keep(*tile, large, self.kept[-1])
+            if sum(map(len, self.kept)) > 2 * self.keep + size:
                 self.raise_least()
 
     def raise_least(self) -> None:
@@ -160,44 +166,84 @@ class Tally:
 
 
 @numba.njit(nogil=True, cache=True)
-def _place(statistics, rows, genes_a, genes_b, least, bins, codes, counts, kept):
-    """Write the bins and codes of all statistics of a tile, count them, and write the pairs of
-    those that are large enough. Returns how many there are of both."""
-    count, kept_count, width, first_b = 0, 0, len(genes_b), genes_b.min()
+def _encode_tile(statistics, rows, genes_a, genes_b, least, bins, codes, large):
+    """Write the bins and codes of all statistics of a tile, and how many in each of its rows are
+    large enough to be kept. Returns how many statistics there are."""
+    count, width, first_b = 0, len(genes_b), genes_b.min()
     for i in range(len(genes_a)):
-        own = bins[count : count + width]
-        numbers, large = _encode(statistics[i], rows[i], least, own, codes[count : count + width])
+        own_bins, own_codes = bins[count : count + width], codes[count : count + width]
+        numbers = _encode(statistics[i], rows[i], own_bins, own_codes)
         if numbers == width and genes_a[i] < first_b:
-            for j in range(width):
-                counts[own[j]] += 1
             count += width
+            large[i] = _count_large(statistics[i], rows[i], least)
         else:
-            start = count
+            large[i] = 0
             for j in range(width):
-                if statistics[i, j] == statistics[i, j] and genes_a[i] < genes_b[j]:
-                    counts[own[j]] += 1
-                    bins[count], codes[count] = own[j], codes[start + j]
+                size = abs(statistics[i, j])
+                if size == size and genes_a[i] < genes_b[j]:
+                    bins[count], codes[count] = own_bins[j], own_codes[j]
                     count += 1
-        if large:
-            for j in range(width):
-                size, row = abs(statistics[i, j]), rows[i, j]
-                if size >= least[row] and genes_a[i] < genes_b[j]:
-                    kept[kept_count].size, kept[kept_count].row = size, row
-                    kept[kept_count].gene_a, kept[kept_count].gene_b = genes_a[i], genes_b[j]
-                    kept_count += 1
-    return count, kept_count
+                    large[i] += size >= least[rows[i, j]]
+    return count
 
 
 @numba.njit(nogil=True, cache=True)
-def _encode(statistics, rows, least, bins, codes):
-    """Write bins and codes, on several statistics at a time. Returns how many are no NaN, and how
-    many large enough to be kept."""
-    numbers, large = 0, 0
+def _keep(statistics, rows, genes_a, genes_b, least, large, kept):
+    """Write the pairs of a tile that are to be kept."""
+    count = 0
+    for i in range(len(genes_a)):
+        left, j = large[i], 0
+        while left:
+            size, row = abs(statistics[i, j]), rows[i, j]
+            if size >= least[row] and genes_a[i] < genes_b[j]:
+                kept[count].size, kept[count].row = size, row
+                kept[count].gene_a, kept[count].gene_b = genes_a[i], genes_b[j]
+                count += 1
+                left -= 1
+            j += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _encode(statistics, rows, bins, codes):
+    """Write bins and codes, on several statistics at a time. Returns how many are no NaN."""
+    count = 0
     for j in range(bins.size):
         size = abs(statistics[j])
         bins[j] = rows[j] * BIN_COUNT + bin_of(size)
         codes[j] = code_of(size)
-        numbers += size == size
-    for j in range(bins.size):
-        large += abs(statistics[j]) >= least[rows[j]]
-    return numbers, large
+        count += size == size
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_large(statistics, rows, least):
+    """How many are large enough to be kept, on several at a time as well."""
+    count = 0
+    for j in range(statistics.size):
+        count += abs(statistics[j]) >= least[rows[j]]
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
+def _arrange(bins, codes, counts, ordered):
+    """Write codes bin by bin, while they are in the processor's cache, and count them. Returns
+    their runs."""
+    lowest = bins.min()
+    next_of = np.zeros(np.int64(bins.max() - lowest) + 1, np.uint32)
+    for i in range(bins.size):
+        next_of[bins[i] - lowest] += np.uint32(1)
+    runs = np.empty(np.count_nonzero(next_of), RUN)
+    run, first = 0, 0
+    for own in range(next_of.size):
+        number = next_of[own]
+        next_of[own] = first
+        if number:
+            runs[run].bin, runs[run].number = lowest + own, number
+            counts[lowest + own] += number
+            first += number
+            run += 1
+    for i in range(codes.size):
+        place = next_of[bins[i] - lowest]
+        ordered[place] = codes[i]
+        next_of[bins[i] - lowest] = place + np.uint32(1)
+    return runs

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import duckdb
+import numba
 import numpy as np
 import oracle
 import pyarrow as pa
@@ -17,24 +18,25 @@ from scipy import stats
 
 from loader.errors import LoaderError
 from loader.warehouse.macros import statistics_macros
+from pairs import block as block_module
 from pairs import buckets, statistic_files
 from pairs import scan as scan_module
-from pairs.bins import BIN_COUNT, edges, p_value, places
-from pairs.block import blocks_of, compute_block, new_tally, pool_pairs
+from pairs.bins import BIN_COUNT, bin_of, code_of, edges, p_value, sizes_of
+from pairs.block import Block, blocks_of, compute_block, new_tally, pool_pairs
 from pairs.cluster import Cluster
 from pairs.false_discovery import false_discovery_rates, smallest
 from pairs.files import open_atomically
 from pairs.gene_filter import choose_genes, variability
 from pairs.logarithm import half_log, split_ratio
 from pairs.memory import plan_correlations, require_memory
-from pairs.p_values import PValues
+from pairs.p_values import PValues, log_p
 from pairs.pooling import TESTS
 from pairs.rank_store import RankStore, RankStoreWriter, open_store
 from pairs.ranks import EXACT_FLOAT32_SAMPLES, average_ranks
 from pairs.scan import scan
 from pairs.screened_pairs import ScreenedPairs, collect
 from pairs.settings import Settings, parse_memory
-from pairs.statistic_files import RUN, StatisticFiles, write_statistics
+from pairs.statistic_files import StatisticFiles, write_statistics
 from pairs.tally import Tally
 
 Groups = list[np.ndarray]
@@ -300,28 +302,72 @@ def test_rates_of_all_kept_pairs_in_all_tests(tmp_path, monkeypatch):
         is_tested = ~np.isnan(size)
         p[is_tested] = p_value(size[is_tested], degrees[number][is_tested])
         q = np.where(is_tested, stats.false_discovery_control(p), np.nan)
-        np.testing.assert_allclose(found.q[number], q[place], rtol=1e-11, err_msg=test)
+        assert_rates(found.q[number], q[place], p[place])
         best = np.lexsort((-size, p))[:30]
         assert np.isin(best, place).all(), test
     assert (found.p == 0).any()
     assert len(np.unique(k[0])) > 3
 
 
+def assert_rates(found: np.ndarray, expected: np.ndarray, p: np.ndarray) -> None:
+    """As exact as the codes of statistics are (bins.py), and rounding."""
+    assert list(np.isnan(found)) == list(np.isnan(expected))
+    is_tested = ~np.isnan(expected)
+    off = np.abs(found - expected)[is_tested] / np.maximum(expected[is_tested], 1e-300)
+    with np.errstate(divide="ignore"):
+        allowed = 2e-11 + 4e-12 * np.minimum(-np.log(p[is_tested]), 700)
+    assert (off <= allowed).all(), (off / allowed).max()
+
+
+@numba.njit
+def encoded(sizes: np.ndarray, bins: np.ndarray, codes: np.ndarray) -> None:
+    for i in range(len(sizes)):
+        bins[i], codes[i] = bin_of(sizes[i]), code_of(sizes[i])
+
+
+def many_sizes() -> np.ndarray:
+    dice = np.random.default_rng(12)
+    size = np.concatenate([dice.normal(0, 1, 5_000), np.exp(dice.uniform(-8, 27, 50_000))])
+    lower = edges()[0]
+    below = np.nextafter(lower, -1)[1:]
+    return np.sort(np.abs([*size, 0.0, 1e-300, *lower, *below]))
+
+
+def test_codes_are_all_but_all_of_a_statistic():
+    size = np.append(many_sizes(), np.inf)
+    bins, codes = np.empty(len(size), np.int64), np.empty(len(size), np.uint32)
+    encoded(size, bins, codes)
+    assert list(bins) == list(
+        np.searchsorted(edges()[1], size, side="right").clip(max=BIN_COUNT - 1)
+    )
+    order = bins << 32 | codes
+    assert (np.diff(order) >= 0).all()
+    is_inner = bins < BIN_COUNT - 1
+    found = sizes_of(bins, codes)
+    off, exact = np.abs(found[is_inner] - size[is_inner]), size[is_inner]
+    assert (off <= np.where(bins[is_inner] == 0, 2.0**-38, exact * 2.0**-39 * (1 + 1e-3))).all()
+    assert np.isinf(found[~is_inner]).all()
+    assert (~is_inner).sum() == 2
+
+
 @pytest.mark.parametrize("df", [0, 1, 2, 5, 30, 300])
 def test_p_of_many_statistics(df):
     """As scipy's, in all bins; but for p near 1 of one degree of freedom, where scipy's is off."""
-    dice = np.random.default_rng(12)
-    size = np.concatenate([dice.normal(0, 1, 5_000), np.exp(dice.uniform(-8, 24, 50_000))])
-    size = np.sort(np.abs([*size, 0.0, np.inf, *edges()[0]]))[::-1].copy()
-    row = 2
-    degrees = (0, 7, df)
-    bins = np.searchsorted(edges()[1], size, side="right").clip(max=BIN_COUNT - 1)
-    runs = np.array([(place, 1) for place in places(degrees).place_of[row, bins]], RUN)
-    p, expected = size.copy(), p_value(size, np.array(df))
-    PValues(degrees).replace(p, runs)
-    np.exp(p, out=p)
-    assert (p[expected == 0] == 0).all()
-    np.testing.assert_allclose(p, expected, rtol=1e-10 if df == 1 else 4e-13)
+    size, row = many_sizes()[::-1].copy(), 2
+    bins, codes = np.empty(len(size), np.int64), np.empty(len(size), np.uint32)
+    encoded(size, bins, codes)
+    values = PValues((0, 7, df))
+    table = values.table[row * BIN_COUNT + bins]
+    expected = p_value(sizes_of(bins, codes), np.array(df))
+    is_large = ~np.isnan(table[:, 0])
+    assert (expected[~is_large & (bins < BIN_COUNT - 1)] < 1e-270).all()
+    found = np.exp(log_p.py_func(codes[is_large], *table[is_large].T))
+    np.testing.assert_allclose(found, expected[is_large], rtol=1e-10 if df == 1 else 4e-13)
+    # What codes leave out.
+    with np.errstate(divide="ignore"):
+        exactly = np.log(p_value(size, np.array(df)))[is_large]
+    off = np.abs(np.log(found) - exactly)
+    assert (off <= 1e-10 * (df == 1) + 4e-13 + 4e-12 * (1 - exactly)).all()
 
 
 def simulated_tests(kind: str, student: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -337,7 +383,7 @@ def simulated_tests(kind: str, student: bool) -> tuple[np.ndarray, np.ndarray]:
     if kind == "ties":
         x = np.round(2 * x, 1)
     if kind == "zeros":
-        x[dice.random(x.shape) < 0.01] *= 1e40 if student else 50
+        x[dice.random(x.shape) < 0.01] *= np.inf if student else 50
     if kind != "null":
         x[dice.random(x.shape) < 0.05] = np.nan
     return x, df
@@ -357,7 +403,7 @@ def test_rates_are_those_of_scipy(kind, student, part, tmp_path, monkeypatch):
     for first in range(0, 300, 50):
         own = tally.like()
         rows = slice(first, first + 50)
-        own.families[0].add(x[rows], df[rows], genes[rows], genes)
+        own.families[0].add(x[rows], df[rows].astype(np.int32), genes[rows], genes)
         write_statistics(tmp_path, f"block {first}", own)
         tally.merge(pickle.loads(pickle.dumps(own)))
     (family,) = tally.families
@@ -369,14 +415,13 @@ def test_rates_are_those_of_scipy(kind, student, part, tmp_path, monkeypatch):
     p[is_tested] = p_value(np.abs(x[upper][is_tested]), df[upper][is_tested])
     q = stats.false_discovery_control(p)
     p[~is_tested] = np.nan
-    found = false_discovery_rates(family, files, 0, p, len(p))
-    np.testing.assert_allclose(found, np.where(is_tested, q, np.nan), rtol=2e-12)
+    q = np.where(is_tested, q, np.nan)
+    assert_rates(false_discovery_rates(family, files, 0, p, len(p)), q, p)
     for size in (64, 1 << 16):
         # Most buckets have no test that is asked for.
         monkeypatch.setattr(buckets, "_BUCKETS", size)
         few = np.random.default_rng(part).choice(len(p), 40)
-        found = false_discovery_rates(family, files, 0, p[few], len(p))
-        np.testing.assert_allclose(found, np.where(is_tested, q, np.nan)[few], rtol=2e-12)
+        assert_rates(false_discovery_rates(family, files, 0, p[few], len(p)), q[few], p[few])
     assert len(np.unique(q)) > 1
     assert (p == 0).any() == (kind == "zeros")
 
@@ -386,6 +431,32 @@ def test_rates_are_those_of_scipy(kind, student, part, tmp_path, monkeypatch):
     assert list(kept["gene_a"][:keep]) == list(upper[0][order])
     assert list(kept["gene_b"][:keep]) == list(upper[1][order])
     assert list(p_kept) == sorted(p_kept)
+
+
+def test_blocks_have_each_pair_once(tmp_path, monkeypatch):
+    dice = np.random.default_rng(13)
+    studies = [study_of(dice, 700, 8, 9, 8)]
+    studies[0][1][[5, 300, 301, 699], 2] = np.nan
+    store = store_of(tmp_path, studies)
+    expected = np.array(np.triu_indices(700, 1))
+    for rows, widest in ((256, 512), (64, 256), (700, 8192)):
+        monkeypatch.setattr(block_module, "ROWS", rows)
+        monkeypatch.setattr(block_module, "_WIDEST", widest)
+        blocks = blocks_of(store)
+        assert len({str(block) for block in blocks}) == len(blocks)
+        assert sum(block.pair_count for block in blocks) == store.pair_count
+        assert max(block.end - block.start for block in blocks) <= widest
+        families = [compute_block(tmp_path, block, new_tally(store, 10**6)) for block in blocks]
+        kept = np.concatenate([part for own in families for part in own.families[0].kept])
+        order = np.lexsort((kept["gene_b"], kept["gene_a"]))
+        np.testing.assert_array_equal([kept["gene_a"][order], kept["gene_b"][order]], expected)
+
+
+def test_a_block_takes_no_more_with_more_studies():
+    widths = [block_module.widest_block(studies) for studies in (1, 20, 100, 1000)]
+    assert widths == [8192, 6400, 1280, 256]
+    assert Block(0, 256, 0, 6400, False).pair_count == 256 * 6400 - 256 * 257 // 2
+    assert Block(0, 256, 6400, 12800, False).pair_count == 256 * 6400
 
 
 @pytest.fixture(scope="module")
@@ -404,6 +475,7 @@ def result_of(folder: Path, tally: Tally) -> tuple:
 
 def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
     monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(block_module, "ROWS", 64)
     store_of(tmp_path / "whole", some_studies)
     expected = result_of(tmp_path / "whole", count_all(tmp_path / "whole", 300))
 
@@ -445,12 +517,13 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
 
 def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
     """It is told before a pair is computed; where it fills up later, what was done is not lost."""
+    monkeypatch.setattr(block_module, "ROWS", 64)
     store = store_of(tmp_path, some_studies)
     blocks, empty = blocks_of(store), new_tally(store, 300)
     with monkeypatch.context() as patch:
-        free = store.pair_count * 6 * 8 - 1
+        free = store.pair_count * 6 * 4 - 1
         patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-        with pytest.raises(LoaderError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 3MB"):
+        with pytest.raises(LoaderError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 1MB more"):
             scan(None, tmp_path, blocks, empty, None, lambda _: None)
     monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
 
@@ -479,7 +552,7 @@ def test_files_that_a_crash_cut_short(some_studies, tmp_path):
     scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
     assert told == [store.pair_count], "nothing is done again"
     for size in (None, 40, 0):
-        path = sorted((tmp_path / "statistics").iterdir())[3]
+        path = sorted((tmp_path / "statistics").iterdir())[2]
         os.truncate(path, path.stat().st_size - 8 if size is None else size)
         told = []
         tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)

@@ -189,7 +189,7 @@ def test_killed_and_run_again(copied, tmp_path):
 def test_a_disk_without_room_is_told(copied, monkeypatch):
     """And once there is room, the ranks are there still."""
     with monkeypatch.context() as patch:
-        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=41_327))
+        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_663))
         error = refused(screen(copied, "--technology", "MICROARRAY"), "PAIRS_DISK_EXCEEDED")
     assert "861 pairs take 0MB" in error["found"]
     assert staged(copied) == []
