@@ -16,6 +16,8 @@ from bench.measure import measure
 from bench.pairs import Size, Warehouses, new_table
 from bench.screen_run import simulate
 
+# Of a screen.
+_PARTS = ("ranks", "scan", "rates")
 # Pairs or groups that a peer does; what all would take is extrapolated.
 _SQL_PAIRS, _SCIPY_GENES, _POOLED = 20_000, 500, 200_000
 
@@ -42,22 +44,25 @@ def _screen(genes: int, studies: int, samples: int) -> dict:
 def _print_parts(reports: dict[int, dict], studies: int, samples: int) -> None:
     table = new_table(
         f"Screen: all pairs × {studies} studies × 3 cohorts of {samples} samples",
-        *("genes", "pairs", "", "seconds", "CPU seconds", "CPU / products", "peak MiB"),
+        *("genes", "pairs", "", "seconds", "CPU seconds", "times its products", "peak MiB"),
     )
     for genes, report in reports.items():
-        parts = {name: report["parts"][name] for name in ("products", "ranks", "scan", "rates")}
-        bare = parts.pop("products")
-        ours = {key: sum(part[key] for part in parts.values()) for key in bare}
-        shown = {"screen": ours, **{f"  {name}": part for name, part in parts.items()}}
-        for name, part in {"bare matrix products": bare, **shown}.items():
-            is_first = name == "bare matrix products"
+        parts = report["parts"]
+        ours = {key: sum(parts[name][key] for name in _PARTS) for key in ("wall", "cpu")}
+        shown = {
+            "R Rᵀ of each study and cohort (BLAS)": parts["blas"],
+            "its half that the screen takes": parts["products"],
+            "screen": ours,
+            **{f"  {name}": parts[name] for name in _PARTS},
+        }
+        for i, (name, part) in enumerate(shown.items()):
             table.add_row(
-                f"{genes:,}" if is_first else "",
-                f"{genes * (genes - 1) // 2:,}" if is_first else "",
+                f"{genes:,}" if i == 0 else "",
+                f"{genes * (genes - 1) // 2:,}" if i == 0 else "",
                 name,
                 f"{part['wall']:.1f}",
                 f"{part['cpu']:.1f}",
-                f"{part['cpu'] / bare['cpu']:.2f}",
+                f"{part['cpu'] / parts['products']['cpu']:.2f}",
                 f"{report['peak_mib']:,.0f}" if name == "screen" else "",
             )
     console.print(table)

@@ -1,7 +1,8 @@
 """A screen of simulated studies: `python -m bench.screen_run GENES STUDIES SAMPLES FOLDER`.
 
-Prints the seconds of each part as JSON. `products` is the same matrix products on the same tiles
-and threads, and nothing else: what no screen can be faster than.
+Prints the seconds of each part as JSON. `blas` is R Rᵀ of each study and group, in bands that fit
+in memory. `products` are the screen's own matrix products, tile by tile on the same threads, each
+pair once, and nothing else: what no screen can be faster than.
 """
 
 import json
@@ -26,6 +27,7 @@ from pairs.tally import Tally
 
 MEMORY, KEEP = 2 * 10**9, 100_000
 _FACTORS = 20
+_BAND = 2048
 
 
 def simulate(genes: int, studies: int, samples: int) -> Iterator[list[np.ndarray]]:
@@ -76,6 +78,8 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     keep = min(KEEP, store.pair_count)
     require_memory(MEMORY, keep, genes, 3 * samples, studies, thread_count())
     clock.lap("ranks")
+    _blas(store)
+    clock.lap("blas")
     _products(store)
     clock.lap("products")
     tally = _scan(store, folder, keep)
@@ -112,6 +116,15 @@ def _scan(store: RankStore, folder: Path, keep: int) -> Tally:
 def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
     files = StatisticFiles(folder, blocks_of(store), len(tally.families))
     return collect(store, tally, files, np.empty(0, int), np.arange(store.gene_count))
+
+
+def _blas(store: RankStore) -> None:
+    room = np.empty((_BAND, store.gene_count), store.product_type)
+    for groups in store.ranks:
+        for ranks in groups:
+            for start in range(0, store.gene_count, _BAND):
+                band = ranks[start : start + _BAND]
+                np.matmul(band, ranks.T, out=room[: len(band)])
 
 
 def _products(store: RankStore) -> None:
