@@ -16,8 +16,10 @@ rank_store       ranks of all studies in files mapped into memory
 block            a part of the pairs, computed by itself: matrix products, then the kernel
 pooling          the kernel: from inner products to pooled contrasts
 logarithm        a logarithm that the compiler vectorises
+prefetch         asks for memory before it is needed
 bins             bins of statistics, in the order of their p-values
 tally            counts all statistics, and keeps the pairs of the smallest p
+buffers          memory that is used again
 statistic_files  all statistics, in files
 p_values         p-values of very many statistics
 buckets          which of very many tests can matter for the false discovery rates of a few

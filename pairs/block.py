@@ -11,8 +11,10 @@ from pairs.rank_store import RankStore, error_of, open_store
 from pairs.tally import Tally
 
 # Genes a side of a tile: what one row of it takes stays in a processor's L2 cache, and all of it is
-# large enough for the matrix products. Measured by `python -m bench screen`.
+# large enough for the matrix products. Measured by `python -m bench screen`. With many studies a
+# tile has fewer rows, so that its products, in all, are no more than these.
 ROWS, COLUMNS = 256, 256
+_FEWEST_ROWS, _PRODUCTS = 64, 1 << 22
 # What a block is of, at most: pairs × studies, and genes that each gene of it is paired with. So it
 # takes some seconds, and no more memory with more genes.
 _WORK, _WIDEST = 1 << 25, 8192
@@ -48,22 +50,23 @@ class Block:
         return rows * (self.end - self.start) - both * (both + 1) // 2
 
 
-def widest_block(studies: int) -> int:
-    """How many genes each gene of a block is paired with, at most."""
-    return min(_WIDEST, max(1, _WORK // (ROWS * studies * COLUMNS)) * COLUMNS)
+def block_shape(studies: int) -> tuple[int, int]:
+    """How many genes a block has, and how many others each is paired with, at most."""
+    rows = min(ROWS, max(_FEWEST_ROWS, _PRODUCTS // (3 * studies * COLUMNS)))
+    return rows, min(_WIDEST, max(1, _WORK // (rows * studies * COLUMNS)) * COLUMNS)
 
 
 def blocks_of(store: RankStore) -> list[Block]:
     """All blocks: together they have each pair of genes once."""
-    genes, width = store.gene_count, widest_block(len(store.samples))
+    genes, (rows, width) = store.gene_count, block_shape(len(store.samples))
 
     def band(first: int, start: int, is_partial: bool) -> list[Block]:
-        last = min(first + ROWS, genes)
+        last = min(first + rows, genes)
         starts = range(start, genes, width)
         return [Block(first, last, i, min(i + width, genes), is_partial) for i in starts]
 
-    firsts = range(0, genes, ROWS)
-    some = [first for first in firsts if store.is_partial[first : first + ROWS].any()]
+    firsts = range(0, genes, rows)
+    some = [first for first in firsts if store.is_partial[first : first + rows].any()]
     whole = [block for first in firsts for block in band(first, first, False)]
     return whole + [block for first in some for block in band(first, 0, True)]
 

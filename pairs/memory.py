@@ -2,7 +2,7 @@
 
 from loader.errors import LoaderError
 from pairs.bins import BIN_COUNT
-from pairs.block import COLUMNS, ROWS, widest_block
+from pairs.block import COLUMNS, block_shape
 from pairs.pooling import TESTS
 from pairs.settings import in_words
 from pairs.statistic_files import PART
@@ -39,7 +39,7 @@ def require_memory(
     # Counts, a few times over with those of blocks under way; six times as much are their places
     # and the coefficients of p.
     bins = 8 * BIN_COUNT * (_FAMILIES - 2 + 2 * studies)
-    tile = 8 * ROWS * COLUMNS * (3 * studies + 2 * _FAMILIES)
+    tile = 8 * block_shape(studies)[0] * COLUMNS * (3 * studies + 2 * _FAMILIES)
     block = _SEEN * _block_pairs(genes, studies) * _FAMILIES
     part = _part(genes)
     kept = keep * _KEPT * _FAMILIES
@@ -75,7 +75,8 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
 
 
 def _block_pairs(genes: int, studies: int) -> int:
-    return ROWS * min(genes, widest_block(studies))
+    rows, columns = block_shape(studies)
+    return rows * min(genes, columns)
 
 
 def _part(genes: int) -> int:

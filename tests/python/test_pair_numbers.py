@@ -453,8 +453,8 @@ def test_blocks_have_each_pair_once(tmp_path, monkeypatch):
 
 
 def test_a_block_takes_no_more_with_more_studies():
-    widths = [block_module.widest_block(studies) for studies in (1, 20, 100, 1000)]
-    assert widths == [8192, 6400, 1280, 256]
+    shapes = [block_module.block_shape(studies) for studies in (1, 20, 40, 1000)]
+    assert shapes == [(256, 8192), (256, 6400), (136, 6144), (64, 512)]
     assert Block(0, 256, 0, 6400, False).pair_count == 256 * 6400 - 256 * 257 // 2
     assert Block(0, 256, 6400, 12800, False).pair_count == 256 * 6400
 
