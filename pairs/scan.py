@@ -17,7 +17,7 @@ from pairs.block import Block
 from pairs.buffers import BUFFERS
 from pairs.cluster import Cluster
 from pairs.files import open_atomically
-from pairs.statistic_files import StatisticFiles, is_full, write_statistics
+from pairs.statistic_files import StatisticFiles, is_full, settle, write_statistics
 from pairs.tally import Tally
 
 # What a kill costs at most, beside the blocks under way. To write what has been counted takes a
@@ -98,16 +98,17 @@ def scan(
             for block, tally in _compute(compute, folder, left, state.tally, cluster):
                 state.tally.merge(tally)
                 state.done.add(str(block))
-                fresh.append(str(block))
+                if not cluster:
+                    fresh.append(str(block))
                 advance(block.pair_count)
                 is_due = time.monotonic() - written > CHECKPOINT_S
                 while len(fresh) > (0 if is_due else _FRESH):
-                    files.settle(fresh.popleft())
+                    settle(folder, fresh.popleft())
                 if is_due:
                     state.write(path)
                     written = time.monotonic()
         while fresh:
-            files.settle(fresh.popleft())
+            settle(folder, fresh.popleft())
         state.write(path)
     except OSError as error:
         if not is_full(error):
@@ -124,6 +125,13 @@ def _count(compute: Compute, folder: Path, block: Block, empty: Tally) -> Tally:
     return tally
 
 
+def _count_elsewhere(compute: Compute, folder: Path, block: Block, empty: Tally) -> Tally:
+    """On the machine that wrote a file, which another one may not see at once."""
+    tally = _count(compute, folder, block, empty)
+    settle(folder, str(block))
+    return tally
+
+
 def _compute(
     compute: Compute,
     folder: Path,
@@ -133,12 +141,13 @@ def _compute(
 ) -> Iterator[tuple[Block, Tally]]:
     """Blocks with their results, as they come. A block is handed out late, when the tally knows
     best what need not be kept."""
+    count = _count_elsewhere if cluster else _count
     with cluster or _Threads() as pool:
         waiting, running = list(reversed(blocks)), {}
         while waiting or running:
             while waiting and len(running) < 2 * pool.size:
                 block = waiting.pop()
-                running[pool.submit(_count, compute, folder, block, tally.like())] = block
+                running[pool.submit(count, compute, folder, block, tally.like())] = block
             for future in pool.wait_first(list(running)):
                 yield running.pop(future), future.result()
 

@@ -76,14 +76,6 @@ class StatisticFiles:
                 expected=f"what is free there, which is {in_words(free)}",
             )
 
-    def settle(self, block: str) -> None:
-        """Wait until the disk has the file of a block, and have the system let go of it. Where it
-        would hold all files in memory, it would have less for the ranks, and on virtual machines
-        new memory takes longer than the disk."""
-        with _path(self._folder, block).open("rb") as file:
-            os.fsync(file.fileno())
-            forget(file)
-
     def parts(self, number: int, firsts: np.ndarray) -> "Parts":
         """A family's statistics in parts.
 
@@ -119,7 +111,7 @@ def first_places(counts: np.ndarray) -> np.ndarray:
 def write_statistics(folder: Path, block: str, tally: Tally) -> None:
     """Write all statistics of a block, and let go of them.
 
-    The file takes its place in one step; `StatisticFiles.settle` waits for it.
+    The file takes its place in one step; `settle` waits until the disk has it.
     """
     path = _path(folder, block)
     path.parent.mkdir(exist_ok=True)
@@ -133,6 +125,15 @@ def write_statistics(folder: Path, block: str, tally: Tally) -> None:
             family.seen.clear()
             file.flush()
             forget(file)
+
+
+def settle(folder: Path, block: str) -> None:
+    """Wait until the disk has the file of a block, and have the system let go of it. Where it would
+    hold all files in memory, it would have less for the ranks, and on virtual machines new memory
+    takes longer than the disk."""
+    with _path(folder, block).open("r+b") as file:
+        os.fsync(file.fileno())
+        forget(file)
 
 
 def is_full(error: OSError) -> bool:
