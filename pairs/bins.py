@@ -6,8 +6,8 @@ the tests here that is only an infinite t, of |r| = 1, since Hartung-Knapp's end
 floats themselves, so which side of one a statistic is on is certain.
 
 With its bin, the next 32 bits of a statistic are nearly all of it: they leave out 2^-39 of it at
-most, and, as ln p is no steeper than 1 - 2 ln p by the statistic's logarithm, 4e-12 (1 - ln p) of
-its p.
+most, and in the first bin 2^-38. As ln p is no steeper than 1 - 2 ln p by the statistic's
+logarithm, that is 4e-12 (1 - ln p) of its p.
 """
 
 import functools

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import mmap
 import os
 import uuid
 from collections.abc import Iterator
@@ -54,7 +53,9 @@ def pages_of(first: int, size: int) -> tuple[int, int]:
 
 def new_pages(count: int) -> np.ndarray:
     """Memory of whole pages, in bytes."""
-    return np.frombuffer(mmap.mmap(-1, max(1, count) * PAGE), np.uint8)
+    room = np.empty((count + 1) * PAGE, np.uint8)
+    start = -room.ctypes.data % PAGE
+    return room[start : start + count * PAGE]
 
 
 def read_pages(path: Path, page: int, into: np.ndarray) -> int:
@@ -64,26 +65,31 @@ def read_pages(path: Path, page: int, into: np.ndarray) -> int:
     page  the first
     into  of `new_pages`, whole pages
     """
-    try:
-        return _read(path, getattr(os, "O_DIRECT", 0), page, into)
-    except OSError as error:
-        # As file systems say that cannot.
-        if error.errno != errno.EINVAL:
-            raise
-        return _read(path, 0, page, into)
+    size = 0
+    if flags := getattr(os, "O_DIRECT", 0):
+        try:
+            size = _read(path, flags, page * PAGE, into)
+        except OSError as error:
+            # What file systems say that cannot.
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+                raise
+    if size < len(into):
+        size += _read(path, 0, page * PAGE + size, into[size:])
+    return size
 
 
-def _read(path: Path, flags: int, page: int, into: np.ndarray) -> int:
+def _read(path: Path, flags: int, first: int, into: np.ndarray) -> int:
     def opener(name: str, mode: int) -> int:
         return os.open(name, mode | flags)
 
+    size = 0
     with open(path, "rb", buffering=0, opener=opener) as file:
-        file.seek(page * PAGE)
-        size = 0
-        while size < len(into) and (more := file.readinto(into[size:])):
-            size += more
-            if more % PAGE:
+        file.seek(first)
+        # Past the system's memory nothing can be read from where no page begins.
+        while size < len(into) and not (flags and size % PAGE):
+            if not (more := file.readinto(into[size:])):
                 break
+            size += more
         if not flags:
-            forget(file, page * PAGE, len(into))
+            forget(file, first, len(into))
     return size

@@ -13,13 +13,14 @@ _BASE = 600 * 10**6
 _FAMILIES = len(TESTS)
 # A pair that is kept, twice over before the rest is let go of.
 _KEPT = 2 * PAIR.itemsize
-# A statistic of a block: its bin and its code, with room for as many more, and its code again as it
-# is written.
+# A statistic of a block: its code, with room for as many more, the same once more while that grows,
+# and its code again as it is written.
 _SEEN = 20
 # What is read of them at a time, its bucket, what of it is looked at with its p, and what waits for
 # the next part.
 _PART = 4 + 2 + 3 * 8
-# No bin has a larger share of normal or Student's statistics than 1 / this, whatever their scale.
+# No bin has a larger share of normal or Student's statistics than 1 / this, unless nearly all are
+# near 0.
 _FULLEST = 64
 
 

@@ -85,7 +85,7 @@ def scan(
     path = folder / "checkpoint.pickle"
     files = StatisticFiles(folder, blocks, len(empty.families))
     state = Checkpoint.read(path, empty)
-    if not all(map(files.is_whole, state.done)):
+    if not (state.done <= set(map(str, blocks)) and all(map(files.is_whole, state.done))):
         state = Checkpoint(empty, set())
     advance(sum(block.pair_count for block in blocks if str(block) in state.done))
     if not cluster:

@@ -62,7 +62,8 @@ class StatisticFiles:
 
     def require_room(self, pairs: int) -> None:
         """Raise LoaderError 54404 where the disk has no room for what is still to be written of the
-        statistics of so many pairs."""
+        statistics of so many pairs; of their codes, that is: runs are few beside them, unless there
+        are hundreds of degrees of freedom."""
         written = sum(
             _path(self._folder, b).stat().st_size for b in self._blocks if self.is_whole(b)
         )
@@ -224,12 +225,12 @@ def _write_in_order(family: Family, file: BinaryIO) -> None:
     counts, next_of = family.place_counts, np.empty(len(family.counts), np.int64)
     next_of[places(family.degrees).bins] = np.cumsum(counts) - counts
     with BUFFERS.lend(family.seen.count) as ordered:
-        _arrange(family.seen.codes, family.seen.runs, next_of, ordered)
+        _put_in_places(family.seen.codes, family.seen.runs, next_of, ordered)
         file.write(ordered)
 
 
 @numba.njit(nogil=True, cache=True)
-def _arrange(codes, runs, next_of, ordered):
+def _put_in_places(codes, runs, next_of, ordered):
     first = 0
     for run in range(len(runs)):
         own, number = runs[run].bin, runs[run].number

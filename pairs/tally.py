@@ -14,7 +14,7 @@ PAIR = np.dtype([("size", "f8"), ("row", "i4"), ("gene_a", "i4"), ("gene_b", "i4
 
 
 # A bin, and how many statistics of a tile lie there.
-RUN = np.dtype([("bin", "i4"), ("number", "i4")])
+BIN_RUN = np.dtype([("bin", "i4"), ("number", "i4")])
 
 
 class Seen:
@@ -35,8 +35,8 @@ class Seen:
 
     @property
     def runs(self) -> np.ndarray:
-        """RUN, of all tiles one after the other."""
-        return np.concatenate([np.empty(0, RUN), *self._runs])
+        """BIN_RUN, of all tiles one after the other."""
+        return np.concatenate([np.empty(0, BIN_RUN), *self._runs])
 
     def add(self, codes: np.ndarray, runs: np.ndarray) -> None:
         """Take in the codes of a tile, which lie in these runs."""
@@ -105,6 +105,8 @@ class Family:
         genes_a     (a,): numbers of the genes; only pairs with gene a before gene b count
         genes_b     (b,)
         """
+        if not statistics.size:
+            return
         size, lend = statistics.size, SMALL_BUFFERS.lend
         with lend(size) as bins, lend(size) as codes, lend(size) as ordered:
             tile, large = (
@@ -113,7 +115,7 @@ class Family:
             )
             count = _encode_tile(*tile, bins, codes, large)
             if count:
-                runs = _arrange(bins[:count], codes[:count], self.counts, ordered)
+                runs = _sort_by_bin(bins[:count], codes[:count], self.counts, ordered)
                 self.seen.add(ordered[:count], runs)
         if kept_count := large.sum():
             self.kept.append(np.empty(kept_count, PAIR))
@@ -225,14 +227,14 @@ def _count_large(statistics, rows, least):
 
 
 @numba.njit(nogil=True, cache=True)
-def _arrange(bins, codes, counts, ordered):
+def _sort_by_bin(bins, codes, counts, ordered):
     """Write codes bin by bin, while they are in the processor's cache, and count them. Returns
     their runs."""
     lowest = bins.min()
     next_of = np.zeros(np.int64(bins.max() - lowest) + 1, np.uint32)
     for i in range(bins.size):
         next_of[bins[i] - lowest] += np.uint32(1)
-    runs = np.empty(np.count_nonzero(next_of), RUN)
+    runs = np.empty(np.count_nonzero(next_of), BIN_RUN)
     run, first = 0, 0
     for own in range(next_of.size):
         number = next_of[own]

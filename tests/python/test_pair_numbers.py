@@ -20,12 +20,14 @@ from loader.errors import LoaderError
 from loader.warehouse.macros import statistics_macros
 from pairs import block as block_module
 from pairs import buckets, statistic_files
+from pairs import files as files_module
 from pairs import scan as scan_module
 from pairs.bins import BIN_COUNT, bin_of, code_of, edges, p_value, sizes_of
 from pairs.block import Block, blocks_of, compute_block, new_tally, pool_pairs
 from pairs.cluster import Cluster
+from pairs.correlations import count_correlations, degrees_of, t_statistic
 from pairs.false_discovery import false_discovery_rates, smallest
-from pairs.files import open_atomically
+from pairs.files import PAGE, new_pages, open_atomically, read_pages
 from pairs.gene_filter import choose_genes, variability
 from pairs.logarithm import half_log, split_ratio
 from pairs.memory import plan_correlations, require_memory
@@ -450,6 +452,97 @@ def test_blocks_have_each_pair_once(tmp_path, monkeypatch):
         kept = np.concatenate([part for own in families for part in own.families[0].kept])
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
         np.testing.assert_array_equal([kept["gene_a"][order], kept["gene_b"][order]], expected)
+
+
+@pytest.mark.parametrize("partial", [[19], [0], [7, 8], [*range(20)]])
+def test_correlations_in_narrow_blocks(tmp_path, monkeypatch, partial):
+    """Some blocks have no gene after one with missing values."""
+    dice = np.random.default_rng(14)
+    values = dice.normal(size=(20, 12))
+    values[partial, 1] = np.nan
+    writer = RankStoreWriter(tmp_path, Settings(3, 8, "fisher"))
+    writer.add([values], np.arange(20))
+    writer.finish()
+    open_store.cache_clear()
+    store = open_store(tmp_path)
+    for shape in ((256, 8192), (4, 8)):
+        monkeypatch.setattr(block_module, "block_shape", lambda _, shape=shape: shape)
+        tally = Tally([degrees_of(store)], 1000)
+        for block in blocks_of(store):
+            tally.merge(count_correlations(tmp_path, block, tally))
+        kept = np.concatenate(tally.families[0].kept)
+        order = np.lexsort((kept["gene_b"], kept["gene_a"]))
+        a, b = np.triu_indices(20, 1)
+        np.testing.assert_array_equal([kept["gene_a"][order], kept["gene_b"][order]], [a, b])
+        r, n = store.correlate_pairs(a, b)
+        np.testing.assert_allclose(kept["size"][order], np.abs(t_statistic(r, n)[0, 0]), rtol=1e-12)
+
+
+def test_blocks_of_another_shape_are_not_taken_up(some_studies, tmp_path, monkeypatch):
+    store = store_of(tmp_path, some_studies)
+    expected = result_of(tmp_path, count_all(tmp_path, 300))
+    for rows in (64, 100):
+        monkeypatch.setattr(block_module, "ROWS", rows)
+        told = []
+        blocks = blocks_of(store)
+        tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
+        assert told[0] == 0
+        assert result_of(tmp_path, tally) == expected
+
+
+def test_pages_are_read_whatever_the_system_does(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    content = np.random.default_rng(15).integers(0, 256, 5 * PAGE + 77, np.uint8)
+    path.write_bytes(content.tobytes())
+
+    def read() -> None:
+        for page, count in ((0, 2), (3, 3), (5, 1)):
+            room = new_pages(count)
+            assert room.ctypes.data % PAGE == 0
+            expected = content[page * PAGE : (page + count) * PAGE]
+            assert read_pages(path, page, room) == len(expected)
+            np.testing.assert_array_equal(room[: len(expected)], expected)
+
+    read()
+    monkeypatch.setattr(files_module, "forget", lambda *_: None)
+    opened = open
+
+    class Short:
+        """Gives a thousand bytes at a time."""
+
+        def __init__(self, *arguments, **options) -> None:
+            self._file = opened(*arguments, **options)
+            self.seek = self._file.seek
+
+        def readinto(self, room) -> int:
+            own = bytearray(min(1000, len(room)))
+            size = self._file.readinto(own)
+            room[:size] = np.frombuffer(own, np.uint8)[:size]
+            return size
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_) -> None:
+            self._file.close()
+
+    monkeypatch.setattr(files_module.os, "O_DIRECT", 0, raising=False)
+    read()
+    monkeypatch.setattr(files_module, "open", Short, raising=False)
+    read()
+
+    def refuse(*_) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(files_module.os, "O_DIRECT", 1 << 30, raising=False)
+    read_some = files_module._read
+    monkeypatch.setattr(
+        files_module,
+        "_read",
+        lambda path, flags, *rest: (refuse if flags else read_some)(path, 0, *rest),
+    )
+    read()
 
 
 def test_a_block_takes_no_more_with_more_studies():
