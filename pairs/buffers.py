@@ -32,7 +32,7 @@ class Buffers:
 
     @contextmanager
     def lend(self, size: int) -> Iterator[np.ndarray]:
-        """An array of exactly that size, for a while."""
+        """An array of exactly that size, for a while; an exception loses it."""
         array = self.take(size)
         yield array[:size]
         self.give_back(array)

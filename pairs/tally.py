@@ -11,8 +11,6 @@ from pairs.bins import BIN_COUNT, bin_of, code_of, places
 from pairs.buffers import BUFFERS, SMALL_BUFFERS
 
 PAIR = np.dtype([("size", "f8"), ("row", "i4"), ("gene_a", "i4"), ("gene_b", "i4")])
-
-
 # A bin, and how many statistics of a tile lie there.
 BIN_RUN = np.dtype([("bin", "i4"), ("number", "i4")])
 
@@ -108,11 +106,8 @@ class Family:
         if not statistics.size:
             return
         size, lend = statistics.size, SMALL_BUFFERS.lend
+        tile, large = (statistics, rows, genes_a, genes_b, self.least), np.empty(len(genes_a), int)
         with lend(size) as bins, lend(size) as codes, lend(size) as ordered:
-            tile, large = (
-                (statistics, rows, genes_a, genes_b, self.least),
-                np.empty(len(genes_a), int),
-            )
             count = _encode_tile(*tile, bins, codes, large)
             if count:
                 runs = _sort_by_bin(bins[:count], codes[:count], self.counts, ordered)
