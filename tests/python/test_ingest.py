@@ -396,7 +396,7 @@ def test_interrupted_by_the_user_nothing_is_kept(warehouse, tmp_path):
     assert json.loads(process.stdout.readline())["step"] == "hashed"
     process.send_signal(signal.SIGINT)
     output, stderr = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, output + stderr
     assert json.loads(output.splitlines()[-1])["what"].startswith("interrupted")
     assert "Traceback" not in stderr
     assert warehouse.query("select count(*) from staging.batch") == [(0,)]
