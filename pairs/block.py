@@ -118,17 +118,20 @@ def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarr
 def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
     a = np.arange(block.first, block.last, dtype=np.int32)
     scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
-    statistics, k = _room(len(a), COLUMNS)
+    width = 0
     for b, products in tiles(store, block):
-        if len(b) < COLUMNS:
-            statistics, k = _room(len(a), len(b))
+        if len(b) != width:
+            width = len(b)
+            statistics, k = _room(len(a), width)
+            error = np.repeat(store.error[:, :, None], width, axis=2)
+            size = np.repeat(store.samples[:, :, None].astype(float), width, axis=2)
         pool_tile(
             products,
             scale_a,
             np.ascontiguousarray(store.tile_scale[:, :, b[0] : b[-1] + 1]),
-            np.repeat(store.error[:, :, None], len(b), axis=2),
+            error,
             store.settings.se_slope,
-            np.repeat(store.samples[:, :, None].astype(float), len(b), axis=2),
+            size,
             statistics,
             k,
         )

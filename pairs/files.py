@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Files that are there whole, or not at all; and how parts of large ones are read."""
 
 import contextlib
 import errno

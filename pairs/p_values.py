@@ -58,13 +58,14 @@ class PValues:
         is_small = self._is_small[bins]
         own = zip(part.starts[is_small], numbers[is_small], bins[is_small], strict=True)
         small = [
-            self._exactly(part.codes[start : start + size], place) for start, size, place in own
+            self._exactly(part.codes[start : start + size], number) for start, size, number in own
         ]
         large = (own[~is_small] for own in (part.starts, numbers, bins))
         return np.concatenate([np.empty(0), *small]), Codes(part.codes, *large, self.table)
 
-    def _exactly(self, codes: np.ndarray, place: int) -> np.ndarray:
-        row, own = divmod(place, BIN_COUNT)
+    def _exactly(self, codes: np.ndarray, number: int) -> np.ndarray:
+        """Of one bin, by its number."""
+        row, own = divmod(number, BIN_COUNT)
         with np.errstate(divide="ignore"):
             return np.log(p_value(sizes_of(own, codes), self._df[row]))
 
