@@ -43,6 +43,7 @@ lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/python/test_tsql.py
 
 docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html

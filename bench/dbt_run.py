@@ -6,7 +6,7 @@ import sys
 
 from dbt.cli.main import dbtRunner
 
-from loader.project import project_dir
+from expression_warehouse.core.project import project_dir
 
 
 def main(target_path: str, settings: str, *models: str) -> None:

@@ -15,7 +15,7 @@ import rich.table
 
 from bench.data import study
 from bench.ingest import console
-from loader.project import project_dir
+from expression_warehouse.core.project import project_dir
 
 HAND_WRITTEN = """
 select

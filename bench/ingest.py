@@ -32,7 +32,10 @@ def run_loader(folder: Path, scratch: Path) -> Measurement:
 def start_up_seconds() -> float:
     """From the shell to where the loader starts to work."""
     start = time.perf_counter()
-    code = "import dbt.cli.main, loader.cli; from loader.warehouse import duckdb, profile, target"
+    code = (
+        "import dbt.cli.main, loader.cli; "
+        "from expression_warehouse.core.warehouse import duckdb, profile, target"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - start
 

@@ -6,8 +6,8 @@ import time
 
 import dbt.cli.main  # noqa: F401  (imports are reported apart)
 
+from expression_warehouse.core.warehouse import duckdb, profile, target  # noqa: F401
 from loader.cli import main as loader
-from loader.warehouse import duckdb, profile, target  # noqa: F401
 
 start = time.perf_counter()
 try:

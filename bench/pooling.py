@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loader.warehouse.macros import statistics_macros
+from expression_warehouse.core.warehouse.macros import statistics_macros
 
 LOOPED = 300
 

@@ -21,11 +21,11 @@ from bench.measure import measure
 from demo.design import PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
 from demo.simulate import PLANTED_CORRELATION
-from loader.project import read_seed
-from loader.warehouse.target import open_warehouse
-from pairs import rank
-from pairs.feature_scale import derived, oriented, robust_z
-from pairs.slices import Pairs, Slice, read_pairs, read_slices
+from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.target import open_warehouse
+from expression_warehouse.pairs.ranking import rank
+from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
+from expression_warehouse.pairs.ranking.slices import Pairs, Slice, read_pairs, read_slices
 
 # Seed and correlation of the planted pairs. `make demo` has the first, by which the ranking's own
 # settings were chosen; the others had no part in it. In the last, pairs are planted so weakly that
@@ -286,7 +286,7 @@ def _cost(warehouse: Path, pair_count: int) -> None:
             )
         )
     cost = measure("bench.rank_run", "OTHER", warehouse=warehouse)
-    table = rich.table.Table(title="python -m pairs rank", title_justify="left")
+    table = rich.table.Table(title="expression-warehouse pairs rank", title_justify="left")
     for name in ("pairs", "seconds", "peak MiB"):
         table.add_column(name, justify="right")
     table.add_row(f"{pair_count:,}", f"{cost.seconds:.1f}", f"{cost.peak_mib:,.0f}")

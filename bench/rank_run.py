@@ -1,4 +1,4 @@
-"""`python -m pairs rank` of one technology, timed from after its imports:
+"""`expression-warehouse pairs rank` of one technology, timed from after its imports:
 `python -m bench.rank_run TECHNOLOGY`."""
 
 import json
@@ -7,13 +7,13 @@ import time
 
 import dbt.cli.main  # noqa: F401  (imports are reported apart)
 
-import pairs.rank  # noqa: F401
-from loader.warehouse import duckdb, profile, target  # noqa: F401
-from pairs.cli import main
+import expression_warehouse.pairs.ranking.rank  # noqa: F401
+from expression_warehouse.cli import main
+from expression_warehouse.core.warehouse import duckdb, profile, target  # noqa: F401
 
 start = time.perf_counter()
 try:
-    main(["rank", "--technology", sys.argv[1], "--log-format", "json"])
+    main(["pairs", "rank", "--technology", sys.argv[1], "--log-format", "json"])
 except SystemExit as stop:
     if stop.code:
         raise

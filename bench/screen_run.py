@@ -16,14 +16,20 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from pairs.block import Block, blocks_of, compute_block, new_tally, tiles
-from pairs.memory import require_memory
-from pairs.rank_store import RankStore, RankStoreWriter, open_store
-from pairs.scan import scan, thread_count
-from pairs.screened_pairs import ScreenedPairs, collect
-from pairs.settings import read_settings
-from pairs.statistic_files import StatisticFiles
-from pairs.tally import Tally
+from expression_warehouse.pairs.screen.block import (
+    Block,
+    blocks_of,
+    compute_block,
+    new_tally,
+    tiles,
+)
+from expression_warehouse.pairs.screen.memory import require_memory
+from expression_warehouse.pairs.screen.rank_store import RankStore, RankStoreWriter, open_store
+from expression_warehouse.pairs.screen.scan import scan, thread_count
+from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
+from expression_warehouse.pairs.screen.statistic_files import StatisticFiles
+from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.settings import read_settings
 
 MEMORY, KEEP = 2 * 10**9, 100_000
 _FACTORS = 20

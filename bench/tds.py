@@ -12,9 +12,9 @@ import rich.console
 import rich.table
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerBackend, SQLServerCredentials
 
-from loader.matrix import ROWS
-from loader.warehouse.profile import read_profile
-from loader.warehouse.sqlserver_driver import Driver, open_driver
+from expression_warehouse.core.warehouse.matrix_rows import ROWS
+from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_driver
 
 TABLE = "dbo.bench_tds"
 # A statement has 2,100 parameters at most, and a row four values.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from loader.errors import LoaderError
+from expression_warehouse.core.errors import UserError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +35,7 @@ def report_command(target: str | None) -> None:
 
     try:
         print_report(target)
-    except LoaderError as error:
+    except UserError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from demo.design import PLANTED_PAIRS, STUDIES
-from loader.errors import LoaderError
-from loader.warehouse.duckdb import file_path
-from loader.warehouse.macros import project_macros
-from loader.warehouse.profile import read_profile
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.duckdb import file_path
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.profile import read_profile
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -123,7 +123,7 @@ _PLANTED = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
 def print_report(target: str | None = None) -> None:
     """Print studies, cohorts and discoveries of a target (the profile's default without one).
 
-    Raises LoaderError 4001 where the warehouse cannot be opened or is not built, 4006 where the
+    Raises UserError 4001 where the warehouse cannot be opened or is not built, 4006 where the
     target is no DuckDB file, and 54040 where none of the simulated studies is in it.
     """
     # Narrower, rich would cut the numbers off; a terminal folds the lines instead.
@@ -132,7 +132,7 @@ def print_report(target: str | None = None) -> None:
     with _open(target) as connection:
         studies = connection.execute(_STUDIES_SQL).fetchall()
         if not {study.accession for study in STUDIES} & {row[0] for row in studies}:
-            raise LoaderError("STUDY_NOT_FOUND", "the warehouse has no simulated study")
+            raise UserError("STUDY_NOT_FOUND", "the warehouse has no simulated study")
         console.print(_study_table(studies))
         console.print(_cohort_table(connection.execute(_COHORTS_SQL).fetchall()))
         pairs = ranked_pairs(connection)
@@ -162,7 +162,7 @@ def discovery(pairs: Sequence[PairResult], rate: Callable[[PairResult], float | 
 def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
     profile = read_profile(target)
     if profile.credentials.type != "duckdb":
-        raise LoaderError(
+        raise UserError(
             "LOAD_TARGET_UNSUPPORTED",
             f"target '{profile.target_name}' is of the type {profile.credentials.type}; "
             "this report reads DuckDB",
@@ -176,14 +176,14 @@ def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
             )
             yield connection
     except duckdb.CatalogException as error:
-        raise LoaderError(
+        raise UserError(
             "LOAD_CONNECTION_FAILED",
             f"the warehouse is not built: {str(error).splitlines()[0]}",
             file=str(path),
             action="Run dbt build first",
         ) from error
     except duckdb.IOException as error:
-        raise LoaderError(
+        raise UserError(
             "LOAD_CONNECTION_FAILED", f"the warehouse cannot be opened: {error}", file=str(path)
         ) from error
 

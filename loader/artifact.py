@@ -22,10 +22,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loader.errors import LoaderError
-from loader.process_log import ProcessLog
-from loader.report import Reporter, Stopwatch
-from loader.warehouse.base import Warehouse
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import ProcessLog
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import Warehouse
 
 _DISEASES = "select disease_label from {dim}.dim_disease order by disease_key"
 _PAIRS = "select * from {analytics}.vw_pair_metrics_significant order by technology, pair_rank"
@@ -61,7 +61,7 @@ def publish(
                     path, is_new = _write_version(series, content, is_major, reporter)
                 step.context |= {"file_name": path.name, "file_hash": content.file_sha256}
                 step.rows_written = pairs.num_rows if is_new else 0
-    except LoaderError as error:
+    except UserError as error:
         reporter.failed(None, error)
         return False
     reporter.step(
@@ -79,12 +79,12 @@ def publish(
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
     """The rows of vw_pair_metrics_significant by technology and rank, with its default settings.
 
-    Raises LoaderError 54030 for a disease that the warehouse does not know, and 4008 where it is
+    Raises UserError 54030 for a disease that the warehouse does not know, and 4008 where it is
     not built.
     """
     known = warehouse.read(_DISEASES, {})["disease_label"].to_pylist()
     if disease not in known or not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
-        raise LoaderError(
+        raise UserError(
             "CONFIG_INVALID",
             f"dim_disease has no {disease!r}",
             expected=f"one of {', '.join(known)}",
@@ -236,6 +236,6 @@ def _named_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LoaderError(
+        raise UserError(
             "FOLDER_NOT_WRITABLE", str(error.strerror or error), file=str(folder)
         ) from error

@@ -11,12 +11,12 @@ from typing import Any
 
 import tenacity
 
-from loader.dbt_command import environment, invoke_dbt
-from loader.project import project_dir
-from loader.report import Reporter
-from loader.transient import is_transient
-from loader.warehouse.profile import read_profile
-from loader.warehouse.redact import Redactor, redactor
+from expression_warehouse.core.dbt_command import environment, invoke_dbt
+from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.reporting import Reporter
+from expression_warehouse.core.transient import is_transient
+from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.redact import Redactor, redactor
 
 ATTEMPTS = 3
 _WAIT_S = tenacity.wait_random_exponential(multiplier=2, max=30)
@@ -51,7 +51,7 @@ def build(
     accessions       studies to build; all without one
     wait_until_free  returns once no other process holds the warehouse
 
-    Raises LoaderError 4001 where the profile cannot be read or the warehouse stays locked.
+    Raises UserError 4001 where the profile cannot be read or the warehouse stays locked.
     """
     credentials = read_profile(target).credentials
     adapter_type, redacted = credentials.type, redactor(credentials)

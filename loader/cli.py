@@ -8,16 +8,23 @@ from typing import Any
 
 import click
 
+from expression_warehouse.core.commands import (
+    CONFIG,
+    LOG_FORMAT,
+    TARGET,
+    open_configured,
+    opener,
+    run_to_exit,
+)
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import Reporter, open_reporter
+from expression_warehouse.core.warehouse.base import Warehouse
 from loader.artifact import publish
-from loader.command import CONFIG, LOG_FORMAT, TARGET, open_configured, opener, run_to_exit
-from loader.errors import LoaderError
 from loader.health import print_health, read_health
 from loader.housekeeping import housekeeping
 from loader.ingest import ingest
-from loader.load_pairs import load_pairs
-from loader.report import Reporter, open_reporter
+from loader.pair_file.load import load_pairs
 from loader.run import run
-from loader.warehouse.base import Warehouse
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,7 +137,7 @@ def housekeeping_command(
 
         def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
             # Imports dbt, as opening a target does.
-            from loader.operations import run_operation
+            from expression_warehouse.core.dbt_operation import run_operation
 
             _wait_for_warehouse(target, reporter)
             return run_operation(operation, arguments, target, reporter.run_id)
@@ -177,7 +184,7 @@ def health_command(target: str | None, health_format: str) -> None:
     """
 
     def open_probe() -> Warehouse:
-        from loader.warehouse.target import open_warehouse
+        from expression_warehouse.core.warehouse.target import open_warehouse
 
         return open_warehouse(target, is_probe=True)
 
@@ -185,7 +192,7 @@ def health_command(target: str | None, health_format: str) -> None:
     with open_reporter("json" if as_json else "text") as reporter:
         try:
             health = read_health(open_probe)
-        except LoaderError as error:
+        except UserError as error:
             reporter.failed(None, error)
             sys.exit(1)
     print_health(health, as_json)
@@ -195,13 +202,13 @@ def health_command(target: str | None, health_format: str) -> None:
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
     """Return once no other process holds the warehouse: dbt would not wait.
 
-    Raises LoaderError 4008 where there is none, and 4001 where it cannot be opened.
+    Raises UserError 4008 where there is none, and 4001 where it cannot be opened.
     """
-    from loader.warehouse.target import open_warehouse
+    from expression_warehouse.core.warehouse.target import open_warehouse
 
     try:
         open_warehouse(target, is_probe=True).close()
-    except LoaderError as error:
+    except UserError as error:
         if error.name != "LOAD_WAREHOUSE_BUSY":
             raise
         open_warehouse(target, reporter.waiting).close()

@@ -7,8 +7,8 @@ from typing import Any
 
 import rich.console
 
-from loader.errors import LoaderError
-from loader.warehouse.base import Warehouse
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import Warehouse
 
 _HEALTH = "select * from {meta}.vw_health"
 _ERRORS = "select * from {meta}.vw_error_histogram order by error_count desc, error_code"
@@ -21,14 +21,14 @@ def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
     status  'healthy', 'unhealthy', 'busy' where another process has the warehouse open, or
             'not built' where no build has been; of the last two only a `message` is known
 
-    Raises LoaderError 4001 where the warehouse cannot be opened.
+    Raises UserError 4001 where the warehouse cannot be opened.
     """
     try:
         with open_warehouse() as warehouse:
             (health,) = warehouse.read(_HEALTH, {}).to_pylist()
             errors = warehouse.read(_ERRORS, {}).to_pylist()
             quarantine = warehouse.read(_QUARANTINE, {}).to_pylist()
-    except LoaderError as error:
+    except UserError as error:
         if error.name == "LOAD_WAREHOUSE_NOT_BUILT":
             return {"status": "not built", "message": _place(error)}
         if error.name == "LOAD_WAREHOUSE_BUSY":
@@ -82,5 +82,5 @@ def _lines(health: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _place(error: LoaderError) -> str:
+def _place(error: UserError) -> str:
     return f"{error.file}: {error.found}"

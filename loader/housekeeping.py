@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loader.archive import ARCHIVED
-from loader.config import PipelineConfig
-from loader.errors import LoaderError
-from loader.report import Reporter
+from expression_warehouse.core.config import PipelineConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import Reporter
+from loader.source.archive import ARCHIVED
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DAY_S = 24 * 60 * 60
@@ -54,7 +54,7 @@ class _Housekeeper:
     def attempt(self, part: Callable[[], bool]) -> bool:
         try:
             return part()
-        except LoaderError as error:
+        except UserError as error:
             self.reporter.failed(None, error)
             return False
 
@@ -101,7 +101,7 @@ class _Housekeeper:
     def _folder(self, name: str) -> Path | None:
         """The archive or the logs, where there are any.
 
-        Raises LoaderError 54301 where that folder is, holds or lies in the artifacts, whatever
+        Raises UserError 54301 where that folder is, holds or lies in the artifacts, whatever
         links lead there.
         """
         folder = self.config.folder(name)
@@ -110,7 +110,7 @@ class _Housekeeper:
             return None
         real = folder.resolve()
         if real.is_relative_to(artifacts) or artifacts.is_relative_to(real):
-            raise LoaderError(
+            raise UserError(
                 "HOUSEKEEPING_ARTIFACTS_IN_REACH",
                 f"folders.{name} leads to {real}, and folders.artifacts to {artifacts}",
                 file=str(folder),
@@ -139,7 +139,7 @@ class _Housekeeper:
 def _folders(folder: Path) -> list[Path]:
     """The folders in a folder, by name; links to folders are none.
 
-    Raises LoaderError 54300 where it cannot be read.
+    Raises UserError 54300 where it cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -150,7 +150,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Raises LoaderError 54300 where it is empty and cannot be removed."""
+    """Raises UserError 54300 where it is empty and cannot be removed."""
     try:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -167,6 +167,6 @@ def _date(name: str) -> datetime.date | None:
         return None
 
 
-def _undeletable(path: Path, error: OSError) -> LoaderError:
+def _undeletable(path: Path, error: OSError) -> UserError:
     place = error.filename if isinstance(error.filename, str) else str(path)
-    return LoaderError("HOUSEKEEPING_DELETE_FAILED", str(error.strerror or error), file=place)
+    return UserError("HOUSEKEEPING_DELETE_FAILED", str(error.strerror or error), file=place)

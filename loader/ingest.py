@@ -11,24 +11,30 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from loader.archive import archive_download
-from loader.batch import batch_id
-from loader.batch_rules import check_named_samples, detect_unit, sample_mismatch, unended_line
-from loader.config import PipelineConfig, StudyConfig
-from loader.download import Download, find_downloads, open_download
-from loader.errors import LoaderError
-from loader.matrix import Matrix, MatrixSummary, read_matrix
-from loader.metadata import AggregatedMetadata, StudyMetadata
-from loader.process_log import ProcessLog, Step, command_context
-from loader.report import Reporter, Stopwatch
-from loader.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
+from expression_warehouse.core.config import PipelineConfig, StudyConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import ProcessLog, Step, command_context
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
+from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from loader.source.archive import archive_download
+from loader.source.batch import batch_id
+from loader.source.batch_rules import (
+    check_named_samples,
+    detect_unit,
+    sample_mismatch,
+    unended_line,
+)
+from loader.source.download import Download, find_downloads, open_download
+from loader.source.matrix import Matrix, read_matrix
+from loader.source.metadata import AggregatedMetadata, StudyMetadata
 
 # What `dbt build --select study:` takes.
 ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
 
 
 # A study, where one is concerned, and what went wrong.
-Failure = tuple[str | None, LoaderError]
+Failure = tuple[str | None, UserError]
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,12 @@ def discover(
     failures: list[Failure] = []
     wanted = list(accessions)
     for download in _open_downloads(paths):
-        if isinstance(download, LoaderError):
+        if isinstance(download, UserError):
             failures.append((None, download))
             continue
         try:
             metadata = AggregatedMetadata(download)
-        except LoaderError as error:
+        except UserError as error:
             failures.append((None, error))
             continue
         # A matrix that the metadata do not name is a study too: loading it says so.
@@ -65,25 +71,25 @@ def discover(
             StudySource(name, download, metadata) for name in names if name in wanted or not wanted
         ]
     for missing in sorted(set(wanted) - {source.accession for source in sources}):
-        error = LoaderError("STUDY_NOT_FOUND", f"no download here has the study {missing}")
+        error = UserError("STUDY_NOT_FOUND", f"no download here has the study {missing}")
         failures.append((missing, error))
     for study, error in failures:
         reporter.failed(study, error)
     return sources, failures
 
 
-def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | LoaderError]:
+def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | UserError]:
     """Each download, or the error in its place: one that is broken stops no other."""
     for path in paths:
         try:
             found = find_downloads(path)
-        except LoaderError as error:
+        except UserError as error:
             yield error
             continue
         for candidate in found:
             try:
                 yield open_download(candidate)
-            except LoaderError as error:
+            except UserError as error:
                 yield error
 
 
@@ -98,7 +104,7 @@ class IngestResult:
 
     accessions: list[str]
     batch_ids: list[str]
-    error: LoaderError | None
+    error: UserError | None
 
     @property
     def is_done(self) -> bool:
@@ -143,7 +149,7 @@ def ingest(
                 load = StudyLoader(warehouse, config, reporter, log)
                 loaded = _load_all(by_study.values(), load)
                 step.error = first_failure or (load.errors[0] if load.errors else None)
-    except LoaderError as error:
+    except UserError as error:
         reporter.failed(None, error)
         return IngestResult([], [], error)
     staged = [name for name, is_staged in zip(by_study, loaded, strict=True) if is_staged]
@@ -184,7 +190,7 @@ class StudyLoader:
     reporter: Reporter
     log: ProcessLog
     batch_ids: list[str] = field(default_factory=list)
-    errors: list[LoaderError] = field(default_factory=list)
+    errors: list[UserError] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, sources: list[StudySource]) -> bool:
@@ -197,7 +203,7 @@ class StudyLoader:
         try:
             with self.log.step("stage_study", context) as step:
                 self._load(source, step)
-        except LoaderError as error:
+        except UserError as error:
             self.errors.append(error)
             self.log.finding(source.accession, step.batch_id, error)
             self.reporter.failed(source.accession, error)
@@ -211,7 +217,7 @@ class StudyLoader:
         watch = Stopwatch()
         accession = source.accession
         if not ACCESSION.fullmatch(accession):
-            raise LoaderError(
+            raise UserError(
                 "VALIDATION_INVALID_IDENTIFIER",
                 f"the study accession is {accession!r}",
                 file=source.metadata.label,
@@ -253,7 +259,7 @@ class StudyLoader:
 
     def _skip(self, key: BatchKey, known: RegisteredBatch, step: Step) -> None:
         if known.status == "QUARANTINED":
-            raise LoaderError(
+            raise UserError(
                 "LOAD_BATCH_QUARANTINED",
                 f"the batch is quarantined: {known.quarantine_reason}",
                 file=key.file.name,
@@ -273,7 +279,7 @@ class StudyLoader:
         )
         try:
             shown = self.warehouse.read(query, {})["batch_id"].to_pylist()
-        except LoaderError as error:
+        except UserError as error:
             if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
                 raise
             return None
@@ -289,7 +295,7 @@ class StudyLoader:
                 load.remove_rows(key.batch_id)
             written = load.insert_rows(key, self._with_progress(key.study_accession, chunks))
             if written != summary.row_count:
-                raise LoaderError(
+                raise UserError(
                     "LOAD_RECONCILIATION_FAILED",
                     f"{summary.row_count} rows were sent and {written} written",
                     file=matrix.label,
@@ -318,7 +324,7 @@ class StudyLoader:
             seconds=watch.seconds,
         )
 
-    def _warn(self, key: BatchKey, error: LoaderError) -> None:
+    def _warn(self, key: BatchKey, error: UserError) -> None:
         self.log.finding(key.study_accession, key.batch_id, error)
         self.reporter.warned("doubted", study_accession=key.study_accession, error=str(error))
 
@@ -366,7 +372,7 @@ class _NewBatch:
     matrix: Matrix
     metadata: StudyMetadata
     config: StudyConfig
-    mismatch: LoaderError | None
+    mismatch: UserError | None
     known: RegisteredBatch | None
 
     @property
@@ -377,9 +383,7 @@ class _NewBatch:
         unit_before = json.loads(self.known.config_snapshot).get("units")
         return self.known.released_by if unit_before == self.config.units else None
 
-    def check(
-        self, load: StudyLoad, summary: MatrixSummary
-    ) -> tuple[str | None, LoaderError | None]:
+    def check(self, load: StudyLoad, summary: MatrixSummary) -> tuple[str | None, UserError | None]:
         """The batch's unit, and the rule that it breaks, for which it is quarantined.
 
         Raises that error for a batch that was right before: its load is undone, and it stays.

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from loader.config import PipelineConfig
-from loader.errors import LoaderError
+from expression_warehouse.core.config import PipelineConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import (
+    OpenWarehouse,
+    Step,
+    command_context,
+    recorded_step,
+)
+from expression_warehouse.core.reporting import Reporter, Stopwatch
 from loader.ingest import IngestResult, ingest
-from loader.process_log import OpenWarehouse, Step, command_context, recorded_step
-from loader.report import Reporter, Stopwatch
 
 # What people read; the log has them all.
 _SHOWN = 20
@@ -39,7 +44,7 @@ def run(
             staged = ingest(paths, accessions, config, open_warehouse, reporter, always_opens=True)
             build_error = _build(accessions, staged, target, open_warehouse, reporter)
             step.error = staged.error or build_error
-    except LoaderError as error:
+    except UserError as error:
         reporter.failed(None, error)
         step.error = error
     if is_recorded:
@@ -55,7 +60,7 @@ def _build(
     target: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-) -> LoaderError | None:
+) -> UserError | None:
     # dbt takes a second to import.
     from loader.build import build
 
@@ -90,13 +95,13 @@ def _build(
         return error
     if result.failed:
         node, message = next(iter(result.failed.items()))
-        return LoaderError("BUILD_FAILED", f"{len(result.failed)} failed, first {node}: {message}")
+        return UserError("BUILD_FAILED", f"{len(result.failed)} failed, first {node}: {message}")
     return None
 
 
 def _held_back(
     staged: IngestResult, open_warehouse: OpenWarehouse, reporter: Reporter
-) -> LoaderError | None:
+) -> UserError | None:
     """4009 where a batch of this run is quarantined now, by its own build or by that of another run
     at the same time."""
     query = "select batch_id, study_accession_code, quarantine_reason from {meta}.vw_quarantine"
@@ -106,7 +111,7 @@ def _held_back(
     if not held:
         return None
     first = held[0]
-    return LoaderError(
+    return UserError(
         "LOAD_BATCH_QUARANTINED",
         f"{len(held)} batches are quarantined, first {first['study_accession_code']}: "
         f"{first['quarantine_reason']}",
@@ -131,7 +136,7 @@ def _read(query: str, open_warehouse: OpenWarehouse, reporter: Reporter) -> list
     try:
         with open_warehouse(reporter.waiting) as warehouse:
             return warehouse.read(query, {}).to_pylist()
-    except LoaderError as error:
+    except UserError as error:
         if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise
         return []

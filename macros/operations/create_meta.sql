@@ -41,7 +41,7 @@
 {% endmacro %}
 
 
-{#- What `python -m pairs` computed: the rows that it staged name their run. -#}
+{#- What `expression-warehouse pairs` computed: the rows that it staged name their run. -#}
 {% macro meta_feature_run_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     kind {{ type_code(16) }} not null,

@@ -95,7 +95,7 @@
 {% endmacro %}
 
 
-{#- Features that `python -m pairs` computed, for fact_feature_values. -#}
+{#- Features that `expression-warehouse pairs` computed, for fact_feature_values. -#}
 {% macro staging_feature_values_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     entity_scope {{ type_code(16) }} not null,
@@ -108,7 +108,7 @@
 {% endmacro %}
 
 
-{#- Scores that `python -m pairs rank` computed, for fact_gene_pair_metrics. -#}
+{#- Scores that `expression-warehouse pairs rank` computed, for fact_gene_pair_metrics. -#}
 {% macro staging_pair_scores_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     batch_id {{ type_code(64) }} not null,
@@ -120,7 +120,7 @@
 {% endmacro %}
 
 
-{#- The pairs that `python -m pairs screen` kept, of all that it tested. No key, as in pair_metrics. -#}
+{#- The pairs that `expression-warehouse pairs screen` kept, of all that it tested. No key, as in pair_metrics. -#}
 {% macro staging_screened_pairs_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     disease_label {{ type_code(64) }} not null,

@@ -7,7 +7,7 @@
 {%- endmacro %}
 
 
-{#- Those of them that `python -m pairs screen` goes by: it has a gene filter of its own.
+{#- Those of them that `expression-warehouse pairs screen` goes by: it has a gene filter of its own.
 
     {{ screen_settings() }}  ->  k_min=3;spearman_se=fisher;min_cohort_samples=8 -#}
 {% macro screen_settings() -%}

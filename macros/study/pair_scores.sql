@@ -84,7 +84,7 @@ where exists (
 {% endmacro %}
 
 
-{#- Hook: what `python -m pairs rank` computed, where it was computed from the state that the slice is in.
+{#- Hook: what `expression-warehouse pairs rank` computed, where it was computed from the state that the slice is in.
     Rows that have it already are not touched; a slice that is computed anew from another state has
     no scores until it is ranked again. -#}
 {% macro put_ranking() %}

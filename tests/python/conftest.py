@@ -23,7 +23,7 @@ from dbt.context.query_header import generate_query_header_context
 from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import ManifestLoader
 
-from loader.dbt_command import close_connections
+from expression_warehouse.core.dbt_command import close_connections
 
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -221,10 +221,10 @@ class WarehouseUnderTest:
         return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
 
     def pairs(self, *arguments: object) -> Result:
-        """`python -m pairs …` in this process; JSON lines on stdout."""
-        from pairs.cli import main
+        """`expression-warehouse pairs …` in this process; JSON lines on stdout."""
+        from expression_warehouse.cli import main
 
-        return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
+        return CliRunner().invoke(main, ["pairs", *map(str, arguments)], env=self.env)
 
     def loader_process(self, *arguments: object) -> subprocess.Popen:
         """`python -m loader …` as a process of its own."""

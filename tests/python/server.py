@@ -10,7 +10,7 @@ from typing import Any
 import pyodbc
 import sqlglot
 
-from loader.warehouse.sqlserver_driver import wheel_driver
+from expression_warehouse.core.warehouse.sqlserver_driver import wheel_driver
 
 
 @functools.cache

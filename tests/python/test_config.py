@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loader.config import StudyConfig, load_config
-from loader.errors import LoaderError
+from expression_warehouse.core.config import StudyConfig, load_config
+from expression_warehouse.core.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
 
@@ -58,7 +58,7 @@ def write(tmp_path: Path, text: str) -> Path:
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
-    with pytest.raises(LoaderError) as caught:
+    with pytest.raises(UserError) as caught:
         load_config(write(tmp_path, text))
     assert caught.value.name == "CONFIG_INVALID"
     assert caught.value.line == line
@@ -66,7 +66,7 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(LoaderError) as caught:
+    with pytest.raises(UserError) as caught:
         load_config(tmp_path / "none.yaml")
     assert caught.value.code == 54030
 
@@ -74,7 +74,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_bytes_that_are_not_utf8_are_named(tmp_path):
     path = tmp_path / "pipeline.yaml"
     path.write_bytes(b"studies: \xff\n")
-    with pytest.raises(LoaderError) as caught:
+    with pytest.raises(UserError) as caught:
         load_config(path)
     assert caught.value.code == 1003
 

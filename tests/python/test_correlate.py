@@ -1,4 +1,4 @@
-"""`python -m pairs correlate` against scipy on all pairs."""
+"""`expression-warehouse pairs correlate` against scipy on all pairs."""
 
 import json
 from itertools import combinations

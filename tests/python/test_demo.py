@@ -17,12 +17,13 @@ from demo.design import CD86, GENES, MS4A4A, PLANTED_PAIRS, STUDIES, Study
 from demo.download import CONFIG_FILE, PLANTED_PAIRS_FILE, write_downloads
 from demo.report import PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
-from loader.download import FolderDownload, find_downloads, open_download
-from loader.matrix import MatrixSummary, read_matrix
-from loader.metadata import AggregatedMetadata
-from loader.project import read_seed
-from loader.warehouse.duckdb import DuckDBStudyLoad
-from loader.warehouse.macros import project_macros
+from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from loader.source.download import FolderDownload, find_downloads, open_download
+from loader.source.matrix import read_matrix
+from loader.source.metadata import AggregatedMetadata
 
 # Places among which the planted pairs are to be.
 TOP = 10

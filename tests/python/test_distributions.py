@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mpmath import mpf
 from sqlfluff.core import FluffConfig, Linter
 
-from loader.warehouse.macros import statistics_macros
+from expression_warehouse.core.warehouse.macros import statistics_macros
 
 CALLS = {
     "scaled_erfc": ["x"],

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from loader.warehouse.macros import statistics_macros
+from expression_warehouse.core.warehouse.macros import statistics_macros
 
 # Column of dsl_pool -> quantity of the golden data, relative tolerance, absolute tolerance.
 # The absolute one is in units of the pooled standard error (its square for tau2) where that

@@ -13,12 +13,12 @@ import yaml
 from conftest import WarehouseUnderTest
 from sklearn.metrics import average_precision_score
 
-import pairs.rank
 from demo.design import PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
-from loader.warehouse.macros import project_macros, render_macros
-from pairs.catalog import features
-from pairs.feature_export import DICTIONARY, ENTITIES
+from expression_warehouse.core.warehouse.macros import project_macros, render_macros
+from expression_warehouse.pairs.catalog import features
+from expression_warehouse.pairs.feature_export import DICTIONARY, ENTITIES
+from expression_warehouse.pairs.ranking import rank as rank_module
 
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
 TOP = 25
@@ -68,7 +68,7 @@ def panel(shared_data, tmp_path_factory) -> WarehouseUnderTest:
     genes = "select gene_a_id from analytics.vw_gene_pairs_candidate group by all order by count(distinct technology) desc, 1"
     ((gene,), *_) = warehouse.query(genes)
     with mock.patch.object(
-        pairs.rank, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
+        rank_module, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
     ):
         result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output

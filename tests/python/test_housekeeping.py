@@ -13,13 +13,13 @@ import pytest
 from conftest import Study, WarehouseUnderTest
 from test_operations import built, moved  # noqa: F401 (a fixture)
 
-from loader import log_files
-from loader.archive import archive_download
-from loader.config import load_config
-from loader.download import open_download
-from loader.errors import LoaderError
+from expression_warehouse.core import log_files
+from expression_warehouse.core.config import load_config
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import JsonReporter, Reporter, TextReporter, open_reporter
 from loader.housekeeping import housekeeping
-from loader.report import JsonReporter, Reporter, TextReporter, open_reporter
+from loader.source.archive import archive_download
+from loader.source.download import open_download
 
 BATCHES = [f"{number:x}" * 64 for number in range(1, 6)]
 NO_COUNTS = {
@@ -34,7 +34,7 @@ class Recorder(JsonReporter):
     def __init__(self) -> None:
         super().__init__()
         self.steps: list[tuple] = []
-        self.errors: list[LoaderError] = []
+        self.errors: list[UserError] = []
 
     def step(self, study, step, **fields):
         self.steps.append((step, fields))
@@ -170,7 +170,7 @@ def test_folders_that_lead_to_the_artifacts_are_refused(tree, name, leads_to):
     assert paths(tree / "artifacts") == artifacts
     # The rest was done.
     assert len(recorder.steps) == 3
-    with pytest.raises(LoaderError, match="54030"):
+    with pytest.raises(UserError, match="54030"):
         load_config(tree / "pipeline.yaml")
 
 
@@ -280,7 +280,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(tmp_path):
     folder = Study().write_gzipped(tmp_path / "d")
     matrix = folder / "GSE1" / "GSE1.tsv.gz"
     matrix.write_bytes(matrix.read_bytes()[:-9])
-    with pytest.raises(LoaderError) as caught:
+    with pytest.raises(UserError) as caught:
         archive_download(open_download(folder), "GSE1", BATCHES[0], "{}", tmp_path / "archive")
     assert caught.value.code == 1006
     assert paths(tmp_path / "archive") == set()
@@ -290,7 +290,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(tmp_path):
 def test_an_archive_that_cannot_be_written_is_named(tmp_path):
     download = open_download(Study().write(tmp_path / "d"))
     (tmp_path / "archive").write_text("a file in its place")
-    with pytest.raises(LoaderError) as caught:
+    with pytest.raises(UserError) as caught:
         archive_download(download, "GSE1", BATCHES[0], "{}", tmp_path / "archive")
     assert caught.value.code == 54302
 
@@ -307,7 +307,7 @@ def say(reporter: Reporter) -> None:
     reporter.advance(task, 3)
     reporter.step("GSE1", "restaged", batch_id="b", unit_tag="TPM")
     reporter.warned("rows_repeated", file="µ", row_count=2)
-    reporter.failed(None, LoaderError("CONFIG_INVALID", "x"))
+    reporter.failed(None, UserError("CONFIG_INVALID", "x"))
     reporter.waiting("for it")
 
 

@@ -12,8 +12,9 @@ import duckdb
 import pytest
 from conftest import PROJECT, Study, events
 
-from loader.batch import MatrixFile, batch_id
-from loader.project import read_seed
+from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
+from loader.source.batch import batch_id
 
 
 def config_file(folder, text):
@@ -281,9 +282,9 @@ def test_a_wrong_path_is_told_before_dbt_is_imported(tmp_path):
 
 def test_every_error_of_the_loader_is_in_the_catalog():
     known = {row["error_name"] for row in read_seed("error_code")}
-    files = [*(PROJECT / "loader").rglob("*.py"), *(PROJECT / "pairs").rglob("*.py")]
+    files = [*(PROJECT / "loader").rglob("*.py"), *(PROJECT / "expression_warehouse").rglob("*.py")]
     source = "".join(path.read_text() for path in files)
-    used = set(re.findall(r'LoaderError\(\s*"([A-Z_]+)"', source))
+    used = set(re.findall(r'UserError\(\s*"([A-Z_]+)"', source))
     assert len(used) > 10
     assert used <= known
 

@@ -25,8 +25,8 @@ from test_pair_metrics import (
     without,
 )
 
-from loader.pair_file import metrics, parse_pair_id, read_numbers
-from loader.warehouse.duckdb import DuckDBPairLoad
+from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
+from loader.pair_file.reader import metrics, parse_pair_id, read_numbers
 
 # Genes 1 and 2 are of the annotation seed, 8 to 13 those of the studies, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.

@@ -12,12 +12,12 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loader.batch import MatrixFile
-from loader.download import Download
-from loader.matrix import MatrixSummary, read_matrix
-from loader.values import NULL_VALUES
-from loader.warehouse.base import BatchKey
-from loader.warehouse.duckdb import DuckDBWarehouse
+from expression_warehouse.core.warehouse.base import BatchKey
+from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
+from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
+from loader.source.download import Download
+from loader.source.matrix import read_matrix
+from loader.source.values import NULL_VALUES
 
 VISIBLE = string.ascii_letters + string.digits + string.punctuation
 

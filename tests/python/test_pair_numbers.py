@@ -16,30 +16,43 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from loader.errors import LoaderError
-from loader.warehouse.macros import statistics_macros
-from pairs import block as block_module
-from pairs import buckets, statistic_files
-from pairs import files as files_module
-from pairs import scan as scan_module
-from pairs.bins import BIN_COUNT, bin_of, code_of, edges, p_value, sizes_of
-from pairs.block import Block, blocks_of, compute_block, new_tally, pool_pairs
-from pairs.cluster import Cluster
-from pairs.correlations import count_correlations, degrees_of, t_statistic
-from pairs.false_discovery import false_discovery_rates, smallest
-from pairs.files import PAGE, new_pages, open_atomically, read_pages
-from pairs.gene_filter import choose_genes, variability
-from pairs.logarithm import half_log, split_ratio
-from pairs.memory import plan_correlations, require_memory
-from pairs.p_values import PValues, log_p
-from pairs.pooling import TESTS
-from pairs.rank_store import RankStore, RankStoreWriter, open_store
-from pairs.ranks import EXACT_FLOAT32_SAMPLES, average_ranks
-from pairs.scan import scan
-from pairs.screened_pairs import ScreenedPairs, collect
-from pairs.settings import Settings, parse_memory
-from pairs.statistic_files import StatisticFiles, write_statistics
-from pairs.tally import Tally
+from expression_warehouse.core import files as files_module
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import PAGE, new_pages, open_atomically, read_pages
+from expression_warehouse.core.warehouse.macros import statistics_macros
+from expression_warehouse.pairs.correlations import count_correlations, degrees_of, t_statistic
+from expression_warehouse.pairs.gene_filter import choose_genes, variability
+from expression_warehouse.pairs.screen import block as block_module
+from expression_warehouse.pairs.screen import buckets, statistic_files
+from expression_warehouse.pairs.screen import scan as scan_module
+from expression_warehouse.pairs.screen.bins import (
+    BIN_COUNT,
+    bin_of,
+    code_of,
+    edges,
+    p_value,
+    sizes_of,
+)
+from expression_warehouse.pairs.screen.block import (
+    Block,
+    blocks_of,
+    compute_block,
+    new_tally,
+    pool_pairs,
+)
+from expression_warehouse.pairs.screen.cluster import Cluster
+from expression_warehouse.pairs.screen.false_discovery import false_discovery_rates, smallest
+from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
+from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
+from expression_warehouse.pairs.screen.p_values import PValues, log_p
+from expression_warehouse.pairs.screen.pooling import TESTS
+from expression_warehouse.pairs.screen.rank_store import RankStore, RankStoreWriter, open_store
+from expression_warehouse.pairs.screen.ranks import EXACT_FLOAT32_SAMPLES, average_ranks
+from expression_warehouse.pairs.screen.scan import scan
+from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
+from expression_warehouse.pairs.screen.statistic_files import StatisticFiles, write_statistics
+from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.settings import Settings, parse_memory
 
 Groups = list[np.ndarray]
 
@@ -616,7 +629,7 @@ def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         free = store.pair_count * 6 * 4 - 1
         patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-        with pytest.raises(LoaderError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 1MB more"):
+        with pytest.raises(UserError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 1MB more"):
             scan(None, tmp_path, blocks, empty, None, lambda _: None)
     monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
 
@@ -625,7 +638,7 @@ def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return compute_block(folder, block, own)
 
-    with pytest.raises(LoaderError, match=r"54404[\s\S]*No space left"):
+    with pytest.raises(UserError, match=r"54404[\s\S]*No space left"):
         scan(fill_up, tmp_path, blocks, empty, None, lambda _: None)
     told = []
     tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
@@ -669,7 +682,7 @@ def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
 
 
 def test_no_cluster():
-    with pytest.raises(LoaderError, match="54402 DASK_UNAVAILABLE"):
+    with pytest.raises(UserError, match="54402 DASK_UNAVAILABLE"):
         Cluster("nowhere")
 
 
@@ -693,16 +706,16 @@ def test_heterogeneity_without_a_difference(tmp_path):
 
 
 def test_memory_is_told_before():
-    with pytest.raises(LoaderError, match=r"54401 PAIRS_MEMORY_EXCEEDED[\s\S]*take 9\d\.\dGB"):
+    with pytest.raises(UserError, match=r"54401 PAIRS_MEMORY_EXCEEDED[\s\S]*take 9\d\.\dGB"):
         require_memory(2 * 10**9, 100_000, 60_000, 65_000, 20, 2)
-    with pytest.raises(LoaderError, match="54401"):
+    with pytest.raises(UserError, match="54401"):
         plan_correlations(10**9, 60_000, 10_000, 2)
     require_memory(2 * 10**9, 100_000, 20_000, 200, 20, 2)
 
 
 @pytest.mark.parametrize("text", ["2", "0GB", "-1GB", "two GB", "2GB or so"])
 def test_memory_that_is_no_size(text):
-    with pytest.raises(LoaderError, match="54030 CONFIG_INVALID"):
+    with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
         parse_memory(text)
 
 

@@ -1,4 +1,4 @@
-"""`python -m pairs rank`: what it finds, that it is the same each time, and what it cannot rank."""
+"""`expression-warehouse pairs rank`: what it finds, that it is the same each time, and what it cannot rank."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,18 @@ from sklearn.metrics import average_precision_score
 from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
 
-import pairs.rank
-from loader.errors import LoaderError
-from pairs.catalog import features
-from pairs.ensemble import percentile_rank, rank_svm, stacked, tail_share
-from pairs.feature_scale import CLIP, derived, oriented, robust_z
-from pairs.rank import compute_ranking, find_positives, read_weights
-from pairs.slices import Pairs, Slice
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.pairs.catalog import features
+from expression_warehouse.pairs.ranking import rank as rank_module
+from expression_warehouse.pairs.ranking.ensemble import (
+    percentile_rank,
+    rank_svm,
+    stacked,
+    tail_share,
+)
+from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, oriented, robust_z
+from expression_warehouse.pairs.ranking.rank import compute_ranking, find_positives, read_weights
+from expression_warehouse.pairs.ranking.slices import Pairs, Slice
 
 ONE = Slice("SEPSIS", "RNA-SEQ", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
@@ -89,7 +94,7 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
 
 def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
-    monkeypatch.setattr(pairs.rank, "POSITIVE_COUNT", 3)
+    monkeypatch.setattr(rank_module, "POSITIVE_COUNT", 3)
     watched = np.flatnonzero(of.holding(MS4A4A))
     strongest = watched[np.argsort(of.features["q_ss"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
@@ -193,7 +198,7 @@ def test_the_rank_svm_points_from_negatives_to_positives():
 )
 def test_what_cannot_be_ranked(change, name, found):
     of, _ = simulated()
-    with pytest.raises(LoaderError) as error:
+    with pytest.raises(UserError) as error:
         ranking(Pairs(*change(of)))
     assert (error.value.name, found in error.value.found) == (name, True)
 
@@ -212,7 +217,7 @@ def test_what_cannot_be_ranked(change, name, found):
 )
 def test_weights_that_are_none(tmp_path, monkeypatch, weights):
     project(tmp_path, monkeypatch, {} if weights is None else {"rank_weights": weights})
-    with pytest.raises(LoaderError, match="54030 CONFIG_INVALID"):
+    with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
         read_weights()
 
 
@@ -223,7 +228,7 @@ def test_weights_sum_to_one(tmp_path, monkeypatch):
 
 def project(folder: Path, monkeypatch: pytest.MonkeyPatch, variables: Mapping) -> None:
     (folder / "dbt_project.yml").write_text(yaml.dump({"vars": variables}))
-    monkeypatch.setattr(pairs.rank, "project_dir", lambda: folder)
+    monkeypatch.setattr(rank_module, "project_dir", lambda: folder)
 
 
 COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}

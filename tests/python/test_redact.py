@@ -3,9 +3,9 @@
 import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-from loader.errors import LoaderError
-from loader.warehouse.profile import read_profile
-from loader.warehouse.redact import redactor
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.redact import redactor
 
 CREDENTIALS = DuckDBCredentials(
     database="w",
@@ -33,6 +33,6 @@ def test_a_password_of_the_wrong_type_is_not_quoted(tmp_path, monkeypatch):
         " schema: x, driver: y, user: u, password: 98765432}\n"
     )
     monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
-    with pytest.raises(LoaderError, match="4001") as raised:
+    with pytest.raises(UserError, match="4001") as raised:
         read_profile()
     assert "98765432" not in str(raised.value)

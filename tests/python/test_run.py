@@ -20,7 +20,6 @@ from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from test_crash import contents
 
 import loader.build
-import loader.dbt_command
 
 TABLES = (
     "staging.batch", "staging.expression_rows", "dim.dim_study", "dim.dim_sample", "dim.dim_gene",

@@ -1,4 +1,4 @@
-"""`python -m pairs screen`, from the warehouse to fact_gene_pair_metrics: the pairs that it keeps have
+"""`expression-warehouse pairs screen`, from the warehouse to fact_gene_pair_metrics: the pairs that it keeps have
 there the metrics and false discovery rates that all pairs would have had."""
 
 import json
@@ -25,7 +25,7 @@ from test_pair_metrics import (
     table,
 )
 
-from pairs import statistic_files
+from expression_warehouse.pairs.screen import statistic_files
 
 TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
 
@@ -169,7 +169,17 @@ def test_a_second_screen_takes_the_place_of_the_first(copied):
 
 def test_killed_and_run_again(copied, tmp_path):
     """At any moment: before the warehouse is open, while it is read, ranked, computed or written."""
-    command = [sys.executable, "-m", "pairs", "screen", "--disease", "SEPSIS", "--keep", "30"]
+    command = [
+        sys.executable,
+        "-m",
+        "expression_warehouse",
+        "pairs",
+        "screen",
+        "--disease",
+        "SEPSIS",
+        "--keep",
+        "30",
+    ]
     command += ["--technology", "MICROARRAY", "--work", str(copied.path.parent / "work")]
     screen(copied, "--keep", 30, "--technology", "MICROARRAY")
     expected = staged(copied)

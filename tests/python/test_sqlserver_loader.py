@@ -19,19 +19,20 @@ import pyarrow as pa
 import pytest
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
-from loader.errors import LoaderError
-from loader.matrix import ROWS
-from loader.pair_file import PairFile, metrics
-from loader.warehouse.macros import project_macros
-from loader.warehouse.sqlserver import SqlServerWarehouse, _Heap
-from loader.warehouse.sqlserver_driver import (
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.matrix_rows import ROWS
+from expression_warehouse.core.warehouse.sqlserver import SqlServerWarehouse, _Heap
+from expression_warehouse.core.warehouse.sqlserver_driver import (
     Driver,
     MssqlPythonDriver,
     PyodbcDriver,
     open_driver,
     wheel_driver,
 )
-from pairs import rank, screened_pairs
+from expression_warehouse.pairs.ranking import rank
+from expression_warehouse.pairs.screen import screened_pairs
+from loader.pair_file.reader import PairFile, metrics
 
 
 def has_library() -> bool:
@@ -195,7 +196,7 @@ def test_fewer_batches_than_streams_open_no_idle_stream():
 
 
 @pytest.mark.parametrize(
-    "error", [LoaderError("EXTRACTION_PARSE_ERROR", "no number"), KeyboardInterrupt()]
+    "error", [UserError("EXTRACTION_PARSE_ERROR", "no number"), KeyboardInterrupt()]
 )
 @pytest.mark.parametrize("place", [0, 5])
 def test_an_error_of_the_file_comes_out_as_it_is(place, error):
@@ -340,7 +341,7 @@ def test_pyodbc_takes_the_wheels_driver_where_none_is_registered():
 @pytest.mark.parametrize("backend", ["mssql-python", "pyodbc"])
 def test_a_server_that_cannot_be_reached_is_4001(backend):
     """With the real drivers; nothing listens at port 1."""
-    with pytest.raises(LoaderError, match="4001") as raised:
+    with pytest.raises(UserError, match="4001") as raised:
         SqlServerWarehouse(credentials(backend, host="127.0.0.1", port=1, login_timeout=1))
     assert "55" not in str(raised.value)
     assert raised.value.file == "127.0.0.1/warehouse"
@@ -349,14 +350,14 @@ def test_a_server_that_cannot_be_reached_is_4001(backend):
 @pytest.mark.parametrize("backend", ["mssql-python", "pyodbc"])
 def test_a_library_that_is_missing_is_4001(backend, monkeypatch):
     monkeypatch.setitem(sys.modules, backend.replace("-", "_"), None)
-    with pytest.raises(LoaderError, match="4001") as raised:
+    with pytest.raises(UserError, match="4001") as raised:
         open_driver(credentials(backend))
     assert "libltdl7" in raised.value.action
 
 
 @with_the_real_driver
 def test_an_unfinished_profile_is_4001():
-    with pytest.raises(LoaderError, match="4001"):
+    with pytest.raises(UserError, match="4001"):
         SqlServerWarehouse(credentials(PWD=""))
 
 
@@ -395,7 +396,7 @@ def test_rows_that_the_server_lacks_are_4005():
     session = FakeSession(count=80)
     with heap_of(session, loses=40) as heap:
         heap.make(session, "staging.heap", "staging.expression_rows", ROWS.names)
-        with pytest.raises(LoaderError, match="4005"):
+        with pytest.raises(UserError, match="4005"):
             heap.fill(ROWS, iter(batches(1)))
     assert session.statements[-1] == "drop table if exists staging.heap"
 
@@ -464,7 +465,9 @@ class FakeServer(Driver):
 
 
 def opened(server: FakeServer, monkeypatch: pytest.MonkeyPatch, **options: bool) -> FakeServer:
-    monkeypatch.setattr("loader.warehouse.sqlserver.open_driver", lambda _credentials: server)
+    monkeypatch.setattr(
+        "expression_warehouse.core.warehouse.sqlserver.open_driver", lambda _credentials: server
+    )
     SqlServerWarehouse(credentials(), **options)
     return server
 

@@ -3,7 +3,7 @@ Server's are from Microsoft's documentation and drivers, since no server was at 
 
 import pytest
 
-from loader.transient import is_transient
+from expression_warehouse.core.transient import is_transient
 
 SQL_SERVER = {
     "[40001] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]Transaction (Process ID 52) was"

@@ -1,0 +1,280 @@
+"""pipeline.yaml: what the user knows of the studies and the data do not say."""
+
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import read_seed
+
+
+def _one_of_seed(seed: str, column: str) -> AfterValidator:
+    def check(value: str) -> str:
+        allowed = [row[column] for row in read_seed(seed)]
+        if value not in allowed:
+            raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _unique(values: list[str]) -> list[str]:
+    if repeated := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"{repeated[0]} stands twice")
+    return values
+
+
+Samples = Annotated[list[str], AfterValidator(_unique)]
+Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
+IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
+DiseaseLabel = Annotated[str, _one_of_seed("disease", "disease_label")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StudyConfig(_Strict):
+    """What pipeline.yaml says of one study.
+
+    units              unit of the values; without it, detected
+    disease            disease that the study is about
+    illness_overrides  sample → illness label, against what its title says
+    skip_samples       samples that are not loaded at all
+    include            if given, only these samples take part in analyses
+    exclude            samples that are loaded but take no part in analyses
+    """
+
+    units: Unit | None = None
+    disease: DiseaseLabel | None = None
+    illness_overrides: dict[str, IllnessLabel] = Field(default_factory=dict)
+    skip_samples: Samples = Field(default_factory=list)
+    include: Samples = Field(default_factory=list)
+    exclude: Samples = Field(default_factory=list)
+
+    def snapshot(self) -> str:
+        """The configuration as JSON text, equal for equal configurations."""
+        settings = self.model_dump()
+        lists = {name: sorted(value) for name, value in settings.items() if isinstance(value, list)}
+        return json.dumps(settings | lists, sort_keys=True)
+
+    def named_samples(self) -> dict[str, str]:
+        """Each sample that the configuration names → the setting that names it."""
+        settings = ("illness_overrides", "skip_samples", "include", "exclude")
+        return {sample: setting for setting in settings for sample in getattr(self, setting)}
+
+
+class Defaults(_Strict):
+    """How studies are read.
+
+    chunk_size   values melted at a time, about
+    parallelism  studies loaded at a time
+    """
+
+    chunk_size: int = Field(default=250_000, ge=1_000, le=100_000_000)
+    parallelism: int = Field(default=2, ge=1, le=64)
+
+
+def _refuse_days(value: object) -> None:
+    if value is not None:
+        raise ValueError("artifacts are kept for ever: only null is allowed")
+
+
+Folder = Annotated[str, Field(min_length=1)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+KeptForEver = Annotated[None, BeforeValidator(_refuse_days)]
+
+
+class Folders(_Strict):
+    """Where files go: paths relative to the folder of pipeline.yaml. None lies in another.
+
+    logs       logs of commands, a folder a day; by default where dbt has its own (DBT_LOG_PATH),
+               else logs
+    archive    copies of the studies that were staged; without it, none are made
+    artifacts  published results, which nothing ever deletes
+    """
+
+    logs: Folder | None = None
+    archive: Folder | None = None
+    artifacts: Folder = "artifacts"
+
+
+class Retention(_Strict):
+    """How many days things are kept."""
+
+    artifacts_days: KeptForEver = None
+    archive_days: Days = 180
+    logs_days: Days = 180
+    db_logs_days: Days = 180
+    staging_days: Days = 7
+
+
+class PipelineConfig(_Strict):
+    """The whole file."""
+
+    defaults: Defaults = Field(default_factory=Defaults)
+    folders: Folders = Field(default_factory=Folders)
+    retention: Retention = Field(default_factory=Retention)
+    studies: dict[str, StudyConfig] = Field(default_factory=dict)
+    _path: Path | None = PrivateAttr(default=None)
+    _text: str = PrivateAttr(default="")
+    _root: yaml.Node | None = PrivateAttr(default=None)
+
+    @property
+    def text(self) -> str:
+        """The file as it stands; empty without one."""
+        return self._text
+
+    @property
+    def label(self) -> str:
+        """How the user knows the file."""
+        return str(self._path or "pipeline.yaml")
+
+    def line(self, *location: str) -> int | None:
+        """The line of a key, as of ('studies', 'GSE1', 'exclude'), counted from 1."""
+        return _find(self._root, location).start_mark.line + 1 if self._root else None
+
+    def study(self, accession: str) -> StudyConfig:
+        """The configuration of a study; the defaults where the file does not name it."""
+        return self.studies.get(accession, StudyConfig())
+
+    def folder(self, name: Literal["logs", "archive", "artifacts"]) -> Path | None:
+        """The path of one of the folders; nothing where there is to be none. It may not be there
+        yet."""
+        configured = getattr(self.folders, name)
+        base = self._path.parent if self._path else Path()
+        if name == "logs" and not configured:
+            return Path(os.environ.get("DBT_LOG_PATH") or base / "logs")
+        return None if configured is None else base / configured
+
+
+def load_config(path: Path | None) -> PipelineConfig:
+    """Read pipeline.yaml; without a path, the defaults.
+
+    Raises UserError 54030 where the file is missing, and with the line where it is not YAML,
+    names a key twice, has an unknown key, a wrong type or a value that is not allowed, or
+    folders of which one lies in another.
+    """
+    if path is None:
+        return PipelineConfig()
+    if not path.is_file():
+        raise UserError(
+            "CONFIG_INVALID",
+            "no such file",
+            file=str(path),
+            action="Name an existing pipeline.yaml",
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            return PipelineConfig()
+        if not isinstance(root, yaml.MappingNode):
+            _invalid(path, root.start_mark, "this is no mapping of keys to values")
+        _refuse_repeated_keys(path, root)
+        document = _construct(root)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "EXTRACTION_ENCODING_ERROR", f"byte {error.start} is not UTF-8", file=str(path)
+        ) from error
+    except OSError as error:
+        raise UserError(
+            "EXTRACTION_FILE_UNREADABLE", str(error.strerror), file=str(path)
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        _invalid(path, error.problem_mark, f"this is not plain YAML: {error.problem}")
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        _invalid(path, None, f"this is not plain YAML: {error}")
+    try:
+        config = PipelineConfig.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        mark = _find(root, first["loc"]).start_mark
+        _invalid(path, mark, _explain(first))
+    config._path = path
+    config._text = text
+    config._root = root
+    if overlap := _find_overlap(config):
+        mark = _find(root, ("folders",)).start_mark
+        _invalid(path, mark, overlap, expected="folders of which none lies in another")
+    return config
+
+
+def _find_overlap(config: PipelineConfig) -> str | None:
+    """What is wrong with two folders of which one is, or holds, the other."""
+    names: tuple[Literal["logs", "archive", "artifacts"], ...] = ("logs", "archive", "artifacts")
+    paths = {name: path.resolve() for name in names if (path := config.folder(name))}
+    for outer, inner in itertools.permutations(paths, 2):
+        if paths[inner].is_relative_to(paths[outer]):
+            return f"folders.{inner} is folders.{outer}, or lies in it"
+    return None
+
+
+def _invalid(
+    path: Path, mark: yaml.Mark | None, found: str, expected: str | None = None
+) -> NoReturn:
+    raise UserError(
+        "CONFIG_INVALID",
+        found,
+        file=str(path),
+        line=mark.line + 1 if mark else None,
+        expected=expected or "see pipeline.example.yaml",
+    )
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{where}'"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _construct(root: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
+    """YAML readers keep the last of two equal keys in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                _invalid(path, key.start_mark, "a key is a list or a mapping")
+            if key.value in seen:
+                _invalid(path, key.start_mark, f"the key '{key.value}' stands twice")
+            seen.add(key.value)
+            _refuse_repeated_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(path, item)
+
+
+def _find(node: yaml.Node, location: tuple[int | str, ...]) -> yaml.Node:
+    """The key or list item at a pydantic location, or the nearest one above it."""
+    found = node
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {key.value: (key, value) for key, value in node.value}
+            if str(part) not in pairs:
+                break
+            found, node = pairs[str(part)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            found = node = node.value[part]
+    return found

@@ -1,0 +1,52 @@
+"""dbt, called from within this process."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.warehouse.profile import profiles_dir
+
+
+def invoke_dbt(
+    command: Sequence[str], target: str | None, listener: Callable[[Any], None] | None = None
+) -> dbtRunnerResult:
+    """Run a dbt command of the project; it prints nothing, and leaves no connection open.
+
+    target    of the profile; its default without one
+    listener  takes dbt's events
+    """
+    arguments = ["--log-level", "none", *command]
+    arguments += ["--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())]
+    arguments += ["--target", target] if target else []
+    try:
+        return dbtRunner(callbacks=[listener] if listener else []).invoke(arguments)
+    finally:
+        close_connections()
+
+
+def close_connections() -> None:
+    """dbt-duckdb keeps the file open for as long as the process lives, and others out of it."""
+    environment = DuckDBConnectionManager._ENV
+    if environment is not None:
+        environment.close()
+        DuckDBConnectionManager.close_all_connections()
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Environment variables for the length of a block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

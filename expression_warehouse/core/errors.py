@@ -1,0 +1,53 @@
+"""The errors that a user can do something about. Their codes are those of seeds/error_code.csv."""
+
+from expression_warehouse.core.project import read_seed
+
+
+class UserError(Exception):
+    """A named error: what was found, where, what was expected, what to do.
+
+    name      the error's name in the catalog, for example VALIDATION_DUPLICATE_GENES; code,
+              severity and is_releasable are the catalog's
+    found     what is wrong, in one sentence
+    file      the file concerned, as the user knows it
+    line      its line, counted from 1
+    expected  what should stand there
+    action    what to do; the catalog's advice where none is given
+
+    Raises KeyError where the catalog has no such name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        found: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        expected: str | None = None,
+        action: str | None = None,
+    ) -> None:
+        entry = {row["error_name"]: row for row in read_seed("error_code")}[name]
+        self.name = name
+        self.code = int(entry["error_code"])
+        self.severity = entry["severity"]
+        self.is_releasable = entry["is_releasable"] == "1"
+        self.found = found
+        self.file = file
+        self.line = line
+        self.expected = expected
+        self.action = action or entry["what_to_do"]
+        super().__init__(str(self))
+
+    @property
+    def place(self) -> str | None:
+        """`file:line`, `file` or nothing."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
+
+    def __str__(self) -> str:
+        lines = [f"{self.code} {self.name}"]
+        lines.append(f"  {self.place}: {self.found}" if self.place else f"  {self.found}")
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        lines.append(f"  to do: {self.action}")
+        return "\n".join(lines)

@@ -1,0 +1,282 @@
+"""What the loader asks of a warehouse, whatever its engine."""
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
+
+
+@dataclass(frozen=True)
+class RegisteredBatch:
+    """What the register says of a batch that is known already."""
+
+    status: str
+    config_snapshot: str
+    metadata_json: str
+    quarantine_reason: str | None
+    released_by: str | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A row of meta_etl_process_log, whose columns these are."""
+
+    run_id: str
+    batch_id: str | None
+    step: str
+    status: str
+    started_at: datetime.datetime
+    ended_at: datetime.datetime | None
+    rows_read: int | None
+    rows_written: int | None
+    error_code: int | None
+    error_message: str | None
+    context_json: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A row of meta_data_validation_log, whose columns these are."""
+
+    run_id: str
+    batch_id: str | None
+    validation_code: str
+    severity: str
+    details: str
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """The columns that are the same in all rows of a batch."""
+
+    batch_id: str
+    study_accession: str
+    file: MatrixFile
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """The file of a load of pair metrics: its name and the hash of its bytes."""
+
+    name: str
+    sha256: str
+
+
+class StudyLoad(ABC):
+    """The writes of one study's load. They become visible together, or not at all."""
+
+    @abstractmethod
+    def remove_rows(self, batch_id: str) -> None:
+        """Remove the staged rows of a batch that is staged again."""
+
+    @abstractmethod
+    def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
+        """Stream rows of the schema matrix.ROWS into staging.expression_rows; return how many.
+
+        An error that `rows` raises comes out as it is.
+        """
+
+    @abstractmethod
+    def put_metadata(self, key: BatchKey, metadata_json: str) -> None:
+        """Write the batch's row of staging.study_metadata, or replace it."""
+
+    @abstractmethod
+    def put_batch(
+        self, key: BatchKey, created_at: str, summary: MatrixSummary, config_snapshot: str
+    ) -> None:
+        """Write the batch's row of the register as STAGED, or replace it."""
+
+    @abstractmethod
+    def quarantine(self, batch_id: str, reason: str) -> None:
+        """Hold a batch back: nothing but staging gets its rows."""
+
+    @abstractmethod
+    def restage(
+        self, batch_id: str, config_snapshot: str, released_by: str | None
+    ) -> MatrixSummary:
+        """Give a registered batch another configuration and make it STAGED again, so that the
+        next build takes it anew; return what the register knows of its matrix."""
+
+    @abstractmethod
+    def detect_unit(
+        self,
+        configured: str | None,
+        technology: str | None,
+        processor: str | None,
+        summary: MatrixSummary,
+    ) -> str | None:
+        """The study's unit by the SQL of macros/study/unit_tag.sql; nothing where it fails."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What became of a file's rows.
+
+    staged    rows that are new, or take the place of another load's
+    replaced  rows of other loads that they took the place of
+    """
+
+    staged: int
+    replaced: int
+
+
+class PairLoad(ABC):
+    """The writes of one load of pair metrics. They become visible together, or not at all."""
+
+    @abstractmethod
+    def diseases(self) -> list[str]:
+        """Labels of dim_disease. Raises UserError 4008 where no build has made it."""
+
+    @abstractmethod
+    def gene_keys(self) -> np.ndarray:
+        """Keys of dim_gene. Raises UserError 4008 where no build has made it."""
+
+    @abstractmethod
+    def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
+        """Take in rows with columns of staging.pair_metrics, not staged yet; return how many.
+
+        An error that `rows` raises comes out as it is.
+        """
+
+    @abstractmethod
+    def find_conflict(self) -> tuple[int, int] | None:
+        """Lines of two rows taken in that give one pair and slice different metrics."""
+
+    @abstractmethod
+    def remove_repeated(self) -> int:
+        """Of rows taken in for one pair and slice, keep the first; return how many went."""
+
+    @abstractmethod
+    def count_overrides(self) -> tuple[int, int]:
+        """How many of the rows taken in override the fact's, and how many rows the fact has now
+        for those pairs and slices."""
+
+    @abstractmethod
+    def stage(self) -> Staged:
+        """Stage the rows taken in, in place of those staged for the same pair and slice; nothing
+        where all of them are staged already."""
+
+
+@dataclass(frozen=True)
+class FeatureRun:
+    """A row of meta_feature_run, whose columns these are: one computation outside SQL."""
+
+    feature_run_id: str
+    kind: str
+    disease_label: str | None
+    technology: str | None
+    seed: int | None
+    parameters_json: str
+    versions_json: str
+    study_count: int | None
+    gene_count: int | None
+    pairs_tested: int | None
+    started_at: datetime.datetime
+    ended_at: datetime.datetime
+
+
+class FeatureLoad(ABC):
+    """The writes of one feature run. They become visible together, or not at all."""
+
+    @abstractmethod
+    def put_run(self, run: FeatureRun) -> None:
+        """Write the run's row of meta_feature_run, or replace it."""
+
+    @abstractmethod
+    def replace_rows(
+        self,
+        table: str,
+        scope: Mapping[str, str | int],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        """Put rows in the place of those of a staging table with the scope's values; return how
+        many.
+
+        table   its name in schema staging; columns that `schema` lacks are null
+        scope   column → value, as {'disease_label': 'SEPSIS', 'technology': 'RNA-SEQ'}
+
+        An error that `rows` raises comes out as it is.
+        """
+
+
+class Warehouse(ABC):
+    """An open target. Close it with `with`."""
+
+    @abstractmethod
+    def find_batch(self, batch_id: str) -> RegisteredBatch | None:
+        """The register's word on a batch; nothing where it has none."""
+
+    @abstractmethod
+    def load_study(self) -> AbstractContextManager[StudyLoad]:
+        """A load, published when the block ends and undone where it raises. Blocks of several
+        threads can be open at a time.
+
+        Raises UserError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def load_pairs(self) -> AbstractContextManager[PairLoad]:
+        """A load of pair metrics, published when the block ends and undone where it raises.
+
+        Raises UserError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def load_features(self) -> AbstractContextManager[FeatureLoad]:
+        """The results of a feature run, published when the block ends and undone where it raises.
+
+        Raises UserError 4007 where the engine breaks it off.
+        """
+
+    @abstractmethod
+    def record_step(self, record: StepRecord) -> None:
+        """Write a row of the process log at once, in place of the same step's that is RUNNING.
+
+        Raises UserError 4007 where the engine refuses it.
+        """
+
+    @abstractmethod
+    def record_finding(self, finding: Finding) -> None:
+        """Write a row of the validation log at once.
+
+        Raises UserError 4007 where the engine refuses it.
+        """
+
+    @abstractmethod
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        """The rows of a query.
+
+        query     SQL that all engines take; the name of a schema stands in braces, as in
+                  `select * from {dim}.dim_disease`
+        settings  what the session sets for it, as disease of vw_pair_metrics_ranked; all other
+                  settings are at their defaults
+
+        Raises UserError 4008 where a table or view of the query is not there, 4012 where the
+        engine cannot read it.
+        """
+
+    @abstractmethod
+    def stream(
+        self, query: str, settings: Mapping[str, str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """The rows of a query as `read` takes it, batch by batch, for what fits no memory.
+
+        Raises UserError 4008 where a table or view of the query is not there.
+        """
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,288 @@
+"""DuckDB: one file, one process at a time, transactions by any number of threads."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import tenacity
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+
+from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.warehouse.base import (
+    BatchKey,
+    FeatureLoad,
+    PairLoad,
+    PairSource,
+    StudyLoad,
+)
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.matrix_rows import ROWS
+from expression_warehouse.core.warehouse.redact import redactor
+from expression_warehouse.core.warehouse.sql import (
+    SchemaNames,
+    Session,
+    SqlFeatureLoad,
+    SqlPairLoad,
+    SqlStudyLoad,
+    SqlWarehouse,
+)
+
+_SETTINGS = {
+    # Rows carry their line, so their order in the file says nothing.
+    "preserve_insertion_order": "false",
+    # Left alone, DuckDB lets finished blocks pile up. A stream of rows needs no more than this:
+    # more is no quicker, and less takes longer.
+    "memory_limit": "192MB",
+}
+
+# How long to wait for another process (a load, a dbt build) to close the file.
+_LOCK_TIMEOUT_S = 300
+
+
+class DuckDBWarehouse(SqlWarehouse):
+    """The file of a duckdb target.
+
+    is_probe  for reading only, as it is: without waiting for another process, and without making
+              what is absent
+
+    Raises UserError 4001 where the file cannot be opened, or stays locked by another process,
+    and 4006 for a path that is no file; a probe 4008 where there is none, and 4010 where another
+    process has it open.
+    """
+
+    def __init__(
+        self,
+        credentials: DuckDBCredentials,
+        tell_waiting: Callable[[str], None] = print,
+        is_probe: bool = False,
+    ) -> None:
+        super().__init__(project_macros("duckdb"), redactor(credentials))
+        self._path = str(file_path(credentials))
+        if is_probe:
+            self._connection = _probe(self._path)
+            return
+        self._connection = _connect(self._path, tell_waiting)
+        with self._named_errors():
+            for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
+                self._connection.execute(f"set {setting} = '{value}'")
+            self._connection.execute(self._macros.create_staging())
+            self._connection.execute(self._macros.create_meta())
+
+    @contextlib.contextmanager
+    def load_study(self) -> Iterator[StudyLoad]:
+        with self._transaction() as session:
+            yield DuckDBStudyLoad(session.cursor, self._macros)
+
+    @contextlib.contextmanager
+    def load_pairs(self) -> Iterator[PairLoad]:
+        with self._transaction() as session:
+            yield DuckDBPairLoad(session.cursor, self._macros)
+
+    @contextlib.contextmanager
+    def load_features(self) -> Iterator[FeatureLoad]:
+        with self._transaction() as session:
+            yield DuckDBFeatureLoad(session, self._macros)
+
+    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+        with self.stream(query, settings) as batches:
+            return batches.read_all()
+
+    @contextlib.contextmanager
+    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+        # A cursor is a session of its own, without settings that others made.
+        cursor = self._connection.cursor()
+        with self._named_errors("LOAD_READ_FAILED"):
+            try:
+                for name, value in settings.items():
+                    cursor.execute(f"set variable {name} = ?", [value])
+                yield cursor.sql(query.format_map(SchemaNames(self._macros))).to_arrow_reader()
+            except duckdb.CatalogException as error:
+                raise UserError(
+                    "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
+                ) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator["DuckDBSession"]:
+        with self._named_errors():
+            cursor = self._connection.cursor()
+            cursor.begin()
+            try:
+                yield DuckDBSession(cursor)
+            except BaseException:
+                cursor.rollback()
+                raise
+            cursor.commit()
+
+    @contextlib.contextmanager
+    def _named_errors(self, name: str = "LOAD_WRITE_FAILED") -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise UserError(name, self._redacted(str(error)), file=self._path) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class DuckDBSession(Session):
+    """A cursor, which is a connection of its own."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.cursor = cursor
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        return self.cursor.execute(statement, values)
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self.cursor.execute(statement, values).fetchone()[0]
+
+
+class DuckDBStudyLoad(SqlStudyLoad):
+    """One transaction."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
+        super().__init__(DuckDBSession(cursor), macros)
+        self._cursor = cursor
+
+    def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
+        # The statement reads this variable by its name.
+        with _source(ROWS, rows) as melted_rows:  # noqa: F841
+            written = self._cursor.execute(
+                f"""
+                insert into {self._staging}.expression_rows
+                select
+                    ? as study_accession_code,
+                    ? as batch_id,
+                    gene_id,
+                    sample_accession_code,
+                    expression_value,
+                    line_no,
+                    ? as file_name,
+                    ? as file_hash
+                from melted_rows
+                """,
+                [key.study_accession, key.batch_id, key.file.name, key.file.sha256],
+            ).fetchone()
+        return written[0]
+
+
+class DuckDBPairLoad(SqlPairLoad):
+    """One transaction; the rows taken in are a temporary table until they are staged."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
+        super().__init__(DuckDBSession(cursor), macros, "taken")
+        self._cursor = cursor
+
+    def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
+        self._cursor.execute(f"create temp table taken as from {self._table} limit 0")
+        with _source(schema, rows) as pair_rows:  # noqa: F841
+            taken = self._cursor.execute(
+                """
+                insert into taken by name
+                select
+                    *,
+                    ? as file_name,
+                    ? as file_hash,
+                    ?::timestamp as staged_at
+                from pair_rows
+                """,
+                [file.name, file.sha256, utc_now()],
+            ).fetchone()
+        return taken[0]
+
+
+class DuckDBFeatureLoad(SqlFeatureLoad):
+    """One transaction."""
+
+    def __init__(self, session: DuckDBSession, macros: Any) -> None:
+        super().__init__(session, macros)
+        self._cursor = session.cursor
+
+    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        # The statement reads this variable by its name.
+        with _source(schema, rows) as feature_rows:  # noqa: F841
+            written = self._cursor.execute(
+                f"insert into {table} by name from feature_rows"
+            ).fetchone()
+        return written[0]
+
+
+@contextlib.contextmanager
+def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
+    """Rows for a statement to read. DuckDB turns an exception of its source into one of its own;
+    here it comes out as it is."""
+    failures: list[BaseException] = []
+
+    def keep_failure() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    try:
+        yield pa.RecordBatchReader.from_batches(schema, keep_failure())
+    except duckdb.Error:
+        if failures:
+            raise failures[0] from None
+        raise
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+
+
+def file_path(credentials: DuckDBCredentials) -> Path:
+    """The file of a target; a relative path is from the project's folder, as dbt takes it.
+
+    Raises UserError 4006 for a path that is no file.
+    """
+    path = credentials.path
+    if path == ":memory:" or path.startswith("md:"):
+        raise UserError(
+            "LOAD_TARGET_UNSUPPORTED", f"the path of the target is {path}", expected="a file"
+        )
+    return project_dir() / path
+
+
+def _probe(path: str) -> duckdb.DuckDBPyConnection:
+    if not Path(path).exists():
+        raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=path)
+    try:
+        return duckdb.connect(path, read_only=True)
+    except duckdb.Error as error:
+        name = "LOAD_WAREHOUSE_BUSY" if _is_locked(error) else "LOAD_CONNECTION_FAILED"
+        raise UserError(name, str(error), file=path) from error
+
+
+def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
+    """Open the file, once no other process has it open."""
+
+    def tell_once(state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 1:
+            tell_waiting(
+                f"waiting for another process to close {path}, at most {_LOCK_TIMEOUT_S} s"
+            )
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_locked),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
+        before_sleep=tell_once,
+        reraise=True,
+    )
+    try:
+        return retrying(duckdb.connect, path)
+    except duckdb.Error as error:
+        action = "Close the program that holds the file" if _is_locked(error) else None
+        raise UserError(
+            "LOAD_CONNECTION_FAILED",
+            f"the warehouse cannot be opened: {error}",
+            file=path,
+            action=action,
+        ) from error

@@ -1,0 +1,70 @@
+"""Renders macros of the dbt project without dbt, for SQL that the loader and dbt share.
+
+Works for macros that use nothing of dbt but adapter.dispatch, return and env_var.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from expression_warehouse.core.project import project_dir
+
+_FILES = [
+    "dialect/functions.sql",
+    "dialect/locks.sql",
+    "dialect/schema.sql",
+    "dialect/tables.sql",
+    "dialect/types.sql",
+    "operations/schema_name.sql",
+    "operations/create_meta.sql",
+    "operations/create_staging.sql",
+    "study/pair_metric_columns.sql",
+    "study/technology.sql",
+    "study/unit_tag.sql",
+]
+
+
+@functools.cache
+def project_macros(adapter_type: str) -> Any:
+    """The macros that the loader shares with dbt, as functions that return text.
+
+    project_macros('duckdb').create_staging()
+
+    adapter_type  the engine whose implementation dispatch takes before `default__`
+    """
+    folder = project_dir() / "macros"
+    return render_macros([folder / name for name in _FILES], adapter_type)
+
+
+@functools.cache
+def statistics_macros(adapter_type: str) -> Any:
+    """The macros of dialect/ and stats/, likewise: statistics_macros('duckdb').dsl_pool(…)."""
+    folder = project_dir() / "macros"
+    files = [*sorted(folder.glob("dialect/*.sql")), *sorted(folder.glob("stats/*.sql"))]
+    return render_macros(files, adapter_type)
+
+
+def render_macros(files: Iterable[Path], adapter_type: str) -> Any:
+    """The macros of these files as functions that return text, those of one file known to all."""
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    adapter = _Adapter(adapter_type)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
+    adapter.module = environment.from_string(source).make_module(
+        {"adapter": adapter, "return": lambda value: value, "env_var": os.environ.get}
+    )
+    return adapter.module
+
+
+class _Adapter:
+    module: Any
+
+    def __init__(self, adapter_type: str) -> None:
+        self._type = adapter_type
+
+    def dispatch(self, name: str, _package: str) -> Callable[..., str]:
+        own = getattr(self.module, f"{self._type}__{name}", None)
+        return own or getattr(self.module, f"default__{name}")

@@ -1,0 +1,61 @@
+"""What the loader hands to a warehouse: rows of a matrix, the file they come from, and counts."""
+
+import math
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_CODES = pa.dictionary(pa.int32(), pa.string())
+
+ROWS = pa.schema(
+    [
+        pa.field("gene_id", _CODES, nullable=False),
+        pa.field("sample_accession_code", _CODES, nullable=False),
+        pa.field("expression_value", pa.float64()),
+        pa.field("line_no", pa.int64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class MatrixFile:
+    """What identifies the matrix: its name, and hash and size of its uncompressed bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass
+class MatrixSummary:
+    """What the register keeps of a matrix. Zeros, range and wholeness tell its unit."""
+
+    sample_count: int
+    gene_count: int = 0
+    null_count: int = 0
+    zero_count: int = 0
+    value_min: float | None = None
+    value_max: float | None = None
+    is_whole_numbers: bool = True
+
+    @property
+    def row_count(self) -> int:
+        return self.gene_count * self.sample_count
+
+    def add(self, gene_count: int, values: pa.Array) -> None:
+        """Take in one block's values (float64, nulls allowed)."""
+        self.gene_count += gene_count
+        self.null_count += values.null_count
+        if values.null_count == len(values):
+            return
+        self.zero_count += pc.sum(pc.equal(values, 0.0)).as_py()
+        extremes = pc.min_max(values).as_py()
+        self.value_min = min(
+            extremes["min"], math.inf if self.value_min is None else self.value_min
+        )
+        self.value_max = max(
+            extremes["max"], -math.inf if self.value_max is None else self.value_max
+        )
+        if self.is_whole_numbers:
+            self.is_whole_numbers = pc.all(pc.equal(values, pc.floor(values))).as_py()

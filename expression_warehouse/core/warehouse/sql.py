@@ -1,0 +1,427 @@
+"""What the engines' SQL has in common. Values are `?` in a statement; a flag is compared with 1."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import (
+    BatchKey,
+    FeatureLoad,
+    FeatureRun,
+    Finding,
+    PairLoad,
+    RegisteredBatch,
+    Staged,
+    StepRecord,
+    StudyLoad,
+    Warehouse,
+)
+from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from expression_warehouse.core.warehouse.redact import Redactor
+
+
+class Session(ABC):
+    """Statements of one transaction."""
+
+    @abstractmethod
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """Run a statement; return the driver's cursor."""
+
+    @abstractmethod
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run a statement that changes rows; return how many."""
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple]:
+        """The rows of a query."""
+        return self.execute(query, values).fetchall()
+
+    def row(self, query: str, values: Sequence[Any] = ()) -> tuple | None:
+        """The first row of a query; nothing where it has none."""
+        found = self.execute(query, values).fetchone()
+        return None if found is None else tuple(found)
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns."""
+        described = self.execute(f"select * from {table} where 1 = 0").description
+        return [column[0] for column in described]
+
+    def insert(self, table: str, row: dict[str, Any]) -> None:
+        """Write one row."""
+        columns, values = ", ".join(row), ", ".join("?" for _ in row)
+        self.change(f"insert into {table} ({columns}) values ({values})", list(row.values()))
+
+    def put(self, table: str, key: dict[str, Any], row: dict[str, Any]) -> None:
+        """Write one row in place of the one with this key, where there is one."""
+        columns = ", ".join(f"{name} = ?" for name in row)
+        condition = " and ".join(f"{name} = ?" for name in key)
+        if not self.change(
+            f"update {table} set {columns} where {condition}", [*row.values(), *key.values()]
+        ):
+            self.insert(table, key | row)
+
+
+class SchemaNames(dict[str, str]):
+    """dim → the schema's name in this warehouse, for str.format_map."""
+
+    def __init__(self, macros: Any) -> None:
+        super().__init__()
+        self._macros = macros
+
+    def __missing__(self, name: str) -> str:
+        return self._macros.schema_name(name)
+
+
+class SqlStudyLoad(StudyLoad):
+    """The writes of a load but for its rows, which each engine takes in its own way."""
+
+    def __init__(self, session: Session, macros: Any) -> None:
+        self._session = session
+        self._macros = macros
+        self._staging = macros.schema_name("staging")
+
+    def remove_rows(self, batch_id: str) -> None:
+        self._session.change(
+            f"delete from {self._staging}.expression_rows where batch_id = ?", [batch_id]
+        )
+
+    def put_metadata(self, key: BatchKey, metadata_json: str) -> None:
+        self._session.put(
+            f"{self._staging}.study_metadata",
+            {"batch_id": key.batch_id},
+            {"study_accession_code": key.study_accession, "metadata_json": metadata_json},
+        )
+
+    def put_batch(
+        self, key: BatchKey, created_at: str, summary: MatrixSummary, config_snapshot: str
+    ) -> None:
+        self._session.put(
+            f"{self._staging}.batch",
+            {"batch_id": key.batch_id},
+            {
+                "study_accession_code": key.study_accession,
+                "file_name": key.file.name,
+                "file_hash": key.file.sha256,
+                "file_size": key.file.size,
+                "created_at": self._instant(created_at),
+                "staged_at": utc_now(),
+                "row_count": summary.row_count,
+                "gene_count": summary.gene_count,
+                "sample_count": summary.sample_count,
+                "null_count": summary.null_count,
+                "zero_count": summary.zero_count,
+                "value_min": summary.value_min,
+                "value_max": summary.value_max,
+                "is_whole_numbers": summary.is_whole_numbers,
+                "status": "STAGED",
+                "config_snapshot": config_snapshot,
+                "quarantine_reason": None,
+                "released_by": None,
+            },
+        )
+
+    def _instant(self, text: str) -> Any:
+        """The text as the engine reads it; nothing where it is no point in time."""
+        value = self._macros.try_instant(f"cast(? as {self._macros.type_text(100)})")
+        return self._session.row(f"select {value} as instant", [text])[0]
+
+    def quarantine(self, batch_id: str, reason: str) -> None:
+        self._session.change(
+            f"""
+            update {self._staging}.batch
+            set status = 'QUARANTINED', quarantine_reason = ?
+            where batch_id = ?
+            """,
+            [reason, batch_id],
+        )
+
+    def restage(
+        self, batch_id: str, config_snapshot: str, released_by: str | None
+    ) -> MatrixSummary:
+        self._session.change(
+            f"""
+            update {self._staging}.batch
+            set
+                status = 'STAGED',
+                staged_at = ?,
+                config_snapshot = ?,
+                quarantine_reason = null,
+                released_by = ?
+            where batch_id = ?
+            """,
+            [utc_now(), config_snapshot, released_by, batch_id],
+        )
+        row = self._session.row(
+            f"""
+            select
+                sample_count, gene_count, null_count, zero_count, value_min, value_max,
+                is_whole_numbers
+            from {self._staging}.batch
+            where batch_id = ?
+            """,
+            [batch_id],
+        )
+        return MatrixSummary(*row)
+
+    def detect_unit(
+        self,
+        configured: str | None,
+        technology: str | None,
+        processor: str | None,
+        summary: MatrixSummary,
+    ) -> str | None:
+        technology_word = self._macros.technology("technology")
+        expression = self._macros.unit_tag(
+            "configured",
+            technology_word,
+            "processor",
+            "value_max",
+            "is_whole_numbers",
+            "zero_count",
+        )
+        text, flag = self._macros.type_text(100), self._macros.type_flag()
+        (unit,) = self._session.row(
+            f"""
+            select {expression} as unit_tag
+            from (
+                select
+                    cast(? as {text}) as configured,
+                    cast(? as {text}) as technology,
+                    cast(? as {text}) as processor,
+                    cast(? as float(53)) as value_max,
+                    cast(? as {flag}) as is_whole_numbers,
+                    cast(? as bigint) as zero_count
+            ) as study
+            """,
+            [
+                configured,
+                technology,
+                processor,
+                summary.value_max,
+                summary.is_whole_numbers,
+                summary.zero_count,
+            ],
+        )
+        return unit
+
+
+class SqlPairLoad(PairLoad):
+    """A load of pair metrics, whose rows are in the table `taken` until they are staged."""
+
+    # A pair of one slice, in staging and in the rows taken in.
+    _KEY = ("disease_label", "technology", "gene_a_key", "gene_b_key")
+
+    def __init__(self, session: Session, macros: Any, taken: str) -> None:
+        self._session = session
+        self._macros = macros
+        self._table = f"{macros.schema_name('staging')}.pair_metrics"
+        self._taken = taken
+
+    def diseases(self) -> list[str]:
+        query = f"select disease_label from {self._dimension('dim_disease')} order by disease_key"
+        return [label for (label,) in self._session.rows(query)]
+
+    def gene_keys(self) -> np.ndarray:
+        keys = self._session.rows(f"select gene_key from {self._dimension('dim_gene')}")
+        return np.array([key for (key,) in keys], dtype=np.int32)
+
+    def _dimension(self, name: str) -> str:
+        if not self._has_table("dim", name):
+            raise UserError(
+                "LOAD_WAREHOUSE_NOT_BUILT", f"the warehouse has no table {name} to look keys up in"
+            )
+        return f"{self._macros.schema_name('dim')}.{name}"
+
+    def _has_table(self, schema: str, name: str) -> bool:
+        query = """
+            select count(*) as table_count
+            from information_schema.tables
+            where table_schema = ? and table_name = ?
+        """
+        return self._session.row(query, [self._macros.schema_name(schema), name])[0] > 0
+
+    def find_conflict(self) -> tuple[int, int] | None:
+        compared = [
+            column
+            for column in self._session.columns(self._taken)
+            if column not in ("line_no", *self._KEY)
+        ]
+        return self._session.row(
+            f"""
+            with repeated as (
+                select {", ".join(self._KEY)}, min(line_no) as line_no
+                from {self._taken}
+                group by {", ".join(self._KEY)}
+                having count(*) > 1
+            )
+            select f.line_no as first_line, t.line_no as second_line
+            from repeated as r
+            inner join {self._taken} as f on r.line_no = f.line_no
+            inner join {self._taken} as t on {self._same_pair("r", "t")}
+            where exists (
+                select {", ".join(f"f.{column}" for column in compared)}
+                except
+                select {", ".join(f"t.{column}" for column in compared)}
+            )
+            order by t.line_no
+            """
+        )
+
+    def remove_repeated(self) -> int:
+        return self._session.change(
+            f"""
+            delete from {self._taken}
+            where line_no not in (
+                select min(t.line_no)
+                from {self._taken} as t
+                group by {", ".join(f"t.{column}" for column in self._KEY)}
+            )
+            """
+        )
+
+    def count_overrides(self) -> tuple[int, int]:
+        (overrides,) = self._session.row(
+            f"select count(*) as override_count from {self._taken} where csv_override = 1"
+        )
+        if not overrides or not self._has_table("fact", "fact_gene_pair_metrics"):
+            return overrides, 0
+        dim, fact = self._macros.schema_name("dim"), self._macros.schema_name("fact")
+        (rows,) = self._session.row(
+            f"""
+            select count(*) as row_count
+            from {self._taken} as t
+            inner join {dim}.dim_disease as d on t.disease_label = d.disease_label
+            inner join {dim}.dim_gene_pair as p
+                on t.gene_a_key = p.gene_a_key and t.gene_b_key = p.gene_b_key
+            inner join {fact}.fact_gene_pair_metrics as f
+                on
+                    f.pair_key = p.pair_key and f.disease_key = d.disease_key
+                    and f.technology = t.technology
+            where t.csv_override = 1
+            """
+        )
+        return overrides, rows
+
+    def stage(self) -> Staged:
+        (new,) = self._session.row(
+            f"""
+            select count(*) as row_count
+            from {self._taken} as t
+            where not exists (
+                select 1
+                from {self._table} as s
+                where {self._same_pair("s", "t")} and s.batch_id = t.batch_id
+            )
+            """
+        )
+        if not new:
+            return Staged(0, 0)
+        # Rows of this file go too: a batch whose rows were all staged at one time is what tells
+        # the build that the slice is another one now.
+        removed = self._session.change(
+            f"""
+            delete from {self._table}
+            where exists (
+                select 1 from {self._taken} as t where {self._same_pair(self._table, "t")}
+            )
+            """
+        )
+        columns = ", ".join(self._session.columns(self._taken))
+        written = self._session.change(
+            f"insert into {self._table} ({columns}) select {columns} from {self._taken}"
+        )
+        return Staged(new, removed - (written - new))
+
+    def _same_pair(self, one: str, other: str) -> str:
+        return " and ".join(f"{one}.{column} = {other}.{column}" for column in self._KEY)
+
+
+class SqlFeatureLoad(FeatureLoad):
+    """One transaction."""
+
+    def __init__(self, session: Session, macros: Any) -> None:
+        self._session = session
+        self._macros = macros
+
+    def put_run(self, run: FeatureRun) -> None:
+        row = dataclasses.asdict(run)
+        table = f"{self._macros.schema_name('meta')}.meta_feature_run"
+        self._session.put(table, {"feature_run_id": row.pop("feature_run_id")}, row)
+
+    def replace_rows(
+        self,
+        table: str,
+        scope: Mapping[str, str | int],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        name = f"{self._macros.schema_name('staging')}.{table}"
+        condition = " and ".join(f"{column} = ?" for column in scope)
+        self._session.change(f"delete from {name} where {condition}", list(scope.values()))
+        return self._insert(name, schema, rows)
+
+    @abstractmethod
+    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+        """Write rows to a table; return how many."""
+
+
+class SqlWarehouse(Warehouse):
+    """The register and the logs.
+
+    macros    the project's, for the engine
+    redacted  takes secrets out of a text
+    """
+
+    def __init__(self, macros: Any, redacted: Redactor) -> None:
+        self._macros = macros
+        self._redacted = redacted
+        self._staging = macros.schema_name("staging")
+        self._meta = macros.schema_name("meta")
+
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Session]:
+        """A transaction, committed when the block ends and rolled back where it raises.
+
+        Raises UserError 4007 where the engine breaks it off.
+        """
+
+    def find_batch(self, batch_id: str) -> RegisteredBatch | None:
+        query = f"""
+            select b.status, b.config_snapshot, m.metadata_json, b.quarantine_reason, b.released_by
+            from {self._staging}.batch as b
+            inner join {self._staging}.study_metadata as m on b.batch_id = m.batch_id
+            where b.batch_id = ?
+        """
+        with self._transaction() as session:
+            row = session.row(query, [batch_id])
+        return RegisteredBatch(*row) if row else None
+
+    def record_step(self, record: StepRecord) -> None:
+        row = dataclasses.asdict(record)
+        row["error_message"] = self._redacted(record.error_message)
+        with self._transaction() as session:
+            session.change(
+                f"""
+                delete from {self._meta}.meta_etl_process_log
+                where
+                    run_id = ?
+                    and step = ?
+                    and coalesce(batch_id, '') = ?
+                    and started_at = ?
+                    and status = 'RUNNING'
+                """,
+                [record.run_id, record.step, record.batch_id or "", record.started_at],
+            )
+            session.insert(f"{self._meta}.meta_etl_process_log", row)
+
+    def record_finding(self, finding: Finding) -> None:
+        row = dataclasses.asdict(finding) | {"created_at": utc_now()}
+        row["details"] = self._redacted(finding.details)
+        with self._transaction() as session:
+            session.insert(f"{self._meta}.meta_data_validation_log", row)

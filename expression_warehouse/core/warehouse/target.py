@@ -1,0 +1,35 @@
+"""Opens the target of the dbt profile."""
+
+from collections.abc import Callable
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.profile import read_profile
+
+
+def open_warehouse(
+    target: str | None = None,
+    tell_waiting: Callable[[str], None] = print,
+    is_probe: bool = False,
+) -> Warehouse:
+    """Open a target of the dbt profile (the profile's default without a name).
+
+    tell_waiting  takes a sentence for the user where another process holds the warehouse
+    is_probe      only to read, and at once: where another process holds it, that is an error
+
+    Raises UserError 4001 where the profile or the target cannot be read or opened, and 4006
+    for a type of target that the loader cannot write to.
+    """
+    profile = read_profile(target)
+    if profile.credentials.type == "duckdb":
+        from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
+
+        return DuckDBWarehouse(profile.credentials, tell_waiting, is_probe)
+    if profile.credentials.type == "sqlserver":
+        from expression_warehouse.core.warehouse.sqlserver import SqlServerWarehouse
+
+        return SqlServerWarehouse(profile.credentials, is_probe)
+    raise UserError(
+        "LOAD_TARGET_UNSUPPORTED",
+        f"target '{profile.target_name}' is of the type {profile.credentials.type}",
+    )

@@ -1,0 +1,45 @@
+"""The feature catalog: seed feature_catalog, as Python sees it."""
+
+import functools
+from dataclasses import dataclass
+
+from expression_warehouse.core.project import read_seed
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A row of the catalog, whose columns these are; a bound is None where there is none."""
+
+    feature_name: str
+    entity_scope: str
+    description: str
+    formula: str
+    expected_scale: str
+    scale_min: float | None
+    scale_max: float | None
+    null_policy: str
+    source_model: str
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether values on both sides of 0 are possible."""
+        return self.scale_min is None or self.scale_min < 0
+
+
+@functools.cache
+def features() -> tuple[Feature, ...]:
+    """All features, in the catalog's order."""
+    rows = (dict(row) for row in read_seed("feature_catalog"))
+    return tuple(
+        Feature(**{**row, **{bound: _number(row[bound]) for bound in ("scale_min", "scale_max")}})
+        for row in rows
+    )
+
+
+def features_of(*models: str) -> tuple[Feature, ...]:
+    """The features that these models compute."""
+    return tuple(feature for feature in features() if feature.source_model in models)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,227 @@
+"""Features as tables for machine learning: `expression-warehouse pairs export-features`.
+
+DIR/gene_in_study.parquet   a row a gene and study
+DIR/gene_in_slice.parquet   a row a gene and slice (disease × technology)
+DIR/gene_pair.parquet       a row a gene pair and slice
+DIR/sample.parquet          a row a sample
+DIR/study_cohort.parquet    a row a study and illness label
+DIR/data_dictionary.csv     what each column is
+"""
+
+import contextlib
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.pairs.catalog import Feature, features_of
+from expression_warehouse.pairs.ranking.slices import pivoted
+
+DICTIONARY = "data_dictionary.csv"
+
+_ROW_GROUP_SIZE = 100_000
+
+_SLICE = {
+    "disease_label": ("d.disease_label", pa.string(), "Disease of the slice."),
+    "technology": ("e.technology", pa.string(), "Technology of the slice."),
+}
+_STUDY = {"study_accession_code": ("s.study_accession_code", pa.string(), "The study.")}
+_GENE = {
+    "gene_id": ("g.gene_id", pa.string(), "The gene."),
+    "gene_key": ("g.gene_key", pa.int32(), "Its key in the warehouse."),
+}
+_ILLNESS = {"illness_label": ("i.illness_label", pa.string(), "Illness label of the cohort.")}
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A file: what a row is of.
+
+    models  that compute its features
+    keys    column → SQL expression, type, description; rows are in their order
+    joins   SQL that finds the keys of a row e of features
+    """
+
+    name: str
+    models: tuple[str, ...]
+    keys: dict[str, tuple[str, pa.DataType, str]]
+    joins: str
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return features_of(*self.models)
+
+    @property
+    def schema(self) -> pa.Schema:
+        keys = [pa.field(name, type_, nullable=False) for name, (_, type_, _) in self.keys.items()]
+        return pa.schema([*keys, *(pa.field(f.feature_name, _type(f)) for f in self.features)])
+
+
+_OF_STUDY = "inner join {dim}.dim_study as s on e.study_key = s.study_key"
+_OF_SLICE = "inner join {dim}.dim_disease as d on e.disease_key = d.disease_key"
+_OF_GENE = "inner join {dim}.dim_gene as g on e.entity_id_1 = g.gene_key"
+
+ENTITIES = (
+    Entity("gene_in_study", ("int_gene_feature",), _STUDY | _GENE, f"{_OF_STUDY} {_OF_GENE}"),
+    Entity("gene_in_slice", ("int_gene_hub_feature",), _SLICE | _GENE, f"{_OF_SLICE} {_OF_GENE}"),
+    Entity(
+        "gene_pair",
+        ("fact_gene_pair_metrics", "int_gene_pair_feature", "stg_feature_value"),
+        _SLICE
+        | {
+            "pair_key": ("p.pair_key", pa.int32(), "Key of the pair in the warehouse."),
+            "gene_a_id": ("a.gene_id", pa.string(), "The gene with the smaller key."),
+            "gene_b_id": ("b.gene_id", pa.string(), "The other gene."),
+        },
+        f"{_OF_SLICE} inner join {{dim}}.dim_gene_pair as p on e.pair_key = p.pair_key"
+        " inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key"
+        " inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key",
+    ),
+    Entity(
+        "sample",
+        ("int_sample_feature",),
+        _STUDY
+        | {
+            "sample_accession_code": ("m.sample_accession_code", pa.string(), "The sample."),
+            **_ILLNESS,
+        },
+        f"{_OF_STUDY} inner join {{dim}}.dim_sample as m on e.entity_id_1 = m.sample_key"
+        " inner join {dim}.dim_illness as i on m.illness_key = i.illness_key",
+    ),
+    Entity(
+        "study_cohort",
+        ("int_study_cohort_feature",),
+        _STUDY | _ILLNESS,
+        f"{_OF_STUDY} inner join {{dim}}.dim_illness as i on e.entity_id_2 = i.illness_key",
+    ),
+)
+
+
+def export_features(folder: Path, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
+    """Write the files into a folder, in place of those that are there; equal features are equal
+    bytes.
+
+    Returns whether they are written.
+    """
+    try:
+        with open_warehouse(reporter.waiting) as warehouse:
+            log = ProcessLog(warehouse, reporter.run_id)
+            with log.step("export-features", {"folder": str(folder)}) as step:
+                step.rows_written = sum(
+                    _export(warehouse, entity, folder, reporter) for entity in ENTITIES
+                )
+                _write_dictionary(folder / DICTIONARY)
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    return True
+
+
+def _export(warehouse: Warehouse, entity: Entity, folder: Path, reporter: Reporter) -> int:
+    watch = Stopwatch()
+    path = folder / f"{entity.name}.parquet"
+    rows = 0
+    with _named_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        with (
+            warehouse.stream(_query(entity), {}) as batches,
+            pq.ParquetWriter(unfinished, entity.schema, compression="zstd") as writer,
+        ):
+            for table in _row_groups(batches, entity.schema):
+                writer.write_table(table)
+                rows += table.num_rows
+        unfinished.replace(path)
+    reporter.step(None, "features_exported", file=str(path), row_count=rows, seconds=watch.seconds)
+    return rows
+
+
+def _query(entity: Entity) -> str:
+    """Rows of the entity, sorted by its keys."""
+    keys = ", ".join(f"{expression} as {name}" for name, (expression, _, _) in entity.keys.items())
+    order = ", ".join(expression for expression, _, _ in entity.keys.values())
+    names = [f.feature_name for f in entity.features]
+    wide = pivoted(names, f"feature_name in ({', '.join(repr(name) for name in names)})")
+    if entity.name == "gene_pair":
+        # Metrics are columns already; the rest is of the gene pair by its genes.
+        metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
+        more = [name for name in names if name not in metrics]
+        columns = ", ".join([f"m.{name}" for name in metrics] + [f"f.{name}" for name in more])
+        wide = f"""select m.pair_key, m.disease_key, m.technology, {columns}
+    from {{fact}}.fact_gene_pair_metrics as m
+    inner join {{dim}}.dim_gene_pair as q on m.pair_key = q.pair_key
+    left join (
+    {pivoted(more, "entity_scope = 'GENE_PAIR'")}
+    ) as f
+        on q.gene_a_key = f.entity_id_1 and q.gene_b_key = f.entity_id_2
+        and m.disease_key = f.disease_key and m.technology = f.technology"""
+    return (
+        f"select {keys}, {', '.join(f'e.{name}' for name in names)} from (\n    {wide}\n) as e "
+        f"{entity.joins} order by {order}"
+    )
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows, cut at the same places however the engine cuts its result."""
+    waiting = pa.table({field.name: pa.array([], field.type) for field in schema}, schema=schema)
+    for batch in batches:
+        table = pa.table(batch).select(schema.names).cast(schema)
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= _ROW_GROUP_SIZE:
+            yield waiting.slice(0, _ROW_GROUP_SIZE).combine_chunks()
+            waiting = waiting.slice(_ROW_GROUP_SIZE)
+    yield waiting.combine_chunks()
+
+
+def _type(feature: Feature) -> pa.DataType:
+    return pa.int64() if feature.expected_scale == "count" else pa.float64()
+
+
+def dictionary_rows() -> Iterator[dict[str, object]]:
+    """A row a file and column: what it is, its type, and what the catalog says of it."""
+    for entity in ENTITIES:
+        file = f"{entity.name}.parquet"
+        for name, (_, type_, description) in entity.keys.items():
+            yield {"file": file, "column": name, "dtype": type_, "description": description}
+        for feature in entity.features:
+            yield {
+                "file": file,
+                "column": feature.feature_name,
+                "dtype": _type(feature),
+                "description": feature.description,
+                "entity_scope": feature.entity_scope,
+                "formula": feature.formula,
+                "expected_scale": feature.expected_scale,
+                "scale_min": feature.scale_min,
+                "scale_max": feature.scale_max,
+                "null_policy": feature.null_policy,
+            }
+
+
+def _write_dictionary(path: Path) -> None:
+    columns = ["file", "column", "dtype", "entity_scope", "description", "formula"]
+    columns += ["expected_scale", "scale_min", "scale_max", "null_policy"]
+    with _named_errors(path), path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dictionary_rows())
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            "FOLDER_NOT_WRITABLE",
+            str(error.strerror or error),
+            file=str(path),
+            action="Check the folder's permissions and the disk",
+        ) from error

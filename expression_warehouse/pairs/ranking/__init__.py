@@ -1,0 +1,1 @@
+"""Scores of how unlike the others each pair of a slice is."""

@@ -1,0 +1,1 @@
+"""All pairs of genes of a slice, tested by tiles."""

@@ -1,0 +1,87 @@
+"""From a CSV of pair metrics to staged rows: all of it in one transaction, or nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import ProcessLog
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import PairLoad, PairSource, Warehouse
+from loader.pair_file.reader import PairFile
+
+
+def load_pairs(
+    path: Path,
+    disease: str,
+    technology: str | None,
+    open_warehouse: Callable[[Callable[[str], None]], Warehouse],
+    reporter: Reporter,
+) -> bool:
+    """Stage the file's rows in place of earlier loads' for the same pairs, disease and technology.
+
+    technology      for rows without one of their own
+    open_warehouse  takes what to tell the user while it waits
+
+    Returns whether they are staged now, or were before.
+    """
+    try:
+        file = PairFile(path, disease, technology)
+        with open_warehouse(reporter.waiting) as warehouse:
+            log = ProcessLog(warehouse, reporter.run_id)
+            context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
+            with log.step("load-pairs", context) as step:
+                log.begin(step)
+                with warehouse.load_pairs() as load:
+                    step.rows_written = _load(file, disease, load, reporter)
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    return True
+
+
+def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> int:
+    """Stage the file's rows; return how many."""
+    watch = Stopwatch()
+    if disease not in (known := load.diseases()):
+        raise UserError(
+            "CONFIG_INVALID",
+            f"dim_disease has no {disease!r}",
+            expected=f"one of {', '.join(known)}",
+            action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
+        )
+    if file.ignored:
+        reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
+    rows = file.batches(load.gene_keys())
+    taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
+    if conflict := load.find_conflict():
+        first, second = conflict
+        raise UserError(
+            "VALIDATION_DUPLICATE_PAIRS",
+            f"the pair stands already on line {first}, with other values",
+            file=file.label,
+            line=second,
+            expected="each pair on one line for each technology, its genes in either order",
+        )
+    if repeated := load.remove_repeated():
+        reporter.warned("rows_repeated", file=file.label, row_count=repeated)
+    overrides, fact_rows = load.count_overrides()
+    staged = load.stage()
+    if not staged.staged:
+        reporter.step(None, "pairs_skipped", file=file.label, file_hash=file.sha256)
+        return 0
+    if overrides:
+        reporter.warned(
+            "rows_override", file=file.label, override_count=overrides, fact_row_count=fact_rows
+        )
+    reporter.step(
+        None,
+        "pairs_staged",
+        file=file.label,
+        file_hash=file.sha256,
+        disease=disease,
+        row_count=taken - repeated,
+        replaced_count=staged.replaced,
+        metric_count=len(file.metric_names),
+        seconds=watch.seconds,
+    )
+    return staged.staged

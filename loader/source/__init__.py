@@ -1,0 +1,1 @@
+"""Reads refine.bio downloads: finds, checks and melts them. It knows no warehouse."""

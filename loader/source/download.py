@@ -1,0 +1,220 @@
+"""refine.bio downloads: a folder or the zip as it came, with its metadata and its matrices."""
+
+import contextlib
+import gzip
+import hashlib
+import lzma
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
+
+METADATA = "aggregated_metadata.json"
+_READ_SIZE = 1 << 20
+
+
+class Download(ABC):
+    """One refine.bio download. Names of its files are relative, with forward slashes."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self.path = path
+        self.names = names
+
+    @abstractmethod
+    def label(self, name: str) -> str:
+        """How the user knows the file."""
+
+    @abstractmethod
+    def _open(self, name: str) -> BinaryIO: ...
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """The file's bytes, uncompressed where its name ends with .gz.
+
+        Raises UserError 1006, also while the block reads, where a zip or gzip is damaged.
+        """
+        try:
+            with contextlib.ExitStack() as stack:
+                file = stack.enter_context(self._open(name))
+                if name.endswith(".gz"):
+                    file = stack.enter_context(gzip.open(file))
+                yield file
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            gzip.BadGzipFile,
+            EOFError,
+        ) as error:
+            raise UserError(
+                "EXTRACTION_CORRUPT_ARCHIVE",
+                f"the compressed data end early or are damaged ({error})",
+                file=self.label(name),
+            ) from error
+        except OSError as error:
+            raise _unreadable(self.label(name), error) from error
+        except (NotImplementedError, RuntimeError) as error:
+            if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
+                raise
+            raise UserError(
+                "EXTRACTION_CORRUPT_ARCHIVE",
+                f"the zip cannot be read ({error})",
+                file=self.label(name),
+            ) from error
+
+    def identify(self, name: str) -> MatrixFile:
+        """Read a file through once for its hash and size (of the uncompressed bytes)."""
+        digest = hashlib.sha256()
+        size = 0
+        with self.open(name) as file:
+            while block := file.read(_READ_SIZE):
+                digest.update(block)
+                size += len(block)
+        return MatrixFile(PurePosixPath(name).name, digest.hexdigest(), size)
+
+    def matrix(self, accession: str) -> str:
+        """Name of the study's matrix.
+
+        Raises UserError 1001 where the download has none.
+        """
+        for name in self.names:
+            if PurePosixPath(name).name in (f"{accession}.tsv", f"{accession}.tsv.gz"):
+                return name
+        raise UserError(
+            "EXTRACTION_FILE_NOT_FOUND",
+            f"the metadata name study {accession}, but its matrix is not there",
+            file=self.label(f"{accession}/{accession}.tsv"),
+            action=f"Download the study again, or leave it out with --study; matrices found: "
+            f"{', '.join(self.matrices()) or 'none'}",
+        )
+
+    def matrices(self) -> list[str]:
+        """Accessions that the download has a matrix for: `X/X.tsv`, plain or gzipped."""
+        stems = (
+            PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names
+        )
+        return [stem.name for stem in stems if stem.parent.name == stem.name]
+
+
+class FolderDownload(Download):
+    """An unpacked download."""
+
+    def __init__(self, path: Path) -> None:
+        files = (file for file in sorted(path.rglob("*")) if file.is_file())
+        super().__init__(path, [file.relative_to(path).as_posix() for file in files])
+
+    def label(self, name: str) -> str:
+        return str(self.path / name)
+
+    def _open(self, name: str) -> BinaryIO:
+        return (self.path / name).open("rb")
+
+
+class ZipDownload(Download):
+    """A download as it came. Its members are read in place; nothing is unpacked to disk."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise UserError(
+                "EXTRACTION_CORRUPT_ARCHIVE",
+                f"this is not a whole zip file ({error})",
+                file=str(path),
+            ) from error
+        members = [member.filename for member in self._zip.infolist() if not member.is_dir()]
+        for member in members:
+            parts = PurePosixPath(member.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+                raise UserError(
+                    "EXTRACTION_UNSAFE_ARCHIVE",
+                    f"the zip holds the path '{member}'",
+                    file=str(path),
+                )
+        # Some tools pack the folder, not its content.
+        roots = [name.removesuffix(METADATA) for name in members if _is_metadata(name)]
+        self._root = min(roots, key=len, default="")
+        super().__init__(
+            path, [name.removeprefix(self._root) for name in members if name.startswith(self._root)]
+        )
+
+    def label(self, name: str) -> str:
+        return f"{self.path}!{name}"
+
+    def _open(self, name: str) -> BinaryIO:
+        return self._zip.open(self._root + name)
+
+
+def _is_metadata(name: str) -> bool:
+    return PurePosixPath(name).name == METADATA
+
+
+def find_downloads(path: Path) -> list[Path]:
+    """The downloads at a path: the path itself, or what looks like one in a folder of downloads.
+
+    Raises UserError 1001 where the path does not exist or holds nothing like a download.
+    """
+    try:
+        if not path.exists():
+            raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
+        if path.is_file() or (path / METADATA).is_file():
+            return [path]
+        found = [
+            child
+            for child in sorted(path.iterdir())
+            if _is_zip(child) or (child / METADATA).is_file()
+        ]
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    if not found:
+        raise _without_metadata(path)
+    return found
+
+
+def open_download(path: Path) -> Download:
+    """Open one download, a folder or a zip.
+
+    Raises UserError 1001 or 1002 where it is none, and 1005, 1006 or 1007 for one that is not
+    fit to be read.
+    """
+    try:
+        if path.is_dir():
+            return FolderDownload(path)
+        if not _is_zip(path):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                "this is neither a folder nor a zip",
+                file=str(path),
+                expected="a refine.bio download: the zip, or the folder it unpacks to",
+                action="Name the zip as refine.bio sent it, or the folder it unpacks to",
+            )
+        if path.stat().st_size == 0:
+            raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=str(path))
+        download = ZipDownload(path)
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    if METADATA not in download.names:
+        raise _without_metadata(path)
+    return download
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
+def _unreadable(label: str, error: OSError) -> UserError:
+    return UserError("EXTRACTION_FILE_UNREADABLE", str(error.strerror or error), file=label)
+
+
+def _without_metadata(path: Path) -> UserError:
+    return UserError(
+        "EXTRACTION_FILE_NOT_FOUND",
+        f"there is no {METADATA} here",
+        file=str(path),
+        expected="a refine.bio download: the zip, or the folder it unpacks to",
+    )

@@ -1,0 +1,188 @@
+"""aggregated_metadata.json: the studies of a download and their samples."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from expression_warehouse.core.errors import UserError
+from loader.source.download import METADATA, Download
+
+
+@dataclass(frozen=True)
+class StudyMetadata:
+    """One study's part of the file: top-level fields, experiment block, samples by accession."""
+
+    accession: str
+    download: dict[str, Any]
+    experiment: dict[str, Any]
+    samples: dict[str, dict[str, Any]]
+
+    @property
+    def created_at(self) -> str:
+        """When refine.bio made the download, as it writes it; empty where it does not say."""
+        return str(self.download.get("created_at") or "")
+
+    @property
+    def technology(self) -> str | None:
+        """The study's technology in refine.bio's words; a text even where the file has none."""
+        value = self.experiment.get("technology")
+        return None if value is None else str(value)
+
+    @property
+    def processor_name(self) -> str | None:
+        """The one processor that samples name; nothing where they name several or none."""
+        named = [sample.get("refinebio_processor_name") for sample in self.samples.values()]
+        # No text where the file is damaged: a list cannot stand in a set.
+        names = {str(name) for name in named if name not in (None, "")}
+        return names.pop() if len(names) == 1 else None
+
+    def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
+        """The study without the samples that are skipped."""
+        kept = {name: block for name, block in self.samples.items() if name not in skip_samples}
+        return dataclasses.replace(self, samples=kept)
+
+    def to_json(self) -> str:
+        """The document for staging.study_metadata."""
+        return json.dumps(
+            {"download": self.download, "experiment": self.experiment, "samples": self.samples},
+            ensure_ascii=False,
+        )
+
+
+class AggregatedMetadata:
+    """The parsed file.
+
+    Raises UserError 1003 where it is not UTF-8, 1004 where it is not JSON (with the line), says
+    two things under one key or holds what no column can, and 1002 where it is not laid out as
+    refine.bio lays it out.
+    """
+
+    def __init__(self, download: Download) -> None:
+        self.label = download.label(METADATA)
+        with download.open(METADATA) as file:
+            raw = file.read()
+        if not raw.strip():
+            raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
+        document = self._parse(raw)
+        experiments = document.pop("experiments", None) if isinstance(document, dict) else None
+        samples = document.pop("samples", None) if isinstance(document, dict) else None
+        if not _is_object_of_objects(experiments) or not _is_object_of_objects(samples):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                "'experiments' and 'samples' are not both objects of objects",
+                file=self.label,
+                expected="the aggregated_metadata.json of a refine.bio download",
+            )
+        if document.get("aggregate_by") not in (None, "EXPERIMENT"):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                f"the download is aggregated by {document['aggregate_by']}",
+                file=self.label,
+                expected="aggregate_by EXPERIMENT",
+                action="Download again with the samples aggregated by experiment",
+            )
+        self._download: dict[str, Any] = document
+        self._experiments: dict[str, dict[str, Any]] = experiments
+        self._samples: dict[str, dict[str, Any]] = samples
+
+    def _parse(self, raw: bytes) -> Any:
+        try:
+            document = json.loads(
+                raw.decode("utf-8-sig"),
+                object_pairs_hook=_unique_keys,
+                parse_float=_finite,
+                parse_constant=_refuse_constant,
+            )
+            _check_characters(document, raw)
+            return document
+        except UnicodeDecodeError as error:
+            raise UserError(
+                "EXTRACTION_ENCODING_ERROR",
+                f"byte {error.start} of the file is not UTF-8",
+                file=self.label,
+                line=raw.count(b"\n", 0, error.start) + 1,
+            ) from error
+        except json.JSONDecodeError as error:
+            raise UserError(
+                "EXTRACTION_PARSE_ERROR",
+                f"this is not JSON: {error.msg} (column {error.colno})",
+                file=self.label,
+                line=error.lineno,
+                action="Download the study again",
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                "EXTRACTION_PARSE_ERROR",
+                f"this is not proper JSON: {error}",
+                file=self.label,
+                action="Download the study again",
+            ) from error
+
+    @property
+    def accessions(self) -> list[str]:
+        """Accessions of the studies, in the file's order."""
+        return list(self._experiments)
+
+    def study(self, accession: str) -> StudyMetadata:
+        """One study. Its samples are those of `samples` that its experiment lists: the list is
+        often longer than the download.
+
+        Raises UserError 54040 where the file has no such study.
+        """
+        if accession not in self._experiments:
+            raise UserError(
+                "STUDY_NOT_FOUND",
+                f"the metadata have no study {accession}",
+                file=self.label,
+                expected=f"one of {', '.join(self._experiments) or 'no study at all'}",
+            )
+        experiment = self._experiments[accession]
+        listed = experiment.get("sample_accession_codes")
+        if not isinstance(listed, list):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                f"experiment {accession} has no list sample_accession_codes",
+                file=self.label,
+            )
+        wanted = set(map(str, listed))
+        samples = {name: block for name, block in self._samples.items() if name in wanted}
+        return StudyMetadata(accession, self._download, experiment, samples)
+
+
+def _is_object_of_objects(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(member, dict) for member in value.values())
+
+
+def _unique_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Which of two values for one key is meant nobody knows: Python takes the last."""
+    block = dict(members)
+    if len(block) < len(members):
+        keys = [key for key, _ in members]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!a} stands twice in one object")
+    return block
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is beyond the range of numbers")
+    return value
+
+
+def _check_characters(document: Any, raw: bytes) -> None:
+    """Half of a surrogate pair can be escaped in JSON, but no text can hold it."""
+    if b"\\u" not in raw:
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"the escape {half!a} is no character") from error
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON value")
