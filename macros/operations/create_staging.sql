@@ -20,6 +20,10 @@
 {{ create_table_if_absent(staging ~ '.pair_scores', staging_pair_scores_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.screened_pairs', staging_screened_pairs_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.screened_contrasts', staging_screened_contrasts_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.disease_definition', staging_disease_definition_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
@@ -80,6 +84,7 @@
     batch_id {{ type_code(64) }} not null,
     disease_label {{ type_code(64) }} not null,
     technology {{ type_code(16) }} not null,
+    organism {{ type_code(100) }} not null,
     gene_a_key integer not null,
     gene_b_key integer not null,
     csv_override {{ type_flag() }} not null,
@@ -112,6 +117,7 @@
     batch_id {{ type_code(64) }} not null,
     disease_label {{ type_code(64) }} not null,
     technology {{ type_code(16) }} not null,
+    organism {{ type_code(100) }} not null,
     pair_key integer not null,
     unsupervised_score float(53) null,
     new_rank_score float(53) null
@@ -124,16 +130,43 @@
     feature_run_id {{ type_code(36) }} not null,
     disease_label {{ type_code(64) }} not null,
     technology {{ type_code(16) }} not null,
+    organism {{ type_code(100) }} not null,
     studies_hash {{ type_code(64) }} not null,
     gene_a_key integer not null,
     gene_b_key integer not null,
     is_watched {{ type_flag() }} not null,
     pairs_tested bigint not null,
-    n_studies_ss integer not null,
-    n_studies_soth integer not null,
-    {%- for test in ['ss', 'soth', 'ss_hk', 'soth_hk', 'combined', 'combined_dependent'] %}
-    statistic_{{ test }} float(53) null,
-    p_{{ test }} float(53) null,
-    q_{{ test }} float(53) null{{ ',' if not loop.last }}
-    {%- endfor %}
+    q_combined float(53) null,
+    q_combined_dependent float(53) null
+{% endmacro %}
+
+
+{#- Their contrasts: what the screen tested, and the false discovery rates over all pairs. -#}
+{% macro staging_screened_contrasts_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    organism {{ type_code(100) }} not null,
+    gene_a_key integer not null,
+    gene_b_key integer not null,
+    contrast {{ type_code(16) }} not null,
+    n_studies integer not null,
+    z float(53) null,
+    t_hk float(53) null,
+    tests bigint not null,
+    tests_hk bigint not null,
+    p float(53) null,
+    q float(53) null,
+    p_hk float(53) null,
+    q_hk float(53) null,
+    p_hk_adhoc float(53) null,
+    q_hk_adhoc float(53) null,
+    q_pair float(53) null
+{% endmacro %}
+
+
+{#- Diseases that pipeline.yaml defines: labels, phrases and contrasts as JSON. -#}
+{% macro staging_disease_definition_columns() %}
+    disease_label {{ type_code(64) }} not null{{ primary_key() }},
+    definition_json {{ type_text() }} not null
 {% endmacro %}

@@ -27,7 +27,7 @@
     hk_se, hk_ci_low, hk_ci_high Hartung & Knapp (2001), t with k - 1 degrees   k < 2
     hk_p                         two-sided p of theta_re / hk_se                k < 2, or hk_se = 0
     pi_low, pi_high              95 % prediction interval                       k < 3
-    hk_adhoc_se                  Hartung-Knapp, never below se_re               k < 2
+    hk_adhoc_se, hk_adhoc_p      Hartung-Knapp with se never below se_re        k < 2
 
     A group in which no study takes part has no row. The relation is read three times: if it is
     expensive to compute and the engine expands CTEs in place (SQL Server), make it a table.
@@ -56,8 +56,18 @@
     {{ pooled_effect(name ~ '_effect_weights', name ~ '_tau_squared', group_by) }}
 ),
 
+{{ pooled_statistics(name, name ~ '_pooled_effect', group_by) }}
+{%- endmacro %}
+
+
+{#- The second half of dsl_pool: from the pooled effect of each group to its intervals and p-values,
+    as CTEs of a `with` chain. The last is <name>, with the columns that dsl_pool's header lists.
+
+    pooled  a relation or an earlier CTE with the columns of pooled_effect
+    beside  list of further columns of `pooled` that are passed on -#}
+{% macro pooled_statistics(name, pooled, group_by, beside=[]) -%}
 {{ name }}_heterogeneity as (
-    {{ heterogeneity(name ~ '_pooled_effect') }}
+    {{ heterogeneity(pooled) }}
 ),
 
 {{ name }}_hartung_knapp as (
@@ -70,7 +80,7 @@
 
 {{ name }} as (
     select
-        {{ group_columns(group_by, 'i') }},
+        {{ group_columns(group_by + beside, 'i') }},
         i.k,
         i.theta_re,
         i.se_re,
@@ -88,7 +98,8 @@
         {{ two_sided_t_p('i.hk_z', 'i.df') }} as hk_p,
         i.pi_low,
         i.pi_high,
-        i.hk_adhoc_se
+        i.hk_adhoc_se,
+        {{ two_sided_t_p('i.theta_re / i.hk_adhoc_se', 'i.df') }} as hk_adhoc_p
     from {{ name }}_prediction_interval as i
 )
 {%- endmacro %}

@@ -1,13 +1,19 @@
-{#- Fisher's z = atanh(r) of a correlation (Fisher 1915), as a SQL expression. |r| is clipped to
-    1 - 1e-12, which gives |z| = 14.2; null for null.
+{#- Fisher's z = atanh(r) of a Spearman correlation r over n samples (Fisher 1915), as a SQL expression;
+    null for null.
 
-    {{ fisher_z('r') }}    r 0.5  ->  0.5493 -#}
-{% macro fisher_z(r) -%}
-(0.5e0 * {{ ln('(1e0 + ' ~ clip_r(r) ~ ') / (1e0 - ' ~ clip_r(r) ~ ')') }})
+    |r| is held half a step below 1. Spearman's r moves in steps of 12 / (n (n^2 - 1)) next to 1, and
+    atanh of 1 is infinite: without the limit, one study in which two genes rank the samples alike decides
+    the pooled estimate. validation/correlation_limit.py compares limits by level and power.
+
+    {{ fisher_z('r', 'n') }}    r 0.5, n 20  ->  0.5493
+                                r 1, n 8     ->  2.564, as of r = 0.9881 -#}
+{% macro fisher_z(r, n) -%}
+(0.5e0 * {{ ln('(1e0 + ' ~ clip_r(r, n) ~ ') / (1e0 - ' ~ clip_r(r, n) ~ ')') }})
 {%- endmacro %}
 
-{% macro clip_r(r) -%}
-(case when {{ r }} > 0.999999999999e0 then 0.999999999999e0 when {{ r }} < -0.999999999999e0 then -0.999999999999e0 else {{ r }} end)
+{% macro clip_r(r, n) -%}
+{%- set limit = '(1e0 - 6e0 / (1e0 * ' ~ n ~ ' * (1e0 * ' ~ n ~ ' * ' ~ n ~ ' - 1e0)))' -%}
+(case when {{ r }} > {{ limit }} then {{ limit }} when {{ r }} < -{{ limit }} then -{{ limit }} else {{ r }} end)
 {%- endmacro %}
 
 

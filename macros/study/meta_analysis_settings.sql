@@ -3,7 +3,7 @@
 
     {{ meta_analysis_settings() }}  ->  gene_filter_method=variance;gene_filter_top=300;… -#}
 {% macro meta_analysis_settings() -%}
-    {{ return(settings_text(['gene_filter_method', 'gene_filter_top', 'k_min', 'spearman_se', 'min_cohort_samples'])) }}
+    {{ return(settings_text(['gene_filter_method', 'gene_filter_top', 'k_min', 'spearman_se', 'min_cohort_samples', 'detection_share_min'])) }}
 {%- endmacro %}
 
 
@@ -11,7 +11,7 @@
 
     {{ screen_settings() }}  ->  k_min=3;spearman_se=fisher;min_cohort_samples=8 -#}
 {% macro screen_settings() -%}
-    {{ return(settings_text(['k_min', 'spearman_se', 'min_cohort_samples'])) }}
+    {{ return(settings_text(['k_min', 'spearman_se', 'min_cohort_samples', 'detection_share_min'])) }}
 {%- endmacro %}
 
 

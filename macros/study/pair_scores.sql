@@ -1,16 +1,19 @@
 {#- Scores of a pair: the expressions they are made of, and the hooks of fact_gene_pair_metrics that set the
     scores which depend on more than one row. -#}
 
-{#- The smallest false discovery rate of the pair's tests, and its smallest heterogeneity; 1 and 100 if it
-    has none. SQL expressions over a row of fact_gene_pair_metrics.
+{#- The false discovery rate that a pair is ranked by if no session setting says otherwise; 1 if it has
+    none. A SQL expression over a row of fact_gene_pair_metrics: the rate of the pair over its contrasts
+    (column q_pair, joined from fact_gene_pair_contrast), for rows of files the least that the file gives.
 
-    {{ q_star('m') }}  ->  least(coalesce(m.q_combined, 1e0), …) -#}
+    {{ q_star('m') }} -#}
 {% macro q_star(alias) -%}
-least(coalesce({{ alias }}.q_combined, 1e0), coalesce({{ alias }}.q_ss, 1e0), coalesce({{ alias }}.q_soth, 1e0))
-{%- endmacro %}
-
-{% macro i2_star(alias) -%}
-least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2))
+case
+    when {{ alias }}.metrics_source = 'AGGREGATOR' then coalesce({{ alias }}.q_pair, 1e0)
+    else least(
+        coalesce({{ alias }}.q_combined, 1e0), coalesce({{ alias }}.q_ss, 1e0), coalesce({{ alias }}.q_soth, 1e0),
+        coalesce({{ alias }}.q_ss_hk, 1e0), coalesce({{ alias }}.q_soth_hk, 1e0)
+    )
+end
 {%- endmacro %}
 
 
@@ -27,32 +30,42 @@ least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2)
 
 {#- A query that returns rank_score for the pairs that have a contrast. It is a Borda count: the mean of
     three percent ranks within the slice (0 for the last, 1 for the first), by -log10 q_star,
-    |combined_effect_size| and metrics_score. It uses ranks because the three have no common unit. Values
+    |effect| of the contrast that decides and metrics_score. It uses ranks because the three have no common unit. Values
     are rounded first, so that values equal up to rounding share a rank.
 
-    relation  has the columns of fact_gene_pair_metrics
+    relation   has the columns of fact_gene_pair_metrics
+    contrasts  has the columns of fact_gene_pair_contrast
 
     of three pairs, first by all       pair_key | rank_score
     three and last by all        ->    7        | 1
                                        8        | 0.5
                                        9        | 0 -#}
-{% macro rank_scores(relation) -%}
-{%- set window = 'over (partition by p.disease_key, p.technology order by ' -%}
+{% macro rank_scores(relation, contrasts) -%}
+{%- set window = 'over (partition by p.disease_key, p.technology, p.organism order by ' -%}
 select
     p.disease_key,
     p.technology,
+    p.organism,
     p.pair_key,
     cast((percent_rank() {{ window }}p.evidence) + percent_rank() {{ window }}p.effect) + percent_rank() {{ window }}p.quality)) / 3e0 as float(53)) as rank_score
 from (
     select
         m.disease_key,
         m.technology,
+        m.organism,
         m.pair_key,
         round(abs(log10(greatest({{ q_star('m') }}, 1e-300))), 9) as evidence,
-        round(abs(m.combined_effect_size), 9) as effect,
+        round(abs(m.effect), 9) as effect,
         round(m.metrics_score, 9) as quality
-    from {{ relation }} as m
-    where m.combined_effect_size is not null and m.metrics_score is not null
+    from (
+        select
+            f.*,
+            c.q_pair,
+            case when f.metrics_source = 'AGGREGATOR' then c.theta_re else f.combined_effect_size end as effect
+        from {{ relation }} as f
+        left join {{ contrasts }} as c on {{ same_group(slice_columns() + ['pair_key'], 'f', 'c') }} and c.is_deciding = 1
+    ) as m
+    where m.effect is not null and m.metrics_score is not null
 ) as p
 {%- endmacro %}
 
@@ -69,17 +82,18 @@ set
     rank_score = (
         select r.rank_score
         from (
-            {{ rank_scores(fact) | indent(12) }}
+            {{ rank_scores(fact, ref('fact_gene_pair_contrast')) | indent(12) }}
         ) as r
         where
             r.disease_key = {{ fact }}.disease_key
             and r.technology = {{ fact }}.technology
+            and r.organism = {{ fact }}.organism
             and r.pair_key = {{ fact }}.pair_key
     )
 where exists (
     select 1
     from {{ ref('int_slice') }} as s
-    where s.disease_key = {{ fact }}.disease_key and s.technology = {{ fact }}.technology
+    where s.disease_key = {{ fact }}.disease_key and s.technology = {{ fact }}.technology and s.organism = {{ fact }}.organism
 )
 {% endmacro %}
 
@@ -92,7 +106,7 @@ where exists (
 {% endmacro %}
 
 {% macro put_ranking_into(fact) %}
-{%- set same_pair = 's.disease_key = ' ~ fact ~ '.disease_key and s.technology = ' ~ fact ~ '.technology and s.pair_key = ' ~ fact ~ '.pair_key' %}
+{%- set same_pair = 's.disease_key = ' ~ fact ~ '.disease_key and s.technology = ' ~ fact ~ '.technology and s.organism = ' ~ fact ~ '.organism and s.pair_key = ' ~ fact ~ '.pair_key' %}
 update {{ fact }}
 set
     unsupervised_score = (select s.unsupervised_score from {{ ref('stg_pair_score') }} as s where {{ same_pair }}),

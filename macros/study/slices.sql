@@ -13,12 +13,12 @@ where
     exists (
         select 1
         from {{ computed }} as s
-        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology
+        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology and s.organism = {{ this }}.organism
     )
     or not exists (
         select 1
         from {{ existing }} as s
-        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology
+        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology and s.organism = {{ this }}.organism
     )
 {%- endif %}
 {% endmacro %}
@@ -28,8 +28,12 @@ where
     it finds no slice to replace. -#}
 {% macro empty_intermediate_tables() %}
 truncate table {{ ref('int_slice_value') }};
-truncate table {{ ref('int_study_pair_estimate') }};
-truncate table {{ ref('int_pair_estimate') }};
+truncate table {{ ref('int_slice_pair') }};
+truncate table {{ ref('int_study_pair_cohort') }};
+truncate table {{ ref('int_study_pair_contrast') }};
+truncate table {{ ref('int_pair_cohort') }};
+truncate table {{ ref('int_pair_contrast') }};
+truncate table {{ ref('int_slice_study') }};
 truncate table {{ ref('int_slice') }};
 {% endmacro %}
 

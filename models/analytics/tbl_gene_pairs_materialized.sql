@@ -13,36 +13,50 @@ with screened as (
     select
         p.disease_key,
         p.technology,
+        p.organism,
         p.gene_a_key,
         p.gene_b_key,
         p.is_watched,
         p.pairs_tested
     from {{ ref('stg_screened_pairs') }} as p
-    inner join {{ ref('int_slice') }} as s on p.disease_key = s.disease_key and p.technology = s.technology
+    inner join {{ ref('int_slice') }} as s on p.disease_key = s.disease_key and p.technology = s.technology and p.organism = s.organism
 ),
 
 filtered_slice as (
     select
         s.disease_key,
         s.technology,
+        s.organism,
         s.study_count
     from {{ ref('int_slice') }} as s
     where not exists (
         select 1
         from screened as p
-        where p.disease_key = s.disease_key and p.technology = s.technology
+        where p.disease_key = s.disease_key and p.technology = s.technology and p.organism = s.organism
     )
+),
+
+-- The part of each study that is in one of these slices.
+study_parts as (
+    select
+        cast(row_number() over (order by m.disease_key, m.technology, m.organism, m.study_key) as integer) as study_part_no,
+        m.disease_key,
+        m.technology,
+        m.organism,
+        m.study_key
+    from {{ ref('stg_slice_study') }} as m
+    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
 ),
 
 expression as (
     select
-        e.study_key,
+        m.study_part_no as study_key,
         e.gene_key,
         e.expression_value
-    from {{ ref('vw_expression_export') }} as e
-    inner join {{ ref('stg_slice_study') }} as m on e.study_key = m.study_key
-    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology
-    where e.illness_label <> 'UNKNOWN'
+    from study_parts as m
+    inner join {{ ref('stg_slice_sample') }} as n
+        on m.disease_key = n.disease_key and m.technology = n.technology and m.organism = n.organism and m.study_key = n.study_key
+    inner join {{ ref('vw_expression_export') }} as e on n.study_key = e.study_key and n.sample_key = e.sample_key
 ),
 
 variability as (
@@ -54,12 +68,13 @@ slice_genes as (
     select
         s.disease_key,
         s.technology,
+        s.organism,
         v.gene_key,
         avg(v.variability) as variability
     from variability as v
-    inner join {{ ref('stg_slice_study') }} as m on v.study_key = m.study_key
-    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology
-    group by s.disease_key, s.technology, s.study_count, v.gene_key
+    inner join study_parts as m on v.study_key = m.study_part_no
+    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
+    group by s.disease_key, s.technology, s.organism, s.study_count, v.gene_key
     having count(*) >= case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end
 ),
 
@@ -67,9 +82,10 @@ ranked as (
     select
         r.disease_key,
         r.technology,
+        r.organism,
         r.gene_key,
         row_number() over (
-            partition by r.disease_key, r.technology
+            partition by r.disease_key, r.technology, r.organism
             order by r.variability desc, r.gene_key
         ) as variability_rank
     from slice_genes as r
@@ -86,6 +102,7 @@ chosen as (
     select
         r.disease_key,
         r.technology,
+        r.organism,
         r.gene_key,
         case when w.gene_key is not null then 1 else 0 end as is_watched
     from ranked as r
@@ -97,27 +114,30 @@ tested as (
     select
         disease_key,
         technology,
-        count(*) * (count(*) - 1) / 2 as pairs_tested
+        organism,
+        cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested
     from chosen
-    group by disease_key, technology
+    group by disease_key, technology, organism
 ),
 
 candidates as (
     select
         a.disease_key,
         a.technology,
+        a.organism,
         a.gene_key as gene_a_key,
         b.gene_key as gene_b_key,
         case when a.is_watched = 1 and b.is_watched = 1 then 'watch_list' else 'gene_filter' end as pair_source,
         t.pairs_tested
     from chosen as a
     inner join chosen as b
-        on a.disease_key = b.disease_key and a.technology = b.technology and a.gene_key < b.gene_key
-    inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology
+        on a.disease_key = b.disease_key and a.technology = b.technology and a.organism = b.organism and a.gene_key < b.gene_key
+    inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology and a.organism = t.organism
     union all
     select
         p.disease_key,
         p.technology,
+        p.organism,
         p.gene_a_key,
         p.gene_b_key,
         case when p.is_watched = 1 then 'watch_list' else 'screen' end as pair_source,
@@ -128,6 +148,7 @@ candidates as (
 select
     c.disease_key,
     c.technology,
+    c.organism,
     c.gene_a_key,
     c.gene_b_key,
     cast(concat(c.gene_a_key, '_', c.gene_b_key) as {{ type_code(30) }}) as pair_natural_key,
@@ -136,4 +157,4 @@ select
     s.batch_id,
     {{ utc_now() }} as etl_created_date
 from candidates as c
-inner join {{ ref('int_slice') }} as s on c.disease_key = s.disease_key and c.technology = s.technology
+inner join {{ ref('int_slice') }} as s on c.disease_key = s.disease_key and c.technology = s.technology and c.organism = s.organism

@@ -3,6 +3,7 @@ with pairs as (
         pair_key,
         disease_key,
         technology,
+        organism,
         batch_id,
         rank_run_id
         {%- for name in features_of('fact_gene_pair_metrics') %},
@@ -20,6 +21,7 @@ select
     f.study_key,
     f.disease_key,
     f.technology,
+    f.organism,
     f.batch_id,
     f.feature_run_id
 from {{ ref('fact_feature_values') }} as f
@@ -33,6 +35,7 @@ select
     cast(null as integer) as study_key,
     u.disease_key,
     u.technology,
+    u.organism,
     u.batch_id,
     u.rank_run_id as feature_run_id
 from pairs

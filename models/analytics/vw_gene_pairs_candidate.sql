@@ -3,6 +3,7 @@ select
     c.disease_key,
     d.disease_label,
     c.technology,
+    c.organism,
     c.pair_natural_key,
     c.gene_a_key,
     ga.gene_id as gene_a_id,

@@ -1,50 +1,137 @@
-{%- set q_z = q_star('m') -%}
-{%- set q_dependent = "least(coalesce(m.q_combined_dependent, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))" -%}
-{%- set q_hk = "least(coalesce(m.q_ss_hk, 1e0), coalesce(m.q_soth_hk, 1e0))" -%}
+{%- set rows = slice_columns() + ['pair_key'] -%}
 
 with settings as (
     select
         {{ session_text('disease', 'SEPSIS') }} as disease_label,
-        {{ session_text('q_basis', 'z') }} as q_basis,
+        lower({{ session_text('contrast', 'all') }}) as contrast,
+        lower({{ session_text('q_basis', 'hk') }}) as q_basis,
         {{ session_number('q', 0.05) }} as q_max,
         {{ session_number('k_min', 3) }} as k_min,
         {{ session_number('i2_max', 75) }} as i2_max
 ),
 
-scored as (
+-- A setting that no row can meet is an error, not an empty view: the cast fails with the text.
+checked_settings as (
     select
-        m.*,
-        d.disease_label,
-        case s.q_basis when 'z' then {{ q_z }} when 'dependent' then {{ q_dependent }} when 'hk' then {{ q_hk }} end as q_star,
-        {{ i2_star('m') }} as i2_star,
+        s.disease_label,
+        s.contrast,
+        s.q_basis,
         s.q_max,
-        s.i2_max
+        s.k_min,
+        s.i2_max,
+        case
+            when s.q_basis not in ('hk', 'spec', 'dependent') then cast(concat('q_basis is ', s.q_basis, ', expected hk, spec or dependent') as integer)
+            when not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then cast(concat('disease is ', s.disease_label, ', which dim_disease does not have') as integer)
+            when s.contrast <> 'all' and not exists (select 1 from {{ ref('dim_contrast') }} as c where c.contrast = s.contrast) then cast(concat('contrast is ', s.contrast, ', which dim_contrast does not have') as integer)
+            else 1
+        end as is_valid
+    from settings as s
+),
+
+-- The contrast that each pair is ranked by: of those that the settings admit, that of the smallest p.
+-- The requirement's rule (spec), and the test of both contrasts in one (dependent), know ss and soth.
+contrast_rows as (
+    select
+        {{ group_columns(rows, 'c') }},
+        n.contrast,
+        c.theta_re,
+        case when s.q_basis = 'hk' then c.hk_ci_low else c.ci_low end as ci_low,
+        case when s.q_basis = 'hk' then c.hk_ci_high else c.ci_high end as ci_high,
+        c.n_studies,
+        c.i2,
+        c.kappa,
+        c.power_score,
+        case
+            when s.contrast <> 'all' then case when s.q_basis = 'hk' then c.q_hk else c.q end
+            when s.q_basis = 'hk' then c.q_pair
+            else
+                least(
+                    coalesce(case when s.q_basis = 'spec' then m.q_combined else m.q_combined_dependent end, 1e0),
+                    coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0)
+                )
+        end as q_star,
+        row_number() over (
+            partition by {{ group_columns(rows, 'c') }}
+            order by
+                case when s.q_basis = 'hk' and s.contrast = 'all' then 1 - c.is_deciding else 0 end,
+                c.p, n.is_primary desc, c.contrast_key
+        ) as contrast_order
+    from {{ ref('fact_gene_pair_contrast') }} as c
+    inner join {{ ref('dim_contrast') }} as n on c.contrast_key = n.contrast_key
+    inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
+    inner join checked_settings as s on d.disease_label = s.disease_label and s.is_valid = 1
+    inner join {{ ref('fact_gene_pair_metrics') }} as m on {{ same_group(rows, 'c', 'm') }} and m.metrics_source = 'AGGREGATOR'
+    where
+        c.is_eligible = 1
+        and (s.contrast = 'all' or n.contrast = s.contrast)
+        and (s.contrast <> 'all' or s.q_basis = 'hk' or n.contrast in ('ss', 'soth'))
+),
+
+-- Rows of files have no contrasts of their own. They are ranked by the rate that the file gives.
+file_rows as (
+    select
+        {{ group_columns(rows, 'm') }},
+        cast(null as {{ type_code(16) }}) as contrast,
+        coalesce(m.dz_ss_mean, m.dz_soth_mean) as theta_re,
+        case when m.dz_ss_mean is not null then m.dz_ss_ci_low else m.dz_soth_ci_low end as ci_low,
+        case when m.dz_ss_mean is not null then m.dz_ss_ci_high else m.dz_soth_ci_high end as ci_high,
+        m.included_study_count as n_studies,
+        least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) as i2,
+        coalesce(m.kappa_ss, m.kappa_soth) as kappa,
+        m.power_score,
+        case
+            when s.q_basis = 'hk' and coalesce(m.q_ss_hk, m.q_soth_hk) is not null
+                then least(coalesce(m.q_ss_hk, 1e0), coalesce(m.q_soth_hk, 1e0))
+            when s.q_basis = 'dependent' and m.q_combined_dependent is not null
+                then least(m.q_combined_dependent, coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))
+            else least(coalesce(m.q_combined, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))
+        end as q_star
     from {{ ref('fact_gene_pair_metrics') }} as m
     inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
-    inner join settings as s on d.disease_label = s.disease_label
-    where m.metrics_scope = 'META_STUDIES' and m.included_study_count >= s.k_min
+    inner join checked_settings as s on d.disease_label = s.disease_label and s.is_valid = 1
+    where m.metrics_source = 'CSV'
+),
+
+{%- set shared = ['contrast', 'theta_re', 'ci_low', 'ci_high', 'n_studies', 'i2', 'kappa', 'power_score', 'q_star'] %}
+ranked as (
+    select {{ group_columns(rows + shared, 'c') }}
+    from contrast_rows as c
+    where c.contrast_order = 1
+    union all
+    select {{ group_columns(rows + shared, 'f') }}
+    from file_rows as f
 )
 
 select
     cast(row_number() over (
-        partition by m.technology
+        partition by m.technology, m.organism
         order by
-            m.q_star, coalesce(m.new_rank_score, -1e0) desc, m.power_score desc, m.i2_star, m.kappa_ss desc, abs(m.combined_effect_size) desc, m.pair_key
+            r.q_star, coalesce(m.new_rank_score, -1e0) desc, r.power_score desc, r.i2, r.kappa desc, abs(r.theta_re) desc, m.pair_key
     ) as integer) as pair_rank,
-    m.q_star,
-    m.i2_star,
+    r.q_star,
+    r.i2 as i2_star,
+    r.contrast,
+    cast(case when r.theta_re > 0e0 then 'STRONGER' when r.theta_re < 0e0 then 'WEAKER' end as {{ type_code(16) }}) as direction,
+    r.theta_re as effect,
+    r.ci_low as effect_ci_low,
+    r.ci_high as effect_ci_high,
     m.pair_key,
     m.metrics_scope,
     m.metrics_source,
     m.disease_key,
-    m.disease_label,
+    d.disease_label,
     m.technology,
+    m.organism,
     a.gene_id as gene_a_id,
     p.gene_a_symbol,
     b.gene_id as gene_b_id,
     p.gene_b_symbol,
     {%- for metric in pair_metric_names() %}
+    {%- if metric == 'included_study_count' %}
+    cast(r.n_studies as integer) as included_study_count,
+    {%- else %}
     m.{{ metric }},
+    {%- endif %}
     {%- endfor %}
     {%- for score in pair_score_names() %}
     m.{{ score }},
@@ -53,8 +140,11 @@ select
     m.feature_run_id,
     m.batch_id,
     m.etl_created_date
-from scored as m
+from ranked as r
+inner join {{ ref('fact_gene_pair_metrics') }} as m on {{ same_group(rows, 'r', 'm') }}
+inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
+inner join checked_settings as s on d.disease_label = s.disease_label and s.is_valid = 1
 inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
 inner join {{ ref('dim_gene') }} as a on p.gene_a_key = a.gene_key
 inner join {{ ref('dim_gene') }} as b on p.gene_b_key = b.gene_key
-where m.q_star <= m.q_max and m.i2_star <= m.i2_max
+where r.q_star <= s.q_max and r.i2 <= s.i2_max and r.n_studies >= s.k_min

@@ -40,6 +40,7 @@ incoming as (
         s.processor_name,
         s.processor_version,
         st.study_key,
+        sp.measurement_technology as sample_technology,
         p.platform_key,
         i.illness_key,
         l.illness_source,
@@ -68,7 +69,7 @@ incoming as (
         attributes=[
             'sample_title', 'sample_organism', 'sample_platform', 'sample_treatment', 'sample_cell_line',
             'sample_tissue', 'is_processed', 'processor_name', 'processor_version', 'study_key',
-            'platform_key', 'illness_key', 'illness_source', 'exclude_from_analysis'
+            'sample_technology', 'platform_key', 'illness_key', 'illness_source', 'exclude_from_analysis'
         ]
     )
 }}

@@ -15,9 +15,9 @@
 }}
 
 {%- set cohorts = ['control', 'no_sepsis', 'sepsis', 'septic_shock'] -%}
-{%- set contrasts = ['dz_ss', 'dz_soth'] -%}
+{%- set contrasts = ['ss', 'soth'] -%}
 {%- set differences = [('septic_shock', 'sepsis'), ('septic_shock', 'control'), ('sepsis', 'control')] -%}
-{%- set pair = ['disease_key', 'technology', 'pair_key'] -%}
+{%- set pair = ['disease_key', 'technology', 'organism', 'pair_key'] -%}
 {%- set metrics = pair_metric_names() %}
 {#- What stands in for a count that a file does not give: counts are never null in this table. -#}
 {%- set counts = {
@@ -28,85 +28,117 @@
 
 with slice_pairs as (
     select
-        s.disease_key,
-        s.technology,
-        s.batch_id,
-        p.pair_key,
-        c.pairs_tested
-    from {{ ref('int_slice') }} as s
-    inner join {{ ref('tbl_gene_pairs_materialized') }} as c
-        on s.disease_key = c.disease_key and s.technology = c.technology
-    inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
+        i.slice_no,
+        i.disease_key,
+        i.technology,
+        i.organism,
+        i.batch_id,
+        p.pair_key
+    from {{ ref('int_slice_pair') }} as p
+    inner join {{ ref('int_slice') }} as i on p.slice_no = i.slice_no
 ),
 
--- 1. How many studies and samples each pair has.
-pair_samples as (
+-- 1. Studies and samples of each pair, over all its cohorts.
+pair_studies as (
     select
-        {{ group_columns(pair, 'e') }},
-        cast(sum(case when coalesce({% for cohort in cohorts %}e.n_{{ cohort }}{{ ', ' if not loop.last }}{% endfor %}) is not null then 1 else 0 end) as integer) as included_study_count,
-        cast(sum(case when e.dz_ss is not null then e.n_septic_shock + e.n_sepsis end) as integer) as dz_ss_n,
-        cast(sum(case when e.dz_soth is not null then e.n_septic_shock + e.n_others end) as integer) as dz_soth_n,
-        {%- for cohort in cohorts %}
-        cast(sum(coalesce(e.n_{{ cohort }}, 0)) as integer) as n_samples_{{ cohort }},
-        {%- endfor %}
-        cast(sum({% for cohort in cohorts %}coalesce(e.n_{{ cohort }}, 0){{ ' + ' if not loop.last }}{% endfor %}) as integer) as total_samples
-    from {{ ref('int_study_pair_estimate') }} as e
-    group by {{ group_columns(pair, 'e') }}
+        e.slice_no,
+        e.pair_key,
+        cast(count(distinct e.study_no) as integer) as included_study_count,
+        cast(sum(e.n) as integer) as total_samples
+    from {{ ref('int_study_pair_cohort') }} as e
+    group by e.slice_no, e.pair_key
 ),
 
--- 2. One row a candidate pair, with its pooled contrasts and cohorts.
+-- 2. One row per candidate pair. Of its contrasts: those of the requirement, and the one that decides.
+{%- set long_contrasts = ['theta_re', 'se_re', 'ci_low', 'ci_high', 'cochran_q', 'cochran_q_p', 'i2', 'tau2', 'z', 'p', 'q', 'hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high', 'p_hk', 'q_hk', 'pi_low', 'pi_high', 'loo_min', 'loo_max', 'kappa', 'n_studies', 'n_samples', 'is_eligible'] %}
+{%- set deciding = ['power_score', 'direction_consistency', 'magnitude_consistency', 'consistency_score', 'i2'] %}
+contrast_values as (
+    select
+        {{ group_columns(pair, 'c') }}
+        {%- for contrast in contrasts %}
+        {%- for column in long_contrasts %},
+        max(case when d.contrast = '{{ contrast }}' then c.{{ column }} end) as {{ contrast }}_{{ column }}
+        {%- endfor %}
+        {%- endfor %}
+        {%- for column in deciding %},
+        max(case when c.is_deciding = 1 then c.{{ column }} end) as deciding_{{ column }}
+        {%- endfor %},
+        max(c.is_eligible) as is_eligible
+    from {{ ref('fact_gene_pair_contrast') }} as c
+    inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    group by {{ group_columns(pair, 'c') }}
+),
+
+cohort_values as (
+    select
+        {{ group_columns(pair, 'c') }}
+        {%- for cohort in cohorts %}
+        {%- for column in ['r', 'z_re', 'se_re', 'i2', 'z_stat', 'p', 'n_samples', 'n_studies'] %},
+        max(case when d.illness_label = '{{ cohort | upper }}' then c.{{ column }} end) as {{ cohort }}_{{ column }}
+        {%- endfor %}
+        {%- endfor %}
+    from {{ ref('fact_gene_pair_cohort') }} as c
+    inner join {{ ref('dim_illness') }} as d on c.illness_key = d.illness_key
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    group by {{ group_columns(pair, 'c') }}
+),
+
 assembled as (
     select
         {{ group_columns(pair, 'p') }},
-        p.pairs_tested,
         p.batch_id,
-        {%- for contrast in contrasts %}
-        {%- set short = contrast | replace('dz_', '') %}
-        {{ contrast }}_pool.theta_re as {{ contrast }}_mean,
-        {{ contrast }}_pool.se_re as {{ contrast }}_se,
-        {{ contrast }}_pool.ci_low as {{ contrast }}_ci_low,
-        {{ contrast }}_pool.ci_high as {{ contrast }}_ci_high,
-        {{ contrast }}_pool.q as {{ contrast }}_q,
-        {{ contrast }}_pool.q_p as {{ contrast }}_q_p,
-        {{ contrast }}_pool.i2 as {{ contrast }}_i2,
-        {{ contrast }}_pool.tau2 as {{ contrast }}_tau2,
-        {{ contrast }}_pool.z as {{ contrast }}_z,
-        {{ contrast }}_pool.p as p_{{ short }},
-        {{ contrast }}_pool.hk_se as {{ contrast }}_hk_se,
-        {{ contrast }}_pool.hk_adhoc_se as {{ contrast }}_hk_adhoc_se,
-        {{ contrast }}_pool.hk_ci_low as {{ contrast }}_hk_ci_low,
-        {{ contrast }}_pool.hk_ci_high as {{ contrast }}_hk_ci_high,
-        {{ contrast }}_pool.hk_p as p_{{ short }}_hk,
-        {{ contrast }}_pool.pi_low as {{ contrast }}_pi_low,
-        {{ contrast }}_pool.pi_high as {{ contrast }}_pi_high,
-        {{ contrast }}_pool.loo_min as {{ contrast }}_loo_min,
-        {{ contrast }}_pool.loo_max as {{ contrast }}_loo_max,
-        {{ contrast }}_pool.kappa as kappa_{{ short }},
-        {{ contrast }}_pool.direction_consistency as {{ contrast }}_direction_consistency,
-        {{ contrast }}_pool.magnitude_consistency as {{ contrast }}_magnitude_consistency,
-        {{ contrast }}_pool.consistency_score as {{ contrast }}_consistency_score,
-        abs({{ contrast }}_pool.theta_re) as abs_{{ contrast }},
-        coalesce({{ contrast }}_pool.k, 0) as n_studies_{{ short }},
-        n.{{ contrast }}_n,
+        {%- for short in contrasts %}
+        c.{{ short }}_theta_re as dz_{{ short }}_mean,
+        c.{{ short }}_se_re as dz_{{ short }}_se,
+        c.{{ short }}_ci_low as dz_{{ short }}_ci_low,
+        c.{{ short }}_ci_high as dz_{{ short }}_ci_high,
+        c.{{ short }}_cochran_q as dz_{{ short }}_q,
+        c.{{ short }}_cochran_q_p as dz_{{ short }}_q_p,
+        c.{{ short }}_i2 as dz_{{ short }}_i2,
+        c.{{ short }}_tau2 as dz_{{ short }}_tau2,
+        c.{{ short }}_z as dz_{{ short }}_z,
+        c.{{ short }}_p as p_{{ short }},
+        c.{{ short }}_q as q_{{ short }},
+        c.{{ short }}_hk_se as dz_{{ short }}_hk_se,
+        c.{{ short }}_hk_adhoc_se as dz_{{ short }}_hk_adhoc_se,
+        c.{{ short }}_hk_ci_low as dz_{{ short }}_hk_ci_low,
+        c.{{ short }}_hk_ci_high as dz_{{ short }}_hk_ci_high,
+        c.{{ short }}_p_hk as p_{{ short }}_hk,
+        c.{{ short }}_q_hk as q_{{ short }}_hk,
+        c.{{ short }}_pi_low as dz_{{ short }}_pi_low,
+        c.{{ short }}_pi_high as dz_{{ short }}_pi_high,
+        c.{{ short }}_loo_min as dz_{{ short }}_loo_min,
+        c.{{ short }}_loo_max as dz_{{ short }}_loo_max,
+        c.{{ short }}_kappa as kappa_{{ short }},
+        abs(c.{{ short }}_theta_re) as abs_dz_{{ short }},
+        coalesce(c.{{ short }}_n_studies, 0) as n_studies_{{ short }},
+        c.{{ short }}_n_samples as dz_{{ short }}_n,
+        coalesce(c.{{ short }}_is_eligible, 0) as {{ short }}_is_eligible,
         {%- endfor %}
         {%- for cohort in cohorts %}
-        {{ tanh_of(cohort ~ '_pool.theta_re') }} as r_{{ cohort }},
-        {{ cohort }}_pool.theta_re as z_{{ cohort }},
-        {{ cohort }}_pool.se_re as se_r_{{ cohort }},
-        {{ cohort }}_pool.i2 as i2_{{ cohort }},
-        {{ cohort }}_pool.z as z_stat_{{ cohort }},
-        {{ cohort }}_pool.p as p_value_{{ cohort }},
-        coalesce(n.n_samples_{{ cohort }}, 0) as n_samples_{{ cohort }},
-        coalesce({{ cohort }}_pool.k, 0) as n_studies_{{ cohort }},
+        h.{{ cohort }}_r as r_{{ cohort }},
+        h.{{ cohort }}_z_re as z_{{ cohort }},
+        h.{{ cohort }}_se_re as se_r_{{ cohort }},
+        h.{{ cohort }}_i2 as i2_{{ cohort }},
+        h.{{ cohort }}_z_stat as z_stat_{{ cohort }},
+        h.{{ cohort }}_p as p_value_{{ cohort }},
+        coalesce(h.{{ cohort }}_n_samples, 0) as n_samples_{{ cohort }},
+        coalesce(h.{{ cohort }}_n_studies, 0) as n_studies_{{ cohort }},
         {%- endfor %}
+        c.deciding_power_score as power_score,
+        c.deciding_direction_consistency as direction_consistency,
+        c.deciding_magnitude_consistency as magnitude_consistency,
+        c.deciding_consistency_score as consistency_score,
+        c.deciding_i2,
         coalesce(n.total_samples, 0) as total_samples,
-        coalesce(n.included_study_count, 0) as included_study_count
+        coalesce(n.included_study_count, 0) as included_study_count,
+        -- Pairs with an eligible contrast: what false discovery rates over pairs are over.
+        cast(sum(coalesce(c.is_eligible, 0)) over (partition by p.slice_no) as bigint) as pairs_tested
     from slice_pairs as p
-    left join pair_samples as n on {{ same_group(pair, 'p', 'n') }}
-    {%- for metric in contrasts + cohorts %}
-    left join {{ ref('int_pair_estimate') }} as {{ metric }}_pool
-        on {{ same_group(pair, 'p', metric ~ '_pool') }} and {{ metric }}_pool.metric = '{{ metric }}'
-    {%- endfor %}
+    left join pair_studies as n on p.slice_no = n.slice_no and p.pair_key = n.pair_key
+    left join contrast_values as c on {{ same_group(pair, 'p', 'c') }}
+    left join cohort_values as h on {{ same_group(pair, 'p', 'h') }}
 ),
 
 -- 3. Both contrasts in one, and the cohorts against one another.
@@ -119,12 +151,7 @@ combined as (
         {{ stouffer_of_dependent('a.dz_ss_z', 'a.dz_soth_z', 'sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)', 'least(1e0, a.dz_soth_se / a.dz_ss_se)') }} as combined_z_dependent,
         (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
         / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
-            as combined_effect_size,
-        -- The primary contrast is septic shock against sepsis, where a study has both.
-        coalesce(a.dz_ss_z, a.dz_soth_z) as primary_z,
-        case when a.dz_ss_z is not null then a.dz_ss_direction_consistency else a.dz_soth_direction_consistency end as direction_consistency,
-        case when a.dz_ss_z is not null then a.dz_ss_magnitude_consistency else a.dz_soth_magnitude_consistency end as magnitude_consistency,
-        case when a.dz_ss_z is not null then a.dz_ss_consistency_score else a.dz_soth_consistency_score end as consistency_score
+            as combined_effect_size
         {%- for first, second in differences %},
         a.r_{{ first }} - a.r_{{ second }} as delta_r_{{ first }}_{{ second }},
         (a.z_{{ first }} - a.z_{{ second }}) / sqrt(a.se_r_{{ first }} * a.se_r_{{ first }} + a.se_r_{{ second }} * a.se_r_{{ second }}) as z_diff_{{ first }}_{{ second }}
@@ -136,37 +163,31 @@ tested as {{ materialized() }}(
     select
         c.*,
         {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
-        {{ two_sided_normal_p('c.combined_z_dependent') }} as combined_p_dependent,
-        {{ normal_cdf('(abs(c.primary_z) - 1.959963984540054e0)') }} + {{ normal_cdf('(-abs(c.primary_z) - 1.959963984540054e0)') }} as power_score
+        {{ two_sided_normal_p('c.combined_z_dependent') }} as combined_p_dependent
         {%- for first, second in differences %},
         {{ two_sided_normal_p('c.z_diff_' ~ first ~ '_' ~ second) }} as p_diff_{{ first }}_{{ second }}
         {%- endfor %}
     from combined as c
 ),
 
--- 4. False discovery rates over all pairs tested in the slice. Ranked are narrow rows, one a pair and
--- test: to sort the wide ones for each test took as long as all else here.
-{%- set tests = {'q_ss': 'p_ss', 'q_soth': 'p_soth', 'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent', 'q_ss_hk': 'p_ss_hk', 'q_soth_hk': 'p_soth_hk'} %}
+-- 4. False discovery rates of both contrasts in one, over the pairs of which one is eligible. Narrow
+-- rows: to sort the wide ones per test would take as long as all else here.
+{%- set tests = {'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent'} %}
 p_values as (
+    {%- for q, p in tests.items() %}
+    {{ 'union all' if not loop.first }}
     select
         {{ group_columns(pair, 't') }},
-        t.pairs_tested,
-        n.q_name,
-        case n.q_name
-            {%- for q, p in tests.items() %}
-            when '{{ q }}' then t.{{ p }}
-            {%- endfor %}
-        end as p
+        '{{ q }}' as q_name,
+        t.{{ p }} as p,
+        count(*) over (partition by {{ group_columns(slice_columns(), 't') }}) as tests
     from tested as t
-    cross join (
-        {%- for q in tests %}
-        {{ 'union all ' if not loop.first }}select '{{ q }}' as q_name
-        {%- endfor %}
-    ) as n
+    where t.{{ p }} is not null and (t.ss_is_eligible = 1 or t.soth_is_eligible = 1)
+    {%- endfor %}
 ),
 
 adjusted as (
-    {{ benjamini_hochberg('p_values', ['disease_key', 'technology', 'q_name'], 'p', 'pairs_tested') }}
+    {{ benjamini_hochberg('p_values', slice_columns() + ['q_name'], 'p', 'tests') | indent(4) }}
 ),
 
 false_discovery_rates as (
@@ -179,12 +200,12 @@ false_discovery_rates as (
     group by {{ group_columns(pair, 'a') }}
 ),
 
--- A screen ranked all pairs, of which those here are a part: its rates go before.
+-- A screen tested all pairs, of which those here are a part: its rates replace these.
 screened as (
     select
-        s.disease_key,
-        s.technology,
-        p.pair_key
+        {{ group_columns(slice_columns(), 's') }},
+        p.pair_key,
+        s.pairs_tested
         {%- for q in tests %},
         s.{{ q }}
         {%- endfor %}
@@ -194,20 +215,24 @@ screened as (
 
 with_q as (
     select
-        t.*
-        {%- for q in tests %},
-        case when s.pair_key is not null then s.{{ q }} else f.{{ q }} end as {{ q }}
-        {%- endfor %}
+        {{ group_columns(pair + ['batch_id'], 't') }}
+        {%- for metric in metrics if not metric.startswith('neglog_') %},
+        {% if metric in tests or metric == 'pairs_tested' -%}
+        case when s.pair_key is not null then s.{{ metric }} else {{ 't' if metric == 'pairs_tested' else 'f' }}.{{ metric }} end as {{ metric }}
+        {%- else -%}
+        t.{{ metric }}
+        {%- endif %}
+        {%- endfor %},
+        t.deciding_i2
     from tested as t
-    inner join false_discovery_rates as f on {{ same_group(pair, 't', 'f') }}
+    left join false_discovery_rates as f on {{ same_group(pair, 't', 'f') }}
     left join screened as s on {{ same_group(pair, 't', 's') }}
 ),
 
 -- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.
 given as (
     select
-        s.disease_key,
-        s.technology,
+        {{ group_columns(slice_columns(), 's') }},
         p.pair_key,
         s.batch_id,
         c.csv_override,
@@ -215,7 +240,7 @@ given as (
         c.{{ metric }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ ref('int_slice') }} as s
-    inner join {{ ref('stg_pair_metrics') }} as c on s.disease_key = c.disease_key and s.technology = c.technology
+    inner join {{ ref('stg_pair_metrics') }} as c on {{ same_group(slice_columns(), 's', 'c') }}
     inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
 ),
 
@@ -229,7 +254,8 @@ merged as (
         {%- else -%}
         a.{{ metric }}
         {%- endif %}
-        {%- endfor %}
+        {%- endfor %},
+        a.deciding_i2
     from with_q as a
     where not exists (
         select 1
@@ -248,7 +274,8 @@ merged as (
         {%- else -%}
         g.{{ metric }}
         {%- endif %}
-        {%- endfor %}
+        {%- endfor %},
+        least(coalesce(g.dz_ss_i2, 1e2), coalesce(g.dz_soth_i2, 1e2)) as deciding_i2
     from given as g
     where
         g.csv_override = 1
@@ -265,6 +292,7 @@ select
     cast(m.metrics_source as {{ type_code(10) }}) as metrics_source,
     m.disease_key,
     m.technology,
+    m.organism,
     {%- for metric in metrics %}
     {%- if metric.startswith('neglog_') %}
     {%- set q = metric | replace('neglog_', '') %}
@@ -274,7 +302,7 @@ select
     {%- endif %}
     {%- endfor %}
     -- The hooks put the scores that need the other pairs.
-    {{ metrics_score('m.power_score', 'm.consistency_score', i2_star('m')) }} as metrics_score,
+    {{ metrics_score('m.power_score', 'm.consistency_score', 'm.deciding_i2') }} as metrics_score,
     cast(null as float(53)) as rank_score,
     cast(null as float(53)) as unsupervised_score,
     cast(null as float(53)) as new_rank_score,

@@ -3,6 +3,7 @@
 select
     s.disease_key,
     s.technology,
+    s.organism,
     s.batch_id
 from {{ ref('stg_slice') }} as s
 {%- set features = feature_values_relation() %}
@@ -12,7 +13,7 @@ where not exists (
     from {{ features }} as f
     where
         f.disease_key = s.disease_key
-        and f.technology = s.technology
+        and f.technology = s.technology and f.organism = s.organism
         and f.batch_id = s.batch_id
         and f.feature_run_id is null
 )

@@ -1,4 +1,4 @@
-{%- set gene = ['disease_key', 'technology', 'batch_id', 'gene_key'] -%}
+{%- set gene = ['disease_key', 'technology', 'organism', 'batch_id', 'gene_key'] -%}
 
 -- Each pair once from either gene's side.
 with sides as (
@@ -7,13 +7,14 @@ with sides as (
     select
         s.disease_key,
         s.technology,
+        s.organism,
         s.batch_id,
         p.gene_{{ side }}_key as gene_key,
         m.r_septic_shock,
         m.dz_ss_mean,
         m.q_ss
     from {{ ref('int_feature_slice') }} as s
-    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology
+    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
     inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
     {%- endfor %}
 )

@@ -1,9 +1,10 @@
-{%- set slice = ['disease_key', 'technology'] -%}
+{%- set slice = ['disease_key', 'technology', 'organism'] -%}
 
 with pairs as (
     select
         s.disease_key,
         s.technology,
+        s.organism,
         s.batch_id,
         m.pair_key,
         p.gene_a_key,
@@ -12,7 +13,7 @@ with pairs as (
         m.r_septic_shock,
         m.dz_ss_mean
     from {{ ref('int_feature_slice') }} as s
-    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology
+    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
     inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
 ),
 
@@ -24,6 +25,7 @@ sides as (
     select
         disease_key,
         technology,
+        organism,
         pair_key,
         '{{ side }}' as side,
         gene_{{ side }}_key as gene_key,
@@ -35,11 +37,12 @@ sides as (
     {%- endfor %}
 ),
 
-{%- set gene = 'partition by s.disease_key, s.technology, s.gene_key' %}
+{%- set gene = 'partition by s.disease_key, s.technology, s.organism, s.gene_key' %}
 seen_from_gene as (
     select
         s.disease_key,
         s.technology,
+        s.organism,
         s.pair_key,
         s.side,
         -- Of missing r only the last places, which nothing reads.
@@ -55,9 +58,10 @@ slice_means as (
     select
         disease_key,
         technology,
+        organism,
         avg(abs(r_septic_shock)) as mean_r
     from pairs
-    group by disease_key, technology
+    group by disease_key, technology, organism
 ),
 
 -- 2. How strongly each gene is expressed, as its mean place among the genes of each study.
@@ -65,6 +69,7 @@ study_levels as (
     select
         m.disease_key,
         m.technology,
+        m.organism,
         f.study_key,
         f.gene_key,
         avg(f.expression_value) as mean_expression
@@ -73,24 +78,26 @@ study_levels as (
     inner join {{ ref('fact_gene_expression') }} as f on m.study_key = f.study_key and m.batch_id = f.batch_id
     inner join {{ ref('dim_sample') }} as d on f.sample_key = d.sample_key
     where d.exclude_from_analysis = 0 and f.expression_value is not null
-    group by m.disease_key, m.technology, f.study_key, f.gene_key
+    group by m.disease_key, m.technology, m.organism, f.study_key, f.gene_key
 ),
 
 levels as (
     select
         l.disease_key,
         l.technology,
+        l.organism,
         l.gene_key,
         avg(l.percentile) as percentile
     from (
         select
             disease_key,
             technology,
+            organism,
             gene_key,
-            percent_rank() over (partition by disease_key, technology, study_key order by round(mean_expression, 9)) as percentile
+            percent_rank() over (partition by disease_key, technology, organism, study_key order by round(mean_expression, 9)) as percentile
         from study_levels
     ) as l
-    group by l.disease_key, l.technology, l.gene_key
+    group by l.disease_key, l.technology, l.organism, l.gene_key
 ),
 
 -- 3. One row a pair.
@@ -114,6 +121,7 @@ assembled as (
 select
     disease_key,
     technology,
+    organism,
     batch_id,
     pair_key,
     gene_a_key,

@@ -1,8 +1,10 @@
 -- A batch counts as loaded once the fact has it.
 -- depends_on: {{ ref('fact_gene_expression') }}
 select
+    cast(row_number() over (order by s.disease_key, s.technology, s.organism) as integer) as slice_no,
     s.disease_key,
     s.technology,
+    s.organism,
     s.study_count,
     s.batch_id
 from {{ ref('stg_slice') }} as s
@@ -14,6 +16,7 @@ where not exists (
     where
         f.disease_key = s.disease_key
         and f.technology = s.technology
+        and f.organism = s.organism
         and f.batch_id = s.batch_id
 )
 {%- endif %}

@@ -1,31 +1,80 @@
 {{
-    config(indexes=table_indexes([{'columns': ['study_key', 'gene_key'], 'type': 'clustered'}]))
+    config(indexes=table_indexes([{'columns': ['slice_no', 'study_no', 'gene_key'], 'type': 'clustered'}]))
 }}
 
--- A table: SQL Server would read the fact for each of the some hundred times that the correlations
--- mention their values.
+-- A table: SQL Server would read the fact each time that the correlations mention their values.
 with candidate_genes as (
     select
-        disease_key,
-        technology,
+        slice_no,
         gene_a_key as gene_key
-    from {{ ref('tbl_gene_pairs_materialized') }}
+    from {{ ref('int_slice_pair') }}
     union
     select
-        disease_key,
-        technology,
+        slice_no,
         gene_b_key as gene_key
-    from {{ ref('tbl_gene_pairs_materialized') }}
+    from {{ ref('int_slice_pair') }}
+),
+
+-- The samples of cohorts that are large enough, in the slice that is theirs.
+slice_samples as (
+    select
+        n.slice_no,
+        n.study_no,
+        n.study_key,
+        s.sample_key,
+        s.illness_key,
+        st.study_unit_tag
+    from {{ ref('int_slice_study') }} as n
+    inner join {{ ref('int_slice') }} as i on n.slice_no = i.slice_no
+    inner join {{ ref('stg_slice_sample') }} as s
+        on
+            n.study_key = s.study_key
+            and i.disease_key = s.disease_key
+            and i.technology = s.technology
+            and i.organism = s.organism
+    inner join {{ ref('stg_slice_cohort') }} as c
+        on
+            s.study_key = c.study_key
+            and s.illness_key = c.illness_key
+            and i.disease_key = c.disease_key
+            and i.technology = c.technology
+            and i.organism = c.organism
+            and c.is_large_enough = 1
+    inner join {{ ref('dim_study') }} as st on n.study_key = st.study_key
+),
+
+candidate_values as (
+    select
+        s.slice_no,
+        s.study_no,
+        s.illness_key,
+        s.study_unit_tag,
+        e.gene_key,
+        e.sample_key,
+        e.expression_value as value
+    from {{ ref('vw_expression_export') }} as e
+    inner join slice_samples as s on e.study_key = s.study_key and e.sample_key = s.sample_key
+    inner join candidate_genes as g on s.slice_no = g.slice_no and e.gene_key = g.gene_key
+),
+
+-- A gene that is not expressed in a cohort has no correlation there: its ranks would be noise, or
+-- the library size.
+detected as (
+    {{ detected_genes('candidate_values', ['slice_no', 'study_no', 'illness_key']) | indent(4) }}
 )
 
 select
-    e.study_key,
-    e.illness_label,
-    e.gene_key,
-    e.sample_key,
-    e.expression_value
-from {{ ref('vw_expression_export') }} as e
-inner join {{ ref('stg_slice_study') }} as m on e.study_key = m.study_key
-inner join {{ ref('int_slice') }} as s on m.disease_key = s.disease_key and m.technology = s.technology
-inner join candidate_genes as g
-    on s.disease_key = g.disease_key and s.technology = g.technology and e.gene_key = g.gene_key
+    v.slice_no,
+    v.study_no,
+    v.illness_key,
+    v.gene_key,
+    v.sample_key,
+    v.value
+from candidate_values as v
+inner join detected as d
+    on
+        v.slice_no = d.slice_no
+        and v.study_no = d.study_no
+        and v.illness_key = d.illness_key
+        and v.gene_key = d.gene_key
+where d.is_detected = 1

@@ -14,6 +14,7 @@ select
     v.study_key,
     d.disease_key,
     r.technology,
+    r.organism,
     v.feature_name,
     v.feature_value
 from {{ source('staging', 'feature_values') }} as v

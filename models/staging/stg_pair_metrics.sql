@@ -2,6 +2,7 @@ select
     d.disease_key,
     s.disease_label,
     s.technology,
+    s.organism,
     cast(concat(s.gene_a_key, '_', s.gene_b_key) as {{ type_code(30) }}) as pair_natural_key,
     s.gene_a_key,
     s.gene_b_key,

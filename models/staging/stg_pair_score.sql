@@ -4,10 +4,11 @@ select
     v.batch_id,
     d.disease_key,
     v.technology,
+    s.organism,
     v.pair_key,
     v.unsupervised_score,
     v.new_rank_score
 from {{ source('staging', 'pair_scores') }} as v
 inner join {{ ref('dim_disease') }} as d on v.disease_label = d.disease_label
 inner join {{ ref('stg_slice') }} as s
-    on d.disease_key = s.disease_key and v.technology = s.technology and v.batch_id = s.batch_id
+    on d.disease_key = s.disease_key and v.technology = s.technology and v.organism = s.organism and v.batch_id = s.batch_id

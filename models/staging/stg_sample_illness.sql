@@ -33,6 +33,19 @@ with texts as (
     from {{ ref('stg_sample') }}
 ),
 
+-- The disease whose phrases are looked for: the study's, or SEPSIS if that has none.
+study_diseases as (
+    select
+        b.batch_id,
+        max(case when r.disease_label is not null then d.disease_label else 'SEPSIS' end) as disease_label
+    from {{ ref('stg_batch') }} as b
+    left join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
+    left join {{ ref('study_disease_map') }} as m on s.study_key = m.study_key and m.is_active = 1
+    left join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
+    left join {{ ref('stg_illness_rule') }} as r on d.disease_label = r.disease_label
+    group by b.batch_id
+),
+
 matches as (
     select
         t.batch_id,
@@ -44,8 +57,11 @@ matches as (
             order by t.source_order, r.rule_order
         ) as match_order
     from texts as t
-    inner join {{ ref('illness_rule') }} as r
-        on {{ position_of("concat(' ', r.phrase, ' ')", 't.words') }} > 0
+    inner join study_diseases as d on t.batch_id = d.batch_id
+    inner join {{ ref('stg_illness_rule') }} as r
+        on
+            (r.disease_label is null or r.disease_label = d.disease_label)
+            and {{ position_of("concat(' ', r.phrase, ' ')", 't.words') }} > 0
 )
 
 select

@@ -1,20 +1,10 @@
--- Exactly one active mapping: none is 54001, several are 54002, and both leave the study out.
-with mapped as (
-    select
-        study_key,
-        min(disease_key) as disease_key
-    from {{ ref('study_disease_map') }}
-    where is_active = 1
-    group by study_key
-    having count(*) = 1
-)
-
 select
-    m.disease_key,
-    s.study_technology as technology,
-    s.study_key,
-    b.batch_id,
-    b.loaded_at
-from mapped as m
-inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key
-inner join {{ ref('stg_loaded_batch') }} as b on s.study_accession_code = b.study_accession_code
+    disease_key,
+    technology,
+    organism,
+    study_key,
+    max(batch_id) as batch_id,
+    max(loaded_at) as loaded_at,
+    {{ sorted_list("concat(illness_label, '=', sample_count)") }} as cohorts
+from {{ ref('stg_slice_cohort') }}
+group by disease_key, technology, organism, study_key

@@ -5,15 +5,17 @@
 select
     c.disease_key,
     c.technology,
+    c.organism,
     c.pair_natural_key,
     'twice' as finding
 from {{ ref('tbl_gene_pairs_materialized') }} as c
-group by c.disease_key, c.technology, c.pair_natural_key
+group by c.disease_key, c.technology, c.organism, c.pair_natural_key
 having count(*) > 1
 union all
 select
     c.disease_key,
     c.technology,
+    c.organism,
     c.pair_natural_key,
     'order of keys' as finding
 from {{ ref('tbl_gene_pairs_materialized') }} as c
@@ -22,10 +24,11 @@ union all
 select
     c.disease_key,
     c.technology,
+    c.organism,
     min(c.pair_natural_key) as pair_natural_key,
     'pairs_tested' as finding
 from {{ ref('tbl_gene_pairs_materialized') }} as c
-group by c.disease_key, c.technology
+group by c.disease_key, c.technology, c.organism
 having
     min(c.pairs_tested) <> max(c.pairs_tested)
     or count(*) > min(c.pairs_tested)

@@ -9,7 +9,8 @@
 select
     pair_key,
     disease_key,
-    technology
+    technology,
+    organism
 from {{ ref('fact_gene_pair_metrics') }}
 where
     1 = 0

@@ -6,7 +6,8 @@ select
     metrics_scope,
     disease_key,
     technology,
+    organism,
     count(*) as row_count
 from {{ ref('fact_gene_pair_metrics') }}
-group by pair_key, metrics_scope, disease_key, technology
+group by pair_key, metrics_scope, disease_key, technology, organism
 having count(*) > 1

@@ -1,0 +1,133 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='append_new_columns',
+        full_refresh=false,
+        pre_hook="{{ remove_replaced_slices() }}"
+    )
+}}
+{%- set contrast = ['slice_no', 'contrast_key'] %}
+{%- set tests = {'q': 'p', 'q_hk': 'hk_p', 'q_hk_adhoc': 'hk_adhoc_p'} %}
+
+-- 1. A contrast of fewer than k_min studies has p, but is not eligible for false discovery rates.
+with pooled as {{ materialized() }}(
+    select
+        c.*,
+        i.disease_key,
+        i.technology,
+        i.organism,
+        i.batch_id,
+        case when c.k >= {{ var('k_min') }} then 1 else 0 end as is_eligible
+    from {{ ref('int_pair_contrast') }} as c
+    inner join {{ ref('int_slice') }} as i on c.slice_no = i.slice_no
+),
+
+-- 2. False discovery rates of each test over the slice's pairs that have it. Narrow rows: to sort the
+-- wide ones per test would take as long as all else here.
+p_values as (
+    {%- for q, p in tests.items() %}
+    {{ 'union all' if not loop.first }}
+    select
+        c.slice_no,
+        c.contrast_key,
+        c.pair_key,
+        '{{ q }}' as q_name,
+        c.{{ p }} as p,
+        count(*) over (partition by c.slice_no, c.contrast_key) as tests
+    from pooled as c
+    where c.is_eligible = 1 and c.{{ p }} is not null
+    {%- endfor %}
+),
+
+adjusted as (
+    {{ benjamini_hochberg('p_values', ['slice_no', 'contrast_key', 'q_name'], 'p', 'tests') | indent(4) }}
+),
+
+rates as (
+    select
+        a.slice_no,
+        a.contrast_key,
+        a.pair_key
+        {%- for q in tests %},
+        max(case when a.q_name = '{{ q }}' then a.q end) as {{ q }},
+        max(case when a.q_name = '{{ q }}' then a.tests end) as tests_{{ q }}
+        {%- endfor %}
+    from adjusted as a
+    group by a.slice_no, a.contrast_key, a.pair_key
+),
+
+-- 3. One p-value per pair: of T eligible Hartung-Knapp tests, T times the least (Bonferroni), and one
+-- false discovery rate over pairs. Over all tests of all contrasts it would hold per test, not per pair.
+ordered_tests as (
+    select
+        c.slice_no,
+        c.contrast_key,
+        c.pair_key,
+        row_number() over (
+            partition by c.slice_no, c.pair_key
+            order by c.hk_p, d.is_primary desc, c.contrast_key
+        ) as test_order,
+        least(1e0, count(*) over (partition by c.slice_no, c.pair_key) * c.hk_p) as p
+    from pooled as c
+    inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
+    where c.is_eligible = 1 and c.hk_p is not null
+),
+
+deciding as (
+    select
+        o.slice_no,
+        o.contrast_key,
+        o.pair_key,
+        o.p,
+        count(*) over (partition by o.slice_no) as tests
+    from ordered_tests as o
+    where o.test_order = 1
+),
+
+pair_rates as (
+    {{ benjamini_hochberg('deciding', ['slice_no'], 'p', 'tests') | indent(4) }}
+),
+
+-- A screen tested all pairs, of which those here are a part: its rates replace these.
+screened as (
+    select
+        i.slice_no,
+        p.pair_key,
+        s.contrast_key,
+        s.q,
+        s.q_hk,
+        s.q_hk_adhoc,
+        s.tests_hk,
+        s.q_pair
+    from {{ ref('stg_screened_contrast') }} as s
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 's', 'i') }}
+    inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
+)
+
+select
+    c.pair_key,
+    c.disease_key,
+    c.technology,
+    c.organism,
+    c.contrast_key,
+    {%- for name, type, least, greatest, column in words_of(pair_contrast_columns()) %}
+    {%- if name in tests %}
+    case when s.pair_key is not null then s.{{ name }} else r.{{ name }} end as {{ name }},
+    {%- elif name == 'power_score' %}
+    {{ normal_cdf('(abs(c.z) - 1.959963984540054e0)') }} + {{ normal_cdf('(-abs(c.z) - 1.959963984540054e0)') }} as power_score,
+    {%- else %}
+    cast(c.{{ column }} as {{ type }}) as {{ name }},
+    {%- endif %}
+    {%- endfor %}
+    cast(c.is_eligible as {{ type_flag() }}) as is_eligible,
+    cast(case when s.pair_key is not null then s.tests_hk else r.tests_q_hk end as bigint) as pairs_tested,
+    cast(case when d.pair_key is not null then 1 else 0 end as {{ type_flag() }}) as is_deciding,
+    d.p as p_pair,
+    case when s.pair_key is not null and d.pair_key is not null then s.q_pair else d.q end as q_pair,
+    c.batch_id,
+    {{ utc_now() }} as etl_created_date
+from pooled as c
+left join rates as r on {{ same_group(contrast + ['pair_key'], 'c', 'r') }}
+left join pair_rates as d on {{ same_group(contrast + ['pair_key'], 'c', 'd') }}
+left join screened as s on {{ same_group(contrast + ['pair_key'], 'c', 's') }}

@@ -1,0 +1,39 @@
+{{ config(materialized=table_in_batches(), batches='pair_batches') }}
+{%- set group = ['slice_no', 'illness_key', 'pair_key'] %}
+
+with estimates as {{ materialized() }}(
+    select
+        e.slice_no,
+        e.illness_key,
+        e.pair_key,
+        e.study_no,
+        e.theta,
+        e.se,
+        e.n
+    from {{ ref('int_study_pair_cohort') }} as e
+    where e.pair_key {{ batch() }}
+),
+
+samples as (
+    select
+        {{ group_columns(group, 'e') }},
+        cast(sum(e.n) as integer) as n_samples
+    from estimates as e
+    group by {{ group_columns(group, 'e') }}
+),
+
+{{ dsl_pool('pooled', 'estimates', group, 'theta', 'se') }}
+
+select
+    {{ group_columns(group, 'p') }},
+    p.k,
+    n.n_samples,
+    p.theta_re,
+    p.se_re,
+    p.q,
+    p.i2,
+    p.tau2,
+    p.z,
+    p.p
+from pooled as p
+inner join samples as n on {{ same_group(group, 'p', 'n') }}

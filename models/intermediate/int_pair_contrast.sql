@@ -1,0 +1,31 @@
+{{ config(materialized=table_in_batches(), batches='pair_batches') }}
+{%- set group = ['slice_no', 'contrast_key', 'pair_key'] %}
+
+with estimates as {{ materialized() }}(
+    select
+        e.slice_no,
+        e.contrast_key,
+        e.pair_key,
+        e.study_no,
+        e.theta,
+        e.se,
+        e.n
+    from {{ ref('int_study_pair_contrast') }} as e
+    where e.pair_key {{ batch() }}
+),
+
+samples as (
+    select
+        {{ group_columns(group, 'e') }},
+        cast(sum(e.n) as integer) as n_samples
+    from estimates as e
+    group by {{ group_columns(group, 'e') }}
+),
+
+{{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
+
+select
+    p.*,
+    n.n_samples
+from pooled as p
+inner join samples as n on {{ same_group(group, 'p', 'n') }}

@@ -1,0 +1,9 @@
+select
+    i.slice_no,
+    p.pair_key,
+    p.gene_a_key,
+    p.gene_b_key
+from {{ ref('int_slice') }} as i
+inner join {{ ref('tbl_gene_pairs_materialized') }} as c
+    on i.disease_key = c.disease_key and i.technology = c.technology and i.organism = c.organism
+inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key

@@ -1,0 +1,16 @@
+{%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
+
+select
+    s.disease_key,
+    s.technology,
+    s.organism,
+    s.study_key,
+    s.illness_key,
+    i.illness_label,
+    max(s.batch_id) as batch_id,
+    max(s.loaded_at) as loaded_at,
+    cast(count(*) as integer) as sample_count,
+    cast(case when count(*) >= {{ min_samples }} then 1 else 0 end as {{ type_flag() }}) as is_large_enough
+from {{ ref('stg_slice_sample') }} as s
+inner join {{ ref('dim_illness') }} as i on s.illness_key = i.illness_key
+group by s.disease_key, s.technology, s.organism, s.study_key, s.illness_key, i.illness_label
