@@ -16,7 +16,7 @@ with identifiers as (
     inner join {{ ref('int_candidate_batch') }} as c on r.batch_id = c.batch_id
 )
 
--- `like`, since T-SQL's `=` and `len` take no notice of blanks at the end.
+-- `like`, because T-SQL's `=` and `len` ignore trailing blanks.
 select
     'VALIDATION_INVALID_IDENTIFIER' as validation_code,
     batch_id,
