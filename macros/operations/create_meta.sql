@@ -9,6 +9,8 @@
 {{ create_table_if_absent(meta ~ '.meta_data_validation_log', meta_data_validation_log_columns()) }};
 
 {{ create_table_if_absent(meta ~ '.meta_feature_run', meta_feature_run_columns()) }};
+{#- Warehouses of earlier versions lack this column. #}
+{{ add_column_if_absent(meta ~ '.meta_feature_run', 'organism', type_code(100)) }};
 {% endmacro %}
 
 
@@ -46,6 +48,7 @@
     kind {{ type_code(16) }} not null,
     disease_label {{ type_code(64) }} null,
     technology {{ type_code(16) }} null,
+    organism {{ type_code(100) }} null,
     seed bigint null,
     parameters_json {{ type_text() }} not null,
     versions_json {{ type_text() }} not null,

@@ -53,7 +53,7 @@ contrast_rows as (
         row_number() over (
             partition by {{ group_columns(rows, 'c') }}
             order by
-                case when s.q_basis = 'hk' and s.contrast = 'all' then 1 - c.is_deciding else 0 end,
+                case when s.q_basis = 'hk' and s.contrast = 'all' and c.is_deciding = 0 then 1 else 0 end,
                 c.p, n.is_primary desc, c.contrast_key
         ) as contrast_order
     from {{ ref('fact_gene_pair_contrast') }} as c

@@ -40,7 +40,7 @@ incoming as (
         s.processor_name,
         s.processor_version,
         st.study_key,
-        sp.measurement_technology as sample_technology,
+        case when sp.measurement_technology = 'OTHER' then st.study_technology else sp.measurement_technology end as sample_technology,
         p.platform_key,
         i.illness_key,
         l.illness_source,

@@ -1,4 +1,7 @@
 {{ config(materialized=table_in_batches(), batches='pair_batches') }}
+
+-- What its batches are made of.
+-- depends_on: {{ ref('int_slice_pair') }}, {{ ref('int_slice_study') }}
 {%- set group = ['slice_no', 'illness_key', 'pair_key'] %}
 
 with estimates as {{ materialized() }}(

@@ -180,6 +180,7 @@ class FeatureRun:
     pairs_tested: int | None
     started_at: datetime.datetime
     ended_at: datetime.datetime
+    organism: str | None = None
 
 
 class FeatureLoad(ABC):
