@@ -20,11 +20,17 @@ from bench.measure import Measurement, measure
 
 MODELS = (
     "int_slice",
+    "int_slice_study",
     "tbl_gene_pairs_materialized",
     "dim_gene_pair",
+    "int_slice_pair",
     "int_slice_value",
-    "int_study_pair_estimate",
-    "int_pair_estimate",
+    "int_study_pair_cohort",
+    "int_study_pair_contrast",
+    "int_pair_cohort",
+    "int_pair_contrast",
+    "fact_gene_pair_cohort",
+    "fact_gene_pair_contrast",
     "fact_gene_pair_metrics",
 )
 OURS, PEER = "the models (DuckDB)", "numpy and scipy"

@@ -35,14 +35,23 @@
     group by {{ group_columns(cohort, 'c') }}, c.gene_key
 ),
 
-{{ name }}_complete as (
+-- Outer joins keep the order of the joins: the pairs stream past two small tables. The engine would
+-- otherwise join the lists with one another first, and build a hash table of all pairs' lists. For the
+-- same reason rows without r are removed only outside.
+{{ name }}_products as materialized (
     select
         {{ group_columns(cohort, 'a') }},
         p.pair_key,
         a.n,
         list_inner_product(a.u, b.u) / sqrt(a.uu * b.uu) as r
     from {{ pairs }} as p
-    inner join {{ name }}_vectors as a on {{ same_group(study, 'p', 'a') }} and p.gene_a_key = a.gene_key
-    inner join {{ name }}_vectors as b on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key
+    left join {{ name }}_vectors as a on {{ same_group(study, 'p', 'a') }} and p.gene_a_key = a.gene_key
+    left join {{ name }}_vectors as b on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key
+),
+
+{{ name }}_complete as (
+    select *
+    from {{ name }}_products
+    where r is not null
 )
 {%- endmacro %}

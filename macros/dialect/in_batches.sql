@@ -23,32 +23,6 @@
 {% macro duckdb__batch() %}{{ return('is /* batch */ null') }}{% endmacro %}
 
 
-{% materialization in_batches, adapter='duckdb' %}
-    {%- set target_relation = this.incorporate(type='table') -%}
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- if existing is not none -%}
-        {{ drop_relation(existing) }}
-    {%- endif -%}
-    {%- call statement('main', language='sql') -%}
-        create table {{ target_relation }} as
-        {{ sql }}
-    {%- endcall -%}
-    {%- for condition in context[config.require('batches')]() -%}
-        {%- call statement('batch', language='sql') -%}
-            insert into {{ target_relation }}
-            {{ sql | replace('is /* batch */ null', condition) }}
-        {%- endcall -%}
-    {%- endfor -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
-    {% do persist_docs(target_relation, model) %}
-    {{ adapter.commit() }}
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
-    {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
-
-
 {#- The batches of models that compute study by study. -#}
 {% macro study_batches() %}
     {% set numbers = run_query('select slice_study_no from ' ~ ref('int_slice_study') ~ ' order by slice_study_no').columns[0].values() %}

@@ -25,7 +25,7 @@ samples as (
     group by {{ group_columns(group, 'e') }}
 ),
 
-{{ dsl_pool('pooled', 'estimates', group, 'theta', 'se') }}
+{{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
 
 select
     {{ group_columns(group, 'p') }},

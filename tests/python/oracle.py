@@ -13,8 +13,15 @@ import numpy as np
 from scipy import stats
 
 COHORTS = ("control", "no_sepsis", "sepsis", "septic_shock")
-OTHERS = ("control", "no_sepsis", "sepsis")
-CONTRASTS = {"ss": "sepsis", "soth": "others"}
+# Contrast -> its case and reference cohorts.
+CONTRASTS = {
+    "ss": (("septic_shock",), ("sepsis",)),
+    "soth": (("septic_shock",), ("control", "no_sepsis", "sepsis")),
+    "sc": (("sepsis",), ("control", "no_sepsis")),
+}
+# Those of the requirement's wide table.
+WIDE = ("ss", "soth")
+DETECTION_SHARE, RESOLUTION = 0.2, 0.05
 DIFFERENCES = (("septic_shock", "sepsis"), ("septic_shock", "control"), ("sepsis", "control"))
 Z975 = stats.norm.ppf(0.975)
 
@@ -25,7 +32,8 @@ Estimate = tuple[float, float]
 @dataclass
 class Matrix:
     """A study: `values` has a line a gene and a column a sample, nan where missing, on the scale
-    that studies are compared on; `cohorts` has the label of each sample."""
+    that studies are compared on; `cohorts` has the label of each sample. A gene is expressed
+    above `floor`, if the unit has one."""
 
     accession: str
     technology: str
@@ -33,13 +41,13 @@ class Matrix:
     values: np.ndarray
     cohorts: list[str]
     samples: list[str] = field(default_factory=list)
+    floor: float | None = None
 
     def __post_init__(self) -> None:
         labels = np.char.lower(np.array(self.cohorts))
         self.place = {gene: i for i, gene in enumerate(self.genes)}
         self.known = labels != "unknown"
         self.members = {cohort: labels == cohort for cohort in COHORTS}
-        self.members["others"] = np.isin(labels, OTHERS)
 
     def variances(self) -> dict[str, float]:
         """Variance (n - 1) of each measured gene over all samples with a known label."""
@@ -107,9 +115,18 @@ def spearman(a: np.ndarray, b: np.ndarray) -> tuple[float, int] | None:
     return (float(u @ v) / math.sqrt(scale), n) if scale else None
 
 
+def detected(values: np.ndarray, floor: float | None) -> bool:
+    """Whether a gene with these values in a cohort counts as expressed there."""
+    values = values[~np.isnan(values)]
+    if not values.size or values.max() - values.min() < RESOLUTION:
+        return False
+    return floor is None or bool(np.mean(values > floor) >= DETECTION_SHARE)
+
+
 def fisher(r: float, n: int, method: str) -> Estimate:
-    """z and its standard error."""
-    r = min(max(r, -(1 - 1e-12)), 1 - 1e-12)
+    """z and its standard error; |r| is at most half a step of Spearman's r below 1."""
+    limit = 1 - 6 / (n * (n * n - 1))
+    r = min(max(r, -limit), limit)
     variance = {"fisher": 1.0, "fieller": 1.06, "bonett_wright": 1 + r * r / 2}[method] / (n - 3)
     return math.atanh(r), math.sqrt(variance)
 
@@ -151,6 +168,17 @@ class Pooled:
             "hk_ci_high": high,
             "hk_p": float(2 * stats.t.sf(abs(self.mean / se), self.k - 1)) if se > 0 else None,
         }
+
+    def adhoc_p(self) -> float | None:
+        """Two-sided p of Hartung-Knapp's test whose standard error is never below the usual one."""
+        if self.k < 2:
+            return None
+        t = self.mean / self.hartung_knapp()["hk_adhoc_se"]
+        return float(2 * stats.t.sf(abs(t), self.k - 1))
+
+    def power(self) -> float:
+        """Of a two-sided z test of the pooled estimate at level 0.05."""
+        return float(stats.norm.cdf(abs(self.z) - Z975) + stats.norm.cdf(-abs(self.z) - Z975))
 
     def prediction_interval(self) -> tuple[float | None, float | None]:
         if self.k < 3:
@@ -225,48 +253,113 @@ def contrast_columns(short: str, pooled: Pooled | None) -> Row:
     }
 
 
-def pair_row(studies: Sequence[Matrix], a: str, b: str, min_cohort: int, spearman_se: str) -> Row:
-    """All columns of a pair but those that need the other pairs."""
-    included = 0
-    by_cohort: dict[str, list[Estimate]] = {cohort: [] for cohort in COHORTS}
-    samples = dict.fromkeys(COHORTS, 0)
-    contrasts: dict[str, list[Estimate]] = {short: [] for short in CONTRASTS}
-    contrast_samples = dict.fromkeys(CONTRASTS, 0)
+@dataclass
+class Pair:
+    """The estimates of a pair: cohort or contrast -> (z or difference, SE, samples) per study."""
+
+    cohorts: dict[str, list[tuple[float, float, int]]]
+    contrasts: dict[str, list[tuple[float, float, int]]]
+    included: int
+
+
+def stratified(parts: Sequence[tuple[float, float, int]]) -> tuple[float, float, int]:
+    """Inverse-variance mean of cohorts that were correlated one by one, its SE, and samples."""
+    weights = np.array([1 / se**2 for _, se, _ in parts])
+    mean = float(weights @ [z for z, _, _ in parts] / weights.sum())
+    return mean, math.sqrt(1 / weights.sum()), sum(n for _, _, n in parts)
+
+
+def estimate_pair(
+    studies: Sequence[Matrix], a: str, b: str, min_cohort: int, spearman_se: str
+) -> Pair:
+    pair = Pair({name: [] for name in COHORTS}, {name: [] for name in CONTRASTS}, 0)
     for study in studies:
         if a not in study.place or b not in study.place:
             continue
         x, y = study.values[study.place[a]], study.values[study.place[b]]
         found = {}
         for cohort, members in study.members.items():
+            if members.sum() < max(min_cohort, 4):
+                continue
+            if not (detected(x[members], study.floor) and detected(y[members], study.floor)):
+                continue
             r_n = spearman(x[members], y[members])
             if r_n and r_n[1] >= max(min_cohort, 4):
                 found[cohort] = (*fisher(*r_n, spearman_se), r_n[1])
-        for cohort in set(found) & set(COHORTS):
-            z, se, n = found[cohort]
-            by_cohort[cohort].append((z, se))
-            samples[cohort] += n
-        for short, other in CONTRASTS.items():
-            if "septic_shock" in found and other in found:
-                (z1, se1, n1), (z2, se2, n2) = found["septic_shock"], found[other]
-                contrasts[short].append((z1 - z2, math.hypot(se1, se2)))
-                contrast_samples[short] += n1 + n2
-        included += bool(set(found) & set(COHORTS))
+        for cohort, estimate in found.items():
+            pair.cohorts[cohort].append(estimate)
+        for name, sides in CONTRASTS.items():
+            case, reference = ([found[c] for c in side if c in found] for side in sides)
+            if case and reference:
+                (z1, se1, n1), (z2, se2, n2) = stratified(case), stratified(reference)
+                pair.contrasts[name].append((z1 - z2, math.hypot(se1, se2), n1 + n2))
+        pair.included += bool(found)
+    return pair
 
-    pooled = {short: pool(estimates) for short, estimates in contrasts.items()}
-    row: Row = {"total_samples": sum(samples.values()), "included_study_count": included}
-    for short in CONTRASTS:
-        row |= contrast_columns(short, pooled[short])
-    row |= combined_columns(pooled, contrast_samples)
-    cohorts = {cohort: pool(estimates) for cohort, estimates in by_cohort.items()}
-    for cohort, one in cohorts.items():
+
+def pooled_of(estimates: Sequence[tuple[float, float, int]]) -> Pooled | None:
+    return pool([(theta, se) for theta, se, _ in estimates])
+
+
+def contrast_row(pooled: Pooled, samples: int, k_min: int) -> Row:
+    """The columns of fact_gene_pair_contrast that need no other pair."""
+    wide = contrast_columns("x", pooled)
+    names = {
+        "theta_re": "dz_x_mean", "se_re": "dz_x_se", "ci_low": "dz_x_ci_low",
+        "ci_high": "dz_x_ci_high", "cochran_q": "dz_x_q", "cochran_q_p": "dz_x_q_p",
+        "i2": "dz_x_i2", "tau2": "dz_x_tau2", "z": "dz_x_z", "p": "p_x", "hk_se": "dz_x_hk_se",
+        "hk_ci_low": "dz_x_hk_ci_low", "hk_ci_high": "dz_x_hk_ci_high", "p_hk": "p_x_hk",
+        "hk_adhoc_se": "dz_x_hk_adhoc_se", "pi_low": "dz_x_pi_low", "pi_high": "dz_x_pi_high",
+        "loo_min": "dz_x_loo_min", "loo_max": "dz_x_loo_max", "n_studies": "n_studies_x",
+    }  # fmt: skip
+    return {
+        **{name: wide[column] for name, column in names.items()},
+        **pooled.agreement(),
+        "n_samples": samples,
+        "p_hk_adhoc": pooled.adhoc_p(),
+        "power_score": pooled.power(),
+        "is_eligible": int(pooled.k >= k_min),
+    }
+
+
+def cohort_row(pooled: Pooled, samples: int) -> Row:
+    """The columns of fact_gene_pair_cohort."""
+    return {
+        "n_studies": pooled.k,
+        "n_samples": samples,
+        "z_re": pooled.mean,
+        "se_re": pooled.mean_se,
+        "r": math.tanh(pooled.mean),
+        "cochran_q": pooled.q,
+        "i2": pooled.i2,
+        "tau2": pooled.tau2,
+        "z_stat": pooled.z,
+        "p": pooled.p,
+    }
+
+
+def wide_row(pair: Pair, deciding: Row | None) -> Row:
+    """The columns of fact_gene_pair_metrics that need no other pair."""
+    contrasts = {name: pooled_of(pair.contrasts[name]) for name in WIDE}
+    cohorts = {name: pooled_of(estimates) for name, estimates in pair.cohorts.items()}
+    samples = {name: sum(n for *_, n in own) for name, own in pair.cohorts.items()}
+    row: Row = {"total_samples": sum(samples.values()), "included_study_count": pair.included}
+    for name, pooled in contrasts.items():
+        row |= contrast_columns(name, pooled)
+    row |= combined_columns(
+        contrasts, {name: sum(n for *_, n in pair.contrasts[name]) for name in WIDE}
+    )
+    names = ["power_score", "direction_consistency", "magnitude_consistency", "consistency_score"]
+    row |= {name: deciding and deciding[name] for name in names}
+    for cohort, pooled in cohorts.items():
         row |= {
-            f"r_{cohort}": one and math.tanh(one.mean),
-            f"se_r_{cohort}": one and one.mean_se,
-            f"i2_{cohort}": one and one.i2,
-            f"z_stat_{cohort}": one and one.z,
-            f"p_value_{cohort}": one and one.p,
+            f"r_{cohort}": pooled and math.tanh(pooled.mean),
+            f"se_r_{cohort}": pooled and pooled.mean_se,
+            f"i2_{cohort}": pooled and pooled.i2,
+            f"z_stat_{cohort}": pooled and pooled.z,
+            f"p_value_{cohort}": pooled and pooled.p,
             f"n_samples_{cohort}": samples[cohort],
-            f"n_studies_{cohort}": one.k if one else 0,
+            f"n_studies_{cohort}": pooled.k if pooled else 0,
         }
     for first, second in DIFFERENCES:
         one, two = cohorts[first], cohorts[second]
@@ -284,14 +377,11 @@ def pair_row(studies: Sequence[Matrix], a: str, b: str, min_cohort: int, spearma
 
 
 def combined_columns(pooled: dict[str, Pooled | None], samples: dict[str, int]) -> Row:
-    """Both contrasts in one; the primary one is against sepsis, where a study has it."""
+    """Both contrasts of the requirement in one."""
     present = [(one, samples[short]) for short, one in pooled.items() if one]
-    primary = pooled["ss"] or pooled["soth"]
-    names = ["direction_consistency", "magnitude_consistency", "consistency_score"]
-    if primary is None:
-        names += ["combined_z_score", "combined_p_value", "combined_effect_size", "power_score"]
-        names += ["combined_z_dependent", "combined_p_dependent"]
-        return dict.fromkeys(names)
+    if not present:
+        names = ["combined_z_score", "combined_p_value", "combined_effect_size"]
+        return dict.fromkeys([*names, "combined_z_dependent", "combined_p_dependent"])
     z = sum(math.sqrt(n) * one.z for one, n in present) / math.sqrt(sum(n for _, n in present))
     # Both contrasts of a study share its samples: their covariance is the variance of dz_soth.
     rho = 1.0 if len(present) < 2 else min(1.0, pooled["soth"].mean_se / pooled["ss"].mean_se)
@@ -301,17 +391,12 @@ def combined_columns(pooled: dict[str, Pooled | None], samples: dict[str, int]) 
     dependent = weights @ [one.z for one, _ in present] / math.sqrt(weights @ covariance @ weights)
     precision = [1 / one.mean_se**2 for one, _ in present]
     effect = sum(w * one.mean for w, (one, _) in zip(precision, present, strict=True))
-    agreement = primary.agreement()
     return {
         "combined_z_score": z,
         "combined_p_value": float(2 * stats.norm.sf(abs(z))),
         "combined_z_dependent": dependent,
         "combined_p_dependent": float(2 * stats.norm.sf(abs(dependent))),
         "combined_effect_size": effect / sum(precision),
-        "power_score": float(
-            stats.norm.cdf(abs(primary.z) - Z975) + stats.norm.cdf(-abs(primary.z) - Z975)
-        ),
-        **{name: agreement[name] for name in names},
     }
 
 
@@ -325,17 +410,31 @@ def benjamini_hochberg(p: Sequence[float | None], tests: int) -> list[float | No
     return q
 
 
-FALSE_DISCOVERY_RATES = {
-    "q_ss": "p_ss",
-    "q_soth": "p_soth",
-    "q_combined": "combined_p_value",
-    "q_combined_dependent": "combined_p_dependent",
-    "q_ss_hk": "p_ss_hk",
-    "q_soth_hk": "p_soth_hk",
-}
+Key = tuple[str, str]
 
 
-def pair_metrics(
+@dataclass
+class Slice:
+    """The rows of one slice. A key has both gene ids, in alphabetical order, then the contrast's or
+    the cohort's name."""
+
+    wide: dict[Key, Row]
+    contrasts: dict[tuple[str, str, str], Row]
+    cohorts: dict[tuple[str, str, str], Row]
+
+
+def add_rates(rows: Collection[Row], q: str, p: str, eligible: str = "is_eligible") -> int:
+    """Benjamini-Hochberg over the eligible rows that have p; returns how many these are."""
+    tested = [row for row in rows if row[eligible] and row[p] is not None]
+    values = benjamini_hochberg([row[p] for row in tested], len(tested))
+    for row in rows:
+        row[q] = None
+    for row, value in zip(tested, values, strict=True):
+        row[q] = value
+    return len(tested)
+
+
+def meta_analysis(
     studies: Sequence[Matrix],
     *,
     top: int,
@@ -343,23 +442,61 @@ def pair_metrics(
     min_cohort: int = 8,
     spearman_se: str = "fisher",
     watched: Collection[str] = (),
-) -> dict[tuple[str, str], Row]:
-    """The rows of one slice: (gene id, gene id), in alphabetical order, -> column -> value."""
+) -> Slice:
+    """All rows of one slice."""
     genes = candidate_genes(studies, top, k_min, watched)
-    pairs = list(combinations(genes, 2))
-    rows = {
-        (a, b): pair_row(studies, a, b, min_cohort, spearman_se) | {"pairs_tested": len(pairs)}
-        for a, b in pairs
+    pairs = {
+        (a, b): estimate_pair(studies, a, b, min_cohort, spearman_se)
+        for a, b in combinations(genes, 2)
     }
-    for q, p in FALSE_DISCOVERY_RATES.items():
-        values = benjamini_hochberg([row[p] for row in rows.values()], len(pairs))
-        for row, value in zip(rows.values(), values, strict=True):
-            row[q] = value
-    for row in rows.values():
-        for short in CONTRASTS:
-            q = row[f"q_{short}"]
-            row[f"neglog_q_{short}"] = None if q is None else -math.log10(max(q, 1e-300))
-    return rows
+    contrasts, cohorts = {}, {}
+    for key, pair in pairs.items():
+        for name, estimates in pair.contrasts.items():
+            if pooled := pooled_of(estimates):
+                samples = sum(n for *_, n in estimates)
+                contrasts[*key, name] = contrast_row(pooled, samples, k_min)
+        for name, estimates in pair.cohorts.items():
+            if pooled := pooled_of(estimates):
+                cohorts[*key, name] = cohort_row(pooled, sum(n for *_, n in estimates))
+    for name in CONTRASTS:
+        own = [row for key, row in contrasts.items() if key[2] == name]
+        add_rates(own, "q", "p")
+        add_rates(own, "q_hk_adhoc", "p_hk_adhoc")
+        tests = add_rates(own, "q_hk", "p_hk")
+        for row in own:
+            row["pairs_tested"] = tests if row["q_hk"] is not None else None
+
+    # One p per pair, of the eligible Hartung-Knapp test that is smallest; the primary one of equals.
+    deciding = {}
+    for key in pairs:
+        own = [contrasts[*key, name] for name in CONTRASTS if (*key, name) in contrasts]
+        tested = [row for row in own if row["is_eligible"] and row["p_hk"] is not None]
+        for row in own:
+            row |= {"is_deciding": 0, "p_pair": None, "q_pair": None}
+        if tested:
+            first = min(tested, key=lambda row: row["p_hk"])
+            first |= {"is_deciding": 1, "p_pair": min(1.0, len(tested) * first["p_hk"])}
+            deciding[key] = first
+    add_rates(list(deciding.values()), "q_pair", "p_pair", "is_deciding")
+
+    wide = {key: wide_row(pair, deciding.get(key)) for key, pair in pairs.items()}
+    eligible = 0
+    for key, row in wide.items():
+        own = {name: contrasts.get((*key, name)) for name in CONTRASTS}
+        for name in WIDE:
+            row[f"q_{name}"] = own[name] and own[name]["q"]
+            row[f"q_{name}_hk"] = own[name] and own[name]["q_hk"]
+        eligible += any(one and one["is_eligible"] for one in own.values())
+        row["is_eligible"] = any(own[name] and own[name]["is_eligible"] for name in WIDE)
+    add_rates(list(wide.values()), "q_combined", "combined_p_value")
+    add_rates(list(wide.values()), "q_combined_dependent", "combined_p_dependent")
+    for row in wide.values():
+        del row["is_eligible"]
+        row["pairs_tested"] = eligible
+        for name in WIDE:
+            q = row[f"q_{name}"]
+            row[f"neglog_q_{name}"] = None if q is None else -math.log10(max(q, 1e-300))
+    return Slice(wide, contrasts, cohorts)
 
 
 def percent_rank(values: Sequence[float]) -> np.ndarray:
