@@ -9,7 +9,7 @@ DEMO := demo/data
 .DEFAULT_GOAL := help
 SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
 
-.PHONY: help install demo test test-sqlserver lint docs bench clean
+.PHONY: help install demo test test-sqlserver lint docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lint: install  ## Check the style of Python, SQL and YAML
 docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html
 	$(DBT) docs generate --static
 	@echo 'Open target/static_index.html in a browser.'
+
+cli-docs: install  ## Write docs/cli.md, the reference of all commands
+	$(BIN)/python docs/cli_reference.py
 
 bench: install  ## Measure ingest, build and meta-analysis side by side with their peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
