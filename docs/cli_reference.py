@@ -18,8 +18,8 @@ _HEAD = """\
 
 <!-- Written by `make cli-docs` from the commands' own help. Change it there. -->
 
-`python -m loader COMMAND` is `expression-warehouse COMMAND` for all commands but `pairs`. Exit code 0: done;
-1: a named error, printed with what to do; 2: a wrong option; 130: interrupted.
+`python -m loader COMMAND` is `expression-warehouse COMMAND` for all commands except `pairs`.
+Exit codes: 0 done; 1 a named error, printed with what to do; 2 a wrong option; 130 interrupted.
 
 """
 

@@ -60,12 +60,16 @@ def examples(text: str) -> list[Example]:
                 found.append(Example("bash", command, output))
         elif language == "bash":
             commands = code.replace("\\\n", "").splitlines()
-            found += [Example("bash", line.split("  #")[0], None) for line in commands if line]
+            found += [Example("bash", _uncommented(line), None) for line in commands if line]
         elif language == "sql":
             found.append(Example("sql", code, table.splitlines() if table else None))
         elif language == "yaml":
             found.append(Example("yaml", code, None))
     return found
+
+
+def _uncommented(line: str) -> str:
+    return line.split("  #")[0].strip()
 
 
 class Session:
@@ -78,7 +82,9 @@ class Session:
         (folder / "profiles.yml").unlink(missing_ok=True)
         _link_environment(folder / ".venv")
         self._exports: list[str] = []
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "EXPRESSION_"))}
+        inherited = {
+            k: v for k, v in os.environ.items() if not k.startswith(("DBT_", "EXPRESSION_"))
+        }
         self._env = {
             **inherited,
             "PATH": f"{folder / '.venv' / 'bin'}:{inherited['PATH']}",
