@@ -1,5 +1,5 @@
 """The target for Microsoft Fabric Warehouse gets SQL Server's T-SQL, which test_tsql.py parses and lints,
-but for what README.md lists.
+except what docs/sql-server.md lists.
 
 What is not run here: Fabric Warehouse itself, which is a cloud service. Its adapter compiles without one.
 """

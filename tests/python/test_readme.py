@@ -1,6 +1,6 @@
 """Every command and query that README.md and the tutorial show is run, in order, in a fresh copy of the
-project, and prints what they show. Every command that any page names exists, with its options; every
-link between pages leads somewhere.
+project, and prints what they show; the queries of the operations page run too. Every command that any
+page names exists, with its options; every link between pages leads somewhere.
 
 In a code block `console`, lines with `$ ` are commands, the others their output; a line `…` stands for any
 lines. Durations, ids and hashes may differ, and so may the order of lines, since studies load in parallel.
@@ -181,6 +181,11 @@ def test_readme_and_tutorial_show_what_happens(tmp_path):
         if heading != "Your own download":
             follow(session, text)
     follow(session, (PROJECT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+    operations = examples((PROJECT / "docs" / "operations.md").read_text(encoding="utf-8"))
+    for example in operations:
+        if example.language == "sql":
+            for statement in example.code.split(";\n"):
+                session.query(statement)
 
 
 @needs_duckdb

@@ -137,7 +137,7 @@ def test_a_second_run_adds_nothing(undisturbed, downloads, tmp_path):
 
 
 def test_a_broken_study_and_a_quarantined_one_stop_no_other(warehouse, tmp_path):
-    """And the failed run is diagnosed from the database alone, by the README's query."""
+    """And the failed run is diagnosed from the database alone, by the queries of docs/operations.md."""
     folder = tmp_path / "d"
     study(1).write(folder / "good")
     refused = study(2)
