@@ -19,13 +19,14 @@ _HEAD = """\
 <!-- Written by `make cli-docs` from the commands' own help. Change it there. -->
 
 `python -m loader COMMAND` is `expression-warehouse COMMAND` for all commands except `pairs`.
-Exit codes: 0 done; 1 a named error, printed with what to do; 2 a wrong option; 130 interrupted.
+Exit codes: 0 done; 1 a named error, printed with what to do; 2 a wrong option; 130 or 143 stopped
+by Ctrl-C or SIGTERM.
 
 """
 
 
 def reference() -> str:
-    """The text of docs/cli.md: per command its usage, help and options."""
+    """The text of docs/cli.md: per command its usage, help, options and examples."""
     context = click.Context(main, info_name=_PROGRAM)
     return _HEAD + "\n".join(_section(main, context))
 
@@ -49,6 +50,7 @@ def _section(command: click.Command, context: click.Context) -> Iterator[str]:
             option, meaning = (" ".join(text.split()).replace("|", "\\|") for text in record)
             yield f"| `{option}` | {meaning} |"
     yield ""
+    yield from _paragraphs(command.epilog or "")
 
 
 def _paragraphs(text: str) -> Iterator[str]:

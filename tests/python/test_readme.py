@@ -2,8 +2,8 @@
 project, and prints what they show; the queries of the operations page run too. Every command that any
 page names exists, with its options; every link between pages leads somewhere.
 
-In a code block `console`, lines with `$ ` are commands, the others their output; a line `…` stands for any
-lines. Durations, ids and hashes may differ, and so may the order of lines, since studies load in parallel.
+In a code block `console`, lines with `$ ` are commands, the others their output, if it is shown; a line `…`
+stands for any lines. Durations, ids and hashes may differ, and so may the order of lines, since studies load in parallel.
 A table directly below a block `sql` shows its result.
 """
 
@@ -27,7 +27,7 @@ from expression_warehouse.cli import main
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 GENUINE = SHARED_DATA / "refinebio" / "SRP164913.zip"
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n((?:^\|.*\n)+))?", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n((?:^\|[^\n]*\n)+))?", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _ANY_LINES = "…"
@@ -57,7 +57,7 @@ def examples(text: str) -> list[Example]:
         if language == "console":
             for part in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
                 command, *output = part.strip().splitlines()
-                found.append(Example("bash", command, output))
+                found.append(Example("bash", command, output or None))
         elif language == "bash":
             commands = code.replace("\\\n", "").splitlines()
             found += [Example("bash", _uncommented(line), None) for line in commands if line]
