@@ -4,6 +4,7 @@ python docs/cli_reference.py
 """
 
 import inspect
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def _section(command: click.Command, context: click.Context) -> Iterator[str]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         # Arguments are in the usage line and explained by the text.
-        if isinstance(parameter, click.Option) and parameter.name != "help" and record:
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts and record:
             option, meaning = (" ".join(text.split()).replace("|", "\\|") for text in record)
             yield f"| `{option}` | {meaning} |"
     yield ""
@@ -54,10 +55,10 @@ def _section(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a help text; what click doesn't rewrap (after \\b) as it stands."""
-    for paragraph in inspect.cleandoc(text).split("\n\n"):
-        if paragraph.startswith("\b"):
-            yield f"```text\n{inspect.cleandoc(paragraph[1:].strip(chr(10)))}\n```\n"
+    """The paragraphs of a help text; those that click keeps as they are (after \\b) as code."""
+    for paragraph in filter(None, inspect.cleandoc(text).split("\n\n")):
+        if paragraph.startswith("\b\n"):
+            yield f"```text\n{textwrap.dedent(paragraph[2:])}\n```\n"
         else:
             yield " ".join(paragraph.split()) + "\n"
 
