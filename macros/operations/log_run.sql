@@ -1,7 +1,7 @@
-{#- What a dbt run writes into schema meta. On-run-start: a row RUNNING in meta_etl_process_log, so
-    that a run whose process died can be seen. On-run-end: a row for each node, one for each batch
-    that came into the fact, and the end of the first row; in meta_data_validation_log the tests
-    that found something, but for those of rules, whose findings stand there already.
+{#- What a dbt run writes to schema meta. On-run-start: a row RUNNING in meta_etl_process_log, which stays
+    visible if the process dies. On-run-end: one row per node, one row per batch loaded into the fact, and the
+    end of the first row; in meta_data_validation_log, the tests that failed or warned, except tests of
+    rules, whose findings are already there.
 
     on-run-start: "{{ log_run_started() }}"
     on-run-end: "{{ log_run_ended(results) }}"  ->  dbt build | SUCCESS, model.dim_gene | SUCCESS, … -#}
@@ -86,8 +86,8 @@ values
 {%- endmacro %}
 
 
-{#- A batch that comes into the fact names the run that brought it (macros/study/batch_status.sql). Those
-    of a run whose process died before it wrote this are written by the next one. -#}
+{#- A batch loaded into the fact names the run that loaded it (macros/study/batch_status.sql). If that run
+    died before it wrote this row, the next run writes it. -#}
 {% macro log_loaded_batches() -%}
 insert into {{ process_log() }}
 (run_id, batch_id, step, status, attempt, started_at, ended_at, rows_read, rows_written, context_json)
@@ -117,7 +117,7 @@ where
 {%- endmacro %}
 
 
-{#- Results of data tests that found something and are not the test of a rule, which names its error. -#}
+{#- Data tests that failed or warned, except tests of a rule, whose findings the log already has. -#}
 {% macro tests_that_found(results) %}
     {% set found = [] %}
     {% for result in results if result.node.resource_type == 'test' and log_status(result.status) in ['FAILED', 'WARNING'] %}
@@ -146,7 +146,7 @@ values
 {%- endmacro %}
 
 
-{#- A finding before the dimensions does not know its study's key yet. -#}
+{#- Findings logged before the dimensions are built lack the study's key; this adds it. -#}
 {% macro name_studies_of_findings() -%}
 update {{ validation_log() }}
 set
@@ -185,8 +185,8 @@ where
 {% endmacro %}
 
 
-{#- The code of the catalog that a test's name begins with (54010_SOURCE_MISMATCH_SAMPLES) or a message
-    holds (54040 STUDY_NOT_FOUND: …); none where there is none. -#}
+{#- The catalog code at the start of a test's name (54010_SOURCE_MISMATCH_SAMPLES) or in a message (54040
+    STUDY_NOT_FOUND: …); none if there is no such code. -#}
 {% macro error_code_of(result) %}
     {% if log_status(result.status) not in ['FAILED', 'WARNING'] %}{{ return(none) }}{% endif %}
     {% set named = modules.re.match('([0-9]{4,5})_[A-Z]', result.node.name) %}
@@ -195,7 +195,7 @@ where
 {% endmacro %}
 
 
-{#- Rows that a model or seed wrote, where the engine says; null elsewhere. -#}
+{#- Number of rows that a model or seed wrote, if the engine reports it; else null. -#}
 {% macro written_rows(result) %}
     {% set count = (result.adapter_response or {}).get('rows_affected', -1) %}
     {{ return(count if result.node.resource_type in ['model', 'seed'] and count is number and count >= 0 else 'null') }}

@@ -1,17 +1,17 @@
-{#- The normal distribution. Scalar expressions without joins; computed in 64-bit floats on both
-    engines. Arguments are SQL expressions and stand several times in the text; one with an
-    operator in it comes in parentheses. They are finite: DuckDB's nan counts as infinite.
+{#- The normal distribution. Scalar expressions without joins, computed in 64-bit floats on both engines.
+    Arguments are SQL expressions and are repeated in the generated SQL; parenthesise those with an
+    operator. They must be finite: DuckDB's nan counts as infinite.
 
-    DuckDB computes the repeated parts of an expression once, but not inside a case: these
-    macros, and Student's t and chi-square, are null for what is undefined, and faster bare. -#}
+    Do not guard these macros, Student's t or chi-square with a case: they already return null for
+    undefined input, and DuckDB computes repeated subexpressions once except inside a case. -#}
 
 
-{#- A polynomial by Horner's rule, from its coefficients, constant term first: numbers, or
-    texts that are SQL expressions themselves.
+{#- A polynomial by Horner's rule from its coefficients, constant term first. A coefficient is a number
+    or a text with a SQL expression.
 
     {{ polynomial('x', [1.5, 2, '(1e0 / n)']) }}  ->  (1.5e0 + (x) * (2e0 + (x) * ((1e0 / n))))
 
-    The e0 makes a number a float in T-SQL, where 1.5 is a decimal. -#}
+    The suffix e0 makes a number a float in T-SQL, in which 1.5 is a decimal. -#}
 {% macro polynomial(x, coefficients) -%}
 {%- for c in coefficients -%}
 ({{ c }}{{ 'e0' if c is number and 'e' not in c | string }}
@@ -28,10 +28,10 @@
     1 | 0.427583576155807
     5 | 0.110704637733069
 
-    A ratio of polynomials as in W. J. Cody 1969, Math. Comp. 23:631, but of degree 9 and 10 and
-    one for the whole half-line (relative error 5e-16, fitted with 45 digits): no case, so that
-    an engine may compute repeated parts once. No coefficient is negative, so that nothing
-    cancels. Finite for x up to 1e30. -#}
+    A ratio of polynomials as in W. J. Cody 1969, Math. Comp. 23:631, but of degree 9 and 10 and a single
+    one for the whole half-line (relative error 5e-16, fitted with 45 digits). It needs no case, so that an
+    engine can compute repeated subexpressions once. No coefficient is negative, so that no digits cancel.
+    Finite for x up to 1e30. -#}
 {% macro scaled_erfc(x) -%}
 ({{ polynomial(x, [
     1, 2.266952131177614, 2.533020514191826, 1.7974995708237478,
@@ -53,9 +53,9 @@
     1.96 | 0.0499957902964409
     -10  | 1.52397060483211e-23
 
-    exp(-z^2 / 2) is taken in two parts, as in W. J. Cody 1969, Math. Comp. 23:631: with h = |z|
-    rounded down to a sixteenth, h^2 is exact, and exp(-h^2 / 2) exp(-(|z| - h)(|z| + h) / 2)
-    loses nothing where z^2 is large. -#}
+    exp(-z^2 / 2) is computed as a product of two factors, as in W. J. Cody 1969, Math. Comp. 23:631: with
+    h = |z| rounded down to a multiple of 1/16, h^2 is exact, and
+    exp(-h^2 / 2) exp(-(|z| - h)(|z| + h) / 2) keeps its digits for large z^2. -#}
 {% macro two_sided_normal_p(z) -%}
 {%- set h = 'floor(abs(' ~ z ~ ') * 16e0) / 16e0' -%}
 (
@@ -68,9 +68,8 @@
 {%- endmacro %}
 
 
-{#- Phi(z), the standard normal distribution function, null for null. The lower tail has the
-    relative accuracy of two_sided_normal_p and is 0 below -37.5; for the upper tail take
-    normal_cdf('-z').
+{#- Phi(z), the standard normal distribution function; null for null. The lower tail has the relative
+    accuracy of two_sided_normal_p and is 0 below -37.5; for the upper tail use normal_cdf('-z').
 
     z     | result
     -10   | 7.61985302416053e-24
@@ -84,8 +83,8 @@
 {%- endmacro %}
 
 
-{#- The z with Phi(z) = p, for 0 < p < 1, else null. Relative error below 2e-15:
-    algorithm AS 241, PPND16 (M. J. Wichura 1988, Applied Statistics 37:477).
+{#- The standard normal quantile: the z with Phi(z) = p for 0 < p < 1, else null. Relative error below
+    2e-15: algorithm AS 241, PPND16 (M. J. Wichura 1988, Applied Statistics 37:477).
 
     p      | result
     0.5    | 0
