@@ -39,8 +39,8 @@ def operations(tmp_path_factory) -> dict[str, str]:
 
 @functools.cache
 def violations(sql: str, is_ours: bool) -> list[str]:
-    """What sqlfluff finds; in SQL that dbt itself writes, only what it cannot parse. Most files of a later
-    build are those of the first one."""
+    """sqlfluff's findings; in SQL that dbt itself writes, only syntax errors. Cached, since most files are
+    the same for a first and a later build."""
     linter = Linter(FluffConfig.from_path(str(PROJECT)))
     found = linter.lint_string(sql).get_violations()
     return [
@@ -62,7 +62,7 @@ def test_every_model_and_test_is_clean_tsql(compiled):
 
 
 def test_no_duckdb_only_sql_is_left(compiled):
-    """Words that DuckDB takes and T-SQL does not, which a lenient parser lets pass."""
+    """Words of DuckDB that are unknown to T-SQL, though a lenient parser accepts them."""
     words = (
         "json_extract",
         "json_each",
@@ -132,7 +132,7 @@ def test_tables_of_contracts_are_clean_tsql(models):
 
 
 def test_constraints_have_a_name_that_says_what_they_are(models):
-    """SQL Server scopes names by schema, and its messages have nothing else."""
+    """SQL Server scopes names by schema, and its messages contain only the name."""
     kinds = {"pk": "primary_key", "uq": "unique", "fk": "foreign_key", "ck": "check"}
     for name, model in models.items():
         for constraint in model["constraints"]:
@@ -145,10 +145,10 @@ def test_constraints_have_a_name_that_says_what_they_are(models):
             assert "primary_key" in kinds_of_model, name
 
 
-def test_a_first_build_that_breaks_off_is_taken_up(models):
-    """What the adapter fills in place, it marks until it is full, and refuses to build while it is
-    marked. Tables with hooks after them are filled in place: else the adapter commits a first build's
-    rows before the hooks run."""
+def test_an_interrupted_first_build_is_resumed(models):
+    """The adapter marks a table that it fills in place until the table is full, and refuses to build a
+    marked one. Tables with post-hooks are filled in place: otherwise the adapter commits the rows of a
+    first build before the hooks run."""
     kept = [
         model["config"]
         for model in models.values()
