@@ -9,6 +9,7 @@ figures, and what that engine lacks: merge, UNPIVOT, columnstore and hashbytes' 
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,8 @@ OPERATIONS = {
     "log_loaded_batches": "{{ log_loaded_batches() }}",
     "log_tests": f"{{{{ log_tests(tests_that_found({RESULTS})) }}}}",
     "name_studies_of_findings": "{{ name_studies_of_findings() }}",
+    "slices_tested": "{{ slices_tested() }}",
+    "subjects_of_findings": "{{ subjects_of_findings() }}",
     "end_run": f"{{{{ end_run({RESULTS}) }}}}",
     "log_operation": "{{ log_operation('purge_staging', {'row_count': 3}) }}",
     "log_findings": "{{ log_findings_of('staging.int_source_finding') }}",
@@ -139,6 +142,23 @@ def test_no_duckdb_only_sql_is_left(compiled):
     for path in compiled.rglob("*.sql"):
         sql = path.read_text().lower()
         assert [word for word in words if word in sql] == [], path
+
+
+def test_products_of_counts_are_bigint(compiled):
+    """T-SQL's count(*) is an int: a number of pairs overflows from 46,342 genes."""
+    for path in compiled.rglob("*.sql"):
+        assert not re.search(r"count\(\*\)\s*\*", path.read_text()), path
+    (pairs,) = compiled.rglob("tbl_gene_pairs_materialized.sql")
+    assert "cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested" in pairs.read_text()
+
+
+def test_engines_differ_only_in_the_dialect():
+    """An implementation for one engine stands in macros/dialect, and no macro calls it by name."""
+    for folder in ("macros", "models", "tests/dbt"):
+        for path in (PROJECT / folder).rglob("*.sql"):
+            if path.parent.name != "dialect":
+                found = re.findall(r"\b(?:default|duckdb|sqlserver|fabric)__\w+", path.read_text())
+                assert found == [], path
 
 
 @pytest.fixture(scope="module")
