@@ -1,9 +1,9 @@
 """Adds the selector method `study:` to dbt: `dbt build --select study:GSE154918`.
 
-It selects every node of the project except the unit tests, which need no study; the models then
-restrict themselves to the rows of the studies named (macros/study/selected_studies.sql). dbt
-imports each installed module whose name starts with `dbt_` and that has a list `plugins`, and
-does so before it reads --select.
+It selects every node of the project except unit tests and exposures, which have no rows of a
+study; the models then restrict themselves to the rows of the studies named
+(macros/study/selected_studies.sql). dbt imports each installed module whose name starts with
+`dbt_` and that has a list `plugins`, and does so before it reads --select.
 """
 
 import functools
@@ -41,8 +41,8 @@ class StudySelectorMethod(SelectorMethod):
             yield node
 
 
-def without_unit_tests(get_nodes: Callable) -> Callable:
-    """Wrap NodeSelector.get_nodes_from_criteria, which adds the unit tests of selected models."""
+def with_rows_only(get_nodes: Callable) -> Callable:
+    """Wrap NodeSelector.get_nodes_from_criteria, which adds unit tests and exposures of models."""
 
     @functools.wraps(get_nodes)
     def get_nodes_from_criteria(
@@ -50,7 +50,8 @@ def without_unit_tests(get_nodes: Callable) -> Callable:
     ) -> tuple[set[UniqueId], set[UniqueId]]:
         direct, indirect = get_nodes(selector, spec)
         if spec.method == "study":
-            return direct - selector.manifest.unit_tests.keys(), indirect
+            manifest = selector.manifest
+            return direct - manifest.unit_tests.keys() - manifest.exposures.keys(), indirect
         return direct, indirect
 
     return get_nodes_from_criteria
@@ -66,7 +67,7 @@ class StudySelector(dbtPlugin):
             member._value_ = "study"
             MethodName._member_map_["Study"] = member
             MethodName._value2member_map_["study"] = member
-            NodeSelector.get_nodes_from_criteria = without_unit_tests(
+            NodeSelector.get_nodes_from_criteria = with_rows_only(
                 NodeSelector.get_nodes_from_criteria
             )
         MethodManager.SELECTOR_METHODS[MethodName("study")] = StudySelectorMethod
