@@ -32,7 +32,7 @@ demo: install  ## Simulate 4 studies, load and build them, show the gene pairs t
 	rm -rf $(DEMO)
 	$(BIN)/python -m demo simulate $(DEMO)
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text
-	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build --exclude-resource-type unit_test
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server

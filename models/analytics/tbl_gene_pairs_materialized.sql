@@ -97,7 +97,8 @@ tested as (
     select
         disease_key,
         technology,
-        count(*) * (count(*) - 1) / 2 as pairs_tested
+        -- T-SQL's count is an integer, whose square overflows from 46,342 genes.
+        cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested
     from chosen
     group by disease_key, technology
 ),

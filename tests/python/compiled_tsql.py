@@ -42,6 +42,8 @@ OPERATIONS = {
     "log_loaded_batches": "{{ log_loaded_batches() }}",
     "log_tests": f"{{{{ log_tests(tests_that_found({RESULTS})) }}}}",
     "name_studies_of_findings": "{{ name_studies_of_findings() }}",
+    "slices_tested": "{{ slices_tested() }}",
+    "subjects_of_findings": "{{ subjects_of_findings() }}",
     "end_run": f"{{{{ end_run({RESULTS}) }}}}",
     "log_operation": "{{ log_operation('purge_staging', {'row_count': 3}) }}",
     "log_findings": "{{ log_findings_of('staging.int_source_finding') }}",

@@ -195,8 +195,6 @@ class WarehouseUnderTest:
             "DBT_USE_COLORS": "false",
             # No test reads it, and to write all of its lines takes a tenth of a build.
             "DBT_LOG_LEVEL_FILE": "none",
-            # They need no data of a test; test_unit_tests.py runs them once.
-            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
         profiles = (PROJECT / "profiles.example.yml").read_text()
         if TARGET == "sqlserver":
