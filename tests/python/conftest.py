@@ -5,23 +5,19 @@ import gzip
 import io
 import json
 import os
-import pickle
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from dbt.adapters.factory import get_adapter
 from dbt.cli.main import dbtRunner
-from dbt.context.query_header import generate_query_header_context
-from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import ManifestLoader
+from manifest_cache import shared_manifests
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -137,42 +133,20 @@ class Study:
         return folder / self.accession / f"{self.accession}.tsv"
 
 
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(scope="session", autouse=True)
-def parsed_once() -> Iterator[None]:
-    """dbt within this process parses the project once, not for 5 s at each call: its own partial
-    parsing starts anew for each path of a warehouse. All that the result depends on is in the key.
-    Each call gets a copy, since dbt changes its manifest."""
-    parse = ManifestLoader.get_full_manifest
-    parsed: dict[tuple[object, ...], bytes] = {}
-
-    def get_full_manifest(config, **options) -> Manifest:
-        key = (
-            config.project_root,
-            config.target_name,
-            config.credentials.database,
-            config.credentials.schema,
-            repr(config.cli_vars),
-            os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
-        )
-        if key not in parsed:
-            whole = parse(config, **options)
-            # Comments on columns take a quarter of a build, and no test reads them.
-            for node in whole.nodes.values():
-                if hasattr(node.config, "persist_docs"):
-                    node.config.persist_docs = {}
-            # Pickling a Manifest itself loses its fixtures, and mixes up its lookups.
-            parts = {f.name: getattr(whole, f.name) for f in fields(whole) if f.name[0] != "_"}
-            parsed[key] = pickle.dumps(parts)
-        manifest = Manifest(**pickle.loads(parsed[key]))
-        adapter = get_adapter(config)
-        adapter.set_macro_resolver(manifest)
-        adapter.connections.set_query_header(
-            generate_query_header_context(adapter.config, manifest)
-        )
-        return manifest
-
-    with mock.patch.object(ManifestLoader, "get_full_manifest", get_full_manifest):
-        yield
+def manifests(session_folder: Path) -> Iterator[Path]:
+    """dbt parses the project once per session; returns the folder of the parsed project."""
+    folder = session_folder / "manifests"
+    folder.mkdir(exist_ok=True)
+    with shared_manifests(folder):
+        yield folder
 
 
 class WarehouseUnderTest:

@@ -17,7 +17,7 @@ import tenacity
 from conftest import Study, WarehouseUnderTest, events
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
-from test_crash import contents
+from test_crash import contents, metrics
 
 import loader.build
 
@@ -68,11 +68,7 @@ def undisturbed(downloads, tmp_path_factory) -> WarehouseUnderTest:
 def assert_equal(warehouse: WarehouseUnderTest, undisturbed: WarehouseUnderTest) -> None:
     """Equal row for row; metrics but for the rounding of sums in another order."""
     assert contents(warehouse, TABLES) == contents(undisturbed, TABLES)
-    metrics = (
-        "select pair_key, technology, n_studies_ss, pairs_tested, round(dz_ss_mean, 9), round(dz_ss_se, 9),"
-        " round(p_ss, 9), round(q_soth, 9) from fact.fact_gene_pair_metrics order by all"
-    )
-    assert warehouse.query(metrics) == undisturbed.query(metrics)
+    assert metrics(warehouse) == metrics(undisturbed)
 
 
 @pytest.fixture
