@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -68,23 +69,28 @@ class Command:
     env: Mapping[str, str]
     manifests: Path
 
+    def start(self) -> BaseProcess:
+        """Start it; the caller joins the process, whose `exitcode` is the command's."""
+        return self._start(None, None, Path(os.devnull))
+
     def durations(self, folder: Path) -> list[float]:
         """Run to the end; return the seconds of each step. Raises AssertionError if it fails."""
-        report = folder / "steps.json"
-        assert self._run(None, report, folder / "output.txt") == 0, (
-            folder / "output.txt"
-        ).read_text()
+        report, output = folder / "steps.json", folder / "output.txt"
+        process = self._start(None, report, output)
+        process.join()
+        assert process.exitcode == 0, output.read_text()
         return json.loads(report.read_text())
 
     def die(self, death: Death) -> None:
         """Run until the death. Raises AssertionError if the process ends in another way."""
-        assert self._run(death, None, Path(os.devnull)) == -signal.SIGKILL, death
+        process = self._start(death, None, Path(os.devnull))
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, death
 
-    def _run(self, death: Death | None, report: Path | None, output: Path) -> int:
+    def _start(self, death: Death | None, report: Path | None, output: Path) -> BaseProcess:
         process = _FORKS.Process(target=_main, args=(self, death, report, output))
         process.start()
-        process.join()
-        return process.exitcode
+        return process
 
 
 def _main(command: Command, death: Death | None, report: Path | None, output: Path) -> None:
@@ -98,31 +104,31 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
         output.open("w") as file,
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
+        shared_manifests(command.manifests),
     ):
-        exit_code = _PROGRAMS[command.program](command)
+        exit_code = _PROGRAMS[command.program](command.arguments)
     if report:
         report.write_text(json.dumps(steps.durations))
     sys.exit(exit_code)
 
 
-def _loader(command: Command) -> int:
+def _loader(arguments: Sequence[str]) -> int:
     from loader.cli import main
 
     try:
-        main(command.arguments)
+        main(arguments)
     except SystemExit as end:
         return int(end.code or 0)
     return 0
 
 
-def _dbt(command: Command) -> int:
+def _dbt(arguments: Sequence[str]) -> int:
     from dbt.cli.main import dbtRunner
 
-    with shared_manifests(command.manifests):
-        return 0 if dbtRunner().invoke(list(command.arguments)).success else 1
+    return 0 if dbtRunner().invoke(list(arguments)).success else 1
 
 
-_PROGRAMS: dict[str, Callable[[Command], int]] = {"loader": _loader, "dbt": _dbt}
+_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"loader": _loader, "dbt": _dbt}
 
 
 class _Steps:
