@@ -17,7 +17,9 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from dbt.cli.main import dbtRunner
+from filelock import FileLock
 from manifest_cache import shared_manifests
+from simulated_data import write_simulated_data
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -41,14 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long modules first: at the end, a worker then has no more than a short one to itself."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real data, which is no part of the project."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"no real data at {SHARED_DATA.relative_to(PROJECT.parent)} beside the project")
-    return SHARED_DATA
 
 
 @dataclass
@@ -138,6 +132,18 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this test session share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def shared_data(session_folder: Path) -> Path:
+    """Real studies, which are no part of the project, or simulated ones in their place."""
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    folder = session_folder / "simulated"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            write_simulated_data(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

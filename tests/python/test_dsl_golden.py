@@ -98,7 +98,9 @@ def golden() -> dict[str, dict]:
 
 
 def test_golden_cases_are_what_the_definitions_give():
-    found = [(row["label"], row["quantity"], float(row["exact"])) for row in read_golden("exact.csv")]
+    found = [
+        (row["label"], row["quantity"], float(row["exact"])) for row in read_golden("exact.csv")
+    ]
     assert found == exact.exact_values()
 
 
