@@ -11,7 +11,7 @@ DEMO := demo/data
 PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
 
-.PHONY: help install demo test test-long test-sqlserver lint docs cli-docs bench clean
+.PHONY: help install demo test test-long coverage test-sqlserver lint docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no ser
 test-long: install  ## Run all tests, those that try many cases with many more of them
 	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL)
 
+coverage: install  ## Run all tests and show the lines that none of them runs
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
+
 test-sqlserver: install  ## Run the same tests on the SQL Server of EXPRESSION_SQLSERVER_HOST, _PORT, _USER, _PASSWORD
 	@$(foreach name,$(SQLSERVER),test -n "$$$(name)" || { echo "Set $(name): where the server is, and an account that may create databases"; exit 1; };)
 	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest $(PARALLEL)
@@ -49,6 +52,7 @@ lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/python/test_tsql.py
 
 docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html

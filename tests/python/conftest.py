@@ -17,6 +17,8 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager import EventManager
 from filelock import FileLock
 from manifest_cache import shared_manifests
 from simulated_data import write_simulated_data
@@ -153,6 +155,24 @@ def manifests(session_folder: Path) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     with shared_manifests(folder):
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_debug_events() -> Iterator[None]:
+    """dbt formats each debug event for every logger, whether it shows them or not: a tenth of the
+    time of a build."""
+    fire = EventManager.fire_event
+
+    def fire_event(manager, event, level=None, *rest, **options) -> None:
+        is_debug = (level or event.level_tag()) == EventLevel.DEBUG
+        if not is_debug or len(manager.callbacks) > 1 or any(map(shows_debug, manager.loggers)):
+            fire(manager, event, level, *rest, **options)
+
+    def shows_debug(logger) -> bool:
+        return logger.level == EventLevel.DEBUG
+
+    with mock.patch.object(EventManager, "fire_event", fire_event):
+        yield
 
 
 class WarehouseUnderTest:
