@@ -1,4 +1,4 @@
-"""A warehouse of its own for each test, downloads made to measure, and the two commands."""
+"""A separate warehouse per test, downloads with chosen content, and the commands."""
 
 import contextlib
 import gzip
@@ -30,10 +30,10 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 STAGING = ("batch", "study_metadata", "expression_rows")
 
-# What the suite runs on: duckdb, or with `make test-sqlserver` the server of the environment.
+# The engine under test: duckdb, or with `make test-sqlserver` the server that the environment names.
 TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
-# What takes longest, the longest first.
+# The slowest modules, slowest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
     "test_screen", "test_load_pairs", "test_features", "test_ingest", "test_tsql", "test_rank",
@@ -56,14 +56,14 @@ def examples(count: int) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first: at the end, a worker then has no more than a short one to itself."""
+    """Slow modules first, so that both workers end at about the same time."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
 @dataclass
 class Study:
-    """A study to be written as a download. `values` has a line a gene and a text a sample."""
+    """A study to write as a download. `values` has one row per gene and one text per sample."""
 
     accession: str = "GSE1"
     samples: list[str] = field(default_factory=lambda: ["GSM1", "GSM2", "GSM3"])
@@ -190,9 +190,9 @@ def no_debug_events() -> Iterator[None]:
 
 
 class WarehouseUnderTest:
-    """A DuckDB file or a server's database of the test's own, and the commands that work on it.
+    """A DuckDB file or a database on the server, for one test, and the commands that use it.
 
-    Queries are DuckDB's SQL, which is translated for a server.
+    Queries are written in DuckDB's SQL and translated for a server.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -207,7 +207,7 @@ class WarehouseUnderTest:
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_USE_COLORS": "false",
-            # No test reads it, and to write all of its lines takes a tenth of a build.
+            # No test reads it, and writing it takes a tenth of a build.
             "DBT_LOG_LEVEL_FILE": "none",
             # They need no data of a test; test_unit_tests.py runs them once.
             "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
@@ -223,7 +223,7 @@ class WarehouseUnderTest:
 
     @property
     def path(self) -> Path:
-        """The DuckDB file, for tests of what is special about it."""
+        """The DuckDB file, for tests that only DuckDB can pass."""
         if self._server:
             pytest.skip("looks at the DuckDB file")
         return self._path
@@ -241,7 +241,7 @@ class WarehouseUnderTest:
         return CliRunner().invoke(main, ["pairs", *map(str, arguments)], env=self.env)
 
     def loader_process(self, *arguments: object) -> subprocess.Popen:
-        """`python -m loader …` as a process of its own."""
+        """`python -m loader …` in a separate process."""
         return subprocess.Popen(
             [sys.executable, "-m", "loader", *map(str, arguments)],
             env=self.env, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -255,8 +255,7 @@ class WarehouseUnderTest:
         )  # fmt: skip
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
-        """Run dbt to its end in this process, which saves its imports and parsing; return what it
-        printed."""
+        """Run dbt to its end in this process, which saves importing and parsing; return its output."""
         output = io.StringIO()
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
@@ -273,15 +272,15 @@ class WarehouseUnderTest:
         return said
 
     def dbt_command(self, *arguments: object) -> tuple[int, str]:
-        """Run the real `dbt` command to its end; return its exit code and what it printed."""
+        """Run the real `dbt` command to its end; return its exit code and output."""
         process = self.dbt_process(*arguments)
         output, _ = process.communicate()
         return process.returncode, output
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
-        """`dbt build` without the tests of the data, for tests that look at the data themselves."""
+        """`dbt build` without data tests, for tests that look at the data themselves."""
         kinds = ("--resource-type", "seed", "--resource-type", "model")
-        # dbt's own record of the run takes a quarter of the time.
+        # Writing dbt's record of the run takes a quarter of the time.
         return self.dbt("build", "--no-write-json", *kinds, *arguments, succeeds=succeeds)
 
     def query(self, sql: str) -> list[tuple]:
@@ -304,7 +303,7 @@ class WarehouseUnderTest:
         self._server.execute(tsql)
 
     def staged(self) -> dict[str, list[tuple]]:
-        """All rows of the staging tables, but for the times of writing."""
+        """All rows of the staging tables, without the times of writing."""
         if not self._server and not self._path.exists():
             return {}
         return {name: self._table(f"staging.{name}") for name in STAGING}
@@ -326,6 +325,6 @@ def warehouse(tmp_path: Path) -> WarehouseUnderTest:
 
 
 def events(result: Result, step: str | None = None) -> list[dict]:
-    """The JSON lines that a command printed, those of one step if named."""
+    """The JSON lines that a command printed; only those of `step` if given."""
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     return [line for line in lines if step in (None, line["step"])]
