@@ -1035,11 +1035,11 @@ def study(shared_data):
     return RealStudy.read(shared_data / "sepsis_panel")
 
 
-@pytest.mark.slow
-def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path):
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.long)])
+def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path, count):
     warehouse = WarehouseUnderTest(tmp_path)
     downloads = tmp_path / "downloads"
-    cases = draw_cases(study, count=30)
+    cases = draw_cases(study, count)
     cases.append(Case("ARRAY", SwapLines(2, 3), study.under("GSE900", "ARRAY")))
     for case in cases:
         case.files.write(downloads / case.files.accession)
