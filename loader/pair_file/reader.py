@@ -313,7 +313,7 @@ class PairFile:
             if low in values and high in values:
                 self._check_order(lines, faults, low, high, values)
         if faults:
-            raise min(faults, key=lambda fault: fault.line)
+            raise min(faults, key=lambda fault: fault.line or 0)
 
         ids = {name: pair_batch_id(self.sha256, self._disease, name) for name in TECHNOLOGIES}
         return pa.record_batch(

@@ -9,7 +9,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
@@ -42,7 +42,7 @@ class Download(ABC):
             with contextlib.ExitStack() as stack:
                 file = stack.enter_context(self._open(name))
                 if name.endswith(".gz"):
-                    file = stack.enter_context(gzip.open(file))
+                    file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
                 yield file
         except (
             zipfile.BadZipFile,
@@ -147,7 +147,7 @@ class ZipDownload(Download):
         return f"{self.path}!{name}"
 
     def _open(self, name: str) -> BinaryIO:
-        return self._zip.open(self._root + name)
+        return cast(BinaryIO, self._zip.open(self._root + name))
 
 
 def _is_metadata(name: str) -> bool:

@@ -67,8 +67,9 @@ class AggregatedMetadata:
         if not raw.strip():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
         document = self._parse(raw)
-        experiments = document.pop("experiments", None) if isinstance(document, dict) else None
-        samples = document.pop("samples", None) if isinstance(document, dict) else None
+        parts = document if isinstance(document, dict) else {}
+        experiments: Any = parts.pop("experiments", None)
+        samples: Any = parts.pop("samples", None)
         if not _is_object_of_objects(experiments) or not _is_object_of_objects(samples):
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",

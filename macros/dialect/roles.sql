@@ -29,5 +29,5 @@ grant alter on role::{{ role }} to etl_admin;
 {%- endmacro %}
 
 {% macro duckdb__roles() %}
-    {{ raise_error(54050, 'ROLES_UNSUPPORTED', 'DuckDB has no roles; protect the file of the warehouse with the permissions of the operating system') }}
+    {{ raise_error(54050, 'ROLES_UNSUPPORTED', 'DuckDB has no roles; protect the warehouse file with file-system permissions') }}
 {% endmacro %}

@@ -129,21 +129,57 @@ where
 {% endmacro %}
 
 
+{#- One row per broken column and rule of a `columns_are_valid` test, one per other test. -#}
 {% macro log_tests(results) -%}
+{%- set logged = [] -%}
+{%- for result in results -%}
+    {%- set severity = 'ERROR' if log_status(result.status) == 'FAILED' else 'WARNING' -%}
+    {%- for broken in broken_columns(result) -%}
+        {%- do print(broken.finding) -%}
+        {%- do logged.append(dict(broken, severity=severity, test=result.node.name)) -%}
+    {%- else -%}
+        {%- do logged.append({
+            'rule': '', 'subject': result.node.name, 'finding': result.message, 'count': result.failures,
+            'severity': severity, 'test': result.node.name
+        }) -%}
+    {%- endfor -%}
+{%- endfor -%}
 insert into {{ validation_log() }} (run_id, validation_code, severity, details, created_at)
 values
-{%- for result in results %}
-{%- set generic = (result.node.test_metadata or {}).name %}
+{%- for row in logged %}
 (
     '{{ run_id() }}',
-    '{{ 'LOAD_FOREIGN_KEY_VIOLATION' if generic == 'relationships' else 'LOAD_CONSTRAINT_VIOLATION' }}',
-    '{{ 'ERROR' if log_status(result.status) == 'FAILED' else 'WARNING' }}',
-    {{ text_literal(tojson({'subject': result.node.name, 'finding': result.message, 'finding_count': result.failures})) }},
+    '{{ 'LOAD_FOREIGN_KEY_VIOLATION' if row.rule == 'relationships' else 'LOAD_CONSTRAINT_VIOLATION' }}',
+    '{{ row.severity }}',
+    {{ text_literal(tojson({'subject': row.subject, 'finding': row.finding, 'finding_count': row.count, 'test': row.test})) }},
     {{ utc_now() }}
 )
 {{- ',' if not loop.last }}
 {%- endfor %}
 {%- endmacro %}
+
+
+{#- What a `columns_are_valid` test returned, which dbt counts but does not show; empty for other tests and
+    for a test that could not run.
+
+    ->  [{'rule': 'accepted_values', 'subject': 'dim_sample.illness_source', 'count': 1,
+          'finding': "dim_sample.illness_source breaks accepted_values: 1 value, for example 'guess'"}] -#}
+{% macro broken_columns(result) %}
+    {%- set broken = [] -%}
+    {%- if (result.node.test_metadata or {}).name == 'columns_are_valid' and result.failures -%}
+        {%- set relation = result.node.name | replace('_columns_are_valid', '') -%}
+        {%- for row in run_query(result.node.compiled_code).rows -%}
+            {%- set subject = relation ~ '.' ~ row[0] -%}
+            {%- set counted = (row[3] | int) ~ (' row' if row[1] == 'not_null' else ' value') ~ ('s' if row[3] != 1) -%}
+            {%- set example = ", for example '" ~ row[2] ~ "'" if row[2] is not none else '' -%}
+            {%- do broken.append({
+                'rule': row[1], 'subject': subject, 'count': row[3] | int,
+                'finding': subject ~ ' breaks ' ~ row[1] ~ ': ' ~ counted ~ example
+            }) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(broken) }}
+{% endmacro %}
 
 
 {#- Findings logged before the dimensions are built lack the study's key; this adds it. -#}

@@ -16,19 +16,19 @@
         {{ raise_error(54030, 'CONFIG_INVALID', actor ~ ' is not a name') }}
     {% endif %}
     {% if not run_query(catalog_tables()).rows[0][0] %}
-        {{ raise_error(4008, 'LOAD_WAREHOUSE_NOT_BUILT', 'run dbt build first: it makes the catalog of errors') }}
+        {{ raise_error(4008, 'LOAD_WAREHOUSE_NOT_BUILT', 'run dbt build first: it creates the catalog of errors') }}
     {% endif %}
     {% do run_query(create_staging()) %}
     {% set matches = run_query(batches_like(batch_id)).rows %}
     {% if matches | length != 1 %}
         {{ raise_error(54042, 'BATCH_NOT_FOUND', (matches | length or 'no') ~ ' batches begin with ' ~ batch_id ~ '; see staging.batch') }}
     {% elif matches[0][2] != 'QUARANTINED' %}
-        {{ raise_error(54043, 'BATCH_NOT_QUARANTINED', 'batch ' ~ matches[0][0] ~ ' of ' ~ matches[0][1] ~ ' is ' ~ matches[0][2] ~ '; there is nothing to release') }}
+        {{ raise_error(54043, 'BATCH_NOT_QUARANTINED', 'batch ' ~ matches[0][0] ~ ' of ' ~ matches[0][1] ~ ' is ' ~ matches[0][2] ~ '; only a QUARANTINED batch can be released') }}
     {% endif %}
     {% do run_query(create_meta()) %}
     {% set lasting = run_query(findings_not_releasable(matches[0][0])).rows %}
     {% if lasting %}
-        {{ raise_error(54044, 'BATCH_NOT_RELEASABLE', 'batch ' ~ matches[0][0] ~ ' of ' ~ matches[0][1] ~ ' is held back for ' ~ (lasting[0][0] | int) ~ ' ' ~ lasting[0][1] ~ '; correct the download or pipeline.yaml and ingest again') }}
+        {{ raise_error(54044, 'BATCH_NOT_RELEASABLE', 'batch ' ~ matches[0][0] ~ ' of ' ~ matches[0][1] ~ ' is quarantined for ' ~ (lasting[0][0] | int) ~ ' ' ~ lasting[0][1] ~ '; correct the download or pipeline.yaml and ingest again') }}
     {% endif %}
     {% do run_query('begin transaction') %}
     {% do run_query(mark_batch_released(matches[0][0], actor)) %}

@@ -7,7 +7,7 @@
 {% macro upsert_study_disease_map(study=none, disease=none, actor=none) %}
     {% set actor = actor or login_name() %}
     {% for name, word in {'study': study, 'disease': disease, 'actor': actor}.items() if not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', word or '') %}
-        {{ raise_error(54030, 'CONFIG_INVALID', name ~ ' is ' ~ (word or 'missing')) }}
+        {{ raise_error(54030, 'CONFIG_INVALID', name ~ ' is ' ~ (word or 'missing') ~ '; expected 1 to 64 letters, digits, blanks or . _ @ -') }}
     {% endfor %}
     {% set map = schema_name('dim') ~ '.study_disease_map' %}
     {% set keys = run_query(

@@ -35,7 +35,7 @@ select
     gene_key,
     mad as variability
 from (
-    {{ default__median_and_mad(relation) | indent(4) }}
+    {{ median_and_mad(relation) | indent(4) }}
 ) as deviations
 {%- else -%}
 {{ raise_error(54030, 'CONFIG_INVALID', 'var gene_filter_method is ' ~ method ~ '; it can be variance, iqr or mad') }}

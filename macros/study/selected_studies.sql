@@ -42,7 +42,7 @@
     {% set unknown = accessions | reject('in', staged) | list %}
     {% if unknown %}
         {{ raise_error(54040, 'STUDY_NOT_FOUND',
-            'no staged batch for ' ~ unknown | join(', ') ~ '. Staged: ' ~ (staged | sort | join(', ') or 'nothing')
+            'no staged batch for ' ~ unknown | join(', ') ~ '. Staged: ' ~ (staged | sort | join(', ') or 'none')
             ~ '. Ingest it first: python -m loader ingest PATH --study ' ~ unknown[0]) }}
     {% endif %}
 {% endmacro %}

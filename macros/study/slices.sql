@@ -25,8 +25,9 @@ where
 
 
 {#- Post-hooks that end the computation. Per-study estimates are not kept, and if the fact is built alone,
-    it finds no slice to replace. -#}
+    it finds no slice to replace. For debugging, `--vars 'keep_intermediate: true'` keeps them. -#}
 {% macro empty_intermediate_tables() %}
+{%- if not var('keep_intermediate') %}
 truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_slice_pair') }};
 truncate table {{ ref('int_study_pair_cohort') }};
@@ -35,6 +36,7 @@ truncate table {{ ref('int_pair_cohort') }};
 truncate table {{ ref('int_pair_contrast') }};
 truncate table {{ ref('int_slice_study') }};
 truncate table {{ ref('int_slice') }};
+{%- endif %}
 {% endmacro %}
 
 

@@ -22,6 +22,6 @@ select
     batch_id,
     study_accession_code,
     concat('"', identifier, '"') as subject,
-    concat(kind, case when ltrim(identifier) = '' then ' is empty' else ' has blanks around it' end) as finding
+    concat(kind, case when ltrim(identifier) = '' then ' is empty' else ' starts or ends with a blank' end) as finding
 from identifiers
 where identifier = '' or identifier like ' %' or identifier like '% '

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import WarehouseUnderTest, events
 from test_operations import execute, moved
-from test_pair_metrics import SETTINGS, build, ingest, small_study
+from test_pair_metrics import SETTINGS, build_pairs, ingest, small_study
 
 from loader import artifact
 from loader.artifact import Series, Version
@@ -24,7 +24,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     execute(
         warehouse,
         f"update {FACT} set included_study_count = 3, q_ss = 0.01, dz_ss_i2 = 10",

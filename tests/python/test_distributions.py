@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sqlglot
-from conftest import PROJECT
+from conftest import PROJECT, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
@@ -202,7 +202,7 @@ def rows(values: st.SearchStrategy) -> st.SearchStrategy:
     return st.lists(st.tuples(values, st.integers(1, 1000)), min_size=1, max_size=60)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(rows(st.floats(0, 1e6)))
 def test_any_t(arguments):
     arguments = [case for case in arguments if t_p(*case) > 1e-300] or [(1.0, 1)]
@@ -214,7 +214,7 @@ def test_any_t(arguments):
         assert max(results) <= 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(rows(st.floats(1e-9, 2000)))
 def test_any_q(arguments):
     arguments = [case for case in arguments if chi_square(*case) > 1e-300] or [(1.0, 1)]
@@ -223,7 +223,7 @@ def test_any_q(arguments):
     assert max(results) <= 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.floats(-37.5, 37.5), min_size=1, max_size=60))
 def test_any_z(z):
     assert worst(compute("two_sided_normal_p", z), [normal_p(value) for value in z]) < 1e-14

@@ -16,7 +16,7 @@ from test_pair_metrics import (
     SCORES,
     SETTINGS,
     assert_recomputed,
-    build,
+    build_pairs,
     ingest,
     map_study,
     moved,
@@ -67,7 +67,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     pairs = warehouse.query("select distinct gene_a_key, gene_b_key from dim.dim_gene_pair")
     assert sorted(pairs) == CANDIDATES
     return warehouse
@@ -170,7 +170,7 @@ def replaced(loaded, tmp_path_factory) -> WarehouseUnderTest:
     result = load(warehouse, path, "--technology", "MICROARRAY")
     (event,) = events(result)
     assert (event["row_count"], event["replaced_count"]) == (2, 1)
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     return warehouse
 
 
@@ -232,7 +232,7 @@ def test_step_by_step_gives_what_a_build_from_nothing_gives(built, replaced, tmp
             connection.execute(f"drop view analytics.{name}")
         connection.execute("drop table fact.fact_gene_pair_metrics")
         connection.execute("drop table analytics.tbl_gene_pairs_materialized cascade")
-    build(anew, **SETTINGS)
+    build_pairs(anew, **SETTINGS)
     assert_slices_recomputed(table(anew), table(replaced))
 
 
@@ -240,14 +240,14 @@ def test_rows_that_are_gone_from_staging_leave_the_fact(loaded, built, tmp_path)
     warehouse = moved(loaded[0], tmp_path)
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("delete from staging.pair_metrics")
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     assert_slices_recomputed(table(warehouse), table(built))
 
 
 def test_a_slice_that_its_study_leaves_is_the_files(loaded, tmp_path):
     warehouse = moved(loaded[0], tmp_path)
     map_study(warehouse, "GSE2", "SEPTIC_SHOCK")
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     assert [row[0] for row in fact(warehouse, "p_ss")["SEPSIS", "MICROARRAY"]] == [
         "1_2",
         "9_10",
@@ -268,7 +268,7 @@ def test_what_the_fact_gives_can_be_loaded_again(copy, tmp_path):
     before = table(copy)
     result = load(copy, path)
     assert result.exit_code == 0, result.output
-    build(copy, **SETTINGS)
+    build_pairs(copy, **SETTINGS)
     dropped = (*RUN, "batch_id", "metrics_source")
     assert {n: without(rows, dropped) for n, rows in table(copy).items()} == {
         n: without(rows, dropped) for n, rows in before.items()

@@ -752,7 +752,7 @@ class Reading:
     """What a download says.
 
     values  by gene and sample, as they stand there; missing ones are left out
-    unit    README's table; None where it is none of these
+    unit    table "Units" of docs/architecture.md; None where it is none of these
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -915,7 +915,7 @@ def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] |
 
 
 def unit_of(technology: Any, processor: Any, values: list[float]) -> str | None:
-    """The table "Units" of README.md."""
+    """The table "Units" of docs/architecture.md."""
     word = technology.upper() if isinstance(technology, str) and technology.isascii() else ""
     if word == "MICROARRAY" and values and max(values) <= 30:
         return "ARRAY_LOG2"
@@ -1035,11 +1035,11 @@ def study(shared_data):
     return RealStudy.read(shared_data / "sepsis_panel")
 
 
-@pytest.mark.slow
-def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path):
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.long)])
+def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path, count):
     warehouse = WarehouseUnderTest(tmp_path)
     downloads = tmp_path / "downloads"
-    cases = draw_cases(study, count=30)
+    cases = draw_cases(study, count)
     cases.append(Case("ARRAY", SwapLines(2, 3), study.under("GSE900", "ARRAY")))
     for case in cases:
         case.files.write(downloads / case.files.accession)

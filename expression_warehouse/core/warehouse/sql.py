@@ -47,6 +47,11 @@ class Session(ABC):
         found = self.execute(query, values).fetchone()
         return None if found is None else tuple(found)
 
+    def only_row(self, query: str, values: Sequence[Any] = ()) -> tuple:
+        """The row of a query that has exactly one."""
+        (row,) = self.rows(query, values)
+        return tuple(row)
+
     def columns(self, table: str) -> list[str]:
         """The names of a table's columns."""
         described = self.execute(f"select * from {table} where 1 = 0").description
@@ -129,7 +134,7 @@ class SqlStudyLoad(StudyLoad):
     def _instant(self, text: str) -> Any:
         """The text as the engine reads it; nothing where it is no point in time."""
         value = self._macros.try_instant(f"cast(? as {self._macros.type_text(100)})")
-        return self._session.row(f"select {value} as instant", [text])[0]
+        return self._session.only_row(f"select {value} as instant", [text])[0]
 
     def quarantine(self, batch_id: str, reason: str) -> None:
         self._session.change(
@@ -157,7 +162,7 @@ class SqlStudyLoad(StudyLoad):
             """,
             [utc_now(), config_snapshot, released_by, batch_id],
         )
-        row = self._session.row(
+        row = self._session.only_row(
             f"""
             select
                 sample_count, gene_count, null_count, zero_count, value_min, value_max,
@@ -186,7 +191,7 @@ class SqlStudyLoad(StudyLoad):
             "zero_count",
         )
         text, flag = self._macros.type_text(100), self._macros.type_flag()
-        (unit,) = self._session.row(
+        (unit,) = self._session.only_row(
             f"""
             select {expression} as unit_tag
             from (
@@ -244,7 +249,7 @@ class SqlPairLoad(PairLoad):
             from information_schema.tables
             where table_schema = ? and table_name = ?
         """
-        return self._session.row(query, [self._macros.schema_name(schema), name])[0] > 0
+        return self._session.only_row(query, [self._macros.schema_name(schema), name])[0] > 0
 
     def find_conflict(self) -> tuple[int, int] | None:
         compared = [
@@ -286,13 +291,13 @@ class SqlPairLoad(PairLoad):
         )
 
     def count_overrides(self) -> tuple[int, int]:
-        (overrides,) = self._session.row(
+        (overrides,) = self._session.only_row(
             f"select count(*) as override_count from {self._taken} where csv_override = 1"
         )
         if not overrides or not self._has_table("fact", "fact_gene_pair_metrics"):
             return overrides, 0
         dim, fact = self._macros.schema_name("dim"), self._macros.schema_name("fact")
-        (rows,) = self._session.row(
+        (rows,) = self._session.only_row(
             f"""
             select count(*) as row_count
             from {self._taken} as t
@@ -309,7 +314,7 @@ class SqlPairLoad(PairLoad):
         return overrides, rows
 
     def stage(self) -> Staged:
-        (new,) = self._session.row(
+        (new,) = self._session.only_row(
             f"""
             select count(*) as row_count
             from {self._taken} as t

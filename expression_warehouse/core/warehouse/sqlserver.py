@@ -159,7 +159,7 @@ class SqlServerWarehouse(SqlWarehouse):
                 yield SqlServerSession(connection.cursor())
             except BaseException:
                 # The engine has rolled back already where it broke the transaction off.
-                with contextlib.suppress(self._driver.errors):
+                with contextlib.suppress(*self._driver.errors):
                     connection.rollback()
                 raise
             connection.commit()
@@ -254,6 +254,8 @@ class _Heap:
 class SqlServerStudyLoad(SqlStudyLoad):
     """One transaction. What takes locks that others would wait for is at its end, in `publish`."""
 
+    _session: SqlServerSession
+
     def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
         super().__init__(session, macros)
         self._heap = heap
@@ -325,6 +327,8 @@ class SqlServerStudyLoad(SqlStudyLoad):
 class SqlServerPairLoad(SqlPairLoad):
     """One transaction; the rows taken in are a heap until they are staged."""
 
+    _session: SqlServerSession
+
     def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
         staging = macros.schema_name("staging")
         super().__init__(session, macros, f"{staging}.pair_metrics_{uuid.uuid4().hex}")
@@ -350,6 +354,8 @@ class SqlServerPairLoad(SqlPairLoad):
 
 class SqlServerFeatureLoad(SqlFeatureLoad):
     """One transaction; rows are a heap of their own until they are in their table."""
+
+    _session: SqlServerSession
 
     def __init__(
         self, session: SqlServerSession, macros: Any, new_heap: Callable[[], _Heap]

@@ -117,7 +117,7 @@ class MssqlPythonDriver(Driver):
                 pool.submit(self._copy_stripe, connection.cursor(), table, stripes)
                 for _ in range(_STREAMS)
             ]
-        failures = [load.exception() for load in loads if load.exception()]
+        failures = [failure for load in loads if (failure := load.exception())]
         if stripes.failure:
             raise stripes.failure from None
         if failures:

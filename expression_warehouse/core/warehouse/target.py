@@ -1,6 +1,7 @@
 """Opens the target of the dbt profile."""
 
 from collections.abc import Callable
+from typing import Any
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -21,15 +22,16 @@ def open_warehouse(
     for a type of target that the loader cannot write to.
     """
     profile = read_profile(target)
-    if profile.credentials.type == "duckdb":
+    credentials: Any = profile.credentials
+    if credentials.type == "duckdb":
         from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(profile.credentials, tell_waiting, is_probe)
-    if profile.credentials.type == "sqlserver":
+        return DuckDBWarehouse(credentials, tell_waiting, is_probe)
+    if credentials.type == "sqlserver":
         from expression_warehouse.core.warehouse.sqlserver import SqlServerWarehouse
 
-        return SqlServerWarehouse(profile.credentials, is_probe)
+        return SqlServerWarehouse(credentials, is_probe)
     raise UserError(
         "LOAD_TARGET_UNSUPPORTED",
-        f"target '{profile.target_name}' is of the type {profile.credentials.type}",
+        f"target '{profile.target_name}' is of the type {credentials.type}",
     )
