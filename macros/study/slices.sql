@@ -1,4 +1,4 @@
-{#- A slice (disease x technology) is the unit of meta-analysis: its studies are pooled separately from
+{#- A slice (disease x technology x organism) is the unit of meta-analysis: its studies are pooled separately from
     those of other slices. `stg_slice` has all slices, `int_slice` those that the current run computes. -#}
 
 {#- Hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and

@@ -50,7 +50,7 @@ pair_studies as (
 ),
 
 -- 2. One row per candidate pair. Of its contrasts: those of the requirement, and the one that decides.
-{%- set long_contrasts = ['theta_re', 'se_re', 'ci_low', 'ci_high', 'cochran_q', 'cochran_q_p', 'i2', 'tau2', 'z', 'p', 'q', 'hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high', 'p_hk', 'q_hk', 'pi_low', 'pi_high', 'loo_min', 'loo_max', 'kappa', 'n_studies', 'n_samples', 'is_eligible'] %}
+{%- set long_contrasts = ['theta_re', 'se_re', 'ci_low', 'ci_high', 'cochran_q', 'cochran_q_p', 'i2', 'tau2', 'z', 'p', 'q', 'hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high', 'p_hk', 'q_hk', 'pi_low', 'pi_high', 'loo_min', 'loo_max', 'kappa', 'n_studies', 'n_samples'] %}
 {%- set deciding = ['power_score', 'direction_consistency', 'magnitude_consistency', 'consistency_score', 'i2'] %}
 contrast_values as (
     select
@@ -58,12 +58,13 @@ contrast_values as (
         {%- for contrast in contrasts %}
         {%- for column in long_contrasts %},
         max(case when d.contrast = '{{ contrast }}' then c.{{ column }} end) as {{ contrast }}_{{ column }}
-        {%- endfor %}
+        {%- endfor %},
+        max(case when d.contrast = '{{ contrast }}' and c.is_eligible = 1 then 1 else 0 end) as {{ contrast }}_is_eligible
         {%- endfor %}
         {%- for column in deciding %},
         max(case when c.is_deciding = 1 then c.{{ column }} end) as deciding_{{ column }}
         {%- endfor %},
-        max(c.is_eligible) as is_eligible
+        max(case when c.is_eligible = 1 then 1 else 0 end) as is_eligible
     from {{ ref('fact_gene_pair_contrast') }} as c
     inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
     inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
