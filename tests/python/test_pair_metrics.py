@@ -275,7 +275,7 @@ def pair_of(rows: dict) -> tuple[str, str]:
 
 GENES = [f"ENSG{i}" for i in range(1, 7)]
 COHORTS = {"CONTROL": 9, "SEPSIS": 9, "SEPTIC_SHOCK": 9}
-SETTINGS = {"gene_filter_top": 5}
+SETTINGS = {"gene_filter_top": 5, "k_min": 2}
 
 
 def small_study(number: int, technology: str = "MICROARRAY") -> tuple[Study, oracle.Matrix]:
@@ -387,7 +387,7 @@ def test_another_disease_moves_the_study(grown, tmp_path):
     assert found["SEPSIS", "RNA-SEQ"] == after["SEPSIS", "RNA-SEQ"]
     # Without the study the slice is what it was before the study came.
     assert_recomputed(found["SEPSIS", "MICROARRAY"], before["SEPSIS", "MICROARRAY"])
-    expected = oracle.meta_analysis([small_study(1)[1]], top=5).wide
+    expected = oracle.meta_analysis([small_study(1)[1]], top=5, k_min=2).wide
     assert_as_expected(found["SEPTIC_SHOCK", "MICROARRAY"], expected)
     history = changed.query(
         "select disease_label, m.is_active, effective_to is null, m.created_by, updated_by"
@@ -464,70 +464,132 @@ def test_all_pairs_of_a_genome_are_in_range(grown, tmp_path):
 
 
 def ranked(warehouse: WarehouseUnderTest, **settings: object) -> list[tuple]:
-    """(technology, pair_key) of vw_pair_metrics_ranked in its order, under settings of a session."""
+    """(technology, pair_key, contrast, included_study_count) of vw_pair_metrics_ranked in its order,
+    under settings of a session."""
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         for name, value in settings.items():
             connection.execute(f"set variable {name} = {value!r}")
         return connection.execute(
-            "select technology, pair_key from analytics.vw_pair_metrics_ranked"
-            " order by technology, pair_rank"
+            "select technology, pair_key, contrast, included_study_count"
+            " from analytics.vw_pair_metrics_ranked order by technology, pair_rank"
         ).fetchall()
 
 
+def ranked_by(row: dict, own: dict[str, dict], contrast: str, q_basis: str) -> tuple | None:
+    """The contrast that a pair is ranked by and its rate; None if it is not ranked."""
+    if contrast != "all":
+        rate = "q_hk" if q_basis == "hk" else "q"
+        return (contrast, own[contrast][rate]) if contrast in own else None
+    if q_basis == "hk":
+        found = [(name, one["q_pair"]) for name, one in own.items() if one["is_deciding"]]
+        return found[0] if found else None
+    combined = {"spec": "q_combined", "dependent": "q_combined_dependent"}[q_basis]
+    rates = [row[column] for column in (combined, "q_ss", "q_soth")]
+    two = [name for name in ("ss", "soth") if name in own]
+    name = min(two, key=lambda name: own[name]["p"], default=None)
+    return name and (name, min(1.0 if rate is None else rate for rate in rates))
+
+
 def expected_rank(
-    slices: dict, disease: str, q: float, k_min: int, i2_max: float, rates: Sequence[str]
+    warehouse: WarehouseUnderTest,
+    q: float = 0.05,
+    k_min: int = 3,
+    i2_max: float = 75,
+    contrast: str = "all",
+    q_basis: str = "hk",
 ) -> list[tuple]:
-    def or_worst(row: dict, columns: Sequence[str], worst: float) -> float:
-        return min(worst if row[c] is None else row[c] for c in columns)
-
+    """What the view should give, from the facts, for SEPSIS."""
     found = []
-    for (label, technology), rows in slices.items():
-        for row in rows.values():
-            q_star = or_worst(row, rates, 1.0)
-            i2_star = or_worst(row, ["dz_ss_i2", "dz_soth_i2"], 100.0)
-            passes = q_star <= q and i2_star <= i2_max and row["included_study_count"] >= k_min
-            if label == disease and passes:
-                order = (q_star, -row["power_score"], i2_star, -row["kappa_ss"])
-                effect = -abs(row["combined_effect_size"])
-                found.append((technology, *order, effect, row["pair_key"]))
-    return [(row[0], row[-1]) for row in sorted(found)]
+    for (label, technology), rows in table(warehouse).items():
+        contrasts = long_table(warehouse, "fact_gene_pair_contrast", technology)
+        for pair, row in rows.items():
+            own = {
+                name: one
+                for (a, b, name), one in contrasts.items()
+                if (a, b) == pair and one["is_eligible"]
+            }
+            name, q_star = ranked_by(row, own, contrast, q_basis) or (None, None)
+            if label != "SEPSIS" or q_star is None or q_star > q:
+                continue
+            one = own[name]
+            if one["i2"] <= i2_max and one["n_studies"] >= k_min:
+                order = (q_star, -one["power_score"], one["i2"], -one["kappa"])
+                place = (technology, *order, -abs(one["theta_re"]), row["pair_key"])
+                found.append((place, (technology, row["pair_key"], name, one["n_studies"])))
+    return [row for _, row in sorted(found)]
 
 
-Z_RATES = ["q_combined", "q_ss", "q_soth"]
+ALL = {"k_min": 2, "q": 1, "i2_max": 100}
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    "settings",
     [
-        ({}, {}),
-        ({"k_min": 1, "q": 1, "i2_max": 100}, {"k_min": 1, "q": 1, "i2_max": 100}),
-        ({"k_min": 2, "q": 0.6}, {"k_min": 2, "q": 0.6}),
-        ({"k_min": "1", "q": "0.6", "i2_max": "20"}, {"k_min": 1, "q": 0.6, "i2_max": 20}),
-        ({"k_min": 1, "q": "many"}, {"k_min": 1}),
-        (
-            {"k_min": 1, "q": 1, "i2_max": 100, "q_basis": "hk"},
-            {"k_min": 1, "q": 1, "i2_max": 100, "rates": ["q_ss_hk", "q_soth_hk"]},
-        ),
-        (
-            {"k_min": 1, "q": 0.9, "q_basis": "dependent"},
-            {"k_min": 1, "q": 0.9, "rates": ["q_combined_dependent", "q_ss", "q_soth"]},
-        ),
-        ({"k_min": 1, "q": 1, "disease": "CONTROL"}, {"disease": "CONTROL"}),
-        ({"k_min": 1, "q": 1, "q_basis": "hartung"}, {"disease": "none"}),
+        {},
+        ALL,
+        {"k_min": 2, "q": 0.6},
+        {"k_min": 2, "q": 1, "i2_max": 20},
+        {"k_min": 3, "q": 1, "i2_max": 100},
+        {**ALL, "contrast": "sc"},
+        {**ALL, "contrast": "ss", "q": 0.9},
+        {**ALL, "contrast": "soth", "q_basis": "spec"},
+        {**ALL, "q_basis": "hk"},
+        {**ALL, "q_basis": "spec"},
+        {**ALL, "q_basis": "spec", "q": 0.05},
+        {**ALL, "q_basis": "dependent", "q": 0.5},
     ],
 )
-def test_the_ranked_view_follows_the_session(grown, settings, expected):
-    warehouse, _, after = grown
-    defaults = {"disease": "SEPSIS", "q": 0.05, "k_min": 3, "i2_max": 75, "rates": Z_RATES}
-    assert ranked(warehouse, **settings) == expected_rank(after, **{**defaults, **expected})
+def test_the_ranked_view_follows_the_session(grown, settings):
+    warehouse, _, _ = grown
+    assert ranked(warehouse, **settings) == expected_rank(warehouse, **settings)
+
+
+def test_settings_as_text_and_in_capitals(grown):
+    warehouse, _, _ = grown
+    everything = ranked(warehouse, **ALL)
+    assert ranked(warehouse, k_min="2", q="1", i2_max="100", q_basis="HK") == everything
+    assert ranked(warehouse, **ALL, contrast="SC") == ranked(warehouse, **ALL, contrast="sc")
+    # What is no number counts as not set.
+    assert ranked(warehouse, **{**ALL, "q": "many"}) == ranked(warehouse, **{**ALL, "q": 0.05})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"q_basis": "hartung"}, "q_basis is hartung, expected hk, spec or dependent"),
+        ({"disease": "MEASLES"}, "disease is MEASLES, which dim_disease does not have"),
+        ({"contrast": "sss"}, "contrast is sss, which SEPSIS does not have"),
+        ({"contrast": "cc"}, "contrast is cc, which SEPSIS does not have"),
+        ({"disease": "RHEUMATOID_ARTHRITIS", "contrast": "ss"}, "which RHEUMATOID_ARTHRITIS does"),
+    ],
+)
+def test_an_unknown_setting_of_the_ranked_view_is_an_error(grown, settings, message):
+    with pytest.raises(duckdb.ConversionException, match=message):
+        ranked(grown[0], **settings)
+
+
+def test_a_disease_without_pairs_has_no_rows(grown):
+    assert ranked(grown[0], **ALL, disease="RHEUMATOID_ARTHRITIS", contrast="cc") == []
 
 
 def test_settings_leave_out_some_pairs_and_not_all(grown):
-    """What the test above compares is not empty."""
+    """What the tests above compare is not empty, and the slice of one study has no eligible pair."""
     warehouse, _, _ = grown
-    everything = ranked(warehouse, k_min=1, q=1, i2_max=100)
-    assert len(everything) == 20
-    assert 0 < len(ranked(warehouse, k_min=2, q=0.6)) < len(everything)
-    assert ranked(warehouse, k_min=1, q=1, i2_max=100, q_basis="hk") != everything
+    everything = ranked(warehouse, **ALL)
+    assert len(everything) == 10
+    assert {technology for technology, *_ in everything} == {"MICROARRAY"}
+    assert len({contrast for *_, contrast, _ in everything}) > 1
+    assert 0 < len(ranked(warehouse, **{**ALL, "q": 0.6})) < len(everything)
+    assert 0 < len(ranked(warehouse, **{**ALL, "i2_max": 20})) < len(everything)
+    assert ranked(warehouse, **ALL, q_basis="spec") != everything
+    assert ranked(warehouse) == []
     significant = warehouse.query("select count(*) from analytics.vw_pair_metrics_significant")
     assert significant == [(len(ranked(warehouse)),)]
+
+
+def test_a_computed_pair_is_ranked_by_the_studies_of_its_contrast(grown, tmp_path):
+    """A session's k_min filters; what var k_min left without a rate, it does not bring back."""
+    changed = moved(grown[0], tmp_path)
+    build_pairs(changed, **{**SETTINGS, "k_min": 3})
+    for q_basis in ("hk", "spec", "dependent"):
+        assert ranked(changed, k_min=1, q=1, i2_max=100, q_basis=q_basis) == []
