@@ -61,13 +61,13 @@
 
 
 {#- The greatest number of studies of a slice that this run computes; none if that does not decide the
-    text of the SQL. -#}
+    text of the SQL, or if it is compiled without a connection. -#}
 {% macro slice_study_count() %}{{ return(adapter.dispatch('slice_study_count', 'expression_warehouse')()) }}{% endmacro %}
 
 {% macro default__slice_study_count() %}{{ return(none) }}{% endmacro %}
 
 {% macro duckdb__slice_study_count() %}
     {% set studies = ref('int_slice_study') %}
-    {% if not execute or load_relation(studies) is none %}{{ return(none) }}{% endif %}
+    {% if not execute or (flags.WHICH == 'compile' and not flags.INTROSPECT) or load_relation(studies) is none %}{{ return(none) }}{% endif %}
     {{ return(run_query('select coalesce(max(study_no), 1) from ' ~ studies).columns[0].values()[0] | int) }}
 {% endmacro %}

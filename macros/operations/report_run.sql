@@ -2,24 +2,26 @@
     on-run-end hook: the first has written the findings to the log.
 
     {{ report_run(results) }}
-    ->  SEPSIS MICROARRAY: 44,850 gene pairs tested in 5 studies
+    ->  SEPSIS MICROARRAY HOMO_SAPIENS: 44,850 gene pairs tested in 5 studies
         Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
         Details: select * from meta.vw_finding where run_id = '8c1c…' -#}
 {% macro report_run(results) %}
-    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {#- `dbt compile` has no results, and with --no-introspect no connection. -#}
+    {%- if not execute or not results -%}{{ return('') }}{%- endif -%}
     {%- for line in slice_lines(results) + finding_lines() -%}
         {%- do log(line, info=true) -%}
     {%- endfor -%}
 {% endmacro %}
 
 
-{#- Only if this run built the candidate pairs. -#}
+{#- Only if this run built the pairs' metrics. A pair is tested if k_min studies have one of its contrasts;
+    finding 54101 says which contrasts have fewer. -#}
 {% macro slice_lines(results) %}
     {%- set lines = [] -%}
-    {%- set built = results | selectattr('node.name', 'equalto', 'tbl_gene_pairs_materialized') | selectattr('status', 'equalto', 'success') | list -%}
-    {%- for disease, technology, pairs_tested, study_count in (run_query(slices_tested()).rows if built else []) -%}
+    {%- set built = results | selectattr('node.name', 'equalto', 'fact_gene_pair_metrics') | selectattr('status', 'equalto', 'success') | list -%}
+    {%- for disease, technology, organism, pairs_tested, study_count in (run_query(slices_tested()).rows if built else []) -%}
         {%- do lines.append(
-            disease ~ ' ' ~ technology ~ ': ' ~ '{:,}'.format(pairs_tested | int) ~ ' gene pairs tested in '
+            disease ~ ' ' ~ technology ~ ' ' ~ organism ~ ': ' ~ '{:,}'.format(pairs_tested | int) ~ ' gene pairs tested in '
             ~ (study_count | int) ~ (' study' if study_count == 1 else ' studies')
         ) -%}
     {%- endfor -%}
@@ -31,6 +33,7 @@
 select
     d.disease_label,
     s.technology,
+    s.organism,
     p.pairs_tested,
     s.study_count
 from {{ schema_name('staging') }}.stg_slice as s
@@ -38,12 +41,14 @@ inner join (
     select
         disease_key,
         technology,
+        organism,
         max(pairs_tested) as pairs_tested
-    from {{ schema_name('analytics') }}.tbl_gene_pairs_materialized
-    group by disease_key, technology
-) as p on s.disease_key = p.disease_key and s.technology = p.technology
+    from {{ schema_name('fact') }}.fact_gene_pair_metrics
+    where metrics_source = 'AGGREGATOR'
+    group by disease_key, technology, organism
+) as p on s.disease_key = p.disease_key and s.technology = p.technology and s.organism = p.organism
 inner join {{ schema_name('dim') }}.dim_disease as d on s.disease_key = d.disease_key
-order by d.disease_label, s.technology
+order by d.disease_label, s.technology, s.organism
 {%- endmacro %}
 
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import WarehouseUnderTest
 from test_twin import study
 
-INTERMEDIATE = ("int_slice", "int_slice_value", "int_study_pair_estimate", "int_pair_estimate")
+INTERMEDIATE = ("int_slice", "int_slice_value", "int_study_pair_cohort", "int_pair_contrast")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,11 @@ def test_a_var_keeps_the_intermediate_tables(staged, kept):
 
 def test_it_names_slices_and_their_pairs(staged, kept):
     ((pairs, technology),) = staged.query(
-        "select count(*), min(technology) from analytics.tbl_gene_pairs_materialized"
+        "select count(distinct pair_key), min(technology) from fact.fact_gene_pair_contrast"
+        " where is_eligible = 1"
     )
-    assert f"SEPSIS {technology}: {pairs:,} gene pairs tested in 5 studies" in kept
+    assert pairs > 0
+    assert f"SEPSIS {technology} HOMO_SAPIENS: {pairs:,} gene pairs tested in 5 studies" in kept
 
 
 def test_it_names_the_studies_of_findings_and_where_to_read_them(staged, kept):
