@@ -7,12 +7,14 @@ DBT := $(BIN)/dbt
 DEMO := demo/data
 
 .DEFAULT_GOAL := help
+# One worker has a module to itself, so that its fixtures are made once.
+PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
 
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
 BINDER := .cache/tsql-binder
 
-.PHONY: help install demo test test-sqlserver test-tsql lint docs cli-docs bench clean
+.PHONY: help install demo test test-long test-sqlserver test-tsql lint docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +38,14 @@ demo: install  ## Simulate 4 studies, load and build them, show the gene pairs t
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-long: install  ## Run all tests, those that try many cases with many more of them
+	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL)
 
 test-sqlserver: install  ## Run the same tests on the SQL Server of EXPRESSION_SQLSERVER_HOST, _PORT, _USER, _PASSWORD
 	@$(foreach name,$(SQLSERVER),test -n "$$$(name)" || { echo "Set $(name): where the server is, and an account that may create databases"; exit 1; };)
-	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest $(PARALLEL)
 
 test-tsql: install $(BINDER)/.complete  ## Resolve every name in the T-SQL with Microsoft's binder (Linux on x86-64)
 	$(BIN)/python -m pytest -q tests/python/test_tsql_binder.py
