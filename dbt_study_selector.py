@@ -5,7 +5,6 @@ studies named (macros/study/selected_studies.sql). dbt imports each installed mo
 name starts with `dbt_` and that has a list `plugins`, and does so before it reads --select.
 """
 
-import re
 from collections.abc import Iterator
 
 from dbt.flags import get_flags
@@ -14,7 +13,7 @@ from dbt.graph.selector_methods import MethodManager, MethodName, SelectorMethod
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.exceptions import DbtRuntimeError
 
-ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+from expression_warehouse.core.accession import ACCESSION
 
 
 class StudySelectorMethod(SelectorMethod):

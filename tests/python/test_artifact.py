@@ -13,7 +13,7 @@ from test_operations import execute, moved
 from test_pair_metrics import SETTINGS, build, ingest, small_study
 
 from loader import artifact
-from loader.artifact import Series, Version
+from loader.publish import Series, Version
 
 FACT = "fact.fact_gene_pair_metrics"
 

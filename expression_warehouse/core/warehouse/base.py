@@ -244,6 +244,13 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
+    def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
+        """Write FAILED and the message for all steps of a run that are RUNNING in the process log.
+
+        Raises UserError 4007 if the engine refuses it.
+        """
+
+    @abstractmethod
     def record_finding(self, finding: Finding) -> None:
         """Write a row of the validation log at once.
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import tenacity
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
@@ -123,6 +124,8 @@ class DuckDBWarehouse(SqlWarehouse):
         try:
             yield
         except duckdb.Error as error:
+            # DuckDB turns an interrupt into an error of its own.
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._path) from error
 
     def close(self) -> None:
@@ -274,6 +277,7 @@ def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyC
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
         stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
         before_sleep=tell_once,
+        sleep=signals.sleep,
         reraise=True,
     )
     try:

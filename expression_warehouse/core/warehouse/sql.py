@@ -1,6 +1,7 @@
 """What the engines' SQL has in common. Values are `?` in a statement; a flag is compared with 1."""
 
 import dataclasses
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -419,6 +420,17 @@ class SqlWarehouse(Warehouse):
                 [record.run_id, record.step, record.batch_id or "", record.started_at],
             )
             session.insert(f"{self._meta}.meta_etl_process_log", row)
+
+    def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
+        with self._transaction() as session:
+            session.change(
+                f"""
+                update {self._meta}.meta_etl_process_log
+                set status = 'FAILED', ended_at = ?, error_message = ?
+                where run_id = ? and status = 'RUNNING'
+                """,
+                [ended_at, self._redacted(message), run_id],
+            )
 
     def record_finding(self, finding: Finding) -> None:
         row = dataclasses.asdict(finding) | {"created_at": utc_now()}
