@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
 
 METADATA = "aggregated_metadata.json"
@@ -208,7 +209,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _unreadable(label: str, error: OSError) -> UserError:
-    return UserError("EXTRACTION_FILE_UNREADABLE", str(error.strerror or error), file=label)
+    return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=label)
 
 
 def _without_metadata(path: Path) -> UserError:
