@@ -102,7 +102,7 @@ def screen_command(
 @pairs.command(
     "correlate",
     epilog=example(
-        "expression-warehouse pairs correlate --study GSE154918 --cohort SEPSIS --output pairs.parquet"
+        "expression-warehouse pairs correlate --study GSE1 --cohort SEPSIS --output pairs.parquet"
     ),
 )
 @click.option("--study", required=True, metavar="ACC", help="Accession of the study.")

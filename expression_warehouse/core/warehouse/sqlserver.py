@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
@@ -146,6 +147,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             connection = self._driver.connect()
         except self._driver.errors as error:
+            signals.check()
             raise UserError(
                 "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
             ) from error
@@ -169,6 +171,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             yield
         except self._driver.errors as error:
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._place) from error
 
     def close(self) -> None:
