@@ -5,5 +5,7 @@
 design    which studies, genes and planted pairs there are
 simulate  draws the expression values
 download  writes them as refine.bio downloads
-report    reads the built warehouse and says where the planted pairs ended up
+pairs     reads the pairs tested, and counts the planted ones among those found
+report    prints studies, cohorts and pairs as tables
+closing   says what was found, which numbers to trust, and what to type next
 """
