@@ -1,4 +1,4 @@
-"""Four simulated studies with planted gene pairs, to see the warehouse work from end to end.
+"""Four simulated studies with planted gene pairs, which show the warehouse from end to end.
 
 `python -m demo --help` shows the commands. The modules, in the order of a run:
 

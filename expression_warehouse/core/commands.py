@@ -86,7 +86,7 @@ def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> N
         with signals.raising():
             is_done = work()
     except (Exception, KeyboardInterrupt) as error:
-        # Whatever a signal breaks off can fail in ways of its own.
+        # Work that a signal interrupts can raise other errors too.
         if not (isinstance(error, KeyboardInterrupt) or signals.is_asked_to_stop()):
             raise
         reporter.stopped(signals.reason(), outcome)

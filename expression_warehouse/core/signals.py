@@ -126,7 +126,7 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
     except SystemExit as error:
         code = error.code
     except BaseException:
-        # Whatever a signal breaks off can fail in ways of its own.
+        # Work that a signal interrupts can raise other errors too.
         if not is_asked_to_stop():
             raise
     if is_asked_to_stop() and code != exit_code():

@@ -9,7 +9,7 @@ _SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re
 _IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;]+", re.IGNORECASE)
 
 
-# Replaces secrets in a text; nothing stays nothing.
+# Replaces secrets in a text; None stays None.
 Redactor = Callable[[str | None], str | None]
 
 
