@@ -50,12 +50,14 @@ def _findings(pairs: Sequence[PairResult]) -> Iterator[str]:
         yield (
             f"  {technology}, {max(pair.n_studies_ss or 0 for pair in tested)} studies: "
             f"{len(planted)} of the {len(PLANTED_PAIRS)} planted pairs, "
-            f"and {len(significant) - len(planted)} others"
+            f"and {len(significant) - len(planted)} that were not planted"
         )
         for words, sign in (("rise and fall together", 1), ("move in opposite directions", -1)):
             names = [pair.name for pair in planted if (pair.r_septic_shock or 0.0) * sign > 0]
             if names:
                 yield f"    {words} in septic shock, but not in sepsis: {', '.join(names)}"
+        if missed := [pair.name for pair in tested if pair.is_planted and pair not in planted]:
+            yield f"    missed: {', '.join(missed)}"
 
 
 def _next(target: str | None) -> str:

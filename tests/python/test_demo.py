@@ -267,13 +267,15 @@ def test_planted_pairs_come_out_on_top(
     report = CliRunner().invoke(main, ["report"])
     assert report.exit_code == 0, report.output
     assert "q_combined_dependent" in report.output
-    # In the table of planted pairs, and among those found: once per technology.
+    # In the table of planted pairs, and among those found or missed: once per technology.
     assert report.output.count("MS4A4A") == 4
     closing = report.output.partition("What was found")[2].replace("\\\n      ", "")
     for technology in ("MICROARRAY", "RNA-SEQ"):
         assert re.search(rf"  {technology}, 2 studies: (8|9|10) of the 10 planted pairs", closing)
+    for pair in (pair for pair in pairs if pair.is_planted):
+        assert closing.count(pair.name) == 2, pair
     assert "rise and fall together in septic shock, but not in sepsis: " in closing
-    assert "move in opposite directions in septic shock" in closing
+    assert "move in opposite directions in septic shock, but not in sepsis: " in closing
     assert "  q_ss_hk  " in closing
     assert_next_commands_work(closing, warehouse)
 
