@@ -76,8 +76,16 @@ def command(request, downloads, tmp_path_factory) -> Command:
     return Command(request.param, downloads, tmp_path_factory.mktemp(request.param))
 
 
-@pytest.mark.parametrize("command", ["ingest", "run"], indirect=True)
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("command", "count"),
+    [
+        ("ingest", 14),
+        ("run", 6),
+        pytest.param("ingest", 100, marks=pytest.mark.long),
+        pytest.param("run", 100, marks=pytest.mark.long),
+    ],
+    indirect=["command"],
+)
 def test_a_signal_at_any_moment(command, count):
     dice = random.Random(count)
     stopped = 0
