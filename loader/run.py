@@ -120,22 +120,24 @@ def _held_back(
 
 def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
     """The first error of each study and rule that the build found in the data."""
-    query = f"""
+    query = """
         select study_accession_code, validation_code, subject, finding, finding_count
-        from {{meta}}.vw_finding
-        where run_id = '{reporter.run_id}' and severity = 'ERROR' and finding_count is not null
+        from {meta}.vw_finding
+        where run_id = $run_id and severity = 'ERROR' and finding_count is not null
         order by study_accession_code, validation_code, subject
     """
-    rows = _read(query, open_warehouse, reporter)
+    rows = _read(query, open_warehouse, reporter, run_id=reporter.run_id)
     firsts = {(row["study_accession_code"], row["validation_code"]): row for row in reversed(rows)}
     return list(reversed(firsts.values()))
 
 
-def _read(query: str, open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
+def _read(
+    query: str, open_warehouse: OpenWarehouse, reporter: Reporter, **parameters: str
+) -> list[dict[str, Any]]:
     """The rows of a view; none where the build broke off before it made it."""
     try:
         with open_warehouse(reporter.waiting) as warehouse:
-            return warehouse.read(query, {}).to_pylist()
+            return warehouse.read(query, {}, parameters).to_pylist()
     except UserError as error:
         if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise

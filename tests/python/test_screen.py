@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import oracle
@@ -24,8 +23,6 @@ from test_pair_metrics import (
     study_of,
     table,
 )
-
-from expression_warehouse.pairs.screen import statistic_files
 
 TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
 
@@ -196,21 +193,13 @@ def test_killed_and_run_again(copied, tmp_path):
     assert staged(copied) == expected
 
 
-def test_a_disk_without_room_is_told(copied, monkeypatch):
-    """And once there is room, the ranks are there still."""
-    with monkeypatch.context() as patch:
-        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_663))
-        error = refused(screen(copied, "--technology", "MICROARRAY"), "PAIRS_DISK_EXCEEDED")
-    assert "861 pairs take 0MB" in error["found"]
-    assert staged(copied) == []
-    assert screen(copied, "--technology", "MICROARRAY").exit_code == 0
-    assert len(staged(copied)) == 861
-    assert not list((copied.path.parent / "work").iterdir())
-
-
 def test_mistakes_are_named(copied):
     assert "SEPSISS" in refused(screen(copied, disease="SEPSISS"), "CONFIG_INVALID")["found"]
     refused(screen(copied, "--technology", "OTHER"), "AGG_MISSING_DISEASE_MAP")
+    result = screen(copied, "--method", "mad")
+    assert result.exit_code == 2
+    assert "--method has no effect without --top-genes" in result.output
+    assert screen(copied, "--technology", "RNASEQ").exit_code == 2
     error = refused(screen(copied, "--technology", "RNA-SEQ"), "PAIRS_NOTHING_TO_TEST")
     assert "septic shock" in error["found"]
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
