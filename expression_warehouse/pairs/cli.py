@@ -3,6 +3,7 @@
 Numeric libraries are imported by the commands that need them, so that --help is quick.
 """
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,24 +28,37 @@ _TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 def pairs() -> None:
     """Numeric work on gene pairs that SQL cannot do at scale, on the warehouse of the dbt profile.
 
-    Example: expression-warehouse pairs screen --disease SEPSIS
+    \b
+    Example:
+      expression-warehouse pairs screen --disease SEPSIS
     """
 
 
-def _options(*options: Callable) -> Callable[[Callable], Callable]:
-    """These options, in this order, and then those of all commands."""
+def _command(name: str, outcome: str, *options: Callable) -> Callable[[Callable], click.Command]:
+    """A command of the group with these options and the common ones.
 
-    def decorate(command: Callable) -> Callable:
+    outcome  what is told if it is interrupted
+
+    The function takes what opens the warehouse, a reporter and its options; it returns whether all
+    succeeded.
+    """
+
+    def decorate(work: Callable[..., bool]) -> click.Command:
+        @functools.wraps(work)
+        def command(
+            config_path: Path | None, target: str | None, log_format: str, **values: Any
+        ) -> None:
+            with open_configured(config_path, log_format, name) as (_, reporter):
+                run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
+
         for option in reversed((*options, CONFIG, TARGET, LOG_FORMAT)):
             command = option(command)
-        return command
+        return pairs.command(name)(command)
 
     return decorate
 
 
-def _require_top_genes(
-    context: click.Context, _parameter: click.Parameter, method: str | None
-) -> str:
+def _default_method(context: click.Context, _: click.Parameter, method: str | None) -> str:
     if method and context.params.get("top_genes") is None:
         raise click.UsageError("--method has no effect without --top-genes")
     return method or "variance"
@@ -53,17 +67,17 @@ def _require_top_genes(
 TECHNOLOGY = click.option(
     "--technology", type=click.Choice(_TECHNOLOGIES), help="Only this technology. Default: all."
 )
-# Parsed first, since --method depends on it.
 TOP_GENES = click.option(
     "--top-genes",
     type=click.IntRange(min=2),
+    # --method needs its value.
     is_eager=True,
     help="Only the genes that vary most, and those of the watch list. Default: all genes.",
 )
 METHOD = click.option(
     "--method",
     type=click.Choice(_METHODS),
-    callback=_require_top_genes,
+    callback=_default_method,
     help="How --top-genes measures variability. Default: variance.",
 )
 MEMORY = click.option(
@@ -80,23 +94,9 @@ VARS = click.option(
 )
 
 
-def _run(
-    name: str,
-    work: Callable[[Any], bool],
-    outcome: str,
-    config_path: Path | None,
-    log_format: str,
-) -> None:
-    """Do the work with a reporter, and exit.
-
-    outcome  of an interrupted command
-    """
-    with open_configured(config_path, log_format, name) as (_, reporter):
-        run_to_exit(lambda: work(reporter), reporter, outcome)
-
-
-@pairs.command("screen")
-@_options(
+@_command(
+    "screen",
+    "run it again to resume",
     click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS."),
     TECHNOLOGY,
     click.option(
@@ -117,18 +117,8 @@ def _run(
     ),
 )
 def screen_command(
-    disease: str,
-    technology: str | None,
-    keep: int,
-    top_genes: int | None,
-    method: str,
-    memory: str,
-    dask: str | None,
-    work: Path,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+    open_warehouse, reporter, disease, technology, top_genes, method, **options
+) -> bool:
     """Test every pair of genes in all studies of a disease.
 
     Per technology, both contrasts are pooled over the studies (DerSimonian-Laird and
@@ -136,21 +126,20 @@ def screen_command(
     and those of the watch list replace those of an earlier screen; `dbt build` then computes all
     their metrics. An interrupted screen is resumed when it is run again.
 
-    Example: expression-warehouse pairs screen --disease SEPSIS --technology RNA-SEQ
+    \b
+    Example:
+      expression-warehouse pairs screen --disease SEPSIS --technology RNA-SEQ
     """
+    from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
+    from expression_warehouse.pairs.settings import GeneChoice
 
-    def run(reporter: Any) -> bool:
-        from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
-        from expression_warehouse.pairs.settings import GeneChoice
-
-        options = ScreenOptions(keep, memory, work, dask, GeneChoice(method, top_genes))
-        return screen(disease, technology, options, opener(target), reporter)
-
-    _run("screen", run, "run it again to resume", config_path, log_format)
+    chosen = ScreenOptions(**options, choice=GeneChoice(method, top_genes))
+    return screen(disease, technology, chosen, open_warehouse, reporter)
 
 
-@pairs.command("correlate")
-@_options(
+@_command(
+    "correlate",
+    "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(
         "--cohort", required=True, type=click.Choice(COHORTS), help="Illness label of the samples."
@@ -172,40 +161,26 @@ def screen_command(
     MEMORY,
     VARS,
 )
-def correlate_command(
-    study: str,
-    cohort: str,
-    fdr: float,
-    output: Path,
-    top_genes: int | None,
-    method: str,
-    memory: str,
-    variables: str | None,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+def correlate_command(open_warehouse, reporter, top_genes, method, **options) -> bool:
     """Find the significant Spearman correlations of one study and cohort.
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
     genes.
 
-    Example: expression-warehouse pairs correlate --study GSE154918 --cohort SEPSIS --output r.pq
+    \b
+    Example:
+      expression-warehouse pairs correlate --study GSE154918 --cohort SEPSIS --output r.parquet
     """
+    from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
+    from expression_warehouse.pairs.settings import GeneChoice
 
-    def run(reporter: Any) -> bool:
-        from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
-        from expression_warehouse.pairs.settings import GeneChoice
-
-        choice = GeneChoice(method, top_genes)
-        options = CorrelateOptions(study, cohort, fdr, output, choice, memory, variables)
-        return correlate(options, opener(target), reporter)
-
-    _run("correlate", run, "no file was written", config_path, log_format)
+    chosen = CorrelateOptions(**options, choice=GeneChoice(method, top_genes))
+    return correlate(chosen, open_warehouse, reporter)
 
 
-@pairs.command("rank")
-@_options(
+@_command(
+    "rank",
+    "slices that were reported are ranked, the others are unchanged",
     click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
     TECHNOLOGY,
     click.option(
@@ -217,56 +192,37 @@ def correlate_command(
     ),
     VARS,
 )
-def rank_command(
-    disease: str | None,
-    technology: str | None,
-    seed: int,
-    variables: str | None,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+def rank_command(open_warehouse, reporter, disease, technology, seed, variables) -> bool:
     """Score the gene pairs of each slice by how much they differ from the others.
 
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
     are valid until the slice changes. Exits with 1 if a slice cannot be ranked; the others are
     still ranked.
 
-    Example: expression-warehouse pairs rank --disease SEPSIS
+    \b
+    Example:
+      expression-warehouse pairs rank --disease SEPSIS
     """
+    from expression_warehouse.pairs.ranking.scores import rank_slices
 
-    def run(reporter: Any) -> bool:
-        from expression_warehouse.pairs.ranking.scores import rank_slices
-
-        return rank_slices(disease, technology, seed, variables, opener(target), reporter)
-
-    outcome = "slices that were reported are ranked, the others are unchanged"
-    _run("rank", run, outcome, config_path, log_format)
+    return rank_slices(disease, technology, seed, variables, open_warehouse, reporter)
 
 
-@pairs.command("export-features")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@_options()
-def export_features_command(
-    folder: Path, config_path: Path | None, target: str | None, log_format: str
-) -> None:
+@_command(
+    "export-features",
+    "files that were not reported are unchanged",
+    click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
+)
+def export_features_command(open_warehouse, reporter, folder) -> bool:
     """Write all features into DIR, for machine learning.
 
     One Parquet file per kind of entity, with one row per entity and one column per feature, and
     data_dictionary.csv, which describes the columns. Equal features give equal bytes.
 
-    Example: expression-warehouse pairs export-features features
+    \b
+    Example:
+      expression-warehouse pairs export-features features
     """
+    from expression_warehouse.pairs.feature_export import export_features
 
-    def run(reporter: Any) -> bool:
-        from expression_warehouse.pairs.feature_export import export_features
-
-        return export_features(folder, opener(target), reporter)
-
-    _run(
-        "export-features",
-        run,
-        "files that were not reported are unchanged",
-        config_path,
-        log_format,
-    )
+    return export_features(folder, open_warehouse, reporter)

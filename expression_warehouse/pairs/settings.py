@@ -10,7 +10,6 @@ import yaml
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
 
-METHODS = ("variance", "iqr", "mad")
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 # Variance of Fisher's z of a Spearman r is factor (1 + slope r²) / (n - 3), as in
 # macros/stats/fisher_z.sql.
@@ -21,7 +20,7 @@ _STANDARD_ERRORS = {"fisher": (1.0, 0.0), "fieller": (1.06, 0.0), "bonett_wright
 class GeneChoice:
     """Which genes are paired.
 
-    method     how variability is measured, one of METHODS
+    method     variance, iqr or mad: how variability is measured
     top_genes  how many of the genes that vary most; None is all
     """
 
