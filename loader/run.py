@@ -135,13 +135,13 @@ def _held_back(
 
 def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
     """The first error of each study and rule that the build found in the data."""
-    query = f"""
+    query = """
         select study_accession_code, validation_code, subject, finding, finding_count
-        from {{meta}}.vw_finding
-        where run_id = '{reporter.run_id}' and severity = 'ERROR' and finding_count is not null
+        from {meta}.vw_finding
+        where run_id = $run_id and severity = 'ERROR' and finding_count is not null
         order by study_accession_code, validation_code, subject
     """
-    rows = _read(query, open_warehouse, reporter)
+    rows = _read(query, open_warehouse, reporter, run_id=reporter.run_id)
     firsts = {(row["study_accession_code"], row["validation_code"]): row for row in reversed(rows)}
     return list(reversed(firsts.values()))
 
@@ -149,15 +149,15 @@ def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dic
 def _warnings_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
     """One row per rule that warns: its code, how many findings, and in which studies."""
     # The log has at most 100 findings of a batch and rule; each of them knows how many there are.
-    query = f"""
+    query = """
         select validation_code, study_accession_code, max(finding_count) as finding_count
-        from {{meta}}.vw_finding
-        where run_id = '{reporter.run_id}' and severity = 'WARNING' and finding_count is not null
+        from {meta}.vw_finding
+        where run_id = $run_id and severity = 'WARNING' and finding_count is not null
         group by validation_code, study_accession_code
         order by validation_code, study_accession_code
     """
     rules: dict[str, list[dict[str, Any]]] = {}
-    for row in _read(query, open_warehouse, reporter):
+    for row in _read(query, open_warehouse, reporter, run_id=reporter.run_id):
         rules.setdefault(row["validation_code"], []).append(row)
     return [
         {
@@ -169,11 +169,13 @@ def _warnings_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[d
     ]
 
 
-def _read(query: str, open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
+def _read(
+    query: str, open_warehouse: OpenWarehouse, reporter: Reporter, **parameters: str
+) -> list[dict[str, Any]]:
     """The rows of a view; none if the build failed before it made the view."""
     try:
         with open_warehouse(reporter.waiting) as warehouse:
-            return warehouse.read(query, {}).to_pylist()
+            return warehouse.read(query, {}, parameters).to_pylist()
     except UserError as error:
         if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise

@@ -133,11 +133,11 @@ class StudyLoader:
     def _shown_instead(self, key: BatchKey) -> dict[str, str] | None:
         """The batch of the study that the views show, if it is another one."""
         query = (
-            "select batch_id from {staging}.stg_loaded_batch"
-            f" where study_accession_code = '{key.study_accession}'"
+            "select batch_id from {staging}.stg_loaded_batch where study_accession_code = $study"
         )
         try:
-            shown = self.warehouse.read(query, {})["batch_id"].to_pylist()
+            rows = self.warehouse.read(query, {}, {"study": key.study_accession})
+            shown = rows["batch_id"].to_pylist()
         except UserError as error:
             if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
                 raise

@@ -18,7 +18,7 @@ from demo.download import CONFIG_FILE, write_downloads
 from expression_warehouse.core.warehouse.macros import project_macros, render_macros
 from expression_warehouse.pairs.catalog import features
 from expression_warehouse.pairs.feature_export import DICTIONARY, ENTITIES
-from expression_warehouse.pairs.ranking import rank as rank_module
+from expression_warehouse.pairs.ranking import scores
 
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
 TOP = 25
@@ -68,7 +68,7 @@ def panel(shared_data, tmp_path_factory) -> WarehouseUnderTest:
     genes = "select gene_a_id from analytics.vw_gene_pairs_candidate group by all order by count(distinct technology) desc, 1"
     ((gene,), *_) = warehouse.query(genes)
     with mock.patch.object(
-        rank_module, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
+        scores, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
     ):
         result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output

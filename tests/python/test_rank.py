@@ -13,8 +13,9 @@ from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.pairs import settings
 from expression_warehouse.pairs.catalog import features
-from expression_warehouse.pairs.ranking import rank as rank_module
+from expression_warehouse.pairs.ranking import scores
 from expression_warehouse.pairs.ranking.ensemble import (
     percentile_rank,
     rank_svm,
@@ -22,16 +23,18 @@ from expression_warehouse.pairs.ranking.ensemble import (
     tail_share,
 )
 from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, oriented, robust_z
-from expression_warehouse.pairs.ranking.rank import compute_ranking, find_positives, read_weights
-from expression_warehouse.pairs.ranking.slices import Pairs, Slice
+from expression_warehouse.pairs.ranking.scores import compute_scores, find_positives, rank_weights
+from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs
 
-ONE = Slice("SEPSIS", "RNA-SEQ", "0" * 64)
+SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
 MS4A4A = "ENSG00000110079"
 METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
 
 
-def simulated(gene_count: int = 40, planted: int = 8, seed: int = 1) -> tuple[Pairs, np.ndarray]:
+def simulated(
+    gene_count: int = 40, planted: int = 8, seed: int = 1
+) -> tuple[SlicePairs, np.ndarray]:
     """All pairs of genes, MS4A4A first, and which of them are planted: their contrast is 6 standard
     errors from 0, of either sign."""
     dice = np.random.default_rng(seed)
@@ -55,12 +58,12 @@ def simulated(gene_count: int = 40, planted: int = 8, seed: int = 1) -> tuple[Pa
     ids = np.array(genes)
     keys = {"pair_key": np.arange(len(a)), "gene_a_key": a, "gene_b_key": b}
     keys |= {"gene_a_id": ids[a], "gene_b_id": ids[b]}
-    return Pairs(pa.table(keys), columns), is_planted
+    return SlicePairs(pa.table(keys), columns), is_planted
 
 
-def ranking(of: Pairs, seed: int = 1):
-    is_positive, _ = find_positives(of, ONE)
-    return compute_ranking(of, is_positive, seed, WEIGHTS, ONE)
+def ranking(of: SlicePairs, seed: int = 1):
+    is_positive, _ = find_positives(of, SLICE)
+    return compute_scores(of, is_positive, seed, WEIGHTS, SLICE)
 
 
 def test_planted_pairs_come_first_whatever_their_sign():
@@ -94,11 +97,11 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
 
 def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
-    monkeypatch.setattr(rank_module, "POSITIVE_COUNT", 3)
+    monkeypatch.setattr(scores, "POSITIVE_COUNT", 3)
     watched = np.flatnonzero(of.holding(MS4A4A))
     strongest = watched[np.argsort(of.features["q_ss"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
-    _, missing = find_positives(of, ONE)
+    _, missing = find_positives(of, SLICE)
     assert missing == ["CD86"]
 
 
@@ -199,7 +202,7 @@ def test_the_rank_svm_points_from_negatives_to_positives():
 def test_what_cannot_be_ranked(change, name, found):
     of, _ = simulated()
     with pytest.raises(UserError) as error:
-        ranking(Pairs(*change(of)))
+        ranking(SlicePairs(*change(of)))
     assert (error.value.name, found in error.value.found) == (name, True)
 
 
@@ -218,17 +221,32 @@ def test_what_cannot_be_ranked(change, name, found):
 def test_weights_that_are_none(tmp_path, monkeypatch, weights):
     project(tmp_path, monkeypatch, {} if weights is None else {"rank_weights": weights})
     with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
-        read_weights()
+        rank_weights(settings.resolve_vars())
 
 
 def test_weights_sum_to_one(tmp_path, monkeypatch):
     project(tmp_path, monkeypatch, {"rank_weights": {name: 2 * w for name, w in WEIGHTS.items()}})
-    assert read_weights() == pytest.approx(WEIGHTS)
+    assert rank_weights(settings.resolve_vars()) == pytest.approx(WEIGHTS)
+
+
+def test_vars_are_resolved_as_by_dbt(tmp_path, monkeypatch):
+    """--vars before those scoped to the project, before those of all projects."""
+    scoped = {"k_min": 4, "spearman_se": "fieller"}
+    project(tmp_path, monkeypatch, {"k_min": 3, "min_cohort_samples": 8, "warehouse": scoped})
+    assert settings.settings_of(settings.resolve_vars()) == settings.Settings(4, 8, "fieller")
+    given = settings.settings_of(settings.resolve_vars("{k_min: 2, min_cohort_samples: 3}"))
+    assert given == settings.Settings(2, 4, "fieller")
+    for text in ("k_min", "[1]", "{k_min: "):
+        with pytest.raises(UserError, match=r"54030 CONFIG_INVALID[\s\S]*--vars"):
+            settings.resolve_vars(text)
+    for text in ("{spearman_se: best}", "{k_min: few}"):
+        with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
+            settings.settings_of(settings.resolve_vars(text))
 
 
 def project(folder: Path, monkeypatch: pytest.MonkeyPatch, variables: Mapping) -> None:
-    (folder / "dbt_project.yml").write_text(yaml.dump({"vars": variables}))
-    monkeypatch.setattr(rank_module, "project_dir", lambda: folder)
+    (folder / "dbt_project.yml").write_text(yaml.dump({"name": "warehouse", "vars": variables}))
+    monkeypatch.setattr(settings, "project_dir", lambda: folder)
 
 
 COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}

@@ -259,25 +259,34 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
+    def read(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> pa.Table:
         """The rows of a query.
 
-        query     SQL that all engines take; the name of a schema stands in braces, as in
-                  `select * from {dim}.dim_disease`
-        settings  what the session sets for it, as disease of vw_pair_metrics_ranked; all other
-                  settings are at their defaults
+        query       SQL that all engines take; the name of a schema is in braces and a parameter
+                    after $, as in `select * from {dim}.dim_gene where gene_id = $gene_id`
+        settings    session settings, as disease of vw_pair_metrics_ranked; all others have their
+                    defaults
+        parameters  a value per $name in the query, which the engine binds
 
-        Raises UserError 4008 if a table or view of the query is not there, 4012 where the
-        engine cannot read it.
+        Raises UserError 4008 if a table or view of the query does not exist, 4012 if the engine
+        cannot read it.
         """
 
     @abstractmethod
     def stream(
-        self, query: str, settings: Mapping[str, str]
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
     ) -> AbstractContextManager[pa.RecordBatchReader]:
-        """The rows of a query as `read` takes it, batch by batch, for what fits no memory.
+        """The rows of a query as `read` takes it, batch by batch, for results larger than memory.
 
-        Raises UserError 4008 if a table or view of the query is not there.
+        Raises UserError 4008 if a table or view of the query does not exist.
         """
 
     @abstractmethod

@@ -88,19 +88,30 @@ class DuckDBWarehouse(SqlWarehouse):
         with self._transaction() as session:
             yield DuckDBFeatureLoad(session, self._macros)
 
-    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
-        with self.stream(query, settings) as batches:
+    def read(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> pa.Table:
+        with self.stream(query, settings, parameters) as batches:
             return batches.read_all()
 
     @contextlib.contextmanager
-    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+    def stream(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> Iterator[pa.RecordBatchReader]:
         # Each cursor is a separate session, without the settings of others.
         cursor = self._connection.cursor()
         with self._named_errors("LOAD_READ_FAILED"):
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
-                yield cursor.sql(query.format_map(SchemaNames(self._macros))).to_arrow_reader()
+                statement = query.format_map(SchemaNames(self._macros))
+                yield cursor.execute(statement, dict(parameters or {})).to_arrow_reader()
             except duckdb.CatalogException as error:
                 raise UserError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path

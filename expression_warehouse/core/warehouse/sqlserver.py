@@ -41,11 +41,22 @@ from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_dr
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
 
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
 _HEAP = re.compile(
     "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs)_[0-9a-f]{32}"
 )
+
+
+def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """A query with ? in place of each $name, and the values in that order.
+
+    positional('a = $x and b = $x', {'x': 1})  ->  'a = ? and b = ?', [1, 1]
+    """
+    values = [parameters[name] for name in _PARAMETER.findall(query)]
+    return _PARAMETER.sub("?", query), values
 
 
 class SqlServerWarehouse(SqlWarehouse):
@@ -123,17 +134,28 @@ class SqlServerWarehouse(SqlWarehouse):
                 lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
             )
 
-    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
-        with self.stream(query, settings) as batches:
+    def read(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> pa.Table:
+        with self.stream(query, settings, parameters) as batches:
             return batches.read_all()
 
     @contextlib.contextmanager
-    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+    def stream(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED") as session:
             for name, value in settings.items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
-                cursor = session.execute(query.format_map(SchemaNames(self._macros)))
+                statement, values = positional(query, parameters or {})
+                cursor = session.execute(statement.format_map(SchemaNames(self._macros)), values)
             except self._driver.errors as error:
                 if not any(text in str(error) for text in _NO_SUCH_OBJECT):
                     raise

@@ -1,4 +1,4 @@
-"""What the warehouse has to screen: the studies of one disease and technology, and their genes."""
+"""Slices of the warehouse (disease × technology), their studies and their genes."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,32 @@ from expression_warehouse.pairs.settings import Settings, parse_settings
 
 
 @dataclass(frozen=True)
-class StudySlice:
-    """A slice of the meta-analysis.
-
-    studies       keys of its studies, ascending
-    accessions    their accessions
-    settings      the vars that the warehouse was built with
-    studies_hash  stg_slice_studies' word for their data and the settings: another one, other
-                  results
-    """
+class Slice:
+    """One disease and technology of the meta-analysis."""
 
     disease_label: str
     technology: str
+
+    def __str__(self) -> str:
+        return f"{self.disease_label} {self.technology}"
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """The columns that are the same in all rows of the slice."""
+        return {"disease_label": self.disease_label, "technology": self.technology}
+
+
+@dataclass(frozen=True)
+class SliceStudies:
+    """The studies of a slice.
+
+    studies       their keys, ascending
+    accessions    their accessions
+    settings      the vars that the warehouse was built with
+    studies_hash  of their data and the settings, from stg_slice_studies: it changes if they do
+    """
+
+    slice: Slice
     studies: tuple[int, ...]
     accessions: tuple[str, ...]
     settings: Settings
@@ -30,12 +44,39 @@ class StudySlice:
 
 def find_slices(
     warehouse: Warehouse, disease: str, technology: str | None
-) -> tuple[StudySlice, ...]:
+) -> tuple[SliceStudies, ...]:
     """The slices of a disease, or the one of a technology, in order of the technology.
 
-    Raises UserError 54030 for a disease that dim_disease does not have, 54001 where no study is
-    about it, 4008 where no build has made the warehouse.
+    Raises UserError 54030 if dim_disease lacks the disease, 54001 if no study has it, and 4008 if
+    the warehouse was not built.
     """
+    require_disease(warehouse, disease)
+    rows = warehouse.read(
+        _STUDIES, {}, {"disease_label": disease, "technology": technology}
+    ).to_pylist()
+    if not rows:
+        raise UserError(
+            "AGG_MISSING_DISEASE_MAP",
+            f"no study of {disease}{f' and {technology}' if technology else ''} is in the fact",
+            action="Give studies the disease in pipeline.yaml, ingest them and run dbt build",
+        )
+    by_technology: dict[str, list[dict]] = {}
+    for row in rows:
+        by_technology.setdefault(row["technology"], []).append(row)
+    return tuple(
+        SliceStudies(
+            slice=Slice(disease, name),
+            studies=tuple(row["study_key"] for row in members),
+            accessions=tuple(row["study_accession_code"] for row in members),
+            settings=parse_settings(members[0]["settings"]),
+            studies_hash=members[0]["studies_hash"],
+        )
+        for name, members in by_technology.items()
+    )
+
+
+def require_disease(warehouse: Warehouse, disease: str) -> None:
+    """Raise UserError 54030 if dim_disease lacks the disease, and 4008 if it was not built."""
     known = warehouse.read("select disease_label from {dim}.dim_disease", {})["disease_label"]
     if disease not in (labels := sorted(known.to_pylist())):
         raise UserError(
@@ -44,28 +85,6 @@ def find_slices(
             expected=f"one of {', '.join(labels)}",
             action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
         )
-    rows = warehouse.read(_STUDIES, {}).to_pylist()
-    found: dict[str, list[dict]] = {}
-    for row in rows:
-        if row["disease_label"] == disease and technology in (None, row["technology"]):
-            found.setdefault(row["technology"], []).append(row)
-    if not found:
-        raise UserError(
-            "AGG_MISSING_DISEASE_MAP",
-            f"no study of {disease}{f' and {technology}' if technology else ''} is in the fact",
-            action="Give studies the disease in pipeline.yaml, ingest them and run dbt build",
-        )
-    return tuple(
-        StudySlice(
-            disease_label=disease,
-            technology=name,
-            studies=tuple(row["study_key"] for row in members),
-            accessions=tuple(row["study_accession_code"] for row in members),
-            settings=parse_settings(members[0]["settings"]),
-            studies_hash=members[0]["studies_hash"],
-        )
-        for name, members in found.items()
-    )
 
 
 def read_genes(warehouse: Warehouse) -> np.ndarray:
@@ -85,12 +104,12 @@ def read_watched(warehouse: Warehouse) -> np.ndarray:
 
 
 _STUDIES = """
-    select d.disease_label, m.technology, m.study_key, s.study_accession_code, h.settings,
-        h.studies_hash
+    select m.technology, m.study_key, s.study_accession_code, h.settings, h.studies_hash
     from {staging}.stg_slice_study as m
     inner join {staging}.stg_slice_studies as h
         on m.disease_key = h.disease_key and m.technology = h.technology
     inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
     inner join {dim}.dim_study as s on m.study_key = s.study_key
+    where d.disease_label = $disease_label and m.technology = coalesce($technology, m.technology)
     order by m.technology, m.study_key
 """
