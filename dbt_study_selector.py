@@ -7,7 +7,6 @@ study; the models then restrict themselves to the rows of the studies named
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 
 from dbt.flags import get_flags

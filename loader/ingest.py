@@ -74,6 +74,7 @@ def ingest(
                 with log.step("ingest", context) as step:
                     log.begin(step)
                     _log_failures(failures, log)
+                    _put_diseases(config, warehouse, reporter)
                     if not accessions:
                         _warn_of_unknown_studies(config, sources, warehouse, reporter)
                     load = StudyLoader(warehouse, config, reporter, log, outcomes)
@@ -104,6 +105,13 @@ def _log_failures(failures: Iterable[Failure], log: ProcessLog) -> None:
     for study, error in failures:
         log.finding(study, None, error)
         log.end(Step("find_study", {"study_accession": study}), error)
+
+
+def _put_diseases(config: PipelineConfig, warehouse: Warehouse, reporter: Reporter) -> None:
+    """Stage the configured diseases; without a key `diseases`, those of earlier runs stay."""
+    definitions = config.disease_definitions
+    if definitions is not None and warehouse.replace_diseases(definitions):
+        reporter.step(None, "diseases_staged", diseases=", ".join(definitions) or "none")
 
 
 def _warn_of_unknown_studies(

@@ -9,21 +9,29 @@ from typing import Annotated, Any, Literal, NoReturn
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
 )
 
+from expression_warehouse.core.disease_config import (
+    DiseaseConfig,
+    DiseaseName,
+    Strict,
+    find_fault,
+)
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
 
 
 def _one_of_seed(seed: str, column: str) -> AfterValidator:
-    def check(value: str) -> str:
-        allowed = [row[column] for row in read_seed(seed)]
+    """Checks that a value is in a column of a seed, or in the validation context under its name."""
+
+    def check(value: str, info: ValidationInfo) -> str:
+        configured = (info.context or {}).get(column, ())
+        allowed = [*(row[column] for row in read_seed(seed)), *configured]
         if value not in allowed:
             raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
         return value
@@ -43,11 +51,7 @@ IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
 DiseaseLabel = Annotated[str, _one_of_seed("disease", "disease_label")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class StudyConfig(_Strict):
+class StudyConfig(Strict):
     """The settings of one study.
 
     units              unit of the values; if missing, it is inferred
@@ -77,7 +81,7 @@ class StudyConfig(_Strict):
         return {sample: setting for setting in settings for sample in getattr(self, setting)}
 
 
-class Defaults(_Strict):
+class Defaults(Strict):
     """How studies are read.
 
     chunk_size   values melted at a time, approximately
@@ -98,7 +102,7 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 KeptForEver = Annotated[None, BeforeValidator(_refuse_days)]
 
 
-class Folders(_Strict):
+class Folders(Strict):
     """Folders for output, relative to that of pipeline.yaml. None may lie in another.
 
     logs       logs of commands, one folder per day; default: that of dbt (DBT_LOG_PATH), else logs
@@ -111,7 +115,7 @@ class Folders(_Strict):
     artifacts: Folder = "artifacts"
 
 
-class Retention(_Strict):
+class Retention(Strict):
     """How many days things are kept."""
 
     artifacts_days: KeptForEver = None
@@ -121,12 +125,13 @@ class Retention(_Strict):
     staging_days: Days = 7
 
 
-class PipelineConfig(_Strict):
+class PipelineConfig(Strict):
     """The whole file."""
 
     defaults: Defaults = Field(default_factory=Defaults)
     folders: Folders = Field(default_factory=Folders)
     retention: Retention = Field(default_factory=Retention)
+    diseases: dict[DiseaseName, DiseaseConfig] | None = None
     studies: dict[str, StudyConfig] = Field(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
     _text: str = PrivateAttr(default="")
@@ -146,6 +151,13 @@ class PipelineConfig(_Strict):
         """The line of a key such as ('studies', 'GSE1', 'exclude'), counted from 1."""
         return _find(self._root, location).start_mark.line + 1 if self._root else None
 
+    @property
+    def disease_definitions(self) -> dict[str, str] | None:
+        """Disease → its definition for staging.disease_definition; None without a key diseases."""
+        if self.diseases is None:
+            return None
+        return {name: disease.definition_json() for name, disease in self.diseases.items()}
+
     def study(self, accession: str) -> StudyConfig:
         """The configuration of a study; the defaults if the file does not name it."""
         return self.studies.get(accession, StudyConfig())
@@ -163,8 +175,8 @@ def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
     Raises UserError 54030 if the file is missing, and with the line if it is not YAML, has a key
-    twice, an unknown key, a wrong type, a value that is not allowed, or folders of which one lies
-    in another.
+    twice, an unknown key, a wrong type, a value that is not allowed, a disease whose labels,
+    phrases and contrasts do not fit together, or folders of which one lies in another.
     """
     if path is None:
         return PipelineConfig()
@@ -197,7 +209,7 @@ def load_config(path: Path | None) -> PipelineConfig:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         _invalid(path, None, f"this is not valid YAML: {error}")
     try:
-        config = PipelineConfig.model_validate(document)
+        config = PipelineConfig.model_validate(document, context=_configured_names(document))
     except ValidationError as error:
         first = error.errors()[0]
         mark = _find(root, first["loc"]).start_mark
@@ -205,10 +217,29 @@ def load_config(path: Path | None) -> PipelineConfig:
     config._path = path
     config._text = text
     config._root = root
+    if fault := find_fault(config.diseases or {}):
+        location, found = fault
+        _invalid(path, _find(root, ("diseases", *location)).start_mark, found)
     if overlap := _find_overlap(config):
         mark = _find(root, ("folders",)).start_mark
         _invalid(path, mark, overlap, expected="folders of which none lies in another")
     return config
+
+
+def _configured_names(document: Any) -> dict[str, list[str]]:
+    """The diseases and labels of `diseases`, under the columns of the seeds that they extend.
+
+    The document is not checked yet.
+    """
+    diseases = document.get("diseases") if isinstance(document, dict) else None
+    diseases = diseases if isinstance(diseases, dict) else {}
+    labels = [
+        label
+        for disease in diseases.values()
+        if isinstance(disease, dict) and isinstance(disease.get("labels"), dict)
+        for label in disease["labels"]
+    ]
+    return {"disease_label": list(diseases), "illness_label": labels}
 
 
 def _find_overlap(config: PipelineConfig) -> str | None:
@@ -234,7 +265,8 @@ def _invalid(
 
 
 def _explain(error: Any) -> str:
-    location = ".".join(map(str, error["loc"])) or "the file"
+    # Of a key that is not allowed, pydantic gives '[key]' as the last step.
+    location = ".".join(str(step) for step in error["loc"] if step != "[key]") or "the file"
     if error["type"] == "extra_forbidden":
         return f"unknown key '{location}'"
     return f"{location}: {error['msg'].removeprefix('Value error, ')}"

@@ -22,6 +22,7 @@ class TextReporter(Reporter):
         "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "staged already (status {status})",
+        "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",
         "not_shown": "{study_accession}: the views show another load of the study, batch "

@@ -71,7 +71,10 @@ def long_table(
     """(gene id, gene id, contrast or cohort) -> the row of a long fact, of SEPSIS."""
     dimension, name = {
         "fact_gene_pair_contrast": ("dim.dim_contrast c using (contrast_key)", "c.contrast"),
-        "fact_gene_pair_cohort": ("dim.dim_illness c using (illness_key)", "lower(c.illness_label)"),
+        "fact_gene_pair_cohort": (
+            "dim.dim_illness c using (illness_key)",
+            "lower(c.illness_label)",
+        ),
     }[fact]
     select = (
         f"select least(a.gene_id, b.gene_id), greatest(a.gene_id, b.gene_id), {name}, m.*"

@@ -238,6 +238,15 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
+    def replace_diseases(self, definitions: Mapping[str, str]) -> bool:
+        """Replace all diseases of staging.disease_definition by these; return whether they differ.
+
+        definitions  disease label → definition_json
+
+        Raises UserError 4007 if the engine fails; the earlier ones stay then.
+        """
+
+    @abstractmethod
     def record_step(self, record: StepRecord) -> None:
         """Write a row of the process log at once; it replaces the row RUNNING of the same step.
 

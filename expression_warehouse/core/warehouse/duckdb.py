@@ -154,6 +154,9 @@ class DuckDBSession(Session):
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         return self.cursor.execute(statement, values).fetchone()[0]
 
+    def wait_for(self, lock: str) -> None:
+        """DuckDB allows one process at a time, which needs no locks."""
+
 
 class DuckDBStudyLoad(SqlStudyLoad):
     """One transaction."""

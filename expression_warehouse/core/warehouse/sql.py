@@ -39,9 +39,13 @@ class Session(ABC):
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement that changes rows; return how many."""
 
+    @abstractmethod
+    def wait_for(self, lock: str) -> None:
+        """Take a lock, as macro lock_until_commit writes it; empty if the engine has none."""
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple]:
         """The rows of a query."""
-        return self.execute(query, values).fetchall()
+        return [tuple(row) for row in self.execute(query, values).fetchall()]
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple | None:
         """The first row of a query; None if it has none."""
@@ -407,6 +411,27 @@ class SqlWarehouse(Warehouse):
         with self._transaction() as session:
             row = session.row(query, [batch_id])
         return RegisteredBatch(*row) if row else None
+
+    def replace_diseases(self, definitions: Mapping[str, str]) -> bool:
+        table = f"{self._staging}.disease_definition"
+        with self._transaction() as session:
+            session.wait_for(self._macros.lock_until_commit("diseases"))
+            earlier = dict(session.rows(f"select disease_label, definition_json from {table}"))
+            for label in earlier.keys() - definitions.keys():
+                session.change(f"delete from {table} where disease_label = ?", [label])
+            # Updated, not deleted and inserted: DuckDB refuses a key that the same transaction
+            # deleted.
+            for label in definitions.keys() - earlier.keys():
+                session.insert(
+                    table, {"disease_label": label, "definition_json": definitions[label]}
+                )
+            for label in definitions.keys() & earlier.keys():
+                if definitions[label] != earlier[label]:
+                    session.change(
+                        f"update {table} set definition_json = ? where disease_label = ?",
+                        [definitions[label], label],
+                    )
+        return earlier != dict(definitions)
 
     def record_step(self, record: StepRecord) -> None:
         row = dataclasses.asdict(record)
