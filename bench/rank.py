@@ -27,6 +27,7 @@ from expression_warehouse.pairs.ranking import scores as score_module
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
+    SliceChoice,
     SlicePairs,
     read_built_slices,
     read_slice_pairs,
@@ -125,7 +126,7 @@ def _slices(warehouse: Path) -> list[tuple[BuiltSlice, SlicePairs]]:
         open_warehouse() as opened,
     ):
         return [
-            (one, read_slice_pairs(opened, one)) for one in read_built_slices(opened, None, None)
+            (one, read_slice_pairs(opened, one)) for one in read_built_slices(opened, SliceChoice())
         ]
 
 

@@ -110,7 +110,9 @@ def run_command(
 @main.command(
     "load-pairs",
     epilog=example(
-        "expression-warehouse load-pairs metrics.csv --disease SEPSIS --technology RNA-SEQ"
+        "expression-warehouse load-pairs metrics.csv --disease SEPSIS --technology RNA-SEQ",
+        "expression-warehouse load-pairs mouse.csv --disease SEPSIS --technology RNA-SEQ"
+        " --organism MUS_MUSCULUS",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -119,23 +121,36 @@ def run_command(
     "--technology",
     help="RNA-SEQ, MICROARRAY or OTHER, for rows without a value in a column technology.",
 )
+@click.option(
+    "--organism",
+    metavar="NAME",
+    help="As MUS_MUSCULUS, for rows without a value in a column organism. Default: the organism of "
+    "the studies of the disease and technology, HOMO_SAPIENS if there are none.",
+)
 @TARGET
 @LOG_FORMAT
 def load_pairs_command(
-    file: Path, disease: str, technology: str | None, target: str | None, log_format: str
+    file: Path,
+    disease: str,
+    technology: str | None,
+    organism: str | None,
+    target: str | None,
+    log_format: str,
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
     FILE is a CSV with a header: pair_id (two keys of dim_gene with _ between, in either order),
-    optionally technology and csv_override, and columns of fact_gene_pair_metrics. `dbt build`
-    then brings the rows into that table; a pair that it computes itself is replaced only if
-    csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in the file
+    optionally technology, organism and csv_override, and columns of fact_gene_pair_metrics.
+    `dbt build` then brings the rows into that table; a pair that it computes itself is replaced only
+    if csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in the file
     is wrong, no row is staged, and the exit code is 1.
     """
     with open_configured(None, log_format, "load-pairs") as (_, reporter):
         from loader.pair_file.load import load_pairs
 
-        load = functools.partial(load_pairs, file, disease, technology, opener(target), reporter)
+        load = functools.partial(
+            load_pairs, file, disease, technology, organism, opener(target), reporter
+        )
         run_to_exit(load, reporter, "no row of the file was staged")
 
 

@@ -51,7 +51,7 @@ class TextReporter(Reporter):
         "purged: {purged_count:,}, removed from the register: {removed_count:,}",
         "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
         "{days} days from the logs of the warehouse",
-        "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
+        "screened": "{slice}: {pair_count:,} pairs of {gene_count:,} genes in "
         "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
         "in a test, {seconds:.1f} s; dbt build computes them",
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "

@@ -19,7 +19,6 @@ from expression_warehouse.core.commands import (
     opener,
     run_to_exit,
 )
-from expression_warehouse.pairs.cohorts import COHORTS
 
 _METHODS = ("variance", "iqr", "mad")
 _TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
@@ -67,6 +66,12 @@ def _default_method(context: click.Context, _: click.Parameter, method: str | No
 TECHNOLOGY = click.option(
     "--technology", type=click.Choice(_TECHNOLOGIES), help="Only this technology. Default: all."
 )
+ORGANISM = click.option(
+    "--organism",
+    metavar="NAME",
+    callback=lambda _context, _parameter, name: name and name.upper().replace(" ", "_"),
+    help="Only this organism, as MUS_MUSCULUS. Default: all.",
+)
 TOP_GENES = click.option(
     "--top-genes",
     type=click.IntRange(min=2),
@@ -100,6 +105,7 @@ VARS = click.option(
     "run it again to resume",
     click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS."),
     TECHNOLOGY,
+    ORGANISM,
     click.option(
         "--keep",
         type=click.IntRange(min=1),
@@ -118,11 +124,11 @@ VARS = click.option(
     ),
 )
 def screen_command(
-    open_warehouse, reporter, disease, technology, top_genes, method, **options
+    open_warehouse, reporter, disease, technology, organism, top_genes, method, **options
 ) -> bool:
     """Test every pair of genes in all studies of a disease.
 
-    Per technology, both contrasts are pooled over the studies (DerSimonian-Laird and
+    Per technology and organism, both contrasts are pooled over the studies (DerSimonian-Laird and
     Hartung-Knapp), with false discovery rates over all pairs tested. The best pairs of each test
     and those of the watch list replace those of an earlier screen; `dbt build` then computes all
     their metrics. An interrupted screen is resumed when it is run again.
@@ -131,7 +137,7 @@ def screen_command(
     from expression_warehouse.pairs.settings import GeneChoice
 
     chosen = ScreenOptions(**options, choice=GeneChoice(method, top_genes))
-    return screen(disease, technology, chosen, open_warehouse, reporter)
+    return screen(disease, technology, organism, chosen, open_warehouse, reporter)
 
 
 @_command(
@@ -140,7 +146,7 @@ def screen_command(
     "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(
-        "--cohort", required=True, type=click.Choice(COHORTS), help="Illness label of the samples."
+        "--cohort", required=True, metavar="LABEL", help="Illness label of the samples, as SEPSIS."
     ),
     click.option(
         "--fdr",
@@ -178,6 +184,7 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
     "slices that were reported are ranked, the others are unchanged",
     click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
     TECHNOLOGY,
+    ORGANISM,
     click.option(
         "--seed",
         default=1,
@@ -187,7 +194,7 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
     ),
     VARS,
 )
-def rank_command(open_warehouse, reporter, disease, technology, seed, variables) -> bool:
+def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> bool:
     """Score the gene pairs of each slice by how much they differ from the others.
 
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
@@ -195,8 +202,10 @@ def rank_command(open_warehouse, reporter, disease, technology, seed, variables)
     still ranked.
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
+    from expression_warehouse.pairs.ranking.slice_pairs import SliceChoice
 
-    return rank_slices(disease, technology, seed, variables, open_warehouse, reporter)
+    chosen = SliceChoice(disease, technology, organism)
+    return rank_slices(chosen, seed, variables, open_warehouse, reporter)
 
 
 @_command(

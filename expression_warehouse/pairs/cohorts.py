@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-# Samples with these illness labels take part; UNKNOWN never does.
-COHORTS = ("CONTROL", "NO_SEPSIS", "SEPSIS", "SEPTIC_SHOCK")
-
 
 @dataclass(frozen=True)
 class Contrast:

@@ -61,7 +61,7 @@ class CorrelateOptions:
     """What the user asks for.
 
     study      accession
-    cohort     one of cohorts.COHORTS
+    cohort     illness label
     fdr        greatest false discovery rate
     output     Parquet file to write
     memory     what may be used, as 2GB
@@ -192,7 +192,8 @@ def _write_store(
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
             f"{options.study} has {group.shape[1]} samples of {options.cohort}",
-            expected=f"{settings.min_samples} or more (var min_cohort_samples)",
+            expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
+            f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
     writer = TransformWriter(folder, settings)
     writer.add([group], chosen)

@@ -6,7 +6,6 @@ import numpy as np
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
-from expression_warehouse.pairs.cohorts import COHORTS
 
 
 @dataclass(frozen=True)
@@ -14,7 +13,7 @@ class StudyMatrix:
     """The samples of a study whose illness is known.
 
     values  (genes, samples), NaN if missing; harmonised, log2 scale
-    labels  (samples,): positions in COHORTS
+    labels  (samples,): their illness labels
     """
 
     values: np.ndarray
@@ -22,7 +21,7 @@ class StudyMatrix:
 
     def group(self, cohorts: tuple[str, ...]) -> np.ndarray:
         """(genes, samples): the values of the samples of these cohorts, contiguous."""
-        members = np.isin(self.labels, [COHORTS.index(cohort) for cohort in cohorts])
+        members = np.isin(self.labels, cohorts)
         return np.ascontiguousarray(self.values[:, members])
 
 
@@ -50,8 +49,7 @@ def read_study(warehouse: Warehouse, study: int, genes: np.ndarray) -> StudyMatr
 def _read_samples(warehouse: Warehouse, study: int) -> tuple[np.ndarray, np.ndarray]:
     table = warehouse.read(_SAMPLES, {}, {"study_key": study})
     keys = table["sample_key"].to_numpy()
-    labels = np.array([COHORTS.index(label) for label in table["illness_label"].to_pylist()], int)
-    return keys, labels
+    return keys, np.array(table["illness_label"].to_pylist(), dtype=np.str_)
 
 
 def find_study(warehouse: Warehouse, accession: str) -> int:

@@ -1,7 +1,7 @@
 """Features as tables for machine learning: `expression-warehouse pairs export-features`.
 
 DIR/gene_in_study.parquet   one row per gene and study
-DIR/gene_in_slice.parquet   one row per gene and slice (disease × technology)
+DIR/gene_in_slice.parquet   one row per gene and slice (disease × technology × organism)
 DIR/gene_pair.parquet       one row per gene pair and slice
 DIR/sample.parquet          one row per sample
 DIR/study_cohort.parquet    one row per study and illness label
@@ -31,6 +31,7 @@ _ROW_GROUP_SIZE = 100_000
 _SLICE = {
     "disease_label": ("d.disease_label", pa.string(), "Disease of the slice."),
     "technology": ("e.technology", pa.string(), "Technology of the slice."),
+    "organism": ("e.organism", pa.string(), "Organism of the slice."),
 }
 _STUDY = {"study_accession_code": ("s.study_accession_code", pa.string(), "The study.")}
 _GENE = {
@@ -152,14 +153,15 @@ def _query(entity: Entity) -> str:
         metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
         more = [name for name in names if name not in metrics]
         columns = ", ".join([f"m.{name}" for name in metrics] + [f"f.{name}" for name in more])
-        wide = f"""select m.pair_key, m.disease_key, m.technology, {columns}
+        wide = f"""select m.pair_key, m.disease_key, m.technology, m.organism, {columns}
     from {{fact}}.fact_gene_pair_metrics as m
     inner join {{dim}}.dim_gene_pair as q on m.pair_key = q.pair_key
     left join (
     {pivoted(more, "entity_scope = 'GENE_PAIR'")}
     ) as f
         on q.gene_a_key = f.entity_id_1 and q.gene_b_key = f.entity_id_2
-        and m.disease_key = f.disease_key and m.technology = f.technology"""
+        and m.disease_key = f.disease_key and m.technology = f.technology
+        and m.organism = f.organism"""
     return (
         f"select {keys}, {', '.join(f'e.{name}' for name in names)} from (\n    {wide}\n) as e "
         f"{entity.joins} order by {order}"

@@ -40,6 +40,7 @@ def feature_run(
         kind=kind,
         disease_label=slice_ and slice_.disease_label,
         technology=slice_ and slice_.technology,
+        organism=slice_ and slice_.organism,
         seed=seed,
         parameters_json=json.dumps(parameters, sort_keys=True),
         versions_json=json.dumps(versions, sort_keys=True),

@@ -1,4 +1,4 @@
-"""Slices of the warehouse (disease × technology), their studies and their genes."""
+"""Slices of the warehouse (disease × technology × organism), their studies and their genes."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,23 @@ from expression_warehouse.pairs.settings import Settings, parse_settings
 
 @dataclass(frozen=True)
 class Slice:
-    """One disease and technology of the meta-analysis."""
+    """One disease, technology and organism of the meta-analysis."""
 
     disease_label: str
     technology: str
+    organism: str
 
     def __str__(self) -> str:
-        return f"{self.disease_label} {self.technology}"
+        return f"{self.disease_label} {self.technology} {self.organism}"
 
     @property
     def scope(self) -> dict[str, str]:
         """The columns that are the same in all rows of the slice."""
-        return {"disease_label": self.disease_label, "technology": self.technology}
+        return {
+            "disease_label": self.disease_label,
+            "technology": self.technology,
+            "organism": self.organism,
+        }
 
 
 @dataclass(frozen=True)
@@ -43,35 +48,35 @@ class SliceStudies:
 
 
 def find_slices(
-    warehouse: Warehouse, disease: str, technology: str | None
+    warehouse: Warehouse, disease: str, technology: str | None, organism: str | None
 ) -> tuple[SliceStudies, ...]:
-    """The slices of a disease, or the one of a technology, in order of the technology.
+    """The slices of a disease, or those of a technology or organism, in order of both.
 
     Raises UserError 54030 if dim_disease lacks the disease, 54001 if no study has it, and 4008 if
     the warehouse was not built.
     """
     require_disease(warehouse, disease)
-    rows = warehouse.read(
-        _STUDIES, {}, {"disease_label": disease, "technology": technology}
-    ).to_pylist()
+    parameters = {"disease_label": disease, "technology": technology, "organism": organism}
+    rows = warehouse.read(_STUDIES, {}, parameters).to_pylist()
     if not rows:
         raise UserError(
             "AGG_MISSING_DISEASE_MAP",
-            f"no study of {disease}{f' and {technology}' if technology else ''} is in the fact",
+            f"no study of {' and '.join(filter(None, parameters.values()))} is in the fact",
             action="Give studies the disease in pipeline.yaml, ingest them and run dbt build",
         )
-    by_technology: dict[str, list[dict]] = {}
+    by_slice: dict[Slice, list[dict]] = {}
     for row in rows:
-        by_technology.setdefault(row["technology"], []).append(row)
+        slice_ = Slice(disease, row["technology"], row["organism"])
+        by_slice.setdefault(slice_, []).append(row)
     return tuple(
         SliceStudies(
-            slice=Slice(disease, name),
+            slice=slice_,
             studies=tuple(row["study_key"] for row in members),
             accessions=tuple(row["study_accession_code"] for row in members),
             settings=parse_settings(members[0]["settings"]),
             studies_hash=members[0]["studies_hash"],
         )
-        for name, members in by_technology.items()
+        for slice_, members in by_slice.items()
     )
 
 
@@ -83,7 +88,7 @@ def require_disease(warehouse: Warehouse, disease: str) -> None:
             "CONFIG_INVALID",
             f"dim_disease has no {disease!r}",
             expected=f"one of {', '.join(labels)}",
-            action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
+            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
         )
 
 
@@ -104,12 +109,24 @@ def read_watched(warehouse: Warehouse) -> np.ndarray:
 
 
 _STUDIES = """
-    select m.technology, m.study_key, s.study_accession_code, h.settings, h.studies_hash
+    select
+        m.technology,
+        m.organism,
+        m.study_key,
+        s.study_accession_code,
+        h.settings,
+        h.studies_hash
     from {staging}.stg_slice_study as m
     inner join {staging}.stg_slice_studies as h
-        on m.disease_key = h.disease_key and m.technology = h.technology
+        on
+            m.disease_key = h.disease_key
+            and m.technology = h.technology
+            and m.organism = h.organism
     inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
     inner join {dim}.dim_study as s on m.study_key = s.study_key
-    where d.disease_label = $disease_label and m.technology = coalesce($technology, m.technology)
-    order by m.technology, m.study_key
+    where
+        d.disease_label = $disease_label
+        and m.technology = coalesce($technology, m.technology)
+        and m.organism = coalesce($organism, m.organism)
+    order by m.technology, m.organism, m.study_key
 """

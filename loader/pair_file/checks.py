@@ -1,6 +1,7 @@
 """Checks of some rows of a file of gene pairs."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,9 @@ from loader.pair_file.pair_id import has_form_of_pair_id, parse_pair_id
 from loader.source.values import NULL_VALUES
 
 TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
+HUMAN = "HOMO_SAPIENS"
+
+_ORGANISM = re.compile("[A-Z][A-Z0-9_.-]{0,99}")
 
 _GENE_KEY_MAX = 2**31 - 1
 _CELL_SHOWN = 60
@@ -76,6 +80,38 @@ class RowChecks:
                 break
         return names
 
+    def organisms(
+        self,
+        cells: Sequence[str] | None,
+        default: str | None,
+        technologies: Sequence[str | None],
+        of_slices: Mapping[str, Sequence[str]],
+    ) -> list[str]:
+        """The organism of each row; faults: 4004 no organism, 54030 one of several.
+
+        default    for rows without an organism; None: that of the slices, else human
+        of_slices  technology → organisms of the disease's slices
+        """
+        names = [
+            "" if cell.strip() in NULL_VALUES else organism_word(cell)
+            for cell in cells or [""] * len(self.lines)
+        ]
+        for row, name in enumerate(names):
+            if name and not is_organism(name):
+                self._out_of_bounds(row, "organism", name, "a name as MUS_MUSCULUS")
+                break
+            if name or default:
+                continue
+            known = of_slices.get(technologies[row] or "", ())
+            if len(known) > 1:
+                self.faults.append(no_organism(self.label, self.lines[row], known))
+                break
+        defaults = {
+            technology: default or next(iter(of_slices.get(technology or "", ())), HUMAN)
+            for technology in set(technologies)
+        }
+        return [name or defaults[tech] for name, tech in zip(names, technologies, strict=True)]
+
     def numbers(self, metric: Metric, cells: Sequence[str]) -> np.ndarray:
         """The numbers of a column, nan if missing; faults: 1004 no number, 4004 out of bounds."""
         numbers, text_row = read_numbers(cells)
@@ -134,6 +170,28 @@ class RowChecks:
 def technology_word(text: str) -> str:
     """As the warehouse writes it: 'rna_seq' -> 'RNA-SEQ'."""
     return text.strip().upper().replace("_", "-")
+
+
+def organism_word(text: str) -> str:
+    """As the warehouse writes it: 'Mus musculus' -> 'MUS_MUSCULUS'."""
+    return text.strip().upper().replace(" ", "_")
+
+
+def is_organism(name: str) -> bool:
+    """Whether the name can be an organism of the warehouse."""
+    return bool(_ORGANISM.fullmatch(name))
+
+
+def no_organism(label: str, line: int, known: Sequence[str]) -> UserError:
+    """54030 for pairs that can be of several organisms."""
+    return UserError(
+        "CONFIG_INVALID",
+        f"the organism of the pairs is missing: the studies are of {', '.join(known)}",
+        file=label,
+        line=line,
+        expected="a column organism, or --organism",
+        action=f"Add --organism {known[0]} (or {' or '.join(known[1:])})",
+    )
 
 
 def no_technology(label: str, line: int) -> UserError:

@@ -15,19 +15,20 @@ def load_pairs(
     path: Path,
     disease: str,
     technology: str | None,
+    organism: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Stage the file's rows; they replace those of earlier loads for the same pairs, disease and
-    technology.
+    """Stage the file's rows; they replace those of earlier loads for the same pairs and slices.
 
     technology      for rows without one of their own
+    organism        for rows without one of their own; None: that of the studies, else human
     open_warehouse  its argument takes what to tell the user while it waits
 
     Returns whether the rows are staged now, or were before. Raises Stopped if a signal came.
     """
     try:
-        file = PairFile(path, disease, technology)
+        file = PairFile(path, disease, technology, organism)
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
             context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
@@ -49,11 +50,11 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> i
             "CONFIG_INVALID",
             f"dim_disease has no {disease!r}",
             expected=f"one of {', '.join(known)}",
-            action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
+            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
         )
     if file.ignored:
         reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
-    rows = file.batches(load.gene_keys())
+    rows = file.batches(load.gene_keys(), load.organisms(disease))
     taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
     if conflict := load.find_conflict():
         first, second = conflict
@@ -62,7 +63,7 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> i
             f"the pair is already on line {first}, with different values",
             file=file.label,
             line=second,
-            expected="one line per pair and technology, its genes in either order",
+            expected="one line per pair, technology and organism, its genes in either order",
         )
     if repeated := load.remove_repeated():
         reporter.warned("rows_repeated", file=file.label, row_count=repeated)

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
-from loader.pair_file.checks import TECHNOLOGIES, RowChecks, no_technology, technology_word
+from loader.pair_file.checks import (
+    TECHNOLOGIES,
+    RowChecks,
+    is_organism,
+    no_technology,
+    organism_word,
+    technology_word,
+)
 from loader.pair_file.csv_rows import CsvFile
 from loader.pair_file.metrics import CSV_OVERRIDE, metrics, orders
 from loader.pair_file.pair_id import has_form_of_pair_id
@@ -21,19 +28,27 @@ class PairFile:
     """An open CSV of pair metrics for one disease.
 
     technology  for rows without one of their own
+    organism    for rows without one of their own; None: that of the slices
     ignored     columns that are no metric, as the header writes them
 
     Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
     column pair_id, or a column twice; 1003 not UTF-8; 1004 broken quotes; 1007 unreadable; 54030
-    no technology.
+    no technology, or an organism that is no name.
     """
 
-    def __init__(self, path: Path, disease: str, technology: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        disease: str,
+        technology: str | None = None,
+        organism: str | None = None,
+    ) -> None:
         self.label = str(path)
         self.name = path.name
         self._csv = CsvFile(path)
         self._disease = disease
         self._technology = technology_word(technology) if technology else None
+        self._organism = organism_word(organism) if organism is not None else None
         if not path.is_file():
             raise UserError(
                 "EXTRACTION_FILE_NOT_FOUND",
@@ -47,6 +62,13 @@ class PairFile:
                 f"the technology is {technology!r}",
                 expected=f"one of {', '.join(TECHNOLOGIES)}",
                 action="Correct --technology",
+            )
+        if self._organism is not None and not is_organism(self._organism):
+            raise UserError(
+                "CONFIG_INVALID",
+                f"the organism is {organism!r}",
+                expected="a name as MUS_MUSCULUS",
+                action="Correct --organism",
             )
         header = self._csv.header()
         if header is None:
@@ -78,6 +100,7 @@ class PairFile:
                 pa.field("batch_id", pa.string()),
                 pa.field("disease_label", pa.string()),
                 pa.field("technology", pa.string()),
+                pa.field("organism", pa.string()),
                 pa.field("gene_a_key", pa.int32()),
                 pa.field("gene_b_key", pa.int32()),
                 pa.field("csv_override", pa.bool_()),
@@ -86,20 +109,23 @@ class PairFile:
             ]
         )
 
-    def batches(self, gene_keys: np.ndarray) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, gene_keys: np.ndarray, organisms: Mapping[str, Sequence[str]]
+    ) -> Iterator[pa.RecordBatch]:
         """The rows, checked, in the file's order.
 
         gene_keys  those of dim_gene
+        organisms  technology → organisms of the disease's slices
 
         Raises UserError for the first line that is wrong: 1002 another number of cells, 1003 not
-        UTF-8, 1004 no number, 4004 a number out of bounds, 54200 an unknown gene, 54201 no pair
-        id. Raises Stopped if a signal came.
+        UTF-8, 1004 no number, 4004 a number out of bounds, 54030 an organism that could be
+        several, 54200 an unknown gene, 54201 no pair id. Raises Stopped if a signal came.
         """
         line = 1
         for lines, rows in self._csv.chunks(self._width, list(self._columns.values())):
             signals.check()
             columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-            yield self._read(lines, columns, gene_keys)
+            yield self._read(lines, columns, gene_keys, organisms)
             line = lines[-1]
         if line == 1:
             raise UserError(
@@ -125,7 +151,7 @@ class PairFile:
         for index, name in enumerate(names):
             if name in columns:
                 raise self._bad_header(f"{name} is columns {columns[name] + 1} and {index + 1}")
-            if name in ("pair_id", "technology", CSV_OVERRIDE.name, *metrics()):
+            if name in ("pair_id", "technology", "organism", CSV_OVERRIDE.name, *metrics()):
                 columns[name] = index
         return columns
 
@@ -140,12 +166,17 @@ class PairFile:
         )
 
     def _read(
-        self, lines: list[int], columns: dict[str, tuple[str, ...]], gene_keys: np.ndarray
+        self,
+        lines: list[int],
+        columns: dict[str, tuple[str, ...]],
+        gene_keys: np.ndarray,
+        organisms: Mapping[str, Sequence[str]],
     ) -> pa.RecordBatch:
         """One batch from the cells of each column; raises the fault with the lowest line."""
         checks = RowChecks(self.label, lines)
         gene_a, gene_b = checks.pairs(columns["pair_id"], gene_keys)
         technologies = checks.technologies(columns.get("technology"), self._technology)
+        of_rows = checks.organisms(columns.get("organism"), self._organism, technologies, organisms)
         override = np.zeros(len(lines))
         if CSV_OVERRIDE.name in columns:
             override = np.nan_to_num(checks.numbers(CSV_OVERRIDE, columns[CSV_OVERRIDE.name]))
@@ -157,12 +188,14 @@ class PairFile:
                 checks.order(low, high, values)
         checks.raise_first()
 
-        ids = {name: pair_batch_id(self.sha256, self._disease, name) for name in TECHNOLOGIES}
+        slices = list(zip(map(str, technologies), of_rows, strict=True))
+        ids = {slice_: pair_batch_id(self.sha256, self._disease, *slice_) for slice_ in set(slices)}
         return pa.record_batch(
             [
-                pa.array([ids[name] for name in technologies], pa.string()),
+                pa.array([ids[slice_] for slice_ in slices], pa.string()),
                 pa.array([self._disease] * len(lines), pa.string()),
                 pa.array(technologies, pa.string()),
+                pa.array(of_rows, pa.string()),
                 pa.array(gene_a, pa.int32()),
                 pa.array(gene_b, pa.int32()),
                 pa.array(override == 1),

@@ -16,6 +16,8 @@ def batch_id(file: MatrixFile, study_accession: str, created_at: str) -> str:
     return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()
 
 
-def pair_batch_id(file_hash: str, disease: str, technology: str) -> str:
-    """SHA-256, 64 hex digits, of `file_hash||disease||technology`: one slice of one file."""
-    return hashlib.sha256(SEPARATOR.join((file_hash, disease, technology)).encode()).hexdigest()
+def pair_batch_id(file_hash: str, disease: str, technology: str, organism: str) -> str:
+    """SHA-256, 64 hex digits, of `file_hash||disease||technology||organism`: one slice of one
+    file."""
+    text = SEPARATOR.join((file_hash, disease, technology, organism))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -24,6 +24,8 @@
         'int_study_cohort_feature': {'NO_PROFILE': 'profile_count = 0'},
         'fact_gene_pair_metrics': {
             'NO_CONTRAST': 'n_studies_ss = 0 and n_studies_soth = 0',
+            'FEW_STUDIES': 'n_studies_ss < ' ~ var('k_min') ~ ' and n_studies_soth < ' ~ var('k_min'),
+            'NO_ELIGIBLE_CONTRAST': 'power_score is null',
             'NOT_RANKED': 'rank_run_id is null',
         },
     } %}
@@ -35,6 +37,8 @@
             'TWO_STUDIES_' ~ short | upper: 'n_studies_' ~ short ~ ' < 3',
             'NO_HK_SE_' ~ short | upper:
                 'dz_' ~ short ~ '_hk_se is null or dz_' ~ short ~ '_hk_se <= 1e-12 * abs(dz_' ~ short ~ '_mean)',
+            'FEW_STUDIES_' ~ short | upper: 'n_studies_' ~ short ~ ' < ' ~ var('k_min'),
+            'FEW_STUDIES_HK_' ~ short | upper: 'p_' ~ short ~ '_hk is null or n_studies_' ~ short ~ ' < ' ~ var('k_min'),
         }) %}
     {% endfor %}
     {% for cohort in ['control', 'no_sepsis', 'sepsis', 'septic_shock'] %}

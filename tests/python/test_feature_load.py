@@ -30,7 +30,9 @@ def opened(warehouse):
 
 
 def run(name: str) -> FeatureRun:
-    return FeatureRun(name, "RANK", "SEPSIS", "RNA-SEQ", 1, "{}", "{}", 3, 4, 6, STARTED, STARTED)
+    return FeatureRun(
+        name, "RANK", "SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", 1, "{}", "{}", 3, 4, 6, STARTED, STARTED
+    )
 
 
 def rows(name: str, *values: float):

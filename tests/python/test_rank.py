@@ -26,7 +26,7 @@ from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, orie
 from expression_warehouse.pairs.ranking.scores import compute_scores, find_positives, rank_weights
 from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs
 
-SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "0" * 64)
+SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
 MS4A4A = "ENSG00000110079"
 METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
@@ -50,15 +50,14 @@ def simulated(
         "dz_ss_mean": z / 5,
         "dz_ss_z": z,
         "p_ss": np.exp(-z * z / 2),
-        "q_ss": np.minimum(1, 50 * np.exp(-z * z / 2)),
-        "q_soth": np.full(len(a), np.nan),
-        "q_combined": np.full(len(a), np.nan),
         "power_score": 1 - np.exp(-z * z / 8),
     }
+    q_star = np.minimum(1, 50 * np.exp(-z * z / 2))
+    deciding = {"q_star": q_star, "effect": z / 5, "i2": columns["dz_ss_i2"]}
     ids = np.array(genes)
     keys = {"pair_key": np.arange(len(a)), "gene_a_key": a, "gene_b_key": b}
     keys |= {"gene_a_id": ids[a], "gene_b_id": ids[b]}
-    return SlicePairs(pa.table(keys), columns), is_planted
+    return SlicePairs(pa.table(keys), columns, deciding), is_planted
 
 
 def ranking(of: SlicePairs, seed: int = 1):
@@ -87,7 +86,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
 def test_new_rank_score_is_the_weighted_mean_of_its_shares():
     of, _ = simulated()
     found = ranking(of)
-    evidence = np.minimum(-np.log10(of.features["q_ss"]) / 10, 1)
+    evidence = np.minimum(-np.log10(of.deciding["q_star"]) / 10, 1)
     tail = 1 - found.unsupervised_score * 780 / 781
     shares = [evidence, -np.log10(tail) / np.log10(781)]
     shares += [of.features["consistency_score"], of.features["power_score"]]
@@ -99,7 +98,7 @@ def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
     monkeypatch.setattr(scores, "POSITIVE_COUNT", 3)
     watched = np.flatnonzero(of.holding(MS4A4A))
-    strongest = watched[np.argsort(of.features["q_ss"][watched], kind="stable")[:3]]
+    strongest = watched[np.argsort(of.deciding["q_star"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
     _, missing = find_positives(of, SLICE)
     assert missing == ["CD86"]
@@ -141,16 +140,13 @@ def test_features_are_oriented_by_the_catalog():
 def test_derived_features_by_hand():
     found = derived(
         {
-            "q_combined": np.array([np.nan, 0.5]),
-            "q_ss": np.array([0.01, np.nan]),
-            "q_soth": np.array([0.1, np.nan]),
-            "combined_effect_size": np.array([-0.5, 0.25]),
-            "dz_ss_i2": np.array([30.0, np.nan]),
-            "dz_soth_i2": np.array([np.nan, np.nan]),
+            "q_star": np.array([0.01, 0]),
+            "effect": np.array([-0.5, 0.25]),
+            "i2": np.array([30.0, 100]),
         }
     )
-    assert found["neglog_q_star"] == pytest.approx([2, np.log10(2)])
-    assert list(found["abs_combined_effect_size"]) == [0.5, 0.25]
+    assert found["neglog_q_star"] == pytest.approx([2, 300])
+    assert list(found["abs_effect"]) == [0.5, 0.25]
     assert list(found["neg_i2_star"]) == [-30, -100]
 
 
@@ -186,14 +182,26 @@ def test_the_rank_svm_points_from_negatives_to_positives():
 @pytest.mark.parametrize(
     ("change", "name", "found"),
     [
-        (lambda of: (of.keys.slice(0, 49), of.features), "RANK_TOO_FEW_PAIRS", "49 pairs"),
         (
-            lambda of: (of.keys.set_column(3, "gene_a_id", of.keys["gene_b_id"]), of.features),
+            lambda of: (of.keys.slice(0, 49), of.features, of.deciding),
+            "RANK_TOO_FEW_PAIRS",
+            "49 pairs",
+        ),
+        (
+            lambda of: (
+                of.keys.set_column(3, "gene_a_id", of.keys["gene_b_id"]),
+                of.features,
+                of.deciding,
+            ),
             "RANK_WITHOUT_POSITIVES",
             "0 of 780 pairs",
         ),
         (
-            lambda of: (of.keys, {name: np.ones(len(of)) for name in of.features}),
+            lambda of: (
+                of.keys,
+                {name: np.ones(len(of)) for name in of.features},
+                {name: np.ones(len(of)) for name in of.deciding},
+            ),
             "RANK_FEATURES_CONSTANT",
             "same features",
         ),
@@ -254,12 +262,14 @@ COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}
 
 @pytest.fixture(scope="module")
 def two_slices(tmp_path_factory) -> WarehouseUnderTest:
-    """RNA-SEQ with 66 pairs, MS4A4A's among them; MICROARRAY with 15."""
+    """RNA-SEQ with 66 pairs, MS4A4A's among them; MICROARRAY with 15; three studies of either."""
     folder = tmp_path_factory.mktemp("two_slices")
     warehouse = WarehouseUnderTest(folder)
     genes = [MS4A4A, *(f"ENSG{i}" for i in range(1, 12))]
-    large = study_of("GSE7", COHORTS, genes, seed=7, technology="RNA-SEQ")
-    ingest(warehouse, folder, [large, small_study(1)])
+    large = [
+        study_of(f"GSE7{i}", COHORTS, genes, seed=70 + i, technology="RNA-SEQ") for i in range(3)
+    ]
+    ingest(warehouse, folder, [*large, *map(small_study, (1, 2, 3))])
     warehouse.build()
     return warehouse
 
@@ -269,11 +279,11 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     assert result.exit_code == 1
     (error,) = events(result, "failed")
     assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
-    assert "SEPSIS MICROARRAY has 15 pairs" in error["found"]
+    assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in error["found"]
     (warning,) = events(result, "positives_missing")
     assert warning["genes"] == "CD86"
     (done,) = events(result, "pairs_ranked")
-    assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ", 66)
+    assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ HOMO_SAPIENS", 66)
     assert two_slices.query(
         "select validation_code from meta.vw_finding where validation_code like 'RANK%'"
     ) == [("RANK_TOO_FEW_PAIRS",)]
@@ -285,10 +295,10 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     )
     assert two_slices.query(scored) == [("MICROARRAY", 0, 0, 15, 15), ("RNA-SEQ", 66, 66, 66, 66)]
     runs = two_slices.query(
-        "select kind, disease_label, technology, seed, pairs_tested, gene_count"
+        "select kind, disease_label, technology, organism, seed, pairs_tested, gene_count"
         " from meta.meta_feature_run"
     )
-    assert runs == [("RANK", "SEPSIS", "RNA-SEQ", 1, 66, 12)]
+    assert runs == [("RANK", "SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", 1, 66, 12)]
     named = two_slices.query(
         "select count(*) from fact.fact_gene_pair_metrics m"
         " inner join meta.meta_feature_run r on m.rank_run_id = r.feature_run_id"
@@ -327,7 +337,11 @@ def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
     [
         (("--disease", "GOUT"), "one of"),
         (("--disease", "SEPSIS' or '1'='1"), "one of"),
-        (("--technology", "OTHER"), "one of SEPSIS MICROARRAY, SEPSIS RNA-SEQ"),
+        (
+            ("--technology", "OTHER"),
+            "one of SEPSIS MICROARRAY HOMO_SAPIENS, SEPSIS RNA-SEQ HOMO_SAPIENS",
+        ),
+        (("--organism", "mus musculus"), "one of SEPSIS MICROARRAY HOMO_SAPIENS"),
     ],
 )
 def test_a_slice_that_is_not_there(two_slices, options, expected):

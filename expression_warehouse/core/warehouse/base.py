@@ -135,6 +135,10 @@ class PairLoad(ABC):
         """Labels of dim_disease. Raises UserError 4008 if no build has made it."""
 
     @abstractmethod
+    def organisms(self, disease: str) -> dict[str, list[str]]:
+        """Technology → organisms of the studies of a disease, in order of their names."""
+
+    @abstractmethod
     def gene_keys(self) -> np.ndarray:
         """Keys of dim_gene. Raises UserError 4008 if no build has made it."""
 
@@ -172,6 +176,7 @@ class FeatureRun:
     kind: str
     disease_label: str | None
     technology: str | None
+    organism: str | None
     seed: int | None
     parameters_json: str
     versions_json: str
@@ -180,7 +185,6 @@ class FeatureRun:
     pairs_tested: int | None
     started_at: datetime.datetime
     ended_at: datetime.datetime
-    organism: str | None = None
 
 
 class FeatureLoad(ABC):

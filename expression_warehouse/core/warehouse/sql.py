@@ -225,7 +225,7 @@ class SqlPairLoad(PairLoad):
     """A load of pair metrics, whose rows are in the table `taken` until they are staged."""
 
     # A pair of one slice, in staging and in the rows taken in.
-    _KEY = ("disease_label", "technology", "gene_a_key", "gene_b_key")
+    _KEY = ("disease_label", "technology", "organism", "gene_a_key", "gene_b_key")
 
     def __init__(self, session: Session, macros: Any, taken: str) -> None:
         self._session = session
@@ -236,6 +236,25 @@ class SqlPairLoad(PairLoad):
     def diseases(self) -> list[str]:
         query = f"select disease_label from {self._dimension('dim_disease')} order by disease_key"
         return [label for (label,) in self._session.rows(query)]
+
+    def organisms(self, disease: str) -> dict[str, list[str]]:
+        if not self._has_table("staging", "stg_slice_study"):
+            return {}
+        staging, dim = self._macros.schema_name("staging"), self._macros.schema_name("dim")
+        rows = self._session.rows(
+            f"""
+            select distinct s.technology, s.organism
+            from {staging}.stg_slice_study as s
+            inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+            where d.disease_label = ?
+            order by s.technology, s.organism
+            """,
+            [disease],
+        )
+        found: dict[str, list[str]] = {}
+        for technology, organism in rows:
+            found.setdefault(technology, []).append(organism)
+        return found
 
     def gene_keys(self) -> np.ndarray:
         keys = self._session.rows(f"select gene_key from {self._dimension('dim_gene')}")
@@ -312,7 +331,7 @@ class SqlPairLoad(PairLoad):
             inner join {fact}.fact_gene_pair_metrics as f
                 on
                     f.pair_key = p.pair_key and f.disease_key = d.disease_key
-                    and f.technology = t.technology
+                    and f.technology = t.technology and f.organism = t.organism
             where t.csv_override = 1
             """
         )

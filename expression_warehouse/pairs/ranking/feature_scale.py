@@ -14,20 +14,17 @@ CLIP = 10.0
 _LEAST_P = 1e-300
 
 
-def derived(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Features of the ranking that are not in the warehouse: -log10 q_star,
-    |combined_effect_size| and -i2_star; greater is better."""
-    q_star = least([columns[name] for name in ("q_combined", "q_ss", "q_soth")], 1.0)
+def derived(deciding: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Features of the contrast that decides: -log10 q_star, |effect| and -i2_star; greater is
+    better.
+
+    deciding  q_star, effect and i2, one value per pair
+    """
     return {
-        "neglog_q_star": -np.log10(np.maximum(q_star, _LEAST_P)),
-        "abs_combined_effect_size": np.abs(columns["combined_effect_size"]),
-        "neg_i2_star": -least([columns[name] for name in ("dz_ss_i2", "dz_soth_i2")], 100.0),
+        "neglog_q_star": -np.log10(np.maximum(deciding["q_star"], _LEAST_P)),
+        "abs_effect": np.abs(deciding["effect"]),
+        "neg_i2_star": -deciding["i2"],
     }
-
-
-def least(columns: list[np.ndarray], missing: float) -> np.ndarray:
-    """The least value of each row, with `missing` in place of NaN."""
-    return np.min([np.where(np.isnan(column), missing, column) for column in columns], axis=0)
 
 
 def oriented(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

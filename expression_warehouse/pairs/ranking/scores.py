@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from expression_warehouse.pairs.ranking.ensemble import (
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
+    SliceChoice,
     SlicePairs,
     read_built_slices,
     read_slice_pairs,
@@ -49,6 +50,7 @@ _SCORES = pa.schema(
         "batch_id": pa.string(),
         "disease_label": pa.string(),
         "technology": pa.string(),
+        "organism": pa.string(),
         "pair_key": pa.int32(),
         "unsupervised_score": pa.float64(),
         "new_rank_score": pa.float64(),
@@ -82,14 +84,13 @@ class Scores:
 
 
 def rank_slices(
-    disease: str | None,
-    technology: str | None,
+    choice: SliceChoice,
     seed: int,
     variables: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Score the pairs of all slices, or of those named, and stage the scores for the next build.
+    """Score the pairs of the slices that are chosen, and stage the scores for the next build.
 
     A slice that cannot be ranked loses the scores that it has; the others are still ranked.
 
@@ -101,10 +102,10 @@ def rank_slices(
         weights = rank_weights(resolve_vars(variables))
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
-            context = {"disease": disease, "technology": technology, "seed": seed}
+            context = {**asdict(choice), "seed": seed}
             with log.step("rank", context) as step:
                 step.rows_written = 0
-                for slice_ in read_built_slices(warehouse, disease, technology):
+                for slice_ in read_built_slices(warehouse, choice):
                     try:
                         step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:
@@ -168,7 +169,7 @@ def _rank_slice(
             "batch_id": slice_.batch_id,
             "weights": weights,
             "positive_pair_keys": pair_keys[scores.positives].tolist(),
-            "features_sha256": _digest(pairs.features),
+            "features_sha256": _digest(pairs.features | pairs.deciding),
         },
         gene_count=len(
             np.union1d(pairs.keys["gene_a_key"].to_numpy(), pairs.keys["gene_b_key"].to_numpy())
@@ -207,7 +208,7 @@ def find_positives(pairs: SlicePairs, slice_: BuiltSlice) -> tuple[np.ndarray, l
     if len(pairs) < LEAST_PAIRS:
         raise UserError(
             "RANK_TOO_FEW_PAIRS",
-            f"{slice_} has {len(pairs)} pairs with a contrast",
+            f"{slice_} has {len(pairs)} pairs with a contrast that enough studies have (k_min)",
             expected=f"{LEAST_PAIRS} or more",
         )
     is_positive = np.zeros(len(pairs), dtype=bool)
@@ -240,7 +241,7 @@ def compute_scores(
 
     Raises UserError 54112 if no feature varies.
     """
-    more = derived(pairs.features)
+    more = derived(pairs.deciding)
     names, z = robust_z(oriented(pairs.features) | more)
     if not names:
         raise UserError("RANK_FEATURES_CONSTANT", f"{slice_}: all pairs have the same features")
@@ -293,7 +294,11 @@ def _stage(
 _EARLIER_RUNS = """
     select feature_run_id
     from {meta}.meta_feature_run
-    where kind = 'RANK' and disease_label = $disease_label and technology = $technology
+    where
+        kind = 'RANK'
+        and disease_label = $disease_label
+        and technology = $technology
+        and organism = $organism
 """
 
 

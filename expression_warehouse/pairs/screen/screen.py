@@ -53,6 +53,7 @@ class ScreenOptions:
 def screen(
     disease: str,
     technology: str | None,
+    organism: str | None,
     options: ScreenOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
@@ -62,12 +63,12 @@ def screen(
     Returns whether all slices were staged. The warehouse is open only to be read and written, not
     while pairs are computed.
     """
-    step = Step("screen", {"disease": disease, "technology": technology})
+    step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
         parse_memory(options.memory)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, disease, technology)
+                slices = find_slices(warehouse, disease, technology, organism)
             step.rows_written = 0
             for members in slices:
                 with named_os_errors(options.work):
@@ -120,8 +121,8 @@ def _screen_slice(
     reporter.step(
         None,
         "screened",
-        disease=members.slice.disease_label,
-        technology=members.slice.technology,
+        slice=str(members.slice),
+        **members.slice.scope,
         feature_run=run.feature_run_id,
         study_count=len(members.studies),
         gene_count=store.gene_count,
@@ -158,7 +159,7 @@ def _prepare(
         **options.choice.parameters(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    name = f"{members.slice.disease_label}-{members.slice.technology}-{digest}"
+    name = "-".join((*members.slice.scope.values(), digest))
     folder = (options.work / name).absolute()
     if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
