@@ -1,4 +1,4 @@
-"""Four simulated studies with planted gene pairs, which show the warehouse from end to end.
+"""Simulated studies with planted gene pairs, which show the warehouse from end to end.
 
 `python -m demo --help` shows the commands. The modules, in the order of a run:
 
@@ -6,6 +6,6 @@ design    which studies, genes and planted pairs there are
 simulate  draws the expression values
 download  writes them as refine.bio downloads
 pairs     reads the pairs tested, and counts the planted ones among those found
-report    prints studies, cohorts and pairs as tables
-closing   says what was found, which numbers to trust, and what to type next
+report    prints studies and tests as tables
+closing   says what was found, which test to trust, and what to type next
 """

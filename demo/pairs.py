@@ -1,69 +1,78 @@
-"""The gene pairs that the warehouse tested, and how many of the planted ones it finds."""
+"""The gene pairs that the warehouse tested, and which of the planted ones it finds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from demo.design import PLANTED_PAIRS
+from demo.design import MOUSE_COLITIS, MOUSE_PAIRS, PLANTED_PAIRS, SEPSIS, PlantedPair
 
 FALSE_DISCOVERY_RATE = 0.05
 
-# All pairs tested, in the order of the view; vw_pair_metrics_ranked explains the settings.
-_PAIRS_SQL = """
-set variable disease = 'SEPSIS';
-set variable k_min = 1;
-set variable q = 1;
-set variable i2_max = 100;
-set variable q_basis = 'dependent';
+# Session setting q_basis → the test, the one to trust first. The mouse disease has only the first.
+TESTS = {
+    "hk": "Hartung-Knapp",
+    "dependent": "both shock contrasts in one z",
+    "spec": "least of three z tests",
+}
 
+# All pairs with an eligible contrast; vw_pair_metrics_ranked explains the settings.
+_PAIRS_SQL = """
 select
     technology,
+    organism,
     pair_rank,
     gene_a_id,
     gene_b_id,
     coalesce(gene_a_symbol, gene_a_id),
     coalesce(gene_b_symbol, gene_b_id),
-    r_septic_shock,
-    r_sepsis,
-    dz_ss_mean,
-    dz_ss_ci_low,
-    dz_ss_ci_high,
-    q_ss,
-    q_ss_hk,
-    q_combined,
-    q_combined_dependent,
-    n_studies_ss
+    contrast,
+    effect,
+    effect_ci_low,
+    effect_ci_high,
+    included_study_count,
+    q_star
 from vw_pair_metrics_ranked
-order by technology, pair_rank
+order by technology, organism, pair_rank
 """
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """A row of vw_pair_metrics_ranked, with its names."""
+    """A row of vw_pair_metrics_ranked, with its names and the disease.
 
+    effect, low, high  difference of Fisher's z in the contrast that decides, and its 95 % interval
+    """
+
+    disease: str
     technology: str
+    organism: str
     pair_rank: int
     gene_a_id: str
     gene_b_id: str
     gene_a_name: str
     gene_b_name: str
-    r_septic_shock: float | None
-    r_sepsis: float | None
-    dz_ss_mean: float | None
-    dz_ss_ci_low: float | None
-    dz_ss_ci_high: float | None
-    q_ss: float | None
-    q_ss_hk: float | None
-    q_combined: float | None
-    q_combined_dependent: float | None
-    n_studies_ss: int | None
+    contrast: str
+    effect: float
+    low: float | None
+    high: float | None
+    n_studies: int
+    q_star: float
 
     @property
-    def is_planted(self) -> bool:
-        """Whether the pair was simulated to be co-expressed in septic shock only."""
-        return frozenset((self.gene_a_id, self.gene_b_id)) in _PLANTED
+    def slice(self) -> str:
+        """Disease, technology and organism."""
+        return f"{self.disease} {self.technology} {self.organism}"
+
+    @property
+    def planted(self) -> PlantedPair | None:
+        """The planted pair of these genes, if there is one."""
+        return _PLANTED.get(frozenset((self.gene_a_id, self.gene_b_id)))
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the false discovery rate is at most FALSE_DISCOVERY_RATE."""
+        return self.q_star <= FALSE_DISCOVERY_RATE
 
     @property
     def name(self) -> str:
@@ -87,34 +96,31 @@ class Discovery:
         """Share of the pairs found that are planted; None if no pair was found."""
         return self.planted / self.found if self.found else None
 
-    @property
-    def recall(self) -> float:
-        """Share of the planted pairs that are found."""
-        return self.planted / len(PLANTED_PAIRS)
+
+_PLANTED = {pair.genes: pair for pair in (*PLANTED_PAIRS, *MOUSE_PAIRS)}
 
 
-_PLANTED = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
-
-
-def ranked_pairs(connection: duckdb.DuckDBPyConnection) -> list[PairResult]:
-    """All pairs tested, by technology and rank.
+def ranked_pairs(
+    connection: duckdb.DuckDBPyConnection, q_basis: str = "hk"
+) -> dict[str, list[PairResult]]:
+    """Slice → all its pairs with an eligible contrast, by rank.
 
     connection  with the schema analytics in its search path
+    q_basis     a key of TESTS
     """
-    return [PairResult(*row) for row in connection.execute(_PAIRS_SQL).fetchall()]
+    slices: dict[str, list[PairResult]] = {}
+    diseases = (SEPSIS, MOUSE_COLITIS) if q_basis == "hk" else (SEPSIS,)
+    for disease in diseases:
+        settings = {"disease": disease, "q_basis": q_basis, "q": 1, "i2_max": 100}
+        for name, value in settings.items():
+            connection.execute(f"set variable {name} = ?", [value])
+        for row in connection.execute(_PAIRS_SQL).fetchall():
+            pair = PairResult(disease, *row)
+            slices.setdefault(pair.slice, []).append(pair)
+    return slices
 
 
-def discovery(pairs: Sequence[PairResult], rate: Callable[[PairResult], float | None]) -> Discovery:
-    """How many pairs a column of false discovery rates finds."""
-    significant = [pair for pair in pairs if is_significant(rate(pair))]
-    return Discovery(len(significant), sum(pair.is_planted for pair in significant))
-
-
-def is_significant(q: float | None) -> bool:
-    """Whether a false discovery rate is at most FALSE_DISCOVERY_RATE."""
-    return q is not None and q <= FALSE_DISCOVERY_RATE
-
-
-def of_technology(technology: str, pairs: Sequence[PairResult]) -> list[PairResult]:
-    """The pairs of one technology."""
-    return [pair for pair in pairs if pair.technology == technology]
+def discovery(pairs: Sequence[PairResult]) -> Discovery:
+    """How many pairs are found."""
+    found = [pair for pair in pairs if pair.is_found]
+    return Discovery(len(found), sum(pair.planted is not None for pair in found))

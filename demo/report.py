@@ -1,56 +1,55 @@
 """What the warehouse holds, which planted pairs its meta-analysis finds, and what to do next."""
 
 import contextlib
-import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 
 from demo.closing import closing_lines
-from demo.design import PLANTED_PAIRS, STUDIES
-from demo.pairs import (
-    FALSE_DISCOVERY_RATE,
-    PairResult,
-    discovery,
-    of_technology,
-    ranked_pairs,
-)
+from demo.design import STUDIES
+from demo.pairs import FALSE_DISCOVERY_RATE, TESTS, PairResult, discovery, ranked_pairs
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.duckdb import file_path
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
 # Width of the widest table, in characters.
-_WIDTH = 115
+_WIDTH = 132
 
 _STUDIES_SQL = """
-select
-    v.study_accession_code,
-    v.study_technology,
-    st.study_unit_tag,
-    count(distinct v.gene_key) as genes,
-    count(distinct v.sample_key) as samples,
-    count(*) as fact_rows
-from vw_expression_long as v
-inner join dim_study as st on v.study_key = st.study_key
-group by all
-order by v.study_accession_code
-"""
+with cohorts as (
+    select
+        study_key,
+        study_accession_code,
+        study_technology,
+        illness_label,
+        count(distinct sample_key) as samples,
+        count(*) as fact_rows,
+        max(sample_key) as sample_key
+    from vw_expression_long
+    group by all
+)
 
-_COHORTS_SQL = """
 select
-    study_accession_code,
-    illness_label,
-    count(distinct sample_key) as samples
-from vw_expression_long
-group by all
+    c.study_accession_code,
+    c.study_technology,
+    any_value(m.sample_organism),
+    any_value(st.study_unit_tag),
+    string_agg(c.illness_label || ' ' || c.samples, ', ' order by c.illness_label),
+    sum(c.samples),
+    sum(c.fact_rows)
+from cohorts as c
+inner join dim_study as st on c.study_key = st.study_key
+inner join dim_sample as m on c.sample_key = m.sample_key
+group by c.study_accession_code, c.study_technology
+order by c.study_accession_code
 """
 
 
 def print_report(target: str | None = None) -> None:
-    """Print studies, cohorts, planted pairs and discoveries, and what to do next.
+    """Print studies, tests and the pairs found, and what to do next.
 
     target  of the dbt profile; without one, the profile's default
 
@@ -64,12 +63,10 @@ def print_report(target: str | None = None) -> None:
         studies = connection.execute(_STUDIES_SQL).fetchall()
         if not {study.accession for study in STUDIES} & {row[0] for row in studies}:
             raise UserError("STUDY_NOT_FOUND", "the warehouse has no simulated study")
-        console.print(_study_table(studies))
-        console.print(_cohort_table(connection.execute(_COHORTS_SQL).fetchall()))
-        pairs = ranked_pairs(connection)
-    console.print(_pair_table([pair for pair in pairs if pair.is_planted]))
-    console.print(_discovery_table(pairs))
-    for line in closing_lines(pairs, target):
+        by_test = {test: ranked_pairs(connection, test) for test in TESTS}
+    console.print(_study_table(studies))
+    console.print(_test_table(by_test))
+    for line in closing_lines(by_test["hk"], target):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -104,68 +101,33 @@ def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _study_table(rows: list[tuple]) -> Table:
-    table = Table("study", "technology", "unit", title="Studies", title_justify="left")
-    for name in ("genes", "samples", "fact rows"):
-        table.add_column(name, justify="right")
-    for *words, genes, samples, fact_rows in rows:
-        table.add_row(*(word or "" for word in words), str(genes), str(samples), f"{fact_rows:,}")
-    return table
-
-
-def _cohort_table(rows: list[tuple[str, str, int]]) -> Table:
-    counts = {(study, label): count for study, label, count in rows}
-    labels = sorted({label for _, label in counts})
-    table = Table("study", title="Samples by cohort", title_justify="left")
-    for label in labels:
-        table.add_column(label, justify="right")
-    for study in sorted({study for study, _ in counts}):
-        table.add_row(study, *(str(counts.get((study, label), 0)) for label in labels))
-    return table
-
-
-def _pair_table(pairs: list[PairResult]) -> Table:
-    table = Table(
-        title="Planted pairs (Spearman r; dz_ss: difference of Fisher's z)", title_justify="left"
-    )
-    for name in ("technology", "gene", "gene"):
+    table = Table(title="Studies", title_justify="left")
+    for name in ("study", "technology", "organism", "unit", "samples per cohort"):
         table.add_column(name, no_wrap=True)
-    for name in ("r shock", "r sepsis", "dz_ss", "95 % interval", "q_ss", "rank"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for pair in pairs:
-        table.add_row(
-            pair.technology,
-            pair.gene_a_name,
-            pair.gene_b_name,
-            f"{pair.r_septic_shock:+.2f}",
-            f"{pair.r_sepsis:+.2f}",
-            f"{pair.dz_ss_mean:+.2f}",
-            f"{pair.dz_ss_ci_low:+.2f} … {pair.dz_ss_ci_high:+.2f}",
-            f"{pair.q_ss:.1g}",
-            str(pair.pair_rank),
-        )
+    for name in ("samples", "fact rows"):
+        table.add_column(name, justify="right")
+    for *words, samples, fact_rows in rows:
+        table.add_row(*(word or "" for word in words), str(samples), f"{fact_rows:,}")
     return table
 
 
-def _discovery_table(pairs: list[PairResult]) -> Table:
-    table = Table(
-        title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}, {len(PLANTED_PAIRS)} are planted",
-        title_justify="left",
-    )
-    for name in ("technology", "by"):
+def _test_table(by_test: Mapping[str, Mapping[str, list[PairResult]]]) -> Table:
+    table = Table(title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}", title_justify="left")
+    for name in ("slice", "q_basis", "test"):
         table.add_column(name, no_wrap=True)
-    for name in ("tested", "found", "planted", "precision", "recall"):
+    for name in ("tested", "found", "planted", "precision"):
         table.add_column(name, justify="right")
-    for technology in sorted({pair.technology for pair in pairs}):
-        tested = of_technology(technology, pairs)
-        for rate in ("q_ss_hk", "q_ss", "q_combined_dependent", "q_combined"):
-            result = discovery(tested, operator.attrgetter(rate))
-            table.add_row(
-                technology,
-                rate,
-                f"{len(tested):,}",
-                str(result.found),
-                str(result.planted),
-                "" if result.precision is None else f"{result.precision:.2f}",
-                f"{result.recall:.2f}",
-            )
+    for slice_ in by_test["hk"]:
+        for test, words in TESTS.items():
+            if pairs := by_test[test].get(slice_):
+                result = discovery(pairs)
+                table.add_row(
+                    slice_,
+                    test,
+                    words,
+                    f"{len(pairs):,}",
+                    str(result.found),
+                    str(result.planted),
+                    "" if result.precision is None else f"{result.precision:.2f}",
+                )
     return table

@@ -26,9 +26,11 @@ from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
 _DISEASES = "select disease_label from {dim}.dim_disease order by disease_key"
-_PAIRS = (
-    "select * from {analytics}.vw_pair_metrics_significant order by technology, organism, pair_rank"
-)
+_PAIRS = """
+    select *
+    from {analytics}.vw_pair_metrics_significant
+    order by technology, organism, pair_rank
+"""
 _ROW_GROUP_SIZE = 100_000
 
 
@@ -79,7 +81,7 @@ def publish(
 
 
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
-    """The rows of vw_pair_metrics_significant by technology, organism and rank, with its default settings.
+    """The rows of vw_pair_metrics_significant by slice and rank, with its default settings.
 
     Raises UserError 54030 for a disease that the warehouse does not know, and 4008 if the
     warehouse is not built.

@@ -86,8 +86,7 @@ def long_table(
         f" where m.technology = '{technology}' and d.disease_label = 'SEPSIS'"
     )
     names = [row[0] for row in warehouse.query(f"describe {select}")]
-    rows = {row[:3]: dict(zip(names[3:], row[3:], strict=True)) for row in warehouse.query(select)}
-    return rows
+    return {row[:3]: dict(zip(names[3:], row[3:], strict=True)) for row in warehouse.query(select)}
 
 
 def assert_slice(warehouse: WarehouseUnderTest, technology: str, expected: oracle.Slice) -> None:
