@@ -30,7 +30,7 @@ $(READY): pyproject.toml
 profiles.yml:
 	cp profiles.example.yml $@
 
-demo: install  ## Simulate 4 studies, load and build them, show the gene pairs that change with illness
+demo: install  ## Simulate 17 studies, load and build them, show the gene pairs that change with illness
 	rm -rf $(DEMO)
 	$(BIN)/python -m demo simulate $(DEMO)
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text

@@ -23,9 +23,16 @@ from demo.download import CONFIG_FILE, write_downloads
 from demo.simulate import PLANTED_CORRELATION
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.target import open_warehouse
-from expression_warehouse.pairs.ranking import rank
+from expression_warehouse.pairs.ranking import scores as score_module
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
-from expression_warehouse.pairs.ranking.slices import Pairs, Slice, read_pairs, read_slices
+from expression_warehouse.pairs.ranking.slice_pairs import (
+    BuiltSlice,
+    SliceChoice,
+    SlicePairs,
+    read_built_slices,
+    read_slice_pairs,
+)
+from expression_warehouse.pairs.settings import resolve_vars
 
 # Seed and correlation of the planted pairs. `make demo` has the first, by which the ranking's own
 # settings were chosen; the others had no part in it. In the last, pairs are planted so weakly that
@@ -113,32 +120,38 @@ def _simulated(folder: Path, seed: int, correlation: float) -> Path:
     return warehouse
 
 
-def _slices(warehouse: Path) -> list[tuple[Slice, Pairs]]:
+def _slices(warehouse: Path) -> list[tuple[BuiltSlice, SlicePairs]]:
     with (
         mock.patch.dict(os.environ, EXPRESSION_WAREHOUSE_DB=str(warehouse)),
         open_warehouse() as opened,
     ):
-        return [(one, read_pairs(opened, one)) for one in read_slices(opened, None, None)]
+        return [
+            (one, read_slice_pairs(opened, one)) for one in read_built_slices(opened, SliceChoice())
+        ]
 
 
-Slices = dict[tuple[int, float], list[tuple[Slice, Pairs]]]
+Slices = dict[tuple[int, float], list[tuple[BuiltSlice, SlicePairs]]]
 
 
-def _each(slices: Slices) -> Iterable[tuple[str, str, Slice, Pairs]]:
+def _each(slices: Slices) -> Iterable[tuple[str, str, BuiltSlice, SlicePairs]]:
     for (seed, correlation), own in slices.items():
         for one, pairs in own:
             yield f"{seed}, {correlation}", one.technology, one, pairs
 
 
-def _ranking(one: Slice, pairs: Pairs, seed: int = 1, genes: Sequence[str] = ()) -> rank.Ranking:
+def _ranking(
+    one: BuiltSlice, pairs: SlicePairs, seed: int = 1, genes: Sequence[str] = ()
+) -> score_module.Scores:
     """As `pairs rank` has it, or with other genes in the watch list's place."""
-    is_positive, _ = rank.find_positives(pairs, one)
+    is_positive, _ = score_module.find_positives(pairs, one)
     if genes:
         is_positive = np.logical_or.reduce([pairs.holding(gene) for gene in genes])
-    return rank.compute_ranking(pairs, is_positive, seed, rank.read_weights(), one)
+    return score_module.compute_scores(
+        pairs, is_positive, seed, score_module.rank_weights(resolve_vars()), one
+    )
 
 
-def _planted(pairs: Pairs) -> np.ndarray:
+def _planted(pairs: SlicePairs) -> np.ndarray:
     planted = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
     sides = (pairs.keys[name].to_pylist() for name in ("gene_a_id", "gene_b_id"))
     return np.array([frozenset(pair) in planted for pair in zip(*sides, strict=True)])
@@ -152,7 +165,7 @@ def _average_precision(slices: Slices) -> None:
     for design, technology, one, pairs in _each(slices):
         planted, found = _planted(pairs), _ranking(one, pairs)
         more = derived(pairs.features)
-        with mock.patch.object(rank, "POSITIVE_COUNT", len(pairs)):
+        with mock.patch.object(score_module, "POSITIVE_COUNT", len(pairs)):
             of_all = _ranking(one, pairs).models["rank_svm_score"]
         scores = [
             more["neglog_q_star"],
@@ -173,7 +186,7 @@ def _average_precision(slices: Slices) -> None:
 def _leakage(slices: Slices) -> None:
     """Whether features say which gene a pair holds, and not what the pair is like."""
     table = _table(
-        "Pairs of watched genes against all others, area under the ROC curve",
+        "SlicePairs of watched genes against all others, area under the ROC curve",
         "best single feature",
         "which",
         "rank-SVM on the other gene's pairs",
@@ -195,7 +208,9 @@ def _leakage(slices: Slices) -> None:
             test = others & ~holds[gene]
             kept = test | ~label
             unseen.append(roc_auc_score(test[kept], score[kept]))
-            top = np.flatnonzero(test)[np.argsort(-q[test], kind="stable")[: rank.POSITIVE_COUNT]]
+            top = np.flatnonzero(test)[
+                np.argsort(-q[test], kind="stable")[: score_module.POSITIVE_COUNT]
+            ]
             is_top = np.isin(np.arange(len(pairs)), top)
             kept = is_top | ~label
             strongest.append(roc_auc_score(is_top[kept], score[kept]))
@@ -263,7 +278,7 @@ def _stability(slices: Slices, seeds: int) -> None:
 
 
 def _in_common(one: np.ndarray, other: np.ndarray) -> int:
-    """Pairs that are among the first TOP of both."""
+    """SlicePairs that are among the first TOP of both."""
     first, second = (set(np.argsort(-score, kind="stable")[:TOP]) for score in (one, other))
     return len(first & second)
 

@@ -20,16 +20,19 @@ from expression_warehouse.pairs.screen.block import (
     Block,
     blocks_of,
     compute_block,
-    new_tally,
+    new_tallies,
     tiles,
 )
 from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.rank_store import RankStore, RankStoreWriter, open_store
 from expression_warehouse.pairs.screen.scan import scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.statistic_files import StatisticFiles
 from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.settings import read_settings
+from expression_warehouse.pairs.screen.transform_store import (
+    TransformStore,
+    TransformWriter,
+    open_store,
+)
+from expression_warehouse.pairs.settings import resolve_vars, settings_of
 
 MEMORY, KEEP = 2 * 10**9, 100_000
 _FACTORS = 20
@@ -73,7 +76,7 @@ class Clock:
 
 def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     _warm_up(folder, samples)
-    writer = RankStoreWriter(folder, read_settings())
+    writer = TransformWriter(folder, settings_of(resolve_vars()))
     clock = Clock()
     for groups in simulate(genes, studies, samples):
         clock.lap("simulation")
@@ -88,9 +91,9 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     clock.lap("blas")
     _products(store)
     clock.lap("products")
-    tally = _scan(store, folder, keep)
+    tallies = _scan(store, folder, keep)
     clock.lap("scan")
-    found = _collect(store, folder, tally)
+    found = _collect(store, tallies)
     clock.lap("rates")
     seconds = sum(clock.parts[part]["wall"] for part in ("ranks", "scan", "rates"))
     report = {
@@ -105,26 +108,25 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
 def _warm_up(folder: Path, samples: int) -> None:
     """Compile the kernels, which a screen does once."""
     small = folder / "small"
-    writer = RankStoreWriter(small, read_settings())
+    writer = TransformWriter(small, settings_of(resolve_vars()))
     for groups in simulate(20, 2, samples):
         writer.add(groups, np.arange(20))
     writer.finish()
     store = open_store(small)
-    _collect(store, small, _scan(store, small, 10))
+    _collect(store, _scan(store, small, 10))
     open_store.cache_clear()
 
 
-def _scan(store: RankStore, folder: Path, keep: int) -> Tally:
+def _scan(store: TransformStore, folder: Path, keep: int) -> list[Tally]:
     blocks = blocks_of(store)
-    return scan(compute_block, folder, blocks, new_tally(store, keep), None, lambda _: None)
+    return scan(compute_block, folder, blocks, new_tallies(store, keep), None, lambda _: None)
 
 
-def _collect(store: RankStore, folder: Path, tally: Tally) -> ScreenedPairs:
-    files = StatisticFiles(folder, blocks_of(store), len(tally.families))
-    return collect(store, tally, files, np.empty(0, int), np.arange(store.gene_count))
+def _collect(store: TransformStore, tallies: list[Tally]) -> ScreenedPairs:
+    return collect(store, tallies, np.empty(0, int), np.arange(store.gene_count))
 
 
-def _blas(store: RankStore) -> None:
+def _blas(store: TransformStore) -> None:
     room = np.empty((_BAND, store.gene_count), store.product_type)
     for groups in store.ranks:
         for ranks in groups:
@@ -133,7 +135,7 @@ def _blas(store: RankStore) -> None:
                 np.matmul(band, ranks.T, out=room[: len(band)])
 
 
-def _products(store: RankStore) -> None:
+def _products(store: TransformStore) -> None:
     def multiply(block: Block) -> None:
         for _ in tiles(store, block):
             pass

@@ -1,12 +1,13 @@
 """Simulated studies as files: what refine.bio's downloads look like when unpacked."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from demo.design import GENES, PLANTED_PAIRS, Study
+from demo.design import MOUSE_PAIRS, PLANTED_PAIRS, Study
 from demo.simulate import PLANTED_CORRELATION, SimulatedStudy, simulate
 
 PLANTED_PAIRS_FILE = "planted_pairs.tsv"
@@ -17,7 +18,19 @@ _TITLES = {
     "NO_SEPSIS": "non-sepsis",
     "SEPSIS": "sepsis",
     "SEPTIC_SHOCK": "septic shock",
+    "COLITIS": "DSS day 7",
 }
+
+# A disease that the project's seeds do not have.
+_DISEASES = """\
+diseases:
+  MOUSE_COLITIS:
+    labels: {COLITIS: Mouse with colitis after dextran sulfate sodium}
+    phrases: {COLITIS: [dss]}
+    contrasts:
+      cc: {case: [COLITIS], reference: [CONTROL], description: Colitis against controls}
+studies:
+"""
 # A fixed number of digits: the shortest text of a float may differ where its last bit does.
 _FORMATS = {"LOG2": "{:.6f}", "TPM": "{:.6f}", "COUNTS": "{:.0f}"}
 
@@ -27,15 +40,15 @@ def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORREL
 
     folder/ACC/aggregated_metadata.json
     folder/ACC/ACC/ACC.tsv        genes in lines, samples in columns
-    folder/planted_pairs.tsv      gene_a, gene_b, direction
-    folder/pipeline.yaml          the disease of each study
+    folder/planted_pairs.tsv      gene_a, gene_b, direction, contrast
+    folder/pipeline.yaml          the disease of each study, and the contrasts of the mouse disease
 
-    correlation  of the planted pairs in septic shock
+    correlation  of the planted pairs in their cohorts
 
-    Files that stand there already are overwritten. Raises ValueError for a negative seed and
-    OSError where the folder cannot be written.
+    Existing files are overwritten. Raises ValueError for a negative seed and
+    OSError if the folder cannot be written.
     """
-    config = ["studies:"]
+    config = []
     for simulated in simulate(seed, correlation=correlation):
         study = simulated.study
         home = folder / study.accession
@@ -43,10 +56,10 @@ def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORREL
         metadata = json.dumps(_metadata(simulated), indent=4, sort_keys=True)
         _write(home / "aggregated_metadata.json", metadata)
         _write(home / study.accession / f"{study.accession}.tsv", _matrix(simulated))
-        config += [f"  {study.accession}:", "    disease: SEPSIS"]
-    _write(folder / CONFIG_FILE, "\n".join(config) + "\n")
-    lines = ["gene_a\tgene_b\tdirection"]
-    lines += [f"{pair.gene_a}\t{pair.gene_b}\t{pair.direction}" for pair in PLANTED_PAIRS]
+        config.append(f"  {study.accession}: {{disease: {study.disease}}}\n")
+    _write(folder / CONFIG_FILE, _DISEASES + "".join(config))
+    lines = ["gene_a\tgene_b\tdirection\tcontrast"]
+    lines += ["\t".join(dataclasses.astuple(pair)) for pair in (*PLANTED_PAIRS, *MOUSE_PAIRS)]
     _write(folder / PLANTED_PAIRS_FILE, "\n".join(lines) + "\n")
 
 
@@ -65,8 +78,8 @@ def _matrix(simulated: SimulatedStudy) -> str:
     study = simulated.study
     lines = ["\t".join(["Gene", *_sample_codes(study, study.sample_count)])]
     form = _FORMATS[study.scale].format
-    for gene, values in zip(GENES, simulated.values.tolist(), strict=True):
-        # Both spellings of a missing value occur in the wild.
+    for gene, values in zip(study.organism.genes, simulated.values.tolist(), strict=True):
+        # Downloads have both spellings of a missing value.
         missing = "NA" if gene[-1] in "13579" else ""
         lines.append("\t".join([gene, *(missing if np.isnan(v) else form(v) for v in values)]))
     return "\n".join(lines) + "\n"
@@ -106,9 +119,9 @@ def _kolmogorov_smirnov(study: Study) -> dict[str, Any]:
 def _experiment(study: Study) -> dict[str, Any]:
     return {
         "accession_code": study.accession,
-        "description": "Simulated data, made to try the warehouse; no patient stands behind them.",
+        "description": "Simulated data, made to try the warehouse; no patient or animal gave them.",
         "has_publication": False,
-        "organisms": ["HOMO_SAPIENS"],
+        "organisms": [study.organism.name],
         "protocol_description": "",
         "publication_doi": "",
         "publication_title": "",
@@ -125,7 +138,7 @@ def _experiment(study: Study) -> dict[str, Any]:
 
 
 def _sample(study: Study, code: str, number: int, illness: str) -> dict[str, Any]:
-    """One sample's block. Its title alone says what the patient had, as so often."""
+    """One sample's block. Its title alone names the cohort, as in many downloads."""
     fields = {
         "accession_code": code,
         "age": float(20 + 37 * number % 61) if number % 7 else "",
@@ -136,7 +149,7 @@ def _sample(study: Study, code: str, number: int, illness: str) -> dict[str, Any
         "disease": "",
         "disease_stage": "",
         "genetic_information": "",
-        "organism": "HOMO_SAPIENS",
+        "organism": study.organism.name,
         "platform": study.platform,
         "processed": True,
         "processor_id": 387,

@@ -1,161 +1,73 @@
-"""What the warehouse holds, and how well its meta-analysis finds the planted pairs."""
+"""What the warehouse holds, which planted pairs its meta-analysis finds, and what to do next."""
 
 import contextlib
-import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from demo.design import PLANTED_PAIRS, STUDIES
+from demo.closing import closing_lines
+from demo.design import STUDIES
+from demo.pairs import FALSE_DISCOVERY_RATE, TESTS, PairResult, discovery, ranked_pairs
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.duckdb import file_path
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
-FALSE_DISCOVERY_RATE = 0.05
-
-# Columns of text that the widest table takes.
-_WIDTH = 115
-
-# All pairs tested, in the order of the view: the settings are those of vw_pair_metrics_ranked.
-_PAIRS_SQL = """
-set variable disease = 'SEPSIS';
-set variable k_min = 1;
-set variable q = 1;
-set variable i2_max = 100;
-set variable q_basis = 'dependent';
-
-select
-    technology,
-    pair_rank,
-    gene_a_id,
-    gene_b_id,
-    coalesce(gene_a_symbol, gene_a_id),
-    coalesce(gene_b_symbol, gene_b_id),
-    r_septic_shock,
-    r_sepsis,
-    dz_ss_mean,
-    dz_ss_ci_low,
-    dz_ss_ci_high,
-    q_ss,
-    q_combined,
-    q_combined_dependent
-from vw_pair_metrics_ranked
-order by technology, pair_rank
-"""
+# Width of the widest table, in characters.
+_WIDTH = 132
 
 _STUDIES_SQL = """
+with cohorts as (
+    select
+        study_key,
+        study_accession_code,
+        study_technology,
+        illness_label,
+        count(distinct sample_key) as samples,
+        count(*) as fact_rows,
+        max(sample_key) as sample_key
+    from vw_expression_long
+    group by all
+)
+
 select
-    v.study_accession_code,
-    v.study_technology,
-    st.study_unit_tag,
-    count(distinct v.gene_key) as genes,
-    count(distinct v.sample_key) as samples,
-    count(*) as fact_rows
-from vw_expression_long as v
-inner join dim_study as st on v.study_key = st.study_key
-group by all
-order by v.study_accession_code
+    c.study_accession_code,
+    c.study_technology,
+    any_value(m.sample_organism),
+    any_value(st.study_unit_tag),
+    string_agg(c.illness_label || ' ' || c.samples, ', ' order by c.illness_label),
+    sum(c.samples),
+    sum(c.fact_rows)
+from cohorts as c
+inner join dim_study as st on c.study_key = st.study_key
+inner join dim_sample as m on c.sample_key = m.sample_key
+group by c.study_accession_code, c.study_technology
+order by c.study_accession_code
 """
-
-_COHORTS_SQL = """
-select
-    study_accession_code,
-    illness_label,
-    count(distinct sample_key) as samples
-from vw_expression_long
-group by all
-"""
-
-
-@dataclass(frozen=True)
-class PairResult:
-    """A row of vw_pair_metrics_ranked, whose names these are."""
-
-    technology: str
-    pair_rank: int
-    gene_a_id: str
-    gene_b_id: str
-    gene_a_name: str
-    gene_b_name: str
-    r_septic_shock: float | None
-    r_sepsis: float | None
-    dz_ss_mean: float | None
-    dz_ss_ci_low: float | None
-    dz_ss_ci_high: float | None
-    q_ss: float | None
-    q_combined: float | None
-    q_combined_dependent: float | None
-
-    @property
-    def is_planted(self) -> bool:
-        """Whether the pair was simulated to be co-expressed in septic shock only."""
-        return frozenset((self.gene_a_id, self.gene_b_id)) in _PLANTED
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """The pairs with a false discovery rate of FALSE_DISCOVERY_RATE or less.
-
-    planted  how many of them are planted pairs
-    """
-
-    found: int
-    planted: int
-
-    @property
-    def precision(self) -> float | None:
-        """Share of what was found that is planted; none where nothing was found."""
-        return self.planted / self.found if self.found else None
-
-    @property
-    def recall(self) -> float:
-        """Share of the planted pairs that was found."""
-        return self.planted / len(PLANTED_PAIRS)
-
-
-_PLANTED = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
 
 
 def print_report(target: str | None = None) -> None:
-    """Print studies, cohorts and discoveries of a target (the profile's default without one).
+    """Print studies, tests and the pairs found, and what to do next.
 
-    Raises UserError 4001 where the warehouse cannot be opened or is not built, 4006 where the
-    target is no DuckDB file, and 54040 where none of the simulated studies is in it.
+    target  of the dbt profile; without one, the profile's default
+
+    Raises UserError 4001 if the warehouse cannot be opened or is not built, 4006 if the target is
+    not a DuckDB file, and 54040 if none of the simulated studies is in it.
     """
-    # Narrower, rich would cut the numbers off; a terminal folds the lines instead.
+    # If the console were narrower, rich would truncate numbers; a terminal wraps the lines instead.
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
     with _open(target) as connection:
         studies = connection.execute(_STUDIES_SQL).fetchall()
         if not {study.accession for study in STUDIES} & {row[0] for row in studies}:
             raise UserError("STUDY_NOT_FOUND", "the warehouse has no simulated study")
-        console.print(_study_table(studies))
-        console.print(_cohort_table(connection.execute(_COHORTS_SQL).fetchall()))
-        pairs = ranked_pairs(connection)
-    console.print(_pair_table([pair for pair in pairs if pair.is_planted]))
-    console.print(_discovery_table(pairs))
-    console.print(
-        "q_combined takes two contrasts that share samples as independent; "
-        "q_combined_dependent allows for it."
-    )
-
-
-def ranked_pairs(connection: duckdb.DuckDBPyConnection) -> list[PairResult]:
-    """All pairs tested, by technology and rank.
-
-    connection  one that finds vw_pair_metrics_ranked without a schema's name
-    """
-    return [PairResult(*row) for row in connection.execute(_PAIRS_SQL).fetchall()]
-
-
-def discovery(pairs: Sequence[PairResult], rate: Callable[[PairResult], float | None]) -> Discovery:
-    """What is found by a column of false discovery rates."""
-    found = [pair for pair in pairs if (q := rate(pair)) is not None and q <= FALSE_DISCOVERY_RATE]
-    return Discovery(len(found), sum(pair.is_planted for pair in found))
+        by_test = {test: ranked_pairs(connection, test) for test in TESTS}
+    console.print(_study_table(studies))
+    console.print(_test_table(by_test))
+    for line in closing_lines(by_test["hk"], target):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -189,68 +101,33 @@ def _open(target: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _study_table(rows: list[tuple]) -> Table:
-    table = Table("study", "technology", "unit", title="Studies", title_justify="left")
-    for name in ("genes", "samples", "fact rows"):
-        table.add_column(name, justify="right")
-    for *words, genes, samples, fact_rows in rows:
-        table.add_row(*(word or "" for word in words), str(genes), str(samples), f"{fact_rows:,}")
-    return table
-
-
-def _cohort_table(rows: list[tuple[str, str, int]]) -> Table:
-    counts = {(study, label): count for study, label, count in rows}
-    labels = sorted({label for _, label in counts})
-    table = Table("study", title="Samples by cohort", title_justify="left")
-    for label in labels:
-        table.add_column(label, justify="right")
-    for study in sorted({study for study, _ in counts}):
-        table.add_row(study, *(str(counts.get((study, label), 0)) for label in labels))
-    return table
-
-
-def _pair_table(pairs: list[PairResult]) -> Table:
-    table = Table(
-        title="Planted pairs (Spearman r; dz_ss: difference of Fisher's z)", title_justify="left"
-    )
-    for name in ("technology", "gene", "gene"):
+    table = Table(title="Studies", title_justify="left")
+    for name in ("study", "technology", "organism", "unit", "samples per cohort"):
         table.add_column(name, no_wrap=True)
-    for name in ("r shock", "r sepsis", "dz_ss", "95 % interval", "q_ss", "rank"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for pair in pairs:
-        table.add_row(
-            pair.technology,
-            pair.gene_a_name,
-            pair.gene_b_name,
-            f"{pair.r_septic_shock:+.2f}",
-            f"{pair.r_sepsis:+.2f}",
-            f"{pair.dz_ss_mean:+.2f}",
-            f"{pair.dz_ss_ci_low:+.2f} … {pair.dz_ss_ci_high:+.2f}",
-            f"{pair.q_ss:.1g}",
-            str(pair.pair_rank),
-        )
+    for name in ("samples", "fact rows"):
+        table.add_column(name, justify="right")
+    for *words, samples, fact_rows in rows:
+        table.add_row(*(word or "" for word in words), str(samples), f"{fact_rows:,}")
     return table
 
 
-def _discovery_table(pairs: list[PairResult]) -> Table:
-    table = Table(
-        title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}, {len(PLANTED_PAIRS)} are planted",
-        title_justify="left",
-    )
-    for name in ("technology", "by"):
+def _test_table(by_test: Mapping[str, Mapping[str, list[PairResult]]]) -> Table:
+    table = Table(title=f"Pairs found at q ≤ {FALSE_DISCOVERY_RATE}", title_justify="left")
+    for name in ("slice", "q_basis", "test"):
         table.add_column(name, no_wrap=True)
-    for name in ("tested", "found", "planted", "precision", "recall"):
+    for name in ("tested", "found", "planted", "precision"):
         table.add_column(name, justify="right")
-    for technology in sorted({pair.technology for pair in pairs}):
-        own = [pair for pair in pairs if pair.technology == technology]
-        for rate in ("q_ss", "q_combined_dependent", "q_combined"):
-            result = discovery(own, operator.attrgetter(rate))
-            table.add_row(
-                technology,
-                rate,
-                f"{len(own):,}",
-                str(result.found),
-                str(result.planted),
-                "" if result.precision is None else f"{result.precision:.2f}",
-                f"{result.recall:.2f}",
-            )
+    for slice_ in by_test["hk"]:
+        for test, words in TESTS.items():
+            if pairs := by_test[test].get(slice_):
+                result = discovery(pairs)
+                table.add_row(
+                    slice_,
+                    test,
+                    words,
+                    f"{len(pairs):,}",
+                    str(result.found),
+                    str(result.planted),
+                    "" if result.precision is None else f"{result.precision:.2f}",
+                )
     return table

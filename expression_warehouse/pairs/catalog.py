@@ -10,7 +10,7 @@ from expression_warehouse.core.project import read_seed
 
 @dataclass(frozen=True)
 class Feature:
-    """A row of the catalog, whose columns these are; a bound is None where there is none."""
+    """A row of the catalog, with its columns; a missing bound is None."""
 
     feature_name: str
     entity_scope: str

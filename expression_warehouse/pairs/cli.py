@@ -1,6 +1,12 @@
-"""The command line: `expression-warehouse pairs COMMAND`."""
+"""The command line: `expression-warehouse pairs COMMAND`.
 
+Numeric libraries are imported by the commands that need them, so that --help is quick.
+"""
+
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,29 +14,76 @@ from expression_warehouse.core.commands import (
     CONFIG,
     LOG_FORMAT,
     TARGET,
+    example,
     open_configured,
     opener,
     run_to_exit,
 )
-from expression_warehouse.pairs.groups import COHORTS
-from expression_warehouse.pairs.settings import METHODS
+
+_METHODS = ("variance", "iqr", "mad")
+_TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 
 
-@click.group()
+@click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
-    """Computes on all gene pairs of the warehouse of the dbt profile what SQL cannot at scale."""
+    """Compute on all gene pairs what SQL cannot compute at scale."""
 
 
-METHOD = click.option(
-    "--method",
-    type=click.Choice(METHODS),
-    default="variance",
-    help="How --top-genes measures how much a gene varies. Default: variance.",
+def _command(
+    name: str, usage: str, outcome: str, *options: Callable
+) -> Callable[[Callable], click.Command]:
+    """A command of the group with these options and the common ones.
+
+    usage    an example: its arguments
+    outcome  what is told if it is interrupted
+
+    The function takes what opens the warehouse, a reporter and its options; it returns whether all
+    succeeded.
+    """
+
+    def decorate(work: Callable[..., bool]) -> click.Command:
+        @functools.wraps(work)
+        def command(
+            config_path: Path | None, target: str | None, log_format: str, **values: Any
+        ) -> None:
+            with open_configured(config_path, log_format, name) as (_, reporter):
+                run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
+
+        for option in reversed((*options, CONFIG, TARGET, LOG_FORMAT)):
+            command = option(command)
+        epilog = example(f"expression-warehouse pairs {name} {usage}")
+        return pairs.command(name, epilog=epilog)(command)
+
+    return decorate
+
+
+def _default_method(context: click.Context, _: click.Parameter, method: str | None) -> str:
+    if method and context.params.get("top_genes") is None:
+        raise click.UsageError("--method has no effect without --top-genes")
+    return method or "variance"
+
+
+TECHNOLOGY = click.option(
+    "--technology", type=click.Choice(_TECHNOLOGIES), help="Only this technology. Default: all."
+)
+ORGANISM = click.option(
+    "--organism",
+    metavar="NAME",
+    callback=lambda _context, _parameter, name: name and name.upper().replace(" ", "_"),
+    help="Only this organism, as MUS_MUSCULUS. Default: all.",
 )
 TOP_GENES = click.option(
     "--top-genes",
     type=click.IntRange(min=2),
+    # --method needs its value.
+    is_eager=True,
     help="Only the genes that vary most, and those of the watch list. Default: all genes.",
+)
+METHOD = click.option(
+    "--method",
+    type=click.Choice(_METHODS),
+    callback=_default_method,
+    help="How --top-genes measures variability. Default: variance.",
 )
 MEMORY = click.option(
     "--memory",
@@ -38,171 +91,135 @@ MEMORY = click.option(
     metavar="SIZE",
     help="Memory that may be used, as 500MB or 4GB. Default: 2GB.",
 )
+VARS = click.option(
+    "--vars",
+    "variables",
+    metavar="YAML",
+    help="dbt vars that override dbt_project.yml, as for dbt: '{spearman_se: fieller}'.",
+)
 
 
-@pairs.command("screen")
-@click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS.")
-@click.option("--technology", help="RNA-SEQ, MICROARRAY or OTHER. Default: each that there is.")
-@click.option(
-    "--keep",
-    type=click.IntRange(min=1),
-    default=100_000,
-    help="Pairs kept by each of the six tests. Default: 100000.",
+@_command(
+    "screen",
+    "--disease SEPSIS --technology RNA-SEQ",
+    "run it again to resume",
+    click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS."),
+    TECHNOLOGY,
+    ORGANISM,
+    click.option(
+        "--keep",
+        type=click.IntRange(min=1),
+        default=100_000,
+        help="Pairs kept per test, of six tests. Default: 100000.",
+    ),
+    TOP_GENES,
+    METHOD,
+    MEMORY,
+    click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to compute on."),
+    click.option(
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        default="pairs_work",
+        help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
+    ),
 )
-@METHOD
-@TOP_GENES
-@MEMORY
-@click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to compute on.")
-@click.option(
-    "--work",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="pairs_work",
-    help="Folder for ranks, statistics (48 bytes a pair) and what a broken-off screen goes on "
-    "from. Default: pairs_work.",
-)
-@CONFIG
-@TARGET
-@LOG_FORMAT
 def screen_command(
-    disease: str,
-    technology: str | None,
-    keep: int,
-    method: str,
-    top_genes: int | None,
-    memory: str,
-    dask: str | None,
-    work: Path,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+    open_warehouse, reporter, disease, technology, organism, top_genes, method, **options
+) -> bool:
     """Test every pair of genes in all studies of a disease.
 
-    Both contrasts, pooled over the studies after DerSimonian-Laird and Hartung-Knapp, for each
-    technology; false discovery rates over all pairs tested. The best pairs by each test and those
-    of the watch list are staged, in place of an earlier screen's, and `dbt build` computes all
-    their metrics. What is killed goes on where it was when it is run again.
+    Per technology and organism, both contrasts are pooled over the studies (DerSimonian-Laird and
+    Hartung-Knapp), with false discovery rates over all pairs tested. The best pairs of each test
+    and those of the watch list replace those of an earlier screen; `dbt build` then computes all
+    their metrics. An interrupted screen is resumed when it is run again.
     """
-    with open_configured(config_path, log_format, "screen") as (_, reporter):
+    from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
+    from expression_warehouse.pairs.settings import GeneChoice
 
-        def work_on() -> bool:
-            # Compiling the kernels takes a second, which --help need not wait for.
-            from expression_warehouse.pairs.screen.screen import Options, screen
-
-            options = Options(keep, method, top_genes, memory, work, dask)
-            return screen(disease, technology, options, opener(target), reporter)
-
-        run_to_exit(work_on, reporter, "run it again, and it goes on from where it was")
+    chosen = ScreenOptions(**options, choice=GeneChoice(method, top_genes))
+    return screen(disease, technology, organism, chosen, open_warehouse, reporter)
 
 
-@pairs.command("correlate")
-@click.option("--study", required=True, metavar="ACC", help="Accession of the study.")
-@click.option("--cohort", required=True, type=click.Choice(COHORTS), help="Samples of this label.")
-@click.option(
-    "--fdr",
-    type=click.FloatRange(min=0, max=1, min_open=True),
-    default=0.05,
-    help="Greatest false discovery rate. Default: 0.05.",
+@_command(
+    "correlate",
+    "--study GSE154918 --cohort SEPSIS --output pairs.parquet",
+    "no file was written",
+    click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
+    click.option(
+        "--cohort", required=True, metavar="LABEL", help="Illness label of the samples, as SEPSIS."
+    ),
+    click.option(
+        "--fdr",
+        type=click.FloatRange(min=0, max=1, min_open=True),
+        default=0.05,
+        help="Greatest false discovery rate. Default: 0.05.",
+    ),
+    click.option(
+        "--output",
+        required=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Parquet file to write.",
+    ),
+    TOP_GENES,
+    METHOD,
+    MEMORY,
+    VARS,
 )
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Parquet file to write.",
-)
-@METHOD
-@TOP_GENES
-@MEMORY
-@CONFIG
-@TARGET
-@LOG_FORMAT
-def correlate_command(
-    study: str,
-    cohort: str,
-    fdr: float,
-    output: Path,
-    method: str,
-    top_genes: int | None,
-    memory: str,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+def correlate_command(open_warehouse, reporter, top_genes, method, **options) -> bool:
     """Find the significant Spearman correlations of one study and cohort.
 
-    p by the t approximation, false discovery rates (Benjamini-Hochberg) over all pairs of genes.
+    p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
+    genes.
     """
-    with open_configured(config_path, log_format, "correlate") as (_, reporter):
+    from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
+    from expression_warehouse.pairs.settings import GeneChoice
 
-        def work() -> bool:
-            from expression_warehouse.pairs.correlate import Options, correlate
-
-            options = Options(study, cohort, fdr, output, method, top_genes, memory)
-            return correlate(options, opener(target), reporter)
-
-        run_to_exit(work, reporter, "nothing of it was kept")
+    chosen = CorrelateOptions(**options, choice=GeneChoice(method, top_genes))
+    return correlate(chosen, open_warehouse, reporter)
 
 
-@pairs.command("rank")
-@click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all.")
-@click.option(
-    "--technology",
-    type=click.Choice(["RNA-SEQ", "MICROARRAY", "OTHER"]),
-    help="Only slices of this technology. Default: all.",
+@_command(
+    "rank",
+    "--disease SEPSIS",
+    "slices that were reported are ranked, the others are unchanged",
+    click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
+    TECHNOLOGY,
+    ORGANISM,
+    click.option(
+        "--seed",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=0, max=2**32 - 1),
+        help="Of the random numbers; the same seed gives the same scores.",
+    ),
+    VARS,
 )
-@click.option(
-    "--seed",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=0, max=2**32 - 1),
-    help="Of the random numbers; the same seed gives the same scores.",
-)
-@CONFIG
-@TARGET
-@LOG_FORMAT
-def rank_command(
-    disease: str | None,
-    technology: str | None,
-    seed: int,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
-    """Score the gene pairs of each slice by how unlike the others they are.
+def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> bool:
+    """Score the gene pairs of each slice by how much they differ from the others.
 
-    `dbt build` then brings unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
-    hold until the slice changes. Exits with 1 where a slice cannot be ranked; the others are all
-    the same.
+    `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
+    are valid until the slice changes. Exits with 1 if a slice cannot be ranked; the others are
+    still ranked.
     """
-    # scikit-learn takes two seconds to import.
-    from expression_warehouse.pairs.ranking.rank import rank
+    from expression_warehouse.pairs.ranking.scores import rank_slices
+    from expression_warehouse.pairs.ranking.slice_pairs import SliceChoice
 
-    with open_configured(config_path, log_format, "rank") as (_, reporter):
-
-        def work() -> bool:
-            return rank(disease, technology, seed, opener(target), reporter)
-
-        run_to_exit(work, reporter, "the slice under way")
+    chosen = SliceChoice(disease, technology, organism)
+    return rank_slices(chosen, seed, variables, open_warehouse, reporter)
 
 
-@pairs.command("export-features")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@CONFIG
-@TARGET
-@LOG_FORMAT
-def export_features_command(
-    folder: Path, config_path: Path | None, target: str | None, log_format: str
-) -> None:
+@_command(
+    "export-features",
+    "features",
+    "files that were not reported are unchanged",
+    click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
+)
+def export_features_command(open_warehouse, reporter, folder) -> bool:
     """Write all features into DIR, for machine learning.
 
-    A Parquet file for each kind of entity, a row an entity and a column a feature, and
-    data_dictionary.csv, which says what each column is. Equal features are equal bytes.
+    One Parquet file per kind of entity, with one row per entity and one column per feature, and
+    data_dictionary.csv, which describes the columns. Equal features give equal bytes.
     """
     from expression_warehouse.pairs.feature_export import export_features
 
-    with open_configured(config_path, log_format, "export-features") as (_, reporter):
-
-        def work() -> bool:
-            return export_features(folder, opener(target), reporter)
-
-        run_to_exit(work, reporter, "the file under way")
+    return export_features(folder, open_warehouse, reporter)

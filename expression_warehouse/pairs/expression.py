@@ -6,23 +6,22 @@ import numpy as np
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
-from expression_warehouse.pairs.groups import COHORTS
 
 
 @dataclass(frozen=True)
 class StudyMatrix:
     """The samples of a study whose illness is known.
 
-    values  (genes, samples), NaN where missing; harmonised, log2 scale
-    labels  (samples,): places in COHORTS
+    values  (genes, samples), NaN if missing; harmonised, log2 scale
+    labels  (samples,): their illness labels
     """
 
     values: np.ndarray
     labels: np.ndarray
 
     def group(self, cohorts: tuple[str, ...]) -> np.ndarray:
-        """(genes, samples): the samples of these cohorts, as rows of their own."""
-        members = np.isin(self.labels, [COHORTS.index(cohort) for cohort in cohorts])
+        """(genes, samples): the values of the samples of these cohorts, contiguous."""
+        members = np.isin(self.labels, cohorts)
         return np.ascontiguousarray(self.values[:, members])
 
 
@@ -39,7 +38,7 @@ def read_study(warehouse: Warehouse, study: int, genes: np.ndarray) -> StudyMatr
     """
     samples, labels = _read_samples(warehouse, study)
     values = np.full((len(genes), len(samples)), np.nan)
-    with warehouse.stream(_VALUES.replace("$study", str(int(study))), {}) as batches:
+    with warehouse.stream(_VALUES, {}, {"study_key": study}) as batches:
         for batch in batches:
             row = np.searchsorted(genes, batch["gene_key"].to_numpy(zero_copy_only=False))
             column = np.searchsorted(samples, batch["sample_key"].to_numpy(zero_copy_only=False))
@@ -48,16 +47,15 @@ def read_study(warehouse: Warehouse, study: int, genes: np.ndarray) -> StudyMatr
 
 
 def _read_samples(warehouse: Warehouse, study: int) -> tuple[np.ndarray, np.ndarray]:
-    table = warehouse.read(_SAMPLES.replace("$study", str(int(study))), {})
+    table = warehouse.read(_SAMPLES, {}, {"study_key": study})
     keys = table["sample_key"].to_numpy()
-    labels = np.array([COHORTS.index(label) for label in table["illness_label"].to_pylist()], int)
-    return keys, labels
+    return keys, np.array(table["illness_label"].to_pylist(), dtype=np.str_)
 
 
 def find_study(warehouse: Warehouse, accession: str) -> int:
     """The key of a study in the fact.
 
-    Raises UserError 54040 where there is none.
+    Raises UserError 54040 if there is none.
     """
     query = """
         select distinct s.study_key, s.study_accession_code
@@ -82,12 +80,12 @@ def find_study(warehouse: Warehouse, accession: str) -> int:
 _SAMPLES = """
     select distinct e.sample_key, e.illness_label
     from {analytics}.vw_expression_export as e
-    where e.study_key = $study and e.illness_label <> 'UNKNOWN'
+    where e.study_key = $study_key and e.illness_label <> 'UNKNOWN'
     order by e.sample_key
 """
 
 _VALUES = """
     select e.gene_key, e.sample_key, e.expression_value
     from {analytics}.vw_expression_export as e
-    where e.study_key = $study and e.illness_label <> 'UNKNOWN'
+    where e.study_key = $study_key and e.illness_label <> 'UNKNOWN'
 """

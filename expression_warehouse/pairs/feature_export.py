@@ -1,14 +1,13 @@
 """Features as tables for machine learning: `expression-warehouse pairs export-features`.
 
-DIR/gene_in_study.parquet   a row a gene and study
-DIR/gene_in_slice.parquet   a row a gene and slice (disease × technology)
-DIR/gene_pair.parquet       a row a gene pair and slice
-DIR/sample.parquet          a row a sample
-DIR/study_cohort.parquet    a row a study and illness label
-DIR/data_dictionary.csv     what each column is
+DIR/gene_in_study.parquet   one row per gene and study
+DIR/gene_in_slice.parquet   one row per gene and slice (disease × technology × organism)
+DIR/gene_pair.parquet       one row per gene pair and slice
+DIR/sample.parquet          one row per sample
+DIR/study_cohort.parquet    one row per study and illness label
+DIR/data_dictionary.csv     one row per file and column
 """
 
-import contextlib
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.catalog import Feature, features_of
-from expression_warehouse.pairs.ranking.slices import pivoted
+from expression_warehouse.pairs.ranking.slice_pairs import pivoted
 
 DICTIONARY = "data_dictionary.csv"
 
@@ -31,6 +31,7 @@ _ROW_GROUP_SIZE = 100_000
 _SLICE = {
     "disease_label": ("d.disease_label", pa.string(), "Disease of the slice."),
     "technology": ("e.technology", pa.string(), "Technology of the slice."),
+    "organism": ("e.organism", pa.string(), "Organism of the slice."),
 }
 _STUDY = {"study_accession_code": ("s.study_accession_code", pa.string(), "The study.")}
 _GENE = {
@@ -42,11 +43,11 @@ _ILLNESS = {"illness_label": ("i.illness_label", pa.string(), "Illness label of 
 
 @dataclass(frozen=True)
 class Entity:
-    """A file: what a row is of.
+    """A kind of entity, which has a file with one row per entity.
 
-    models  that compute its features
-    keys    column → SQL expression, type, description; rows are in their order
-    joins   SQL that finds the keys of a row e of features
+    models  the models that compute its features
+    keys    column → SQL expression, type, description; rows are sorted by them
+    joins   SQL that joins the keys to a row `e` of features
     """
 
     name: str
@@ -105,10 +106,9 @@ ENTITIES = (
 
 
 def export_features(folder: Path, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
-    """Write the files into a folder, in place of those that are there; equal features are equal
-    bytes.
+    """Write the files into a folder and replace those that exist; equal features are equal bytes.
 
-    Returns whether they are written.
+    Returns whether all were written.
     """
     try:
         with open_warehouse(reporter.waiting) as warehouse:
@@ -128,40 +128,40 @@ def _export(warehouse: Warehouse, entity: Entity, folder: Path, reporter: Report
     watch = Stopwatch()
     path = folder / f"{entity.name}.parquet"
     rows = 0
-    with _named_errors(path):
+    with named_os_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
         with (
             warehouse.stream(_query(entity), {}) as batches,
-            pq.ParquetWriter(unfinished, entity.schema, compression="zstd") as writer,
+            open_atomically(path) as file,
+            pq.ParquetWriter(file, entity.schema, compression="zstd") as writer,
         ):
             for table in _row_groups(batches, entity.schema):
                 writer.write_table(table)
                 rows += table.num_rows
-        unfinished.replace(path)
     reporter.step(None, "features_exported", file=str(path), row_count=rows, seconds=watch.seconds)
     return rows
 
 
 def _query(entity: Entity) -> str:
-    """Rows of the entity, sorted by its keys."""
+    """SQL of the rows of the entity, sorted by its keys."""
     keys = ", ".join(f"{expression} as {name}" for name, (expression, _, _) in entity.keys.items())
     order = ", ".join(expression for expression, _, _ in entity.keys.values())
     names = [f.feature_name for f in entity.features]
     wide = pivoted(names, f"feature_name in ({', '.join(repr(name) for name in names)})")
     if entity.name == "gene_pair":
-        # Metrics are columns already; the rest is of the gene pair by its genes.
+        # Metrics are columns already; other features are found by the genes of the pair.
         metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
         more = [name for name in names if name not in metrics]
         columns = ", ".join([f"m.{name}" for name in metrics] + [f"f.{name}" for name in more])
-        wide = f"""select m.pair_key, m.disease_key, m.technology, {columns}
+        wide = f"""select m.pair_key, m.disease_key, m.technology, m.organism, {columns}
     from {{fact}}.fact_gene_pair_metrics as m
     inner join {{dim}}.dim_gene_pair as q on m.pair_key = q.pair_key
     left join (
     {pivoted(more, "entity_scope = 'GENE_PAIR'")}
     ) as f
         on q.gene_a_key = f.entity_id_1 and q.gene_b_key = f.entity_id_2
-        and m.disease_key = f.disease_key and m.technology = f.technology"""
+        and m.disease_key = f.disease_key and m.technology = f.technology
+        and m.organism = f.organism"""
     return (
         f"select {keys}, {', '.join(f'e.{name}' for name in names)} from (\n    {wide}\n) as e "
         f"{entity.joins} order by {order}"
@@ -169,7 +169,7 @@ def _query(entity: Entity) -> str:
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows, cut at the same places however the engine cuts its result."""
+    """The rows in groups of one size, whatever batches the engine returns."""
     waiting = pa.table({field.name: pa.array([], field.type) for field in schema}, schema=schema)
     for batch in batches:
         table = pa.table(batch).select(schema.names).cast(schema)
@@ -185,7 +185,7 @@ def _type(feature: Feature) -> pa.DataType:
 
 
 def dictionary_rows() -> Iterator[dict[str, object]]:
-    """A row a file and column: what it is, its type, and what the catalog says of it."""
+    """One row per file and column: its type, and its entry in the feature catalog."""
     for entity in ENTITIES:
         file = f"{entity.name}.parquet"
         for name, (_, type_, description) in entity.keys.items():
@@ -208,20 +208,7 @@ def dictionary_rows() -> Iterator[dict[str, object]]:
 def _write_dictionary(path: Path) -> None:
     columns = ["file", "column", "dtype", "entity_scope", "description", "formula"]
     columns += ["expected_scale", "scale_min", "scale_max", "null_policy"]
-    with _named_errors(path), path.open("w", encoding="utf-8", newline="") as file:
+    with named_os_errors(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(dictionary_rows())
-
-
-@contextlib.contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            "FOLDER_NOT_WRITABLE",
-            str(error.strerror or error),
-            file=str(path),
-            action="Check the folder's permissions and the disk",
-        ) from error

@@ -1,4 +1,4 @@
-"""What a computation leaves in meta_feature_run."""
+"""The record that a computation leaves in meta_feature_run."""
 
 import datetime
 import importlib.metadata
@@ -10,32 +10,38 @@ from typing import Any
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.warehouse.base import FeatureRun
-
-_PACKAGES = ("expression-warehouse", "numpy", "numba", "scipy")
+from expression_warehouse.pairs.slices import Slice
 
 
 def feature_run(
     kind: str,
-    disease_label: str | None,
-    technology: str | None,
+    slice_: Slice | None,
     *,
     parameters: Mapping[str, Any],
-    study_count: int,
     gene_count: int,
     pairs_tested: int,
     started_at: datetime.datetime,
+    study_count: int | None = None,
+    seed: int | None = None,
+    packages: tuple[str, ...] = ("expression-warehouse", "numpy", "numba", "scipy"),
 ) -> FeatureRun:
-    """The record of a run that ends now. It has no seed: nothing in it is left to chance."""
+    """A run that ends now. One with a seed has the same id whenever its inputs are the same.
+
+    packages  whose versions can change the result
+    """
     versions = {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: importlib.metadata.version(name) for name in packages},
     }
+    identity = json.dumps([str(slice_), seed, parameters, versions], sort_keys=True)
+    run_id = uuid.uuid4() if seed is None else uuid.uuid5(uuid.NAMESPACE_OID, identity)
     return FeatureRun(
-        feature_run_id=str(uuid.uuid4()),
+        feature_run_id=str(run_id),
         kind=kind,
-        disease_label=disease_label,
-        technology=technology,
-        seed=None,
+        disease_label=slice_ and slice_.disease_label,
+        technology=slice_ and slice_.technology,
+        organism=slice_ and slice_.organism,
+        seed=seed,
         parameters_json=json.dumps(parameters, sort_keys=True),
         versions_json=json.dumps(versions, sort_keys=True),
         study_count=study_count,

@@ -1,4 +1,4 @@
-"""What decides the result of a screen: the vars of dbt_project.yml, and the command's options."""
+"""The dbt vars and command-line values that decide the result of a computation on pairs."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ import yaml
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
 
-METHODS = ("variance", "iqr", "mad")
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 # Variance of Fisher's z of a Spearman r is factor (1 + slope r²) / (n - 3), as in
 # macros/stats/fisher_z.sql.
@@ -18,10 +17,26 @@ _STANDARD_ERRORS = {"fisher": (1.0, 0.0), "fieller": (1.06, 0.0), "bonett_wright
 
 
 @dataclass(frozen=True)
+class GeneChoice:
+    """Which genes are paired.
+
+    method     variance, iqr or mad: how variability is measured
+    top_genes  how many of the genes that vary most; None is all
+    """
+
+    method: str = "variance"
+    top_genes: int | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """For a feature run and the key of a resumable screen: what has an effect."""
+        return {"method": self.method if self.top_genes else None, "top_genes": self.top_genes}
+
+
+@dataclass(frozen=True)
 class Settings:
     """The vars that SQL and this package share.
 
-    k_min         studies that must have measured a gene, all where the slice has fewer
+    k_min         studies that must have measured a gene; all studies if the slice has fewer
     min_samples   samples that a group must have, never below 4
     spearman_se   formula of the standard error of Fisher's z
     """
@@ -37,48 +52,74 @@ class Settings:
 
     @property
     def se_slope(self) -> float:
-        """How much that variance grows with r², in itself."""
+        """Relative growth of that variance per r²."""
         return _STANDARD_ERRORS[self.spearman_se][1]
 
 
-def read_settings() -> Settings:
-    """The vars as dbt_project.yml has them.
+def resolve_vars(overrides: str | None = None) -> dict[str, Any]:
+    """The vars as dbt resolves them: of dbt_project.yml, then those that it scopes to the project's
+    name, then `--vars`.
 
-    Raises UserError 54030 for one that is not possible.
+    overrides  YAML text of `--vars`, as '{k_min: 2}'
+
+    Raises UserError 54030 if it is no mapping.
     """
-    text = (project_dir() / "dbt_project.yml").read_text(encoding="utf-8")
-    return _settings(yaml.safe_load(text)["vars"])
+    project = yaml.safe_load((project_dir() / "dbt_project.yml").read_text(encoding="utf-8"))
+    variables = project.get("vars") or {}
+    try:
+        given = yaml.safe_load(overrides or "{}")
+    except yaml.YAMLError:
+        given = None
+    if not isinstance(given, dict):
+        raise UserError(
+            "CONFIG_INVALID", f"--vars is {overrides!r}", expected="a mapping as '{k_min: 2}'"
+        )
+    return {**variables, **(variables.get(project.get("name")) or {}), **given}
 
 
-def parse_settings(text: str) -> Settings:
-    """The vars that the warehouse was built with.
+def settings_of(variables: Mapping[str, Any]) -> Settings:
+    """The settings among these vars.
 
-    text  of macros/study/meta_analysis_settings.sql: k_min=3;spearman_se=fisher;…
-
-    Raises UserError 54030 for one that is not possible.
+    Raises UserError 54030 for a value that is not possible.
     """
-    return _settings(dict(setting.split("=") for setting in text.split(";")))
-
-
-def _settings(variables: Mapping[str, Any]) -> Settings:
-    if (method := variables["spearman_se"]) not in _STANDARD_ERRORS:
+    method = variables.get("spearman_se")
+    if method not in _STANDARD_ERRORS:
         raise UserError(
             "CONFIG_INVALID",
             f"var spearman_se is {method}",
-            file="dbt_project.yml",
             expected=f"one of {', '.join(_STANDARD_ERRORS)}",
         )
     return Settings(
-        k_min=int(variables["k_min"]),
-        min_samples=max(4, int(variables["min_cohort_samples"])),
+        k_min=_whole(variables, "k_min"),
+        min_samples=max(4, _whole(variables, "min_cohort_samples")),
         spearman_se=method,
     )
+
+
+def parse_settings(text: str) -> Settings:
+    """The settings that the warehouse was built with.
+
+    text  stg_slice_studies.settings, written by macros/study/meta_analysis_settings.sql:
+          k_min=3;spearman_se=fisher;…
+
+    Raises UserError 54030 for a value that is not possible.
+    """
+    return settings_of(dict(setting.split("=", 1) for setting in text.split(";")))
+
+
+def _whole(variables: Mapping[str, Any], name: str) -> int:
+    try:
+        return int(variables[name])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "CONFIG_INVALID", f"var {name} is {variables.get(name)}", expected="a whole number"
+        ) from error
 
 
 def parse_memory(text: str) -> int:
     """Bytes of a size written as 2GB or 500MB.
 
-    Raises UserError 54030 where it is none.
+    Raises UserError 54030 if it is not a size.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT]B)", text.strip(), re.IGNORECASE)
     if not match or not float(match[1]):

@@ -1,31 +1,34 @@
-"""From a CSV of pair metrics to staged rows: all of it in one transaction, or nothing."""
+"""From a CSV of pair metrics to staged rows, in one transaction."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import ProcessLog
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import PairLoad, PairSource, Warehouse
+from expression_warehouse.core.warehouse.base import PairLoad, PairSource
 from loader.pair_file.reader import PairFile
 
 
+@signals.held()
 def load_pairs(
     path: Path,
     disease: str,
     technology: str | None,
-    open_warehouse: Callable[[Callable[[str], None]], Warehouse],
+    organism: str | None,
+    open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Stage the file's rows in place of earlier loads' for the same pairs, disease and technology.
+    """Stage the file's rows; they replace those of earlier loads for the same pairs and slices.
 
     technology      for rows without one of their own
-    open_warehouse  takes what to tell the user while it waits
+    organism        for rows without one of their own; None: that of the studies, else human
+    open_warehouse  its argument takes what to tell the user while it waits
 
-    Returns whether they are staged now, or were before.
+    Returns whether the rows are staged now, or were before. Raises Stopped if a signal came.
     """
     try:
-        file = PairFile(path, disease, technology)
+        file = PairFile(path, disease, technology, organism)
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
             context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
@@ -47,24 +50,25 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> i
             "CONFIG_INVALID",
             f"dim_disease has no {disease!r}",
             expected=f"one of {', '.join(known)}",
-            action="Correct --disease, or add the disease to seeds/disease.csv and run dbt build",
+            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
         )
     if file.ignored:
         reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
-    rows = file.batches(load.gene_keys())
+    rows = file.batches(load.gene_keys(), load.organisms(disease))
     taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
     if conflict := load.find_conflict():
         first, second = conflict
         raise UserError(
             "VALIDATION_DUPLICATE_PAIRS",
-            f"the pair stands already on line {first}, with other values",
+            f"the pair is already on line {first}, with different values",
             file=file.label,
             line=second,
-            expected="each pair on one line for each technology, its genes in either order",
+            expected="one line per pair, technology and organism, its genes in either order",
         )
     if repeated := load.remove_repeated():
         reporter.warned("rows_repeated", file=file.label, row_count=repeated)
     overrides, fact_rows = load.count_overrides()
+    signals.check()
     staged = load.stage()
     if not staged.staged:
         reporter.step(None, "pairs_skipped", file=file.label, file_hash=file.sha256)

@@ -6,6 +6,10 @@
     The text contains the phrase p as whole words if the result contains ' p '. This is what the regular
     expression \bp\b would find, on an engine without regular expressions. -#}
 {% macro illness_words(text) -%}
-{%- set separators = "-/+.,;:()[]{}<>|&*#\"!?=~@$%^`'\\" -%}
+{%- set separators = illness_separators() -%}
 concat(' ', translate(lower({{ text }}), '{{ separators | replace("'", "''") }}', '{{ ' ' * (separators | length) }}'), ' ')
 {%- endmacro %}
+
+
+{#- The ASCII punctuation that separates words. -#}
+{% macro illness_separators() %}{{ return("-/+.,;:()[]{}<>|&*#\"!?=~@$%^`'\\") }}{% endmacro %}

@@ -20,8 +20,8 @@ checked_settings as (
         s.k_min,
         s.i2_max,
         case
-            when s.q_basis not in ('hk', 'spec', 'dependent') then cast(concat('q_basis is ', s.q_basis, ', expected hk, spec or dependent') as integer)
-            when not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then cast(concat('disease is ', s.disease_label, ', which dim_disease does not have') as integer)
+            when s.q_basis not in ('hk', 'spec', 'dependent') then cast(concat('54030 CONFIG_INVALID: q_basis is ', s.q_basis, ', expected hk, spec or dependent') as integer)
+            when not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then cast(concat('54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have') as integer)
             when
                 s.contrast <> 'all'
                 and not exists (
@@ -30,7 +30,7 @@ checked_settings as (
                     inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
                     where c.contrast = s.contrast and d.disease_label = s.disease_label
                 )
-                then cast(concat('contrast is ', s.contrast, ', which ', s.disease_label, ' does not have (dim_contrast)') as integer)
+                then cast(concat('54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have (dim_contrast)') as integer)
             else 1
         end as is_valid
     from settings as s

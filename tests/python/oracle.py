@@ -637,35 +637,26 @@ def context_features(
     return found
 
 
-def pooled_scores(pairs: dict[tuple[str, str], Row]) -> dict[tuple[str, str], Row]:
-    """metrics_score and rank_score, of the pooled statistics alone."""
-
-    def least(row: Row, columns: Sequence[str], missing: float) -> float:
-        return min(missing if row[c] is None else row[c] for c in columns)
-
-    found: dict[tuple[str, str], Row] = {
-        pair: {"metrics_score": None, "rank_score": None} for pair in pairs
+def pooled_scores(slice_: Slice) -> dict[Key, Row]:
+    """metrics_score and rank_score, of the contrast that decides."""
+    found: dict[Key, Row] = {
+        pair: {"metrics_score": None, "rank_score": None} for pair in slice_.wide
     }
-    ranked = {pair: row for pair, row in pairs.items() if row["power_score"] is not None}
-    for pair, row in ranked.items():
-        homogeneity = 1 - least(row, ["dz_ss_i2", "dz_soth_i2"], 100.0) / 100
-        found[pair]["metrics_score"] = float(
-            np.mean([row["power_score"], row["consistency_score"], homogeneity])
-        )
+    deciding = {key[:2]: row for key, row in slice_.contrasts.items() if row["is_deciding"]}
+    for pair, row in deciding.items():
+        shares = [row["power_score"], row["consistency_score"], 1 - row["i2"] / 100]
+        found[pair]["metrics_score"] = float(np.mean(shares))
     places = np.mean(
         [
             percent_rank(values)
             for values in (
-                [
-                    -math.log10(least(row, ["q_combined", "q_ss", "q_soth"], 1.0))
-                    for row in ranked.values()
-                ],
-                [abs(row["combined_effect_size"]) for row in ranked.values()],
-                [found[pair]["metrics_score"] for pair in ranked],
+                [-math.log10(max(row["q_pair"], 1e-300)) for row in deciding.values()],
+                [abs(row["theta_re"]) for row in deciding.values()],
+                [found[pair]["metrics_score"] for pair in deciding],
             )
         ],
         axis=0,
     )
-    for pair, place in zip(ranked, places, strict=True):
+    for pair, place in zip(deciding, places, strict=True):
         found[pair]["rank_score"] = float(place)
     return found

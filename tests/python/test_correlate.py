@@ -16,7 +16,7 @@ COHORTS = {"CONTROL": 9, "SEPSIS": 14, "SEPTIC_SHOCK": 12, "UNKNOWN": 2, "NO_SEP
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A study with missing values, a constant gene and two that are equal."""
+    """A study with missing values, a constant gene and two equal genes."""
     folder = tmp_path_factory.mktemp("correlated")
     warehouse = WarehouseUnderTest(folder)
     study, matrix = study_of("GSE1", COHORTS, [f"ENSG4{i:03d}" for i in range(60)], seed=1)
@@ -63,8 +63,9 @@ def test_file(built, tmp_path, cohort, fdr):
     assert {(row["gene_a_id"], row["gene_b_id"]) for row in rows} == set(wanted)
     assert len(rows) == len(wanted) == events(result, "correlated")[0]["found_count"]
     for row in rows:
-        expected = wanted[row["gene_a_id"], row["gene_b_id"]]
-        assert (row["r"], row["p"], row["q"]) == pytest.approx(expected, rel=1e-7, abs=1e-15)
+        r, p, q = wanted[row["gene_a_id"], row["gene_b_id"]]
+        assert (row["r"], row["p"]) == pytest.approx((r, p), rel=1e-7, abs=1e-15)
+        assert q * (1 - 1e-9) <= row["q"] <= q * 1.001
     assert [row["p"] for row in rows] == sorted(row["p"] for row in rows)
     assert len({row["n"] for row in rows}) > 1
 
@@ -98,6 +99,15 @@ def test_the_genes_that_vary_most(built, tmp_path):
     assert table.num_rows > 30
 
 
+def test_vars_of_the_command_line(built, tmp_path):
+    """As those of dbt: a cohort of five samples takes part if the var says so."""
+    warehouse, _ = built
+    options = ("--vars", "{min_cohort_samples: 5}", "--fdr", 1, "--output", tmp_path / "x.parquet")
+    assert correlate(warehouse, *options, cohort="NO_SEPSIS").exit_code == 0
+    assert max(pq.read_table(tmp_path / "x.parquet")["n"].to_pylist()) == 5
+    refused(correlate(warehouse, *options[2:], "--vars", "[5]"), "CONFIG_INVALID")
+
+
 def test_mistakes_are_named(built, tmp_path):
     warehouse, _ = built
     output = ("--output", tmp_path / "x.parquet")
@@ -107,5 +117,5 @@ def test_mistakes_are_named(built, tmp_path):
     nowhere = tmp_path / "nowhere" / "x.parquet"
     refused(correlate(warehouse, "--output", nowhere), "FOLDER_NOT_WRITABLE")
     refused(correlate(warehouse, *output, "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")
-    for options in ((), (*output, "--fdr", 0)):
+    for options in ((), (*output, "--fdr", 0), (*output, "--method", "iqr")):
         assert correlate(warehouse, *options).exit_code == 2

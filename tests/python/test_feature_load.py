@@ -1,4 +1,4 @@
-"""Results of a computation outside SQL come into the warehouse together, or not at all."""
+"""Results of a computation outside SQL become visible together or not at all; bound parameters."""
 
 import datetime
 import os
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from expression_warehouse.core.warehouse.base import FeatureRun
+from expression_warehouse.core.warehouse.sqlserver import positional
 from expression_warehouse.core.warehouse.target import open_warehouse
 
 STARTED = datetime.datetime(2026, 1, 2, 3, 4, 5)
@@ -29,7 +30,9 @@ def opened(warehouse):
 
 
 def run(name: str) -> FeatureRun:
-    return FeatureRun(name, "RANK", "SEPSIS", "RNA-SEQ", 1, "{}", "{}", 3, 4, 6, STARTED, STARTED)
+    return FeatureRun(
+        name, "RANK", "SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", 1, "{}", "{}", 3, 4, 6, STARTED, STARTED
+    )
 
 
 def rows(name: str, *values: float):
@@ -85,3 +88,22 @@ def test_what_breaks_off_leaves_nothing(opened):
         load.put_run(run("a"))
         load.replace_rows("feature_values", {"feature_run_id": "a"}, VALUES, broken())
     assert (runs(opened), staged(opened)) == ([], [])
+
+
+def test_parameters_of_a_query_are_bound(opened):
+    query = "select $text as text, $number as number, coalesce($missing, $text) as text_again"
+    text = "O'Neill'; drop table staging.batch; --"
+    values = {"text": text, "number": 7, "missing": None}
+    assert opened.read(query, {}, values).to_pylist() == [
+        {"text": text, "number": 7, "text_again": text}
+    ]
+
+
+def test_parameters_of_sql_server_are_positional():
+    query = "select 1 where a = $x and b = $other_x and c = $x"
+    assert positional(query, {"x": 1, "other_x": "y"}) == (
+        "select 1 where a = ? and b = ? and c = ?",
+        [1, "y", 1],
+    )
+    with pytest.raises(KeyError):
+        positional(query, {"x": 1})

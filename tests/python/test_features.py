@@ -18,7 +18,7 @@ from demo.download import CONFIG_FILE, write_downloads
 from expression_warehouse.core.warehouse.macros import project_macros, render_macros
 from expression_warehouse.pairs.catalog import features
 from expression_warehouse.pairs.feature_export import DICTIONARY, ENTITIES
-from expression_warehouse.pairs.ranking import rank as rank_module
+from expression_warehouse.pairs.ranking import scores
 
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
 TOP = 25
@@ -50,7 +50,8 @@ def demo(tmp_path_factory) -> WarehouseUnderTest:
     warehouse.build()
     # As long as the int_..._feature models hold what was computed.
     warehouse.dbt(*CATALOGUE_TESTS)
-    result = warehouse.pairs("rank")
+    # No pair of mice holds a gene of the watch list.
+    result = warehouse.pairs("rank", "--disease", "SEPSIS")
     assert result.exit_code == 0, result.output
     warehouse.build(*SCORES)
     return warehouse
@@ -68,7 +69,7 @@ def panel(shared_data, tmp_path_factory) -> WarehouseUnderTest:
     genes = "select gene_a_id from analytics.vw_gene_pairs_candidate group by all order by count(distinct technology) desc, 1"
     ((gene,), *_) = warehouse.query(genes)
     with mock.patch.object(
-        rank_module, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
+        scores, "read_seed", return_value=[{"gene_id": gene, "gene_symbol": gene}]
     ):
         result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output
@@ -118,17 +119,25 @@ def test_the_catalog_has_the_bounds_of_the_fact():
 
 
 def test_both_ways_on_the_simulated_studies(demo):
-    """Two of either technology: a prediction interval takes three."""
-    few = {"TWO_STUDIES_SS", "TWO_STUDIES_SOTH"}
-    assert without_values(demo) == {f.feature_name for f in features() if f.null_policy in few}
+    """Seven of either technology: some pair has every feature."""
+    assert without_values(demo) == set()
     assert out_of_scale(demo) == []
     demo.dbt(*CATALOGUE_TESTS)
 
 
 def test_both_ways_on_ten_published_studies(panel):
-    """Of either technology one study alone has both sepsis and septic shock, and two have septic
-    shock and others; values are on log scales."""
-    few = {"ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "TWO_STUDIES_SOTH", "LOG_SCALE"}
+    """No technology has three studies with septic shock and sepsis, or with shock and others: both
+    contrasts have no false discovery rate. Values are on log scales."""
+    few = {
+        *("ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "FEW_STUDIES_SS", "FEW_STUDIES_HK_SS"),
+        *(
+            "TWO_STUDIES_SOTH",
+            "FEW_STUDIES_SOTH",
+            "FEW_STUDIES_HK_SOTH",
+            "FEW_STUDIES",
+            "LOG_SCALE",
+        ),
+    }
     assert without_values(panel) == {f.feature_name for f in features() if f.null_policy in few}
     assert out_of_scale(panel) == []
     panel.dbt(*CATALOGUE_TESTS, *SETTINGS)
@@ -136,16 +145,20 @@ def test_both_ways_on_ten_published_studies(panel):
 
 @pytest.mark.parametrize("technology", ["MICROARRAY", "RNA-SEQ"])
 def test_the_ranking_finds_the_planted_pairs(demo, technology):
-    """As well as -log10 q_star does, or better: 1.00, where that has 1.00 and 0.92."""
+    """As well as -log10 q_star does, or better."""
     rows = demo.query(
         "select a.gene_id, b.gene_id, unsupervised_score, new_rank_score,"
-        " -least(coalesce(q_combined, 1), coalesce(q_ss, 1), coalesce(q_soth, 1))"
-        " from fact.fact_gene_pair_metrics inner join dim.dim_gene_pair as p using (pair_key)"
+        " -coalesce(c.q_pair, 1)"
+        " from fact.fact_gene_pair_metrics as m"
+        " inner join dim.dim_gene_pair as p on m.pair_key = p.pair_key"
+        " left join fact.fact_gene_pair_contrast as c on c.is_deciding = 1"
+        " and m.pair_key = c.pair_key and m.disease_key = c.disease_key"
+        " and m.technology = c.technology and m.organism = c.organism"
         " inner join dim.dim_gene as a on p.gene_a_key = a.gene_key"
         " inner join dim.dim_gene as b on p.gene_b_key = b.gene_key"
-        f" where technology = '{technology}'"
+        f" where m.technology = '{technology}' and m.organism = 'HOMO_SAPIENS'"
     )
-    planted = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
+    planted = {pair.genes for pair in PLANTED_PAIRS}
     label = [frozenset(row[:2]) in planted for row in rows]
     assert sum(label) == len(PLANTED_PAIRS)
     scores = zip(*(row[2:] for row in rows), strict=True)
@@ -160,7 +173,8 @@ def test_what_is_not_as_catalogued_is_found(demo, tmp_path):
     broken.query_write(
         f"{values} feature_value = 1.5 where feature_name = 'gene_zero_share'",
         f"{values} feature_name = 'gene_gini' where feature_name = 'gene_missing_share'",
-        "update fact.fact_gene_pair_metrics set p_soth_hk = null, n_studies_ss = 1",
+        "update fact.fact_gene_pair_metrics set p_soth_hk = null, n_studies_ss = 1"
+        " where organism = 'HOMO_SAPIENS'",
         "insert into staging.int_sample_feature by name select 1 as is_log_scale, 5.0 as sample_library_size",
     )
     broken.dbt(*CATALOGUE_TESTS, "--store-failures", succeeds=False)
@@ -195,10 +209,11 @@ def expected_features(
             yield "STUDY_COHORT", (study.accession, cohort), row
     for technology in sorted({study.technology for study in studies}):
         own = [study for study in studies if study.technology == technology]
-        metrics = oracle.pair_metrics(own, top=TOP)
+        found = oracle.meta_analysis(own, top=TOP)
+        metrics = found.wide
         for gene, row in oracle.hub_features(metrics).items():
             yield "GENE", (technology, gene), row
-        scores = oracle.pooled_scores(metrics)
+        scores = oracle.pooled_scores(found)
         for pair, row in metrics.items():
             yield "GENE_PAIR_META", (technology, *pair), row | scores[pair]
         for pair, row in oracle.context_features(own, metrics).items():

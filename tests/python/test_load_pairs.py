@@ -26,7 +26,9 @@ from test_pair_metrics import (
 )
 
 from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
-from loader.pair_file.reader import metrics, parse_pair_id, read_numbers
+from loader.pair_file.metrics import metrics
+from loader.pair_file.numbers import read_numbers
+from loader.pair_file.pair_id import parse_pair_id
 
 # Genes 1 and 2 are of the annotation seed, 8 to 13 those of the studies, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.
@@ -319,8 +321,8 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "bad UTF-8": (b"pair_id,note\n9_10,a\n9_11,\xff\n", 1003, 3, "byte 6"),
     "bad UTF-8 in the header": (b"pair_id,n\xffte\n9_10,a\n", 1003, 1, "byte 10"),
     "UTF-16": (GOOD.encode("utf-16"), 1003, 1, "byte 1"),
-    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "no CSV"),
-    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "no CSV"),
+    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "not valid CSV"),
+    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "not valid CSV"),
     "text for a number": (row("11_12,high,1,0"), 1004, 3, "column dz_ss_mean is 'high'"),
     "comma as decimal point": (row('11_12,"0,5",1,0'), 1004, 3, "'0,5'"),
     "text for a count": (row("11_12,-1,1,few"), 1004, 3, "column n_studies_ss is 'few'"),
@@ -356,6 +358,7 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "pair twice, with other values": (row("10_9,0.5,0.02,3"), 2008, 3, "line 2"),
     "pair twice, once without a value": (row("09_10,0.5,,3"), 2008, 3, "line 2"),
     "unknown technology": ("pair_id,technology\n9_10,OTHER\n9_11,PCR\n", 4004, 3, "technology is 'PCR'"),
+    "no organism": ("pair_id,organism\n9_10,\n9_11,9 mice\n", 4004, 3, "organism is '9_MICE'"),
     "a quote that swallows rows": (row('11_12,"' + "x\n" * 999 + '",1,0'), 1004, 3, "x\\n…'"),
     "the first of two faults": (row("11_12,-1,7,x\n9_13,-1,7"), 4004, 3, "p_ss"),
     "a fault behind a line break": (
@@ -413,6 +416,8 @@ def test_nothing_says_the_technology(guarded, tmp_path, text, line):
         (["--technology", "RNA-SEQ"], "GOUT", 54030),
         (["--technology", "RNA-SEQ"], "sepsis' or 1=1 --", 54030),
         (["--technology", "PCR"], "SEPSIS", 54030),
+        (["--technology", "RNA-SEQ", "--organism", "x'y"], "SEPSIS", 54030),
+        (["--technology", "RNA-SEQ", "--organism", ""], "SEPSIS", 54030),
         (["--technology", "RNA-SEQ", "--target", "nowhere"], "SEPSIS", 4001),
         (["--technology", "RNA-SEQ", "--target", "fabric"], "SEPSIS", 4006),
     ],
@@ -437,7 +442,7 @@ def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_rows_are_read_in_batches(copy, guarded, tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("loader.pair_file._CHUNK_ROWS", rows)
+    monkeypatch.setattr("loader.pair_file.csv_rows._CHUNK_ROWS", rows)
     text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,\n9_12,,1\n'
     assert load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER").exit_code == 0
     found = copy.query("select gene_b_key, p_ss, line_no from staging.pair_metrics order by all")
@@ -466,6 +471,55 @@ def test_one_pair_in_two_technologies_is_no_repetition(copy, tmp_path):
     assert found == [("MICROARRAY", 0.25, 1), ("RNA-SEQ", 0.5, 1)]
 
 
+def test_a_row_says_its_organism_before_the_option(copy, tmp_path):
+    text = "pair_id,organism\n9_10,Mus musculus\n9_10,\n"
+    options = ("--technology", "RNA-SEQ", "--organism", "rattus norvegicus")
+    result = load(copy, write(tmp_path / "f.csv", text), *options)
+    assert result.exit_code == 0, result.output
+    found = copy.query(
+        "select organism, count(distinct batch_id) from staging.pair_metrics group by all order by 1"
+    )
+    assert found == [("MUS_MUSCULUS", 1), ("RATTUS_NORVEGICUS", 1)]
+    build_pairs(copy, **SETTINGS)
+    assert copy.query(
+        "select organism, metrics_source from fact.fact_gene_pair_metrics"
+        " where organism <> 'HOMO_SAPIENS' order by 1"
+    ) == [("MUS_MUSCULUS", "CSV"), ("RATTUS_NORVEGICUS", "CSV")]
+
+
+def test_a_pair_of_another_organism_is_not_replaced(copy, tmp_path):
+    for organism in ("HOMO_SAPIENS", "MUS_MUSCULUS"):
+        path = write(tmp_path / f"{organism}.csv", "pair_id,p_ss\n9_10,0.5\n")
+        options = ("--technology", "RNA-SEQ", "--organism", organism)
+        (said,) = events(load(copy, path, *options), "pairs_staged")
+        assert (said["row_count"], said["replaced_count"]) == (1, 0)
+    assert copy.query("select count(*) from staging.pair_metrics") == [(2,)]
+
+
+def test_the_organism_is_that_of_the_studies(tmp_path):
+    """Of two organisms the file has to name one; without studies it is human."""
+    warehouse = WarehouseUnderTest(tmp_path)
+
+    study, matrix = small_study(2)
+    study.sample_fields = {s: {"refinebio_organism": "MUS_MUSCULUS"} for s in study.samples}
+    ingest(warehouse, tmp_path, [(study, matrix)])
+    build_pairs(warehouse, **SETTINGS)
+    path = write(tmp_path / "f.csv", "pair_id\n9_10\n")
+    for technology in ("MICROARRAY", "OTHER"):
+        assert load(warehouse, path, "--technology", technology).exit_code == 0
+    found = "select technology, organism from staging.pair_metrics order by 1"
+    expected = [("MICROARRAY", "MUS_MUSCULUS"), ("OTHER", "HOMO_SAPIENS")]
+    assert warehouse.query(found) == expected
+    ingest(warehouse, tmp_path, [small_study(3)])
+    build_pairs(warehouse, **SETTINGS)
+    failure = refused(
+        load(warehouse, path, "--technology", "MICROARRAY"), warehouse, staged(warehouse)
+    )
+    assert (failure["error_code"], failure["line"]) == (54030, 2)
+    assert failure["action"] == "Add --organism HOMO_SAPIENS (or MUS_MUSCULUS)"
+    assert load(warehouse, path, "--technology", "OTHER").exit_code == 0
+
+
 def test_columns_that_are_no_metrics_are_named(copy, tmp_path):
     long = "x" * 200_000
     text = f"\ufeffpair_id,Notes,p_ss,\r\n9_10,{long},0.5,\r\n"
@@ -480,7 +534,7 @@ def test_people_read_it_as_text(copy, tmp_path):
     result = load(copy, path, "--technology", "RNA-SEQ", "--log-format", "text")
     assert "staged 1 pairs of SEPSIS" in result.stdout
     assert "1 pairs have csv_override = 1" in result.stderr
-    assert "ignored: note" in result.stderr
+    assert "ignored columns, which are no metrics: note" in result.stderr
     failed = load(
         copy, write(path, row("11_12,x,1,0")), "--technology", "OTHER", "--log-format", "text"
     )

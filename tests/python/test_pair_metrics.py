@@ -66,12 +66,15 @@ def table(warehouse: WarehouseUnderTest) -> dict[tuple[str, str], Rows]:
 
 
 def long_table(
-    warehouse: WarehouseUnderTest, fact: str, technology: str
+    warehouse: WarehouseUnderTest, fact: str, technology: str, disease: str = "SEPSIS"
 ) -> dict[tuple[str, str, str], dict[str, object]]:
-    """(gene id, gene id, contrast or cohort) -> the row of a long fact, of SEPSIS."""
+    """(gene id, gene id, contrast or cohort) -> the row of a long fact."""
     dimension, name = {
         "fact_gene_pair_contrast": ("dim.dim_contrast c using (contrast_key)", "c.contrast"),
-        "fact_gene_pair_cohort": ("dim.dim_illness c using (illness_key)", "lower(c.illness_label)"),
+        "fact_gene_pair_cohort": (
+            "dim.dim_illness c using (illness_key)",
+            "lower(c.illness_label)",
+        ),
     }[fact]
     select = (
         f"select least(a.gene_id, b.gene_id), greatest(a.gene_id, b.gene_id), {name}, m.*"
@@ -80,21 +83,26 @@ def long_table(
         " inner join dim.dim_gene_pair p using (pair_key)"
         " inner join dim.dim_gene a on p.gene_a_key = a.gene_key"
         " inner join dim.dim_gene b on p.gene_b_key = b.gene_key"
-        f" where m.technology = '{technology}' and d.disease_label = 'SEPSIS'"
+        f" where m.technology = '{technology}' and d.disease_label = '{disease}'"
     )
     names = [row[0] for row in warehouse.query(f"describe {select}")]
-    rows = {row[:3]: dict(zip(names[3:], row[3:], strict=True)) for row in warehouse.query(select)}
-    return rows
+    return {row[:3]: dict(zip(names[3:], row[3:], strict=True)) for row in warehouse.query(select)}
 
 
 def assert_slice(warehouse: WarehouseUnderTest, technology: str, expected: oracle.Slice) -> None:
     """All three facts of a slice of SEPSIS."""
     assert_as_expected(table(warehouse)["SEPSIS", technology], expected.wide)
+    assert_long_facts(warehouse, technology, expected, "SEPSIS")
+
+
+def assert_long_facts(
+    warehouse: WarehouseUnderTest, technology: str, expected: oracle.Slice, disease: str
+) -> None:
     for fact, rows in (
         ("fact_gene_pair_contrast", expected.contrasts),
         ("fact_gene_pair_cohort", expected.cohorts),
     ):
-        found = long_table(warehouse, fact, technology)
+        found = long_table(warehouse, fact, technology, disease)
         assert set(found) == set(rows)
         columns = set(next(iter(found.values())))
         assert columns - LONG_IDENTITY - AUDIT == set(next(iter(rows.values())))

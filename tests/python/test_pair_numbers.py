@@ -1,57 +1,50 @@
 """The numbers of a screen, without a warehouse: statistics against the oracle, false discovery rates
 against scipy, the same result in any order, after any kill and on a cluster."""
 
-import errno
+import json
 import os
-import pickle
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import duckdb
-import numba
 import numpy as np
 import oracle
 import pyarrow as pa
 import pytest
-from scipy import stats
 
-from expression_warehouse.core import files as files_module
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import PAGE, new_pages, open_atomically, read_pages
+from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
-from expression_warehouse.pairs.correlations import count_correlations, degrees_of, t_statistic
-from expression_warehouse.pairs.gene_filter import choose_genes, variability
+from expression_warehouse.pairs.cohorts import TESTS
+from expression_warehouse.pairs.gene_choice import choose_genes, variability
 from expression_warehouse.pairs.screen import block as block_module
-from expression_warehouse.pairs.screen import buckets, statistic_files
 from expression_warehouse.pairs.screen import scan as scan_module
-from expression_warehouse.pairs.screen.bins import (
-    BIN_COUNT,
-    bin_of,
-    code_of,
-    edges,
-    p_value,
-    sizes_of,
-)
 from expression_warehouse.pairs.screen.block import (
     Block,
     blocks_of,
     compute_block,
-    new_tally,
+    new_tallies,
     pool_pairs,
 )
 from expression_warehouse.pairs.screen.cluster import Cluster
-from expression_warehouse.pairs.screen.false_discovery import false_discovery_rates, smallest
+from expression_warehouse.pairs.screen.correlation_block import (
+    compute_correlations,
+    correlation_degrees,
+    t_statistic,
+)
+from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
 from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
-from expression_warehouse.pairs.screen.p_values import PValues, log_p
-from expression_warehouse.pairs.screen.pooling import TESTS
-from expression_warehouse.pairs.screen.rank_store import RankStore, RankStoreWriter, open_store
-from expression_warehouse.pairs.screen.ranks import EXACT_FLOAT32_SAMPLES, average_ranks
+from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
 from expression_warehouse.pairs.screen.scan import scan
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.statistic_files import StatisticFiles, write_statistics
-from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.screen.tally import Tally, merge_all
+from expression_warehouse.pairs.screen.transform_store import (
+    TransformStore,
+    TransformWriter,
+    is_complete,
+    open_store,
+)
 from expression_warehouse.pairs.settings import Settings, parse_memory
 
 Groups = list[np.ndarray]
@@ -59,8 +52,8 @@ Groups = list[np.ndarray]
 
 def store_of(
     folder: Path, studies: list[Groups], spearman_se: str = "fisher", min_samples: int = 8
-) -> RankStore:
-    writer = RankStoreWriter(folder, Settings(3, min_samples, spearman_se))
+) -> TransformStore:
+    writer = TransformWriter(folder, Settings(3, min_samples, spearman_se))
     for groups in studies:
         writer.add(groups, np.arange(len(groups[0])))
     writer.finish()
@@ -84,22 +77,16 @@ def study_of(
     return [cohorts[0], cohorts[1], np.concatenate(cohorts[1:], axis=1)]
 
 
-def count_all(folder: Path, keep: int) -> Tally:
+def count_all(folder: Path, keep: int) -> list[Tally]:
     store = open_store(folder)
     return scan(
-        compute_block, folder, blocks_of(store), new_tally(store, keep), None, lambda _: None
+        compute_block, folder, blocks_of(store), new_tallies(store, keep), None, lambda _: None
     )
 
 
-def files_of(folder: Path, tally: Tally) -> StatisticFiles:
-    blocks = list(map(str, blocks_of(open_store(folder))))
-    return StatisticFiles(folder, blocks, len(tally.families))
-
-
-def found_in(folder: Path, tally: Tally, watched: list[int]) -> ScreenedPairs:
+def kept_of(folder: Path, tallies: list[Tally], watched: list[int]) -> ScreenedPairs:
     store = open_store(folder)
-    files, genes = files_of(folder, tally), np.arange(store.gene_count)
-    return collect(store, tally, files, np.array(watched), genes)
+    return collect(store, tallies, np.array(watched), np.arange(store.gene_count))
 
 
 def expected_of(studies: list[Groups], a: int, b: int, spearman_se: str) -> tuple[list, list]:
@@ -125,7 +112,9 @@ def expected_of(studies: list[Groups], a: int, b: int, spearman_se: str) -> tupl
     return statistics, [one.k if one else 0 for one in pooled.values()]
 
 
-def assert_statistics(store: RankStore, studies: list[Groups], pairs: np.ndarray, se: str) -> None:
+def assert_statistics(
+    store: TransformStore, studies: list[Groups], pairs: np.ndarray, se: str
+) -> None:
     statistics, k = pool_pairs(store, *pairs)
     for i, (a, b) in enumerate(pairs.T):
         expected, studies_of_pair = expected_of(studies, a, b, se)
@@ -190,10 +179,9 @@ def test_ties_gaps_constant_genes_and_small_groups(tmp_path, se):
     a, b = np.triu_indices(24, 1)
     assert_statistics(store, studies, np.array([a, b]), se)
     # The tiles and the slow path of genes with missing values count the same, each pair once.
-    tally = count_all(tmp_path, 10_000)
     statistics, _ = pool_pairs(store, a, b)
-    for family, own in zip(tally.families, statistics, strict=True):
-        kept = np.concatenate(family.kept)
+    for tally, own in zip(count_all(tmp_path, 10_000), statistics, strict=True):
+        kept = np.concatenate(tally.candidates)
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
         is_tested = ~np.isnan(own)
         assert list(kept["gene_a"][order]) == list(a[is_tested])
@@ -206,7 +194,7 @@ def test_one_study_has_no_hartung_knapp(tmp_path):
     studies = [study_of(dice, 20, 10, 10, 10)]
     store = store_of(tmp_path, studies)
     assert_statistics(store, studies, np.array(np.triu_indices(20, 1)), "fisher")
-    counts = [family.counts.sum() for family in count_all(tmp_path, 1000).families]
+    counts = [tally.histogram.total for tally in count_all(tmp_path, 1000)]
     assert counts == [190, 190, 0, 0, 190, 190]
 
 
@@ -218,234 +206,6 @@ def test_many_samples_take_64_bits(tmp_path):
     assert_statistics(store, studies, np.array(np.triu_indices(12, 1)), "fisher")
     largest = np.arange(EXACT_FLOAT32_SAMPLES) * 2.0 - EXACT_FLOAT32_SAMPLES + 1
     assert float(largest @ largest) < 2**24
-
-
-def all_statistics(studies: list[Groups]) -> tuple[np.ndarray, np.ndarray]:
-    """z and Hartung-Knapp's t of all pairs, and their studies, in numpy: (tests, pairs)."""
-    upper = np.triu_indices(len(studies[0][0]), 1)
-    theta = np.full((2, len(studies), len(upper[0])), np.nan)
-    error = np.full((2, len(studies), 1), np.nan)
-    for s, groups in enumerate(studies):
-        z = []
-        for values in groups:
-            ranks = stats.rankdata(values, axis=1)
-            ranks -= ranks.mean(axis=1, keepdims=True)
-            with np.errstate(invalid="ignore"):
-                ranks /= np.sqrt((ranks**2).sum(axis=1, keepdims=True))
-            z.append(np.arctanh(np.clip((ranks @ ranks.T)[upper], 1e-12 - 1, 1 - 1e-12)))
-        n = [values.shape[1] for values in groups]
-        for c in (0, 1):
-            theta[c, s] = z[0] - z[c + 1]
-            error[c, s] = 1 / (n[0] - 3) + 1 / (n[c + 1] - 3)
-    k = np.count_nonzero(~np.isnan(theta), axis=1)
-    w = np.where(np.isnan(theta), 0, 1 / error)
-    theta = np.nan_to_num(theta)
-
-    def mean(w):
-        return (w * theta).sum(axis=1) / w.sum(axis=1)
-
-    q = (w * (theta - mean(w)[:, None]) ** 2).sum(axis=1)
-    c = w.sum(axis=1) - (w * w).sum(axis=1) / w.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tau2 = np.where(k > 1, np.maximum(0, q - (k - 1)) / c, 0)[:, None]
-        w = np.where(w > 0, 1 / (error + tau2), 0)
-        z = mean(w) * np.sqrt(w.sum(axis=1))
-        scatter = (w * (theta - mean(w)[:, None]) ** 2).sum(axis=1) / (k - 1)
-        t = z / np.sqrt(scatter)
-        t = np.where((k > 1) & (np.abs(t) < 1e12), t, np.nan)
-    return np.concatenate([z, t]), k
-
-
-def test_rates_are_those_of_scipy_over_all_pairs_of_2000_genes(tmp_path):
-    """Genes that not all studies have, so that k differs between pairs."""
-    dice = np.random.default_rng(6)
-    genes = 2000
-    studies = [study_of(dice, genes, 10, 10, 4, spread=0.4) for _ in range(3)]
-    for groups, share in zip(studies, (0.0, 0.1, 0.2), strict=True):
-        absent = dice.random(genes) < share
-        for values in groups:
-            values[absent] = np.nan
-    # Modules of genes that go together in septic shock only.
-    for groups in studies:
-        groups[0][:60] += 3 * dice.normal(size=groups[0].shape[1])
-    store = store_of(tmp_path, studies)
-    found = found_in(tmp_path, count_all(tmp_path, 1000), [*range(0, 2000, 400)])
-    assert len(found.p[0]) < 6_000 < store.pair_count
-    statistics, k = all_statistics(studies)
-    upper = np.triu_indices(genes, 1)
-    wanted = found.gene_a.astype(np.int64) * genes + found.gene_b
-    place = np.searchsorted(upper[0].astype(np.int64) * genes + upper[1], wanted)
-    for test, values, df in zip(TESTS, statistics, (0 * k[0], 0 * k[0], *(k - 1)), strict=False):
-        p = np.ones(len(values))
-        is_tested = ~np.isnan(values)
-        p[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
-        q = np.where(is_tested, stats.false_discovery_control(p), np.nan)
-        number = TESTS.index(test)
-        np.testing.assert_allclose(
-            found.p[number], np.where(is_tested, p, np.nan)[place], rtol=1e-9
-        )
-        np.testing.assert_allclose(found.q[number], q[place], rtol=1e-9)
-        best = np.argsort(p, kind="stable")[:1000]
-        assert np.isin(best, place).mean() > 0.999
-    assert np.nanmin(found.q) < 0.01
-    assert found.is_watched.sum() == 10
-
-
-def test_rates_of_all_kept_pairs_in_all_tests(tmp_path, monkeypatch):
-    """Most pairs are far from being kept, many are of genes that some studies lack, some have equal
-    statistics and some a p of 0."""
-    monkeypatch.setattr(statistic_files, "PART", 4_000)
-    dice = np.random.default_rng(8)
-    genes = 330
-    studies = [study_of(dice, genes, 12, 13, 8) for _ in range(4)]
-    studies += [study_of(dice, genes, 400, 400, 60, spread=0.3)]
-    for groups in studies:
-        for values in groups:
-            values[dice.random(genes) < 0.15] = np.nan
-            values[20:30] = values[10:20]
-        groups[0][40:44] = groups[0][40]
-    studies[2][1][100, :3] = np.nan
-    store = store_of(tmp_path, studies)
-    found = found_in(tmp_path, count_all(tmp_path, 30), [2, 3, 200])
-    upper = np.array(np.triu_indices(genes, 1))
-    statistics, k = pool_pairs(store, *upper)
-    place = np.searchsorted(upper[0] * genes + upper[1], found.gene_a * genes + found.gene_b)
-    assert 30 < len(place) < 400
-    degrees = [0 * k[0], 0 * k[0], k[0] - 1, k[1] - 1, 0 * k[0], 0 * k[0]]
-    for number, test in enumerate(TESTS):
-        size, p = np.abs(statistics[number]), np.ones(upper.shape[1])
-        is_tested = ~np.isnan(size)
-        p[is_tested] = p_value(size[is_tested], degrees[number][is_tested])
-        q = np.where(is_tested, stats.false_discovery_control(p), np.nan)
-        assert_rates(found.q[number], q[place], p[place])
-        best = np.lexsort((-size, p))[:30]
-        assert np.isin(best, place).all(), test
-    assert (found.p == 0).any()
-    assert len(np.unique(k[0])) > 3
-
-
-def assert_rates(found: np.ndarray, expected: np.ndarray, p: np.ndarray) -> None:
-    """As exact as the codes of statistics are (bins.py), and rounding."""
-    assert list(np.isnan(found)) == list(np.isnan(expected))
-    is_tested = ~np.isnan(expected)
-    off = np.abs(found - expected)[is_tested] / np.maximum(expected[is_tested], 1e-300)
-    with np.errstate(divide="ignore"):
-        allowed = 2e-11 + 4e-12 * np.minimum(-np.log(p[is_tested]), 700)
-    assert (off <= allowed).all(), (off / allowed).max()
-
-
-@numba.njit
-def encoded(sizes: np.ndarray, bins: np.ndarray, codes: np.ndarray) -> None:
-    for i in range(len(sizes)):
-        bins[i], codes[i] = bin_of(sizes[i]), code_of(sizes[i])
-
-
-def many_sizes() -> np.ndarray:
-    dice = np.random.default_rng(12)
-    size = np.concatenate([dice.normal(0, 1, 5_000), np.exp(dice.uniform(-8, 27, 50_000))])
-    lower = edges()[0]
-    below = np.nextafter(lower, -1)[1:]
-    return np.sort(np.abs([*size, 0.0, 1e-300, *lower, *below]))
-
-
-def test_codes_are_all_but_all_of_a_statistic():
-    size = np.append(many_sizes(), np.inf)
-    bins, codes = np.empty(len(size), np.int64), np.empty(len(size), np.uint32)
-    encoded(size, bins, codes)
-    assert list(bins) == list(
-        np.searchsorted(edges()[1], size, side="right").clip(max=BIN_COUNT - 1)
-    )
-    order = bins << 32 | codes
-    assert (np.diff(order) >= 0).all()
-    is_inner = bins < BIN_COUNT - 1
-    found = sizes_of(bins, codes)
-    off, exact = np.abs(found[is_inner] - size[is_inner]), size[is_inner]
-    assert (off <= np.where(bins[is_inner] == 0, 2.0**-38, exact * 2.0**-39 * (1 + 1e-3))).all()
-    assert np.isinf(found[~is_inner]).all()
-    assert (~is_inner).sum() == 2
-
-
-@pytest.mark.parametrize("df", [0, 1, 2, 5, 30, 300])
-def test_p_of_many_statistics(df):
-    """As scipy's, in all bins; but for p near 1 of one degree of freedom, where scipy's is off."""
-    size, row = many_sizes()[::-1].copy(), 2
-    bins, codes = np.empty(len(size), np.int64), np.empty(len(size), np.uint32)
-    encoded(size, bins, codes)
-    values = PValues((0, 7, df))
-    table = values.table[row * BIN_COUNT + bins]
-    expected = p_value(sizes_of(bins, codes), np.array(df))
-    is_large = ~np.isnan(table[:, 0])
-    assert (expected[~is_large & (bins < BIN_COUNT - 1)] < 1e-270).all()
-    found = np.exp(log_p.py_func(codes[is_large], *table[is_large].T))
-    np.testing.assert_allclose(found, expected[is_large], rtol=1e-10 if df == 1 else 4e-13)
-    # What codes leave out.
-    with np.errstate(divide="ignore"):
-        exactly = np.log(p_value(size, np.array(df)))[is_large]
-    off = np.abs(np.log(found) - exactly)
-    assert (off <= 1e-10 * (df == 1) + 4e-13 + 4e-12 * (1 - exactly)).all()
-
-
-def simulated_tests(kind: str, student: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(genes, genes) statistics, and their degrees of freedom."""
-    dice = np.random.default_rng(7)
-    df = dice.integers(1, 13, (300, 300)) if student else np.zeros((300, 300), np.int64)
-    x = stats.t.rvs(df, random_state=8) if student else dice.standard_normal((300, 300))
-    if kind == "signal":
-        x[dice.random(x.shape) < 0.02] *= 4
-    if kind == "strong":
-        # The least m p / j lies far beyond what is kept.
-        x[dice.random(x.shape) < 0.5] += 2.5
-    if kind == "ties":
-        x = np.round(2 * x, 1)
-    if kind == "zeros":
-        x[dice.random(x.shape) < 0.01] *= np.inf if student else 50
-    if kind != "null":
-        x[dice.random(x.shape) < 0.05] = np.nan
-    return x, df
-
-
-@pytest.mark.parametrize("student", [False, True])
-@pytest.mark.parametrize("kind", ["null", "signal", "strong", "ties", "zeros"])
-@pytest.mark.parametrize("part", [500, 10**6])
-def test_rates_are_those_of_scipy(kind, student, part, tmp_path, monkeypatch):
-    """Of any test, whether it was kept or not."""
-    monkeypatch.setattr(statistic_files, "PART", part)
-    x, df = simulated_tests(kind, student)
-    upper = np.triu_indices(300, 1)
-    keep = 700
-    tally = Tally([tuple(range(13)) if student else (0,)], keep)
-    genes = np.arange(300, dtype=np.int32)
-    for first in range(0, 300, 50):
-        own = tally.like()
-        rows = slice(first, first + 50)
-        own.families[0].add(x[rows], df[rows].astype(np.int32), genes[rows], genes)
-        write_statistics(tmp_path, f"block {first}", own)
-        tally.merge(pickle.loads(pickle.dumps(own)))
-    (family,) = tally.families
-    assert family.counts.sum() == np.count_nonzero(~np.isnan(x[upper]))
-    files = StatisticFiles(tmp_path, [f"block {first}" for first in range(0, 300, 50)], 1)
-
-    is_tested = ~np.isnan(x[upper])
-    p = np.ones(len(upper[0]))
-    p[is_tested] = p_value(np.abs(x[upper][is_tested]), df[upper][is_tested])
-    q = stats.false_discovery_control(p)
-    p[~is_tested] = np.nan
-    q = np.where(is_tested, q, np.nan)
-    assert_rates(false_discovery_rates(family, files, 0, p, len(p)), q, p)
-    for size in (64, 1 << 16):
-        # Most buckets have no test that is asked for.
-        monkeypatch.setattr(buckets, "_BUCKETS", size)
-        few = np.random.default_rng(part).choice(len(p), 40)
-        assert_rates(false_discovery_rates(family, files, 0, p[few], len(p)), q[few], p[few])
-    assert len(np.unique(q)) > 1
-    assert (p == 0).any() == (kind == "zeros")
-
-    kept, p_kept = smallest(family)
-    order = np.lexsort((upper[1], upper[0], np.where(p == 0, -np.abs(x[upper]), 0), p))[:keep]
-    assert keep <= len(kept) < 3 * keep
-    assert list(kept["gene_a"][:keep]) == list(upper[0][order])
-    assert list(kept["gene_b"][:keep]) == list(upper[1][order])
-    assert list(p_kept) == sorted(p_kept)
 
 
 def test_blocks_have_each_pair_once(tmp_path, monkeypatch):
@@ -461,8 +221,8 @@ def test_blocks_have_each_pair_once(tmp_path, monkeypatch):
         assert len({str(block) for block in blocks}) == len(blocks)
         assert sum(block.pair_count for block in blocks) == store.pair_count
         assert max(block.end - block.start for block in blocks) <= widest
-        families = [compute_block(tmp_path, block, new_tally(store, 10**6)) for block in blocks]
-        kept = np.concatenate([part for own in families for part in own.families[0].kept])
+        tallies = [compute_block(tmp_path, block, new_tallies(store, 10**6))[0] for block in blocks]
+        kept = np.concatenate([part for tally in tallies for part in tally.candidates])
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
         np.testing.assert_array_equal([kept["gene_a"][order], kept["gene_b"][order]], expected)
 
@@ -473,21 +233,21 @@ def test_correlations_in_narrow_blocks(tmp_path, monkeypatch, partial):
     dice = np.random.default_rng(14)
     values = dice.normal(size=(20, 12))
     values[partial, 1] = np.nan
-    writer = RankStoreWriter(tmp_path, Settings(3, 8, "fisher"))
+    writer = TransformWriter(tmp_path, Settings(3, 8, "fisher"))
     writer.add([values], np.arange(20))
     writer.finish()
     open_store.cache_clear()
     store = open_store(tmp_path)
     for shape in ((256, 8192), (4, 8)):
         monkeypatch.setattr(block_module, "block_shape", lambda _, shape=shape: shape)
-        tally = Tally([degrees_of(store)], 1000)
+        tally = Tally(correlation_degrees(store), 1000)
         for block in blocks_of(store):
-            tally.merge(count_correlations(tmp_path, block, tally))
-        kept = np.concatenate(tally.families[0].kept)
+            merge_all([tally], compute_correlations(tmp_path, block, [tally]))
+        kept = np.concatenate(tally.candidates)
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
         a, b = np.triu_indices(20, 1)
         np.testing.assert_array_equal([kept["gene_a"][order], kept["gene_b"][order]], [a, b])
-        r, n = store.correlate_pairs(a, b)
+        r, n = store.spearman_of_pairs(a, b)
         np.testing.assert_allclose(kept["size"][order], np.abs(t_statistic(r, n)[0, 0]), rtol=1e-12)
 
 
@@ -498,64 +258,9 @@ def test_blocks_of_another_shape_are_not_taken_up(some_studies, tmp_path, monkey
         monkeypatch.setattr(block_module, "ROWS", rows)
         told = []
         blocks = blocks_of(store)
-        tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
+        tallies = scan(compute_block, tmp_path, blocks, new_tallies(store, 300), None, told.append)
         assert told[0] == 0
-        assert result_of(tmp_path, tally) == expected
-
-
-def test_pages_are_read_whatever_the_system_does(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    content = np.random.default_rng(15).integers(0, 256, 5 * PAGE + 77, np.uint8)
-    path.write_bytes(content.tobytes())
-
-    def read() -> None:
-        for page, count in ((0, 2), (3, 3), (5, 1)):
-            room = new_pages(count)
-            assert room.ctypes.data % PAGE == 0
-            expected = content[page * PAGE : (page + count) * PAGE]
-            assert read_pages(path, page, room) == len(expected)
-            np.testing.assert_array_equal(room[: len(expected)], expected)
-
-    read()
-    monkeypatch.setattr(files_module, "forget", lambda *_: None)
-    opened = open
-
-    class Short:
-        """Gives a thousand bytes at a time."""
-
-        def __init__(self, *arguments, **options) -> None:
-            self._file = opened(*arguments, **options)
-            self.seek = self._file.seek
-
-        def readinto(self, room) -> int:
-            own = bytearray(min(1000, len(room)))
-            size = self._file.readinto(own)
-            room[:size] = np.frombuffer(own, np.uint8)[:size]
-            return size
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_) -> None:
-            self._file.close()
-
-    monkeypatch.setattr(files_module.os, "O_DIRECT", 0, raising=False)
-    read()
-    monkeypatch.setattr(files_module, "open", Short, raising=False)
-    read()
-
-    def refuse(*_) -> None:
-        raise OSError(errno.EINVAL, "Invalid argument")
-
-    monkeypatch.undo()
-    monkeypatch.setattr(files_module.os, "O_DIRECT", 1 << 30, raising=False)
-    read_some = files_module._read
-    monkeypatch.setattr(
-        files_module,
-        "_read",
-        lambda path, flags, *rest: (refuse if flags else read_some)(path, 0, *rest),
-    )
-    read()
+        assert result_of(tmp_path, tallies) == expected
 
 
 def test_a_block_takes_no_more_with_more_studies():
@@ -573,8 +278,8 @@ def some_studies():
     return studies
 
 
-def result_of(folder: Path, tally: Tally) -> tuple:
-    found = found_in(folder, tally, [1, 5, 9])
+def result_of(folder: Path, tallies: list[Tally]) -> tuple:
+    found = kept_of(folder, tallies, [1, 5, 9])
     arrays = (found.gene_a, found.gene_b, found.statistics, found.p, found.q, found.k)
     return tuple(array.tobytes() for array in arrays)
 
@@ -605,65 +310,59 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
                 raise KilledError
 
         with pytest.raises(KilledError):
-            scan(compute_block, folder, blocks, new_tally(store, 300), None, advance)
-        path = folder / "checkpoint.pickle"
-        return len(scan_module.Checkpoint.read(path, new_tally(store, 300)).done)
+            scan(compute_block, folder, blocks, new_tallies(store, 300), None, advance)
+        path = folder / "checkpoint.npz"
+        return len(scan_module.Checkpoint.read(path, new_tallies(store, 300), blocks).done)
 
     assert [count_done_when_killed(at) for at in (1, 2, 3, 1, 2)] == [0, 1, 3, 3, 4]
-    (folder / "checkpoint.pickle.part").write_bytes(b"half a checkp")
-    half_written = folder / "statistics" / "0-64.bin.0a1b2c3d.part"
-    half_written.write_bytes(b"half a blo")
+    (folder / "checkpoint.npz.part").write_bytes(b"half a checkp")
     told = []
-    tally = scan(compute_block, folder, blocks, new_tally(store, 300), None, told.append)
-    assert result_of(folder, tally) == expected
+    tallies = scan(compute_block, folder, blocks, new_tallies(store, 300), None, told.append)
+    assert result_of(folder, tallies) == expected
     assert sum(told) == store.pair_count
     assert len(told) == 1 + len(blocks) - 4, "what was done before is not done again"
-    assert not half_written.exists()
 
 
-def test_a_disk_without_room(some_studies, tmp_path, monkeypatch):
-    """It is told before a pair is computed; where it fills up later, what was done is not lost."""
-    monkeypatch.setattr(block_module, "ROWS", 64)
-    store = store_of(tmp_path, some_studies)
-    blocks, empty = blocks_of(store), new_tally(store, 300)
-    with monkeypatch.context() as patch:
-        free = store.pair_count * 6 * 4 - 1
-        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-        with pytest.raises(UserError, match=r"54404 PAIRS_DISK_EXCEEDED[\s\S]*take 1MB more"):
-            scan(None, tmp_path, blocks, empty, None, lambda _: None)
-    monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
-
-    def fill_up(folder, block, own):
-        if block == blocks[-1]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return compute_block(folder, block, own)
-
-    with pytest.raises(UserError, match=r"54404[\s\S]*No space left"):
-        scan(fill_up, tmp_path, blocks, empty, None, lambda _: None)
-    told = []
-    tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
-    assert told[0] > 0
-    store_of(tmp_path / "whole", some_studies)
-    assert result_of(tmp_path, tally) == result_of(
-        tmp_path / "whole", count_all(tmp_path / "whole", 300)
-    )
-
-
-def test_files_that_a_crash_cut_short(some_studies, tmp_path):
-    """All begins anew."""
+def test_damaged_and_foreign_checkpoints_count_as_absent(some_studies, tmp_path):
     store = store_of(tmp_path, some_studies)
     expected = result_of(tmp_path, count_all(tmp_path, 300))
-    told = []
-    blocks = blocks_of(store)
-    scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
-    assert told == [store.pair_count], "nothing is done again"
-    for size in (None, 40, 0):
-        path = sorted((tmp_path / "statistics").iterdir())[2]
-        os.truncate(path, path.stat().st_size - 8 if size is None else size)
+    path, blocks = tmp_path / "checkpoint.npz", blocks_of(store)
+
+    def pairs_done_before(keep: int = 300) -> int:
         told = []
-        tally = scan(compute_block, tmp_path, blocks, new_tally(store, 300), None, told.append)
-        assert told[0] == 0
-        assert result_of(tmp_path, tally) == expected
+        empty = new_tallies(store, keep)
+        tallies = scan(compute_block, tmp_path, blocks, empty, None, told.append)
+        if keep == 300:
+            assert result_of(tmp_path, tallies) == expected
+        return told[0]
+
+    assert pairs_done_before() == store.pair_count
+    whole = path.read_bytes()
+    pickled = tmp_path / "pickled.npz"
+    np.savez(pickled, head=np.array([{"done": []}], object))
+    for content in (b"", whole[:100], whole[: len(whole) // 2], b"x" * 99, pickled.read_bytes()):
+        path.write_bytes(content)
+        assert pairs_done_before() == 0
+    assert pairs_done_before(keep=301) == 0
+    assert pairs_done_before() == 0
+
+
+@pytest.mark.parametrize("name", ["store.json", "ranks_1_2.npy", "values_1_0.npy", "inverse.npy"])
+def test_a_damaged_store_counts_as_absent(some_studies, tmp_path, name):
+    store_of(tmp_path, some_studies)
+    assert is_complete(tmp_path)
+    os.truncate(tmp_path / name, (tmp_path / name).stat().st_size - 9)
+    open_store.cache_clear()
+    assert not is_complete(tmp_path)
+    (tmp_path / name).unlink()
+    assert not is_complete(tmp_path)
+
+
+def test_an_older_store_counts_as_absent(some_studies, tmp_path):
+    store_of(tmp_path, some_studies)
+    (tmp_path / "store.json").write_text(json.dumps({"samples": [[9, 9, 9]]}))
+    open_store.cache_clear()
+    assert not is_complete(tmp_path)
 
 
 def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
@@ -674,11 +373,11 @@ def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as local:
-        tally = scan(
-            compute_block, tmp_path / "dask", blocks_of(store), new_tally(store, 300),
+        tallies = scan(
+            compute_block, tmp_path / "dask", blocks_of(store), new_tallies(store, 300),
             Cluster(local.scheduler_address), lambda _: None,
         )  # fmt: skip
-    assert result_of(tmp_path / "dask", tally) == expected
+    assert result_of(tmp_path / "dask", tallies) == expected
 
 
 def test_no_cluster():
@@ -691,12 +390,10 @@ def test_heterogeneity_without_a_difference(tmp_path):
     rejects far too often, Hartung-Knapp's hardly more than it says, and finds nothing."""
     dice = np.random.default_rng(10)
     store = store_of(tmp_path, [study_of(dice, 500, 40, 40, 20, spread=0.7) for _ in range(6)])
-    tally = count_all(tmp_path, store.pair_count)
     shares, discoveries = {}, {}
-    files = files_of(tmp_path, tally)
-    for number, (test, family) in enumerate(zip(TESTS, tally.families, strict=True)):
-        _, p = smallest(family)
-        q = false_discovery_rates(family, files, number, p, store.pair_count)
+    for test, tally in zip(TESTS, count_all(tmp_path, store.pair_count), strict=True):
+        _, p = tally.sorted_candidates()
+        q = RateCurve(tally, p, store.pair_count).at(p)
         shares[test] = np.mean(p < 0.001) / 0.001
         discoveries[test] = int(np.count_nonzero(q <= 0.05))
     assert 0.3 < shares["ss_hk"] < 2
@@ -758,34 +455,32 @@ def test_chosen_genes():
     assert list(choose_genes(spread[:1], measured[:1], 3, 1, np.array([], int))) == [4]
 
 
-def test_two_that_write_a_file_at_once_do_not_meet(tmp_path):
-    path = tmp_path / "block.bin"
-    with open_atomically(path, sync=False) as first, open_atomically(path, sync=False) as second:
-        first.write(b"whole")
-        second.write(b"whole")
-    assert path.read_bytes() == b"whole"
-    with pytest.raises(OSError, match="full"), open_atomically(path) as third:
-        third.write(b"half")
-        raise OSError("full")
-    assert [file.name for file in tmp_path.iterdir()] == ["block.bin"]
+def test_a_file_is_replaced_in_one_step(tmp_path):
+    path = tmp_path / "file"
+    with open_atomically(path) as file:
+        file.write(b"whole")
+    full = pytest.raises(UserError, match=r"54302 FOLDER_NOT_WRITABLE[\s\S]*No space left")
+    with full, named_os_errors(path), open_atomically(path) as file:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"whole"
 
 
 def test_r_of_two_genes_has_no_direction(tmp_path):
-    """To the last bit, whichever is first and whichever way it is computed: rates find a pair's p
-    among all p."""
+    """To the last bit, whichever gene is first and whichever way it is computed."""
     rng = np.random.default_rng(11)
     common = rng.standard_normal(60)
     values = common + 0.02 * rng.standard_normal((40, 60))
     values[20:, 0] = np.nan
-    writer = RankStoreWriter(tmp_path, Settings(k_min=1, min_samples=4, spearman_se="fisher"))
+    writer = TransformWriter(tmp_path, Settings(k_min=1, min_samples=4, spearman_se="fisher"))
     writer.add([values, values[:, :30], values[:, 30:]], np.arange(40))
     writer.finish()
     store = open_store(tmp_path)
     a, b = np.triu_indices(40, 1)
-    r, n = store.correlate_pairs(a, b)
+    r, n = store.spearman_of_pairs(a, b)
     for of, others in ((a, b), (b, a)):
         for gene in range(40):
-            own_r, own_n = store.correlate(gene, others[of == gene])
+            own_r, own_n = store.spearman_of_gene(gene, others[of == gene])
             np.testing.assert_array_equal(own_r, r[:, :, of == gene])
             np.testing.assert_array_equal(own_n, n[:, :, of == gene])

@@ -13,8 +13,9 @@ from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.pairs import settings
 from expression_warehouse.pairs.catalog import features
-from expression_warehouse.pairs.ranking import rank as rank_module
+from expression_warehouse.pairs.ranking import scores
 from expression_warehouse.pairs.ranking.ensemble import (
     percentile_rank,
     rank_svm,
@@ -22,16 +23,18 @@ from expression_warehouse.pairs.ranking.ensemble import (
     tail_share,
 )
 from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, oriented, robust_z
-from expression_warehouse.pairs.ranking.rank import compute_ranking, find_positives, read_weights
-from expression_warehouse.pairs.ranking.slices import Pairs, Slice
+from expression_warehouse.pairs.ranking.scores import compute_scores, find_positives, rank_weights
+from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs
 
-ONE = Slice("SEPSIS", "RNA-SEQ", "0" * 64)
+SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
 MS4A4A = "ENSG00000110079"
 METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
 
 
-def simulated(gene_count: int = 40, planted: int = 8, seed: int = 1) -> tuple[Pairs, np.ndarray]:
+def simulated(
+    gene_count: int = 40, planted: int = 8, seed: int = 1
+) -> tuple[SlicePairs, np.ndarray]:
     """All pairs of genes, MS4A4A first, and which of them are planted: their contrast is 6 standard
     errors from 0, of either sign."""
     dice = np.random.default_rng(seed)
@@ -47,20 +50,19 @@ def simulated(gene_count: int = 40, planted: int = 8, seed: int = 1) -> tuple[Pa
         "dz_ss_mean": z / 5,
         "dz_ss_z": z,
         "p_ss": np.exp(-z * z / 2),
-        "q_ss": np.minimum(1, 50 * np.exp(-z * z / 2)),
-        "q_soth": np.full(len(a), np.nan),
-        "q_combined": np.full(len(a), np.nan),
         "power_score": 1 - np.exp(-z * z / 8),
     }
+    q_star = np.minimum(1, 50 * np.exp(-z * z / 2))
+    deciding = {"q_star": q_star, "effect": z / 5, "i2": columns["dz_ss_i2"]}
     ids = np.array(genes)
     keys = {"pair_key": np.arange(len(a)), "gene_a_key": a, "gene_b_key": b}
     keys |= {"gene_a_id": ids[a], "gene_b_id": ids[b]}
-    return Pairs(pa.table(keys), columns), is_planted
+    return SlicePairs(pa.table(keys), columns, deciding), is_planted
 
 
-def ranking(of: Pairs, seed: int = 1):
-    is_positive, _ = find_positives(of, ONE)
-    return compute_ranking(of, is_positive, seed, WEIGHTS, ONE)
+def ranking(of: SlicePairs, seed: int = 1):
+    is_positive, _ = find_positives(of, SLICE)
+    return compute_scores(of, is_positive, seed, WEIGHTS, SLICE)
 
 
 def test_planted_pairs_come_first_whatever_their_sign():
@@ -84,7 +86,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
 def test_new_rank_score_is_the_weighted_mean_of_its_shares():
     of, _ = simulated()
     found = ranking(of)
-    evidence = np.minimum(-np.log10(of.features["q_ss"]) / 10, 1)
+    evidence = np.minimum(-np.log10(of.deciding["q_star"]) / 10, 1)
     tail = 1 - found.unsupervised_score * 780 / 781
     shares = [evidence, -np.log10(tail) / np.log10(781)]
     shares += [of.features["consistency_score"], of.features["power_score"]]
@@ -94,11 +96,11 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
 
 def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
-    monkeypatch.setattr(rank_module, "POSITIVE_COUNT", 3)
+    monkeypatch.setattr(scores, "POSITIVE_COUNT", 3)
     watched = np.flatnonzero(of.holding(MS4A4A))
-    strongest = watched[np.argsort(of.features["q_ss"][watched], kind="stable")[:3]]
+    strongest = watched[np.argsort(of.deciding["q_star"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
-    _, missing = find_positives(of, ONE)
+    _, missing = find_positives(of, SLICE)
     assert missing == ["CD86"]
 
 
@@ -138,16 +140,13 @@ def test_features_are_oriented_by_the_catalog():
 def test_derived_features_by_hand():
     found = derived(
         {
-            "q_combined": np.array([np.nan, 0.5]),
-            "q_ss": np.array([0.01, np.nan]),
-            "q_soth": np.array([0.1, np.nan]),
-            "combined_effect_size": np.array([-0.5, 0.25]),
-            "dz_ss_i2": np.array([30.0, np.nan]),
-            "dz_soth_i2": np.array([np.nan, np.nan]),
+            "q_star": np.array([0.01, 0]),
+            "effect": np.array([-0.5, 0.25]),
+            "i2": np.array([30.0, 100]),
         }
     )
-    assert found["neglog_q_star"] == pytest.approx([2, np.log10(2)])
-    assert list(found["abs_combined_effect_size"]) == [0.5, 0.25]
+    assert found["neglog_q_star"] == pytest.approx([2, 300])
+    assert list(found["abs_effect"]) == [0.5, 0.25]
     assert list(found["neg_i2_star"]) == [-30, -100]
 
 
@@ -183,14 +182,26 @@ def test_the_rank_svm_points_from_negatives_to_positives():
 @pytest.mark.parametrize(
     ("change", "name", "found"),
     [
-        (lambda of: (of.keys.slice(0, 49), of.features), "RANK_TOO_FEW_PAIRS", "49 pairs"),
         (
-            lambda of: (of.keys.set_column(3, "gene_a_id", of.keys["gene_b_id"]), of.features),
+            lambda of: (of.keys.slice(0, 49), of.features, of.deciding),
+            "RANK_TOO_FEW_PAIRS",
+            "49 pairs",
+        ),
+        (
+            lambda of: (
+                of.keys.set_column(3, "gene_a_id", of.keys["gene_b_id"]),
+                of.features,
+                of.deciding,
+            ),
             "RANK_WITHOUT_POSITIVES",
             "0 of 780 pairs",
         ),
         (
-            lambda of: (of.keys, {name: np.ones(len(of)) for name in of.features}),
+            lambda of: (
+                of.keys,
+                {name: np.ones(len(of)) for name in of.features},
+                {name: np.ones(len(of)) for name in of.deciding},
+            ),
             "RANK_FEATURES_CONSTANT",
             "same features",
         ),
@@ -199,7 +210,7 @@ def test_the_rank_svm_points_from_negatives_to_positives():
 def test_what_cannot_be_ranked(change, name, found):
     of, _ = simulated()
     with pytest.raises(UserError) as error:
-        ranking(Pairs(*change(of)))
+        ranking(SlicePairs(*change(of)))
     assert (error.value.name, found in error.value.found) == (name, True)
 
 
@@ -218,17 +229,32 @@ def test_what_cannot_be_ranked(change, name, found):
 def test_weights_that_are_none(tmp_path, monkeypatch, weights):
     project(tmp_path, monkeypatch, {} if weights is None else {"rank_weights": weights})
     with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
-        read_weights()
+        rank_weights(settings.resolve_vars())
 
 
 def test_weights_sum_to_one(tmp_path, monkeypatch):
     project(tmp_path, monkeypatch, {"rank_weights": {name: 2 * w for name, w in WEIGHTS.items()}})
-    assert read_weights() == pytest.approx(WEIGHTS)
+    assert rank_weights(settings.resolve_vars()) == pytest.approx(WEIGHTS)
+
+
+def test_vars_are_resolved_as_by_dbt(tmp_path, monkeypatch):
+    """--vars before those scoped to the project, before those of all projects."""
+    scoped = {"k_min": 4, "spearman_se": "fieller"}
+    project(tmp_path, monkeypatch, {"k_min": 3, "min_cohort_samples": 8, "warehouse": scoped})
+    assert settings.settings_of(settings.resolve_vars()) == settings.Settings(4, 8, "fieller")
+    given = settings.settings_of(settings.resolve_vars("{k_min: 2, min_cohort_samples: 3}"))
+    assert given == settings.Settings(2, 4, "fieller")
+    for text in ("k_min", "[1]", "{k_min: "):
+        with pytest.raises(UserError, match=r"54030 CONFIG_INVALID[\s\S]*--vars"):
+            settings.resolve_vars(text)
+    for text in ("{spearman_se: best}", "{k_min: few}"):
+        with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
+            settings.settings_of(settings.resolve_vars(text))
 
 
 def project(folder: Path, monkeypatch: pytest.MonkeyPatch, variables: Mapping) -> None:
-    (folder / "dbt_project.yml").write_text(yaml.dump({"vars": variables}))
-    monkeypatch.setattr(rank_module, "project_dir", lambda: folder)
+    (folder / "dbt_project.yml").write_text(yaml.dump({"name": "warehouse", "vars": variables}))
+    monkeypatch.setattr(settings, "project_dir", lambda: folder)
 
 
 COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}
@@ -236,12 +262,14 @@ COHORTS = {"SEPSIS": 9, "SEPTIC_SHOCK": 9}
 
 @pytest.fixture(scope="module")
 def two_slices(tmp_path_factory) -> WarehouseUnderTest:
-    """RNA-SEQ with 66 pairs, MS4A4A's among them; MICROARRAY with 15."""
+    """RNA-SEQ with 66 pairs, MS4A4A's among them; MICROARRAY with 15; three studies of either."""
     folder = tmp_path_factory.mktemp("two_slices")
     warehouse = WarehouseUnderTest(folder)
     genes = [MS4A4A, *(f"ENSG{i}" for i in range(1, 12))]
-    large = study_of("GSE7", COHORTS, genes, seed=7, technology="RNA-SEQ")
-    ingest(warehouse, folder, [large, small_study(1)])
+    large = [
+        study_of(f"GSE7{i}", COHORTS, genes, seed=70 + i, technology="RNA-SEQ") for i in range(3)
+    ]
+    ingest(warehouse, folder, [*large, *map(small_study, (1, 2, 3))])
     warehouse.build()
     return warehouse
 
@@ -251,11 +279,11 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     assert result.exit_code == 1
     (error,) = events(result, "failed")
     assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
-    assert "SEPSIS MICROARRAY has 15 pairs" in error["found"]
+    assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in error["found"]
     (warning,) = events(result, "positives_missing")
     assert warning["genes"] == "CD86"
     (done,) = events(result, "pairs_ranked")
-    assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ", 66)
+    assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ HOMO_SAPIENS", 66)
     assert two_slices.query(
         "select validation_code from meta.vw_finding where validation_code like 'RANK%'"
     ) == [("RANK_TOO_FEW_PAIRS",)]
@@ -267,10 +295,10 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     )
     assert two_slices.query(scored) == [("MICROARRAY", 0, 0, 15, 15), ("RNA-SEQ", 66, 66, 66, 66)]
     runs = two_slices.query(
-        "select kind, disease_label, technology, seed, pairs_tested, gene_count"
+        "select kind, disease_label, technology, organism, seed, pairs_tested, gene_count"
         " from meta.meta_feature_run"
     )
-    assert runs == [("RANK", "SEPSIS", "RNA-SEQ", 1, 66, 12)]
+    assert runs == [("RANK", "SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", 1, 66, 12)]
     named = two_slices.query(
         "select count(*) from fact.fact_gene_pair_metrics m"
         " inner join meta.meta_feature_run r on m.rank_run_id = r.feature_run_id"
@@ -309,7 +337,11 @@ def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
     [
         (("--disease", "GOUT"), "one of"),
         (("--disease", "SEPSIS' or '1'='1"), "one of"),
-        (("--technology", "OTHER"), "one of SEPSIS MICROARRAY, SEPSIS RNA-SEQ"),
+        (
+            ("--technology", "OTHER"),
+            "one of SEPSIS MICROARRAY HOMO_SAPIENS, SEPSIS RNA-SEQ HOMO_SAPIENS",
+        ),
+        (("--organism", "mus musculus"), "one of SEPSIS MICROARRAY HOMO_SAPIENS"),
     ],
 )
 def test_a_slice_that_is_not_there(two_slices, options, expected):

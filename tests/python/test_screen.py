@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import oracle
@@ -16,6 +15,7 @@ from conftest import PROJECT, WarehouseUnderTest, events
 from test_pair_metrics import (
     PANEL_CONFIG,
     WATCHED,
+    Rows,
     build,
     differences,
     ingest,
@@ -23,9 +23,10 @@ from test_pair_metrics import (
     small_study,
     study_of,
     table,
+    without,
 )
 
-from expression_warehouse.pairs.screen import statistic_files
+from demo.download import CONFIG_FILE, write_downloads
 
 TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
 
@@ -50,6 +51,22 @@ def refused(result, name: str) -> dict:
     return error
 
 
+def assert_metrics(rows: Rows, expected: dict[tuple[str, str], oracle.Row]) -> None:
+    """All metrics of the kept pairs are the expected ones; each q is in [exact, 1.001 exact], at
+    least p and at most 1."""
+    wanted = {pair: expected[pair] for pair in rows}
+    rates = [name for name in next(iter(wanted.values())) if name.startswith("q_")]
+    assert not differences(rows, without(wanted, rates))
+    p_of = {"q_combined": "combined_p_value", "q_combined_dependent": "combined_p_dependent"}
+    for pair, row in wanted.items():
+        for rate in rates:
+            q, exact, p = rows[pair][rate], row[rate], rows[pair][p_of.get(rate, f"p{rate[1:]}")]
+            assert (q is None) == (exact is None), (pair, rate)
+            if q is not None:
+                assert exact * (1 - 1e-8) <= q <= 1.001 * exact, (pair, rate)
+                assert p <= q <= 1, (pair, rate)
+
+
 def test_ten_published_studies(warehouse, shared_data):
     """The best 40 pairs by each test of all pairs of 25 genes and the watched ones."""
     folder = shared_data / "sepsis_panel"
@@ -64,7 +81,7 @@ def test_ten_published_studies(warehouse, shared_data):
         own = [study for study in studies if study.technology == technology]
         every = oracle.pair_metrics(own, top=25, watched=WATCHED)
         assert len(rows) < len(every)
-        assert not differences(rows, {pair: every[pair] for pair in rows})
+        assert_metrics(rows, every)
         for test in TESTS:
             p = {"combined": "combined_p_value", "combined_dependent": "combined_p_dependent"}.get(
                 test, f"p_{test}"
@@ -110,7 +127,7 @@ def test_all_genes_with_gaps(built, copied):
     rows = table(copied)["SEPSIS", "MICROARRAY"]
     every = oracle.pair_metrics(built[1], top=10**6, k_min=2, watched=WATCHED)
     assert {row["pairs_tested"] for row in every.values()} == {42 * 41 // 2}
-    assert not differences(rows, {pair: every[pair] for pair in rows})
+    assert_metrics(rows, every)
     (told,) = events(result, "screened")
     assert told["kept_count"] == len(rows) < len(every)
     # What the screen itself says is the same.
@@ -196,21 +213,28 @@ def test_killed_and_run_again(copied, tmp_path):
     assert staged(copied) == expected
 
 
-def test_a_disk_without_room_is_told(copied, monkeypatch):
-    """And once there is room, the ranks are there still."""
-    with monkeypatch.context() as patch:
-        patch.setattr(statistic_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=20_663))
-        error = refused(screen(copied, "--technology", "MICROARRAY"), "PAIRS_DISK_EXCEEDED")
-    assert "861 pairs take 0MB" in error["found"]
-    assert staged(copied) == []
-    assert screen(copied, "--technology", "MICROARRAY").exit_code == 0
-    assert len(staged(copied)) == 861
-    assert not list((copied.path.parent / "work").iterdir())
+def test_the_demo_is_screened_and_built(warehouse, tmp_path):
+    """Its data tests hold as well: no q is below the p that the build computes."""
+    folder = tmp_path / "downloads"
+    write_downloads(folder, seed=1)
+    assert warehouse.loader("ingest", folder, "--config", folder / CONFIG_FILE).exit_code == 0
+    warehouse.build()
+    assert screen(warehouse).exit_code == 0
+    warehouse.build()
+    for test in TESTS:
+        ((pairs,),) = warehouse.query(
+            f"select count(*) from staging.screened_pairs where q_{test} < p_{test}"
+        )
+        assert pairs == 0
 
 
 def test_mistakes_are_named(copied):
     assert "SEPSISS" in refused(screen(copied, disease="SEPSISS"), "CONFIG_INVALID")["found"]
     refused(screen(copied, "--technology", "OTHER"), "AGG_MISSING_DISEASE_MAP")
+    result = screen(copied, "--method", "mad")
+    assert result.exit_code == 2
+    assert "--method has no effect without --top-genes" in result.output
+    assert screen(copied, "--technology", "RNASEQ").exit_code == 2
     error = refused(screen(copied, "--technology", "RNA-SEQ"), "PAIRS_NOTHING_TO_TEST")
     assert "septic shock" in error["found"]
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")

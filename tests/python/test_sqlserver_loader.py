@@ -30,9 +30,10 @@ from expression_warehouse.core.warehouse.sqlserver_driver import (
     open_driver,
     wheel_driver,
 )
-from expression_warehouse.pairs.ranking import rank
+from expression_warehouse.pairs.ranking import scores
 from expression_warehouse.pairs.screen import screened_pairs
-from loader.pair_file.reader import PairFile, metrics
+from loader.pair_file.metrics import metrics
+from loader.pair_file.reader import PairFile
 
 
 def has_library() -> bool:
@@ -244,8 +245,8 @@ ARROW = {
         "expression_rows": lambda _folder: ROWS,
         "pair_metrics": pair_file,
         "screened_pairs": lambda _folder: screened_pairs.SCHEMA,
-        "pair_scores": lambda _folder: rank._SCORES,
-        "feature_values": lambda _folder: rank._VALUES,
+        "pair_scores": lambda _folder: scores._SCORES,
+        "feature_values": lambda _folder: scores._VALUES,
     }.items(),
 )
 def test_each_column_travels_as_its_table_has_it(table, schema, tmp_path):

@@ -1,6 +1,7 @@
-"""What the engines' SQL has in common. Values are `?` in a statement; a flag is compared with 1."""
+"""SQL that all engines share. Values are bound to `?`; a flag is compared with 1."""
 
 import dataclasses
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -38,14 +39,18 @@ class Session(ABC):
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement that changes rows; return how many."""
 
+    @abstractmethod
+    def wait_for(self, lock: str) -> None:
+        """Take a lock, as macro lock_until_commit writes it; empty if the engine has none."""
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple]:
         """The rows of a query."""
-        return self.execute(query, values).fetchall()
+        return [tuple(row) for row in self.execute(query, values).fetchall()]
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple | None:
-        """The first row of a query; nothing where it has none."""
-        found = self.execute(query, values).fetchone()
-        return None if found is None else tuple(found)
+        """The first row of a query; None if it has none."""
+        first = self.execute(query, values).fetchone()
+        return None if first is None else tuple(first)
 
     def only_row(self, query: str, values: Sequence[Any] = ()) -> tuple:
         """The row of a query that has exactly one."""
@@ -63,7 +68,7 @@ class Session(ABC):
         self.change(f"insert into {table} ({columns}) values ({values})", list(row.values()))
 
     def put(self, table: str, key: dict[str, Any], row: dict[str, Any]) -> None:
-        """Write one row in place of the one with this key, where there is one."""
+        """Write one row; it replaces the row with this key, if there is one."""
         columns = ", ".join(f"{name} = ?" for name in row)
         condition = " and ".join(f"{name} = ?" for name in key)
         if not self.change(
@@ -84,7 +89,7 @@ class SchemaNames(dict[str, str]):
 
 
 class SqlStudyLoad(StudyLoad):
-    """The writes of a load but for its rows, which each engine takes in its own way."""
+    """All writes of a load except its rows, which each engine writes differently."""
 
     def __init__(self, session: Session, macros: Any) -> None:
         self._session = session
@@ -132,7 +137,7 @@ class SqlStudyLoad(StudyLoad):
         )
 
     def _instant(self, text: str) -> Any:
-        """The text as the engine reads it; nothing where it is no point in time."""
+        """The text as a timestamp; None if it is not one."""
         value = self._macros.try_instant(f"cast(? as {self._macros.type_text(100)})")
         return self._session.only_row(f"select {value} as instant", [text])[0]
 
@@ -220,7 +225,7 @@ class SqlPairLoad(PairLoad):
     """A load of pair metrics, whose rows are in the table `taken` until they are staged."""
 
     # A pair of one slice, in staging and in the rows taken in.
-    _KEY = ("disease_label", "technology", "gene_a_key", "gene_b_key")
+    _KEY = ("disease_label", "technology", "organism", "gene_a_key", "gene_b_key")
 
     def __init__(self, session: Session, macros: Any, taken: str) -> None:
         self._session = session
@@ -231,6 +236,25 @@ class SqlPairLoad(PairLoad):
     def diseases(self) -> list[str]:
         query = f"select disease_label from {self._dimension('dim_disease')} order by disease_key"
         return [label for (label,) in self._session.rows(query)]
+
+    def organisms(self, disease: str) -> dict[str, list[str]]:
+        if not self._has_table("staging", "stg_slice_study"):
+            return {}
+        staging, dim = self._macros.schema_name("staging"), self._macros.schema_name("dim")
+        rows = self._session.rows(
+            f"""
+            select distinct s.technology, s.organism
+            from {staging}.stg_slice_study as s
+            inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+            where d.disease_label = ?
+            order by s.technology, s.organism
+            """,
+            [disease],
+        )
+        found: dict[str, list[str]] = {}
+        for technology, organism in rows:
+            found.setdefault(technology, []).append(organism)
+        return found
 
     def gene_keys(self) -> np.ndarray:
         keys = self._session.rows(f"select gene_key from {self._dimension('dim_gene')}")
@@ -307,7 +331,7 @@ class SqlPairLoad(PairLoad):
             inner join {fact}.fact_gene_pair_metrics as f
                 on
                     f.pair_key = p.pair_key and f.disease_key = d.disease_key
-                    and f.technology = t.technology
+                    and f.technology = t.technology and f.organism = t.organism
             where t.csv_override = 1
             """
         )
@@ -380,7 +404,7 @@ class SqlWarehouse(Warehouse):
     """The register and the logs.
 
     macros    the project's, for the engine
-    redacted  takes secrets out of a text
+    redacted  replaces secrets in a text
     """
 
     def __init__(self, macros: Any, redacted: Redactor) -> None:
@@ -391,9 +415,9 @@ class SqlWarehouse(Warehouse):
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Session]:
-        """A transaction, committed when the block ends and rolled back where it raises.
+        """A transaction, committed when the block ends and rolled back if it raises.
 
-        Raises UserError 4007 where the engine breaks it off.
+        Raises UserError 4007 if the engine fails.
         """
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
@@ -406,6 +430,27 @@ class SqlWarehouse(Warehouse):
         with self._transaction() as session:
             row = session.row(query, [batch_id])
         return RegisteredBatch(*row) if row else None
+
+    def replace_diseases(self, definitions: Mapping[str, str]) -> bool:
+        table = f"{self._staging}.disease_definition"
+        with self._transaction() as session:
+            session.wait_for(self._macros.lock_until_commit("diseases"))
+            earlier = dict(session.rows(f"select disease_label, definition_json from {table}"))
+            for label in earlier.keys() - definitions.keys():
+                session.change(f"delete from {table} where disease_label = ?", [label])
+            # Updated, not deleted and inserted: DuckDB refuses a key that the same transaction
+            # deleted.
+            for label in definitions.keys() - earlier.keys():
+                session.insert(
+                    table, {"disease_label": label, "definition_json": definitions[label]}
+                )
+            for label in definitions.keys() & earlier.keys():
+                if definitions[label] != earlier[label]:
+                    session.change(
+                        f"update {table} set definition_json = ? where disease_label = ?",
+                        [definitions[label], label],
+                    )
+        return earlier != dict(definitions)
 
     def record_step(self, record: StepRecord) -> None:
         row = dataclasses.asdict(record)
@@ -424,6 +469,17 @@ class SqlWarehouse(Warehouse):
                 [record.run_id, record.step, record.batch_id or "", record.started_at],
             )
             session.insert(f"{self._meta}.meta_etl_process_log", row)
+
+    def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
+        with self._transaction() as session:
+            session.change(
+                f"""
+                update {self._meta}.meta_etl_process_log
+                set status = 'FAILED', ended_at = ?, error_message = ?
+                where run_id = ? and status = 'RUNNING'
+                """,
+                [ended_at, self._redacted(message), run_id],
+            )
 
     def record_finding(self, finding: Finding) -> None:
         row = dataclasses.asdict(finding) | {"created_at": utc_now()}

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
@@ -40,6 +41,8 @@ from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_dr
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
 
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
 _HEAP = re.compile(
@@ -47,12 +50,21 @@ _HEAP = re.compile(
 )
 
 
+def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """A query with ? in place of each $name, and the values in that order.
+
+    positional('a = $x and b = $x', {'x': 1})  ->  'a = ? and b = ?', [1, 1]
+    """
+    values = [parameters[name] for name in _PARAMETER.findall(query)]
+    return _PARAMETER.sub("?", query), values
+
+
 class SqlServerWarehouse(SqlWarehouse):
     """The database of a sqlserver target. Each load and each record has a connection of its own.
 
     is_probe  for reading only, as it is: without making what is absent
 
-    Raises UserError 4001 where the server cannot be reached or refuses the login.
+    Raises UserError 4001 if the server cannot be reached or refuses the login.
     """
 
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
@@ -122,17 +134,28 @@ class SqlServerWarehouse(SqlWarehouse):
                 lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
             )
 
-    def read(self, query: str, settings: Mapping[str, str]) -> pa.Table:
-        with self.stream(query, settings) as batches:
+    def read(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> pa.Table:
+        with self.stream(query, settings, parameters) as batches:
             return batches.read_all()
 
     @contextlib.contextmanager
-    def stream(self, query: str, settings: Mapping[str, str]) -> Iterator[pa.RecordBatchReader]:
+    def stream(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED") as session:
             for name, value in settings.items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
-                cursor = session.execute(query.format_map(SchemaNames(self._macros)))
+                statement, values = positional(query, parameters or {})
+                cursor = session.execute(statement.format_map(SchemaNames(self._macros)), values)
             except self._driver.errors as error:
                 if not any(text in str(error) for text in _NO_SUCH_OBJECT):
                     raise
@@ -146,6 +169,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             connection = self._driver.connect()
         except self._driver.errors as error:
+            signals.check()
             raise UserError(
                 "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
             ) from error
@@ -169,6 +193,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             yield
         except self._driver.errors as error:
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._place) from error
 
     def close(self) -> None:
@@ -238,7 +263,7 @@ class _Heap:
     def fill(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
         """Write rows; return how many there are.
 
-        Raises UserError 4005 where that is not what the driver says it wrote.
+        Raises UserError 4005 if that is not what the driver says it wrote.
         """
         copied = self._driver.copy(self.name, schema, rows)
         with self._transaction() as session:
@@ -285,7 +310,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
     def publish(self) -> None:
         """Give the rows taken in to the readers of staging.
 
-        Raises UserError 4005 where some are missing.
+        Raises UserError 4005 if some are missing.
         """
         for batch_id in self._removed:
             super().remove_rows(batch_id)

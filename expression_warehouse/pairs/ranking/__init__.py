@@ -1,1 +1,1 @@
-"""Scores of how unlike the others each pair of a slice is."""
+"""Scores of the gene pairs of a slice."""

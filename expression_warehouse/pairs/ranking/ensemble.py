@@ -1,8 +1,8 @@
-"""Three ways to say that a pair is unlike the others, and their sum.
+"""Three measures of how much a pair differs from the others, and their combination.
 
-Each takes z, an array of pairs × features (feature_scale.robust_z), and returns a number a pair,
-the greater the more unusual. Numbers are the same for the same z and seed on one machine where
-they run on one thread.
+Each takes z, an array of pairs × features (feature_scale.robust_z), and returns one number per
+pair; greater is more unusual. In one thread, the same z and seed give the same numbers on one
+machine.
 """
 
 from collections.abc import Mapping
@@ -13,41 +13,40 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import LinearSVC
 
-# Of the pairs that others are held against: more make it slower, not better (Zimek et al. 2013).
+# Pairs that all pairs are compared with: more are slower, not better (Zimek et al. 2013).
 _REFERENCE_SIZE = 10_000
-# Planted pairs are like one another: with fewer neighbours than there are of them, they hide one
-# another.
+# Unusual pairs that resemble each other look ordinary if there are more of them than neighbours.
 _NEIGHBOURS = 100
 _TREES = 200
 _COMPARISONS = 5_000
-# So small that the direction is close to the difference of the means: with a few weak positives a
-# closer fit learns what is particular to their genes.
+# So small that the direction is close to the difference of the means: with few, weak positives a
+# closer fit learns peculiarities of their genes.
 _SVM_C = 1e-6
 
 
 def local_outlier_factor(z: np.ndarray, seed: int) -> np.ndarray:
-    """How much thinner pairs lie about a pair than about its neighbours (Breunig et al. 2000)."""
+    """How much lower the density is around a pair than around its neighbours (Breunig 2000)."""
     generator = np.random.Generator(np.random.PCG64(seed))
     reference = np.sort(generator.permutation(len(z))[:_REFERENCE_SIZE])
     model = LocalOutlierFactor(n_neighbors=min(_NEIGHBOURS, len(reference) - 1), novelty=True)
     model.fit(z[reference])
     found = -model.score_samples(z)
-    # A pair is no neighbour of its own.
+    # Scored as if it were a new pair, a reference pair would be its own neighbour.
     found[reference] = -model.negative_outlier_factor_
     return found
 
 
 def isolation_forest(z: np.ndarray, seed: int) -> np.ndarray:
-    """How few random cuts set a pair apart (Liu, Ting & Zhou 2008)."""
+    """How few random cuts isolate a pair (Liu, Ting & Zhou 2008)."""
     model = IsolationForest(n_estimators=_TREES, random_state=seed % 2**32)
     return -model.fit(z).score_samples(z)
 
 
 def rank_svm(z: np.ndarray, positives: np.ndarray, negatives: np.ndarray, seed: int) -> np.ndarray:
-    """Place along the direction that puts positives above negatives: a linear SVM on differences of
-    the two, drawn at random (Herbrich, Graepel & Obermayer 2000; Joachims 2002).
+    """Position along the direction that puts positives above negatives: a linear SVM on random
+    differences of the two (Herbrich, Graepel & Obermayer 2000; Joachims 2002).
 
-    positives, negatives  numbers of rows of z
+    positives, negatives  row numbers of z
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     better = z[generator.choice(positives, _COMPARISONS)]
@@ -60,14 +59,14 @@ def rank_svm(z: np.ndarray, positives: np.ndarray, negatives: np.ndarray, seed: 
 
 
 def percentile_rank(values: np.ndarray) -> np.ndarray:
-    """Place among the pairs in [0, 1]: 1 the greatest; ties take their mean."""
+    """Percentile rank in [0, 1]; the greatest is 1, ties take their mean."""
     return (rankdata(values) - 1) / max(1, len(values) - 1)
 
 
 def tail_share(rank: np.ndarray) -> np.ndarray:
-    """-log10 of the share of pairs from a pair on upwards, as a share of the greatest possible: 1
-    for the first, 0.5 for the hundredth of 10,000. Like -log10 of a probability it tells the first
-    pairs apart, and the rest hardly.
+    """-log10 of the share of pairs ranked at or above a pair, divided by its maximum: 1 for the
+    first, 0.5 for the hundredth of 10,000. Like -log10 of a probability, it separates the first
+    pairs and hardly the rest.
 
     rank  percentile ranks
     """
@@ -78,9 +77,8 @@ def tail_share(rank: np.ndarray) -> np.ndarray:
 def stacked(scores: Mapping[str, np.ndarray]) -> np.ndarray:
     """Percentile rank of -sum ln(1 - u), u the percentile ranks of the models (Fisher's method).
 
-    There are no labels that a second model could learn weights from. A mean of ranks would let a
-    pair be held back by a model to which it is ordinary; here what is extreme to one model counts
-    far more than who is ordinary to another.
+    There are no labels to learn weights from. In a mean of ranks, one model that finds a pair
+    ordinary would hold it back; here, being extreme in one model counts far more.
     """
     count = len(next(iter(scores.values())))
     surprise = [-np.log1p(-percentile_rank(v) * count / (count + 1)) for v in scores.values()]

@@ -1,4 +1,4 @@
-"""Features of pairs on one scale: what is extreme for the slice is far from 0."""
+"""Features of pairs on one scale: values that are extreme for the slice are far from 0."""
 
 from collections.abc import Mapping
 
@@ -6,33 +6,30 @@ import numpy as np
 
 from expression_warehouse.pairs.catalog import features
 
-# In standard deviations of a normal distribution. Beyond it, further is no more unusual; planted
-# pairs (bench rank) are found less well at 5.
+# In standard deviations of a normal distribution. With 5 instead, fewer planted pairs are found
+# (python -m bench rank).
 CLIP = 10.0
 
-# Of what is below it, only that it is small can be told.
+# Smaller p are treated as equal to it.
 _LEAST_P = 1e-300
 
 
-def derived(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Features of the ranking that the warehouse does not hold: -log10 q_star,
-    |combined_effect_size|, and -i2_star, all the greater the better."""
-    q_star = least([columns[name] for name in ("q_combined", "q_ss", "q_soth")], 1.0)
+def derived(deciding: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Features of the contrast that decides: -log10 q_star, |effect| and -i2_star; greater is
+    better.
+
+    deciding  q_star, effect and i2, one value per pair
+    """
     return {
-        "neglog_q_star": -np.log10(np.maximum(q_star, _LEAST_P)),
-        "abs_combined_effect_size": np.abs(columns["combined_effect_size"]),
-        "neg_i2_star": -least([columns[name] for name in ("dz_ss_i2", "dz_soth_i2")], 100.0),
+        "neglog_q_star": -np.log10(np.maximum(deciding["q_star"], _LEAST_P)),
+        "abs_effect": np.abs(deciding["effect"]),
+        "neg_i2_star": -deciding["i2"],
     }
 
 
-def least(columns: list[np.ndarray], missing: float) -> np.ndarray:
-    """The least value of each row, one that is missing counted as `missing`."""
-    return np.min([np.where(np.isnan(column), missing, column) for column in columns], axis=0)
-
-
 def oriented(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Features as the catalog's expected_scale has them read: a probability as -log10, what can be
-    on either side of 0 by its size. The size of an effect tells pairs apart, its sign does not."""
+    """Features by the catalog's expected_scale: probabilities as -log10, signed ones as absolute
+    values, because the size of an effect tells pairs apart and its sign does not."""
     catalog = {feature.feature_name: feature for feature in features()}
     found = {}
     for name, values in columns.items():
@@ -48,8 +45,8 @@ def oriented(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def robust_z(columns: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
     """(x - median) / (1.4826 MAD) of each feature, clipped at CLIP; a missing value is 0, the
-    median. Where more than half the values are one, 1.2533 times the mean absolute deviation takes
-    the MAD's place (Iglewicz & Hoaglin 1993).
+    median. If the MAD is 0, 1.2533 times the mean absolute deviation replaces it (Iglewicz &
+    Hoaglin 1993).
 
     Returns the names of the features that vary, and an array of pairs × features. A feature
     without values or variation is left out.

@@ -1,1 +1,1 @@
-"""All pairs of genes of a slice, tested by tiles."""
+"""All pairs of genes, tested in blocks: from rank transforms to false discovery rates."""

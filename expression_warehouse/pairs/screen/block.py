@@ -1,4 +1,4 @@
-"""The work of a screen in blocks: each a part of the pairs, computed by itself anywhere."""
+"""Blocks: parts of the pairs, each of which can be computed by itself, anywhere."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,29 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_warehouse.pairs.screen.pooling import TESTS, pool_tile
-from expression_warehouse.pairs.screen.rank_store import RankStore, error_of, open_store
+from expression_warehouse.pairs.cohorts import CONTRAST_GROUPS, CONTRASTS, TESTS
+from expression_warehouse.pairs.screen.pooling import pool_tile
 from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.screen.transform_store import TransformStore, error_of, open_store
 
-# Genes a side of a tile: what one row of it takes stays in a processor's L2 cache, and all of it is
-# large enough for the matrix products. Measured by `python -m bench screen`. With many studies a
-# tile has fewer rows, so that its products, in all, are no more than these.
+# Genes per side of a tile: what one row of it needs stays in a processor's L2 cache, and all of it
+# is large enough for the matrix products. Measured by `python -m bench screen`. With many studies a
+# tile has fewer rows, so that its products are no more than these in all.
 ROWS, COLUMNS = 256, 256
 _FEWEST_ROWS, _PRODUCTS = 64, 1 << 22
-# What a block is of, at most: pairs × studies, and genes that each gene of it is paired with. So it
-# takes some seconds, and no more memory with more genes.
+# Upper bounds per block, pairs × studies and genes per gene, so that a block takes some seconds,
+# and its memory does not depend on the number of genes.
 _WORK, _WIDEST = 1 << 25, 8192
-# Single pairs at a time: enough that the ranks of one group stay in the cache for all of them.
+# Single pairs at a time: the ranks of one group stay in the cache for all of them.
 PAIRS = 8192
+
+_CONTRASTS = np.array(CONTRAST_GROUPS)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some genes, each paired with those after it of some others; or those of them with missing
-    values, with those after them and all without missing values.
+    """Some genes, each paired with those after it in a range of genes. If `is_partial`: only those
+    of them with missing values, with those after them and all without missing values.
 
-    first, last   the genes, the last excluded
-    start, end    the others
+    first, last   the genes, last excluded
+    start, end    the range, end excluded
     """
 
     first: int
@@ -43,7 +46,7 @@ class Block:
 
     @property
     def pair_count(self) -> int:
-        """Pairs of its genes with those after them: what a progress bar counts."""
+        """Pairs of its genes with those after them, as a progress bar counts them."""
         if self.is_partial:
             return 0
         rows, both = self.last - self.first, max(0, self.last - self.start)
@@ -56,7 +59,7 @@ def block_shape(studies: int) -> tuple[int, int]:
     return rows, min(_WIDEST, max(1, _WORK // (rows * studies * COLUMNS)) * COLUMNS)
 
 
-def blocks_of(store: RankStore) -> list[Block]:
+def blocks_of(store: TransformStore) -> list[Block]:
     """All blocks: together they have each pair of genes once."""
     genes, (rows, width) = store.gene_count, block_shape(len(store.samples))
 
@@ -71,58 +74,87 @@ def blocks_of(store: RankStore) -> list[Block]:
     return whole + [block for first in some for block in band(first, 0, True)]
 
 
-def new_tally(store: RankStore, keep: int) -> Tally:
-    """A tally of pooling.TESTS."""
+def new_tallies(store: TransformStore, keep: int) -> list[Tally]:
+    """A tally per test."""
     studies = len(store.samples)
-    # The first row of Hartung-Knapp is of one study, which has no such test.
-    degrees = [tuple(range(studies)) if test.endswith("_hk") else (0,) for test in TESTS]
-    return Tally(degrees, keep)
+    # Hartung-Knapp's test has k - 1 degrees of freedom; row 0 is of one study, which has no test.
+    return [Tally(tuple(range(studies)) if test.endswith("_hk") else (0,), keep) for test in TESTS]
 
 
-def compute_block(folder: Path, block: Block, empty: Tally) -> Tally:
-    """Count all pairs of a block.
+def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
+    """Those of each test, by the studies per contrast, (contrasts, …); 0 is normal."""
+    normal, t = np.zeros(k.shape[1:], k.dtype), np.maximum(k - 1, 0)
+    return [*[normal] * len(k), *t, normal, normal]
 
-    folder  of the rank store
-    empty   a tally that knows what need not be kept
 
-    One thread is all that it uses, where BLAS is limited to one.
+def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
+    """Count all pairs of a block, in one thread if BLAS is limited to one.
+
+    folder  of the transform store
+    empty   tallies that tell what can be left out
     """
     store = open_store(folder)
-    tally = empty.like()
+    tallies = [tally.like() for tally in empty]
     if block.is_partial:
-        for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
-            _partial_gene(store, int(gene), block, tally)
+        for gene, others in partial_pairs(store, block):
+            for start in range(0, len(others), COLUMNS):
+                _count_partial(store, gene, others[start : start + COLUMNS], tallies)
     else:
-        _whole_genes(store, block, tally)
-    return tally
+        _count_whole(store, block, tallies)
+    return tallies
 
 
-def pool_pairs(store: RankStore, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The statistics of single pairs: (tests, pairs), and studies of either contrast (2, pairs)."""
-    statistics, k = np.empty((len(TESTS), len(a))), np.empty((2, len(a)), np.int32)
+def partial_pairs(store: TransformStore, block: Block) -> Iterator[tuple[int, np.ndarray]]:
+    """The genes of a block with missing values, each with the genes it is paired with."""
+    genes = np.arange(block.start, block.end, dtype=np.int32)
+    for gene in np.flatnonzero(store.is_partial[block.first : block.last]) + block.first:
+        yield int(gene), genes[(~store.is_partial[genes] | (genes > gene)) & (genes != gene)]
+
+
+def tiles(store: TransformStore, block: Block) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The tiles of a block: other genes, and the inner products of the block's genes with them,
+    (studies, groups, genes, others), which the next tile overwrites."""
+    products = np.empty(0)
+    for first in range(block.start, block.end, COLUMNS):
+        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
+        if products.shape[-1] != len(b):
+            shape = (*store.samples.shape, block.last - block.first, len(b))
+            products = np.empty(shape, store.product_type)
+        for s, groups in enumerate(store.ranks):
+            for g, ranks in enumerate(groups):
+                others = ranks[b[0] : b[-1] + 1]
+                np.matmul(ranks[block.first : block.last], others.T, out=products[s, g])
+        yield b, products
+
+
+def pool_pairs(
+    store: TransformStore, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The statistics of single pairs, (tests, pairs), and their studies, (contrasts, pairs)."""
+    statistics, k = np.empty((len(TESTS), len(a))), np.empty((len(CONTRASTS), len(a)), np.int32)
     is_partial = store.is_partial[a] | store.is_partial[b]
     for start in range(0, len(a), PAIRS):
-        own = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
-        if len(own):
-            scale = store.inverse[:, :, a[own]] * store.inverse[:, :, b[own]]
-            error = np.repeat(store.error[:, :, None], len(own), axis=2)
-            size = np.repeat(store.samples[:, :, None], len(own), axis=2)
-            products = store.products(a[own], b[own])
-            statistics[:, own], k[:, own] = _pool_row(store, products, scale, error, size)
+        whole = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
+        if len(whole):
+            scale = store.inverse[:, :, a[whole]] * store.inverse[:, :, b[whole]]
+            error = np.repeat(store.error[:, :, None], len(whole), axis=2)
+            size = np.repeat(store.samples[:, :, None], len(whole), axis=2)
+            products = store.products(a[whole], b[whole])
+            statistics[:, whole], k[:, whole] = _pool_row(store, products, scale, error, size)
     for i in np.flatnonzero(is_partial):
-        r, n = store.correlate(int(a[i]), b[[i]])
+        r, n = store.spearman_of_gene(int(a[i]), b[[i]])
         statistics[:, [i]], k[:, [i]] = _pool_correlations(store, r, n)
     return statistics, k
 
 
-def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
+def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> None:
     a = np.arange(block.first, block.last, dtype=np.int32)
     scale_a = np.ascontiguousarray(store.tile_scale[:, :, block.first : block.last])
     width = 0
     for b, products in tiles(store, block):
         if len(b) != width:
             width = len(b)
-            statistics, k = _room(len(a), width)
+            statistics, k = _result_arrays(len(a), width)
             error = np.repeat(store.error[:, :, None], width, axis=2)
             size = np.repeat(store.samples[:, :, None].astype(float), width, axis=2)
         pool_tile(
@@ -132,52 +164,25 @@ def _whole_genes(store: RankStore, block: Block, tally: Tally) -> None:
             error,
             store.settings.se_slope,
             size,
+            _CONTRASTS,
             statistics,
             k,
         )
-        _count(tally, statistics, k, a, b)
+        _count(tallies, statistics, k, a, b)
 
 
-def tiles(store: RankStore, block: Block) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Some other genes of a block, and the inner products of the block's genes with them, (studies,
-    groups, genes, others), which the next ones replace."""
-    products = np.empty(0)
-    for first in range(block.start, block.end, COLUMNS):
-        b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
-        if products.shape[-1] != len(b):
-            shape = (*store.samples.shape, block.last - block.first, len(b))
-            products = np.empty(shape, store.product_type)
-        for s, groups in enumerate(store.ranks):
-            for g, ranks in enumerate(groups):
-                own, others = ranks[block.first : block.last], ranks[b[0] : b[-1] + 1]
-                np.matmul(own, others.T, out=products[s, g])
-        yield b, products
-
-
-def _room(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """For statistics and k of a tile."""
-    return np.empty((len(TESTS), rows, columns)), np.empty((2, rows, columns), np.int32)
-
-
-def _partial_gene(store: RankStore, gene: int, block: Block, tally: Tally) -> None:
-    """The pairs of a gene with missing values."""
-    places = np.arange(block.start, block.end, dtype=np.int32)
-    others = places[~store.is_partial[places] | (places > gene)]
-    for start in range(0, len(others), COLUMNS):
-        b = others[start : start + COLUMNS]
-        statistics, k = _pool_correlations(store, *store.correlate(gene, b))
-        is_after = b > gene
-        for genes_a, genes_b, chosen in (
-            (np.array([gene], np.int32), b, is_after),
-            (b, np.array([gene], np.int32), ~is_after),
-        ):
-            shape = (len(TESTS), len(genes_a), len(genes_b))
-            own = np.where(chosen, statistics, np.nan).reshape(shape)
-            _count(tally, own, k.reshape(2, *shape[1:]), genes_a, genes_b)
+def _count_partial(
+    store: TransformStore, gene: int, others: np.ndarray, tallies: list[Tally]
+) -> None:
+    statistics, k = _pool_correlations(store, *store.spearman_of_gene(gene, others))
+    is_after, genes = others > gene, np.array([gene], np.int32)
+    after, before = others[is_after], others[~is_after]
+    _count(tallies, statistics[:, None, is_after], k[:, None, is_after], genes, after)
+    _count(tallies, statistics[:, ~is_after, None], k[:, ~is_after, None], before, genes)
 
 
 def _pool_correlations(
-    store: RankStore, r: np.ndarray, n: np.ndarray
+    store: TransformStore, r: np.ndarray, n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     has_r = ~np.isnan(r)
     scale = np.where(has_r, 1.0, np.nan)
@@ -185,11 +190,14 @@ def _pool_correlations(
 
 
 def _pool_row(
-    store: RankStore, products: np.ndarray, scale: np.ndarray, error: np.ndarray, size: np.ndarray
+    store: TransformStore,
+    products: np.ndarray,
+    scale: np.ndarray,
+    error: np.ndarray,
+    size: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pool pairs that are no tile: (studies, groups, pairs) → (tests, pairs) and (2, pairs)."""
-    pairs = products.shape[2]
-    statistics, k = _room(1, pairs)
+    """Pool single pairs: (studies, groups, pairs) → (tests, pairs) and (contrasts, pairs)."""
+    statistics, k = _result_arrays(1, products.shape[2])
     pool_tile(
         np.ascontiguousarray(products[:, :, None, :]),
         np.ones((*products.shape[:2], 1)),
@@ -197,22 +205,22 @@ def _pool_row(
         np.ascontiguousarray(error),
         store.settings.se_slope,
         np.ascontiguousarray(size, dtype=float),
+        _CONTRASTS,
         statistics,
         k,
     )
     return statistics[:, 0], k[:, 0]
 
 
-def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
-    """For each of pooling.TESTS those of its tests, by the studies of either contrast; 0 is
-    normal."""
-    normal, t = np.zeros(k.shape[1:], k.dtype), np.maximum(k - 1, 0)
-    return [normal, normal, t[0], t[1], normal, normal]
+def _result_arrays(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        np.empty((len(TESTS), rows, columns)),
+        np.empty((len(CONTRASTS), rows, columns), np.int32),
+    )
 
 
 def _count(
-    tally: Tally, statistics: np.ndarray, k: np.ndarray, a: np.ndarray, b: np.ndarray
+    tallies: list[Tally], statistics: np.ndarray, k: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> None:
-    degrees = degrees_of_freedom(k)
-    for family, values, df in zip(tally.families, statistics, degrees, strict=True):
-        family.add(values, df, a, b)
+    for tally, values, df in zip(tallies, statistics, degrees_of_freedom(k), strict=True):
+        tally.add(np.ascontiguousarray(values), np.ascontiguousarray(df), a, b)

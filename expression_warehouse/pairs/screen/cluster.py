@@ -1,6 +1,6 @@
-"""A dask.distributed cluster as a place to compute blocks: the same function, the same results.
+"""A dask.distributed cluster that computes blocks: the same function, the same results.
 
-Its workers need this package and the folder of the rank store, under the same path.
+Its workers need this package, and the folder of the transform store under the same path.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from expression_warehouse.pairs.screen.tally import Tally
 
 
 class Cluster:
-    """A scheduler's workers.
+    """The workers of a scheduler.
 
-    size  threads that they have together
+    size  their threads
 
-    Raises UserError 54402 where dask is not installed, no scheduler answers, or it has no worker.
+    Raises UserError 54402 if dask is not installed, no scheduler answers, or it has no worker.
     """
 
     def __init__(self, address: str) -> None:
@@ -37,12 +37,12 @@ class Cluster:
             self._client.close()
             raise UserError("DASK_UNAVAILABLE", f"the scheduler at {address} has no worker")
 
-    def submit(self, function: Callable[..., Tally], *arguments: object) -> Any:
-        """Have a worker compute; returns a future."""
+    def submit(self, function: Callable[..., list[Tally]], *arguments: object) -> Any:
+        """Compute on a worker; returns a future."""
         return self._client.submit(_with_one_thread, function, *arguments, pure=False)
 
     def wait_first(self, futures: list[Any]) -> set[Any]:
-        """The futures that are done, once one is."""
+        """Wait until a future is done; returns those that are."""
         return self._distributed.wait(futures, return_when="FIRST_COMPLETED").done
 
     def __enter__(self) -> "Cluster":
@@ -52,8 +52,8 @@ class Cluster:
         self._client.close()
 
 
-def _with_one_thread(function: Callable[..., Tally], *arguments: object) -> Tally:
-    """For BLAS, in a worker: its other threads have blocks of their own."""
+def _with_one_thread(function: Callable[..., list[Tally]], *arguments: object) -> list[Tally]:
+    """Limit BLAS to one thread: the worker's other threads compute blocks of their own."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(1, "blas")

@@ -1,8 +1,8 @@
-"""Half the natural logarithm of a ratio, which the compiler can run on several numbers at a time.
+"""Half the natural logarithm of a ratio, as arithmetic that the compiler can vectorise.
 
-For `math.log`, LLVM calls the C library once a number; this one is arithmetic only. It comes in two
-steps, since what lies between is a division, and divisions are what takes longest: two of them can
-be had with one.
+For `math.log`, LLVM calls the C library once per number: with it, a block of 20 studies takes 1.6
+times as long (540 instead of 330 ns per pair). There are two steps because a division is
+between them, and divisions are slowest: one serves two ratios.
 """
 
 import numba
@@ -32,11 +32,11 @@ float_of = _bitcast("float_of", types.int64, types.float64)
 
 @numba.njit(inline="always")
 def split_ratio(a: float, b: float) -> tuple[float, float, int]:
-    """The difference and the sum of a and 2^k b, and k, which brings them within a factor of 1.51.
+    """a - 2^k b, a + 2^k b, and the k that brings both within a factor of 1.51.
 
-    Of positive, normal numbers; of any other, NaN included, some numbers. Bits of a float, as a
-    whole number, are its logarithm to base 2 but for 0.09 at most (Mitchell 1962), so k is the
-    rounded difference of bits. The difference of numbers so near is exact (Sterbenz 1974).
+    For positive, normal numbers; meaningless for any other, NaN included. The bits of a float, as a
+    whole number, are its logarithm to base 2 within 0.09 (Mitchell 1962), so k is the rounded
+    difference of bits. The difference of numbers so close is exact (Sterbenz 1974).
     """
     k = (bits_of(a) - bits_of(b) + _HALF_EXPONENT) >> 52
     b = float_of(bits_of(b) + (k << 52))
@@ -45,23 +45,13 @@ def split_ratio(a: float, b: float) -> tuple[float, float, int]:
 
 @numba.njit(inline="always")
 def half_log(quotient: float, k: float) -> float:
-    """ln(a / b) / 2, of difference / sum and k as `split_ratio` has them.
+    """ln(a / b) / 2, of difference / sum and k of `split_ratio`. Relative error at most 6e-17.
 
-    It is atanh of the quotient and k times half of ln 2. The coefficients interpolate (atanh(s)/s
-    - 1)/s² at the Chebyshev nodes of s² below 0.0403: of 6e-17 at most is the result too large or
-    too small, in itself.
+    It is atanh of the quotient plus k ln 2 / 2. The coefficients interpolate (atanh(s)/s - 1)/s² at
+    the Chebyshev nodes of s² below 0.0403.
     """
     s = quotient * quotient
-    series = 0.33333333333333476 + s * (
-        0.19999999999657492
-        + s
-        * (
-            0.14285714421441292
-            + s
-            * (
-                0.11111090979536245
-                + s * (0.09092326940775801 + s * (0.0764132067982866 + s * 0.07564052597042638))
-            )
-        )
-    )
+    tail = 0.09092326940775801 + s * (0.0764132067982866 + s * 0.07564052597042638)
+    series = 0.14285714421441292 + s * (0.11111090979536245 + s * tail)
+    series = 0.33333333333333476 + s * (0.19999999999657492 + s * series)
     return k * _HALF_LN2 + (quotient + quotient * (s * series))

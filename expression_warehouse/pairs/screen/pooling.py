@@ -1,7 +1,7 @@
-"""From inner products of ranks to pooled contrasts, for a tile of gene pairs in one pass.
+"""From inner products of rank transforms to pooled contrasts, for a tile of gene pairs in one pass.
 
-The definitions are those of macros/stats; here one function does them all, since a tile that stays
-in the processor's cache is what makes 200 million pairs quick.
+The definitions are those of macros/stats. One function computes them all, because a tile that stays
+in the processor's cache is what makes 200 million pairs feasible.
 """
 
 import math
@@ -10,70 +10,66 @@ import numba
 import numpy as np
 
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
-from expression_warehouse.pairs.screen.prefetch import LINE, prefetch
 
 # As clip_r in macros/stats/fisher_z.sql.
 _R_MAX = 1 - 1e-12
 # As in macros/stats/hartung_knapp.sql.
 _EQUAL = 1e-12
 
-# What is tested, in the order of the first axis of `statistics`: z of both contrasts, their
-# Hartung-Knapp t, and both contrasts in one, as if independent and not.
-TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
-
 _OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
-@numba.njit(inline="always")
-def _clip(r: float) -> float:
-    return min(max(-_R_MAX, r), _R_MAX)
+@numba.njit(**_OPTIONS)
+def _correlate(products, row, scale_a, scale_b, r):
+    """r (groups, pairs), written: Spearman's r of a row of the tile in one study, clipped."""
+    for g in range(len(r)):
+        of_a = scale_a[g, row]
+        for j in range(r.shape[1]):
+            r[g, j] = min(max(-_R_MAX, products[g, row, j] * (of_a * scale_b[g, j])), _R_MAX)
 
 
 @numba.njit(**_OPTIONS)
-def _contrast(products, row, scale_a, scale_b, theta, work):
-    """Both contrasts of all studies for a row of the tile.
+def _estimate(r, contrasts, s, theta, work):
+    """The contrasts of study s for a row of the tile.
 
-    theta  (2, studies, pairs), written
-    work   (2, pairs)
+    r          (groups, pairs)
+    contrasts  (contrasts, 2): case and reference group
+    theta      (contrasts, studies, pairs), written: atanh r of the case - atanh r of the reference
+    work       (2, pairs)
 
-    atanh(r1) - atanh(r2) is half of one logarithm of a ratio, which is half of the work of two.
-    In two loops, since one would be too long for the processor to begin with the next pairs before
-    it has ended with the last.
+    The difference is half of one logarithm of a ratio, and two contrasts share one division. In two
+    loops, because one would be too long for the processor to overlap consecutive pairs.
     """
-    following = min(row + 1, products.shape[2] - 1)
-    for s in range(len(products)):
-        for g in range(3):
-            for j in range(0, theta.shape[2], LINE):
-                prefetch(products, s, g, following, j)
-        a_shock, a_sepsis, a_others = scale_a[s, 0, row], scale_a[s, 1, row], scale_a[s, 2, row]
-        for j in range(theta.shape[2]):
-            shock = _clip(products[s, 0, row, j] * (a_shock * scale_b[s, 0, j]))
-            sepsis = _clip(products[s, 1, row, j] * (a_sepsis * scale_b[s, 1, j]))
-            others = _clip(products[s, 2, row, j] * (a_others * scale_b[s, 2, j]))
-            up, down = 1.0 + shock, 1.0 - shock
-            d1, s1, k1 = split_ratio(up * (1.0 - sepsis), down * (1.0 + sepsis))
-            d2, s2, k2 = split_ratio(up * (1.0 - others), down * (1.0 + others))
+    for c in range(0, len(contrasts), 2):
+        d = min(c + 1, len(contrasts) - 1)
+        case_1, reference_1 = r[contrasts[c, 0]], r[contrasts[c, 1]]
+        case_2, reference_2 = r[contrasts[d, 0]], r[contrasts[d, 1]]
+        for j in range(r.shape[1]):
+            d1, s1, k1 = split_ratio(
+                (1.0 + case_1[j]) * (1.0 - reference_1[j]),
+                (1.0 - case_1[j]) * (1.0 + reference_1[j]),
+            )
+            d2, s2, k2 = split_ratio(
+                (1.0 + case_2[j]) * (1.0 - reference_2[j]),
+                (1.0 - case_2[j]) * (1.0 + reference_2[j]),
+            )
             inverse = 1.0 / (s1 * s2)
-            theta[0, s, j], theta[1, s, j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
+            theta[c, s, j], theta[d, s, j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
             work[0, j], work[1, j] = k1, k2
-        for j in range(theta.shape[2]):
-            theta[0, s, j] = half_log(theta[0, s, j], work[0, j])
-            theta[1, s, j] = half_log(theta[1, s, j], work[1, j])
+        for j in range(r.shape[1]):
+            theta[c, s, j] = half_log(theta[c, s, j], work[0, j])
+        if d > c:
+            for j in range(r.shape[1]):
+                theta[d, s, j] = half_log(theta[d, s, j], work[1, j])
 
 
 @numba.njit(**_OPTIONS)
-def _weigh(products, other, row, scale_a, scale_b, error, slope, at_zero, weight):
-    """Weights 1/SE² of contrasts with group `other`, whose SE grows with r; 0 where they are
-    `at_zero`."""
-    to_shock, to_other = products[0, row], products[other, row]
-    b_shock, b_other = scale_b[0], scale_b[other]
-    e_shock, e_other = error[0], error[other]
-    a_shock, a_other = scale_a[0, row], scale_a[other, row]
+def _weigh(r_case, r_reference, error_case, error_reference, slope, at_zero, weight):
+    """Weights 1/SE² of a contrast whose SE grows with r; 0 if they are `at_zero`."""
     for j in range(weight.size):
-        r1 = _clip(to_shock[j] * (a_shock * b_shock[j]))
-        r2 = _clip(to_other[j] * (a_other * b_other[j]))
-        variance = e_shock[j] * (1.0 + slope * r1 * r1) + e_other[j] * (1.0 + slope * r2 * r2)
-        weight[j] = 1.0 / variance if at_zero[j] > 0.0 else 0.0
+        of_case = error_case[j] * (1.0 + slope * r_case[j] * r_case[j])
+        of_reference = error_reference[j] * (1.0 + slope * r_reference[j] * r_reference[j])
+        weight[j] = 1.0 / (of_case + of_reference) if at_zero[j] > 0.0 else 0.0
 
 
 @numba.njit(**_OPTIONS)
@@ -189,85 +185,91 @@ def _combine(ss, soth, root, sum_w, combined, dependent):
 
 
 @numba.njit(**_OPTIONS)
-def _known(scale, known, filled):
-    """Where there is a scale; and it, or 0."""
+def _fill(scale, known, filled):
+    """Tell where the scale is known, and put 0 where it is not."""
     for s in range(len(scale)):
-        for g in range(3):
+        for g in range(scale.shape[1]):
             for i in range(scale.shape[2]):
                 known[s, g, i] = scale[s, g, i] == scale[s, g, i]
                 filled[s, g, i] = scale[s, g, i] if known[s, g, i] else 0.0
 
 
 @numba.njit(**_OPTIONS)
-def _is_other(known, i):
-    """Whether i is known elsewhere than the one before it."""
+def _differs(known, i):
+    """Whether gene i is known in other groups than the gene before it."""
     for s in range(len(known)):
-        for g in range(3):
+        for g in range(known.shape[1]):
             if known[s, g, i] != known[s, g, i - 1]:
                 return True
     return False
 
 
 @numba.njit(**_OPTIONS)
-def pool_tile(products, scale_a, scale_b, error, slope, size, statistics, k):
+def pool_tile(products, scale_a, scale_b, error, slope, size, contrasts, statistics, k):
     """The statistics of a tile of pairs, a genes × b genes.
 
-    products    (studies, 3, a, b): inner products of ranks with septic shock, sepsis, and others
-    scale_a     (studies, 3, a): what makes them r; NaN where a gene has no r
-    scale_b     (studies, 3, b)
-    error       (studies, 3, b): variance of Fisher's z at r = 0
+    products    (studies, groups, a, b): inner products of rank transforms
+    scale_a     (studies, groups, a): factors that make them r; NaN if a gene has no r
+    scale_b     (studies, groups, b)
+    error       (studies, groups, b): variance of Fisher's z at r = 0
     slope       how much it grows with r²
-    size        (studies, 3, b): samples
-    statistics  (6, a, b), written: TESTS; NaN where there is no test
-    k           (2, a, b), int32, written: studies of either contrast
+    size        (studies, groups, b): samples
+    contrasts   (contrasts, 2), int: case and reference group of each; two or more
+    statistics  (tests, a, b), written: cohorts.TESTS; NaN if there is no test
+    k           (contrasts, a, b), int32, written: studies that have the contrast
     """
-    studies, _, rows, pairs = products.shape
+    studies, groups, rows, pairs = products.shape
+    count = len(contrasts)
     has_a, a = np.empty(scale_a.shape, np.bool_), np.empty(scale_a.shape)
     has_b, b = np.empty(scale_b.shape, np.bool_), np.empty(scale_b.shape)
-    _known(scale_a, has_a, a)
-    _known(scale_b, has_b, b)
-    # `_pool` takes four studies at a time; those that fill them up have no estimate.
-    padded = (2, (studies + 3) // 4 * 4, pairs)
-    theta, weight, of_b, sizes = (
-        np.zeros(padded),
-        np.zeros(padded),
-        np.zeros(padded),
-        np.zeros(padded),
-    )
+    _fill(scale_a, has_a, a)
+    _fill(scale_b, has_b, b)
+    # `_pool` takes four studies at a time; padding studies have no estimate.
+    padded = (count, (studies + 3) // 4 * 4, pairs)
+    theta, weight = np.zeros(padded), np.zeros(padded)
+    of_b, sizes = np.zeros(padded), np.zeros(padded)
     for s in range(studies):
-        for c in range(2):
+        for c in range(count):
+            case, reference = contrasts[c]
             for j in range(pairs):
-                both = has_b[s, 0, j] and has_b[s, c + 1, j]
-                of_b[c, s, j] = 1.0 / (error[s, 0, j] + error[s, c + 1, j]) if both else 0.0
-                sizes[c, s, j] = size[s, 0, j] + size[s, c + 1, j]
-    root, studies_of = np.empty((2, pairs)), np.empty((2, pairs))
-    inverse_w, inverse_c = np.empty((2, pairs)), np.empty((2, pairs))
-    mean, sum_w, residual = np.empty(pairs), np.empty((2, pairs)), np.empty(pairs)
-    work = np.empty((2, pairs))
+                both = has_b[s, case, j] and has_b[s, reference, j]
+                of_b[c, s, j] = 1.0 / (error[s, case, j] + error[s, reference, j]) if both else 0.0
+                sizes[c, s, j] = size[s, case, j] + size[s, reference, j]
+    root, studies_of = np.empty((count, pairs)), np.empty((count, pairs))
+    inverse_w, inverse_c = np.empty((count, pairs)), np.empty((count, pairs))
+    mean, sum_w, residual = np.empty(pairs), np.empty((count, pairs)), np.empty(pairs)
+    r, work = np.empty((groups, pairs)), np.empty((2, pairs))
     for i in range(rows):
-        _contrast(products, i, a, b, theta, work)
         # Rows of genes that the same studies have differ in θ alone.
-        if i == 0 or slope > 0.0 or _is_other(has_a, i):
-            for c in range(2):
-                for s in range(studies):
-                    if not (has_a[s, 0, i] and has_a[s, c + 1, i]):
+        weighs = i == 0 or slope > 0.0 or _differs(has_a, i)
+        for s in range(studies):
+            _correlate(products[s], i, a[s], b[s], r)
+            _estimate(r, contrasts, s, theta, work)
+            if weighs:
+                for c in range(count):
+                    case, reference = contrasts[c]
+                    if not (has_a[s, case, i] and has_a[s, reference, i]):
                         weight[c, s] = 0.0
                     elif slope > 0.0:
                         _weigh(
-                            products[s], c + 1, i, a[s], b[s], error[s], slope, of_b[c, s],
-                            weight[c, s],
+                            r[case], r[reference], error[s, case], error[s, reference], slope,
+                            of_b[c, s], weight[c, s],
                         )  # fmt: skip
                     else:
                         weight[c, s] = of_b[c, s]
+        for c in range(count):
+            if weighs:
                 _add_up(weight[c], sizes[c], root[c], studies_of[c], inverse_w[c], inverse_c[c])
-        for c in range(2):
             _pool(
                 theta[c], weight[c], studies_of[c], inverse_w[c], inverse_c[c],
                 mean, sum_w[c], residual, work,
             )  # fmt: skip
-            _test(mean, sum_w[c], residual, studies_of[c], statistics[c, i], statistics[2 + c, i])
+            _test(
+                mean, sum_w[c], residual, studies_of[c], statistics[c, i], statistics[count + c, i]
+            )
             for j in range(pairs):
                 k[c, i, j] = np.int32(studies_of[c, j])
         _combine(
-            statistics[0, i], statistics[1, i], root, sum_w, statistics[4, i], statistics[5, i]
-        )
+            statistics[0, i], statistics[1, i], root, sum_w,
+            statistics[2 * count, i], statistics[2 * count + 1, i],
+        )  # fmt: skip

@@ -4,78 +4,75 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.pairs.cohorts import GROUPS
 from expression_warehouse.pairs.expression import count_samples, read_study
-from expression_warehouse.pairs.gene_filter import choose_genes, variability
-from expression_warehouse.pairs.groups import CONTRAST_GROUPS
+from expression_warehouse.pairs.gene_choice import choose_genes, variability
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tally
+from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tallies
 from expression_warehouse.pairs.screen.cluster import Cluster
 from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.rank_store import RankStoreWriter, is_whole, open_store
 from expression_warehouse.pairs.screen.scan import scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import SCHEMA, ScreenedPairs, collect
-from expression_warehouse.pairs.screen.statistic_files import StatisticFiles
-from expression_warehouse.pairs.screen.study_slice import (
-    StudySlice,
-    find_slices,
-    read_genes,
-    read_watched,
+from expression_warehouse.pairs.screen.transform_store import (
+    TransformWriter,
+    is_complete,
+    open_store,
 )
-from expression_warehouse.pairs.settings import parse_memory
+from expression_warehouse.pairs.settings import GeneChoice, parse_memory
+from expression_warehouse.pairs.slices import SliceStudies, find_slices, read_genes, read_watched
 
 
 @dataclass(frozen=True)
-class Options:
+class ScreenOptions:
     """What the user asks for.
 
-    keep       pairs kept by each test
-    method     how the variability of genes is measured
-    top_genes  how many genes are paired, those that vary most; all where it is none
-    memory     what may be used, as 2GB
-    work       folder for what a broken-off screen is taken up from
-    dask       address of a scheduler
+    keep    pairs kept per test
+    memory  what may be used, as 2GB
+    work    folder for the files that an interrupted screen is resumed from
+    dask    address of a scheduler; None is this machine
     """
 
     keep: int
-    method: str
-    top_genes: int | None
     memory: str
     work: Path
     dask: str | None
+    choice: GeneChoice = field(default_factory=GeneChoice)
 
 
 def screen(
     disease: str,
     technology: str | None,
-    options: Options,
+    organism: str | None,
+    options: ScreenOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Screen the slices of a disease and stage what is found.
+    """Screen the slices of a disease and stage the pairs that are kept.
 
-    open_warehouse  takes what to tell the user while it waits
-
-    Returns whether all of it is staged. The warehouse is open only to be read and written, not
+    Returns whether all slices were staged. The warehouse is open only to be read and written, not
     while pairs are computed.
     """
-    step = Step("screen", {"disease": disease, "technology": technology})
+    step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
         parse_memory(options.memory)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, disease, technology)
-            for one in slices:
-                _screen_slice(one, options, open_warehouse, reporter, step)
+                slices = find_slices(warehouse, disease, technology, organism)
+            step.rows_written = 0
+            for members in slices:
+                with named_os_errors(options.work):
+                    step.rows_written += _screen_slice(members, options, open_warehouse, reporter)
     except UserError as error:
         reporter.failed(None, error)
         return False
@@ -83,156 +80,138 @@ def screen(
 
 
 def _screen_slice(
-    one: StudySlice,
-    options: Options,
+    members: SliceStudies,
+    options: ScreenOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-    step: Step,
-) -> None:
+) -> int:
+    """Screen and stage one slice; return how many pairs are kept."""
     watch, started = Stopwatch(), utc_now()
     cluster = Cluster(options.dask) if options.dask else None
     with open_warehouse(reporter.waiting) as warehouse:
-        prepared = _prepare(one, options, warehouse, reporter)
-    store = open_store(prepared.folder)
-    task = reporter.begin_pairs(f"{one.disease_label} {one.technology}", store.pair_count)
-    blocks = blocks_of(store)
-    tally = scan(
+        folder, watched = _prepare(members, options, warehouse, reporter)
+    store, keys = open_store(folder), np.load(folder / "genes.npy")
+    task = reporter.begin_pairs(str(members.slice), store.pair_count)
+    tallies = scan(
         compute_block,
-        prepared.folder,
-        blocks,
-        new_tally(store, options.keep),
+        folder,
+        blocks_of(store),
+        new_tallies(store, options.keep),
         cluster,
         lambda done: reporter.advance(task, done),
     )
-    files = StatisticFiles(prepared.folder, blocks, len(tally.families))
-    found = collect(store, tally, files, prepared.watched, prepared.genes)
+    kept = collect(store, tallies, np.flatnonzero(np.isin(keys, watched)), keys)
     run = feature_run(
         "SCREEN",
-        one.disease_label,
-        one.technology,
+        members.slice,
         parameters={
-            **asdict(one.settings),
+            **asdict(members.settings),
+            **options.choice.parameters(),
             "keep": options.keep,
-            "method": options.method if options.top_genes else None,
-            "top_genes": options.top_genes,
-            "studies": list(one.accessions),
-            "studies_hash": one.studies_hash,
+            "studies": list(members.accessions),
+            "studies_hash": members.studies_hash,
         },
-        study_count=len(one.studies),
+        study_count=len(members.studies),
         gene_count=store.gene_count,
         pairs_tested=store.pair_count,
         started_at=started,
     )
-    step.rows_written = (step.rows_written or 0) + _stage(run, one, found, open_warehouse, reporter)
-    shutil.rmtree(prepared.folder)
+    rows_written = _stage(run, members, kept, open_warehouse, reporter)
+    shutil.rmtree(folder)
     reporter.step(
         None,
         "screened",
-        disease=one.disease_label,
-        technology=one.technology,
+        slice=str(members.slice),
+        **members.slice.scope,
         feature_run=run.feature_run_id,
-        study_count=len(one.studies),
+        study_count=len(members.studies),
         gene_count=store.gene_count,
         pair_count=store.pair_count,
-        kept_count=len(found.gene_a),
-        significant_count=found.significant_count,
+        kept_count=len(kept.gene_a),
+        significant_count=kept.significant_count,
         seconds=watch.seconds,
     )
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A rank store, ready to be scanned.
-
-    genes    keys of its genes
-    watched  their numbers that are on the watch list
-    """
-
-    folder: Path
-    genes: np.ndarray
-    watched: np.ndarray
+    return rows_written
 
 
 def _prepare(
-    one: StudySlice,
-    options: Options,
-    warehouse: Warehouse,
-    reporter: Reporter,
-) -> _Prepared:
-    """Rank the slice's genes, or find the ranks of a screen that was broken off."""
+    members: SliceStudies, options: ScreenOptions, warehouse: Warehouse, reporter: Reporter
+) -> tuple[Path, np.ndarray]:
+    """Make the slice's transform store, or find that of an interrupted screen.
+
+    Returns its folder, and the keys of watched genes.
+    """
     genes, watched = read_genes(warehouse), read_watched(warehouse)
-    samples = [count_samples(warehouse, study) for study in one.studies]
+    samples = [count_samples(warehouse, study) for study in members.studies]
     require_memory(
         parse_memory(options.memory),
         options.keep,
         len(genes),
         max(samples),
-        len(one.studies),
+        len(members.studies),
         thread_count(),
     )
     key = {
         "version": importlib.metadata.version("expression-warehouse"),
-        "slice": asdict(one),
-        "method": options.method,
-        "top_genes": options.top_genes,
+        "slice": asdict(members),
         "keep": options.keep,
         "watched": watched.tolist(),
+        **options.choice.parameters(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = (options.work / f"{one.disease_label}-{one.technology}-{digest}").absolute()
-    if not is_whole(folder):
+    name = "-".join((*members.slice.scope.values(), digest))
+    folder = (options.work / name).absolute()
+    if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _rank(one, options, warehouse, reporter, folder, genes, watched)
-    chosen = np.load(folder / "genes.npy")
-    return _Prepared(
-        folder=folder,
-        genes=chosen,
-        watched=np.flatnonzero(np.isin(chosen, watched)),
-    )
+        _write_store(members, options.choice, warehouse, reporter, folder, genes, watched)
+    return folder, watched
 
 
-def _rank(
-    one: StudySlice,
-    options: Options,
+def _write_store(
+    members: SliceStudies,
+    choice: GeneChoice,
     warehouse: Warehouse,
     reporter: Reporter,
     folder: Path,
     genes: np.ndarray,
     watched: np.ndarray,
 ) -> None:
-    """Write the rank store of a slice. Values wait in files until all studies have said which
-    genes take part."""
+    """Write the transform store of a slice. Values wait in files until all studies have been read,
+    because the genes that take part depend on all of them."""
     folder.mkdir(parents=True)
     spreads, measured = [], []
-    task = reporter.begin_rows(f"{one.disease_label} {one.technology}")
-    for number, study in enumerate(one.studies):
+    task = reporter.begin_rows(str(members.slice))
+    for number, study in enumerate(members.studies):
         matrix = read_study(warehouse, study, genes)
-        spreads.append(variability(matrix.values, options.method))
+        spreads.append(variability(matrix.values, choice.method))
         measured.append(~np.isnan(matrix.values).all(axis=1))
-        for g, cohorts in enumerate(CONTRAST_GROUPS):
+        for g, cohorts in enumerate(GROUPS):
             np.save(_group_path(folder, number, g), matrix.group(cohorts))
         reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
-    places = np.searchsorted(genes, watched)
     chosen = choose_genes(
-        np.array(spreads), np.array(measured), one.settings.k_min, options.top_genes, places
+        np.array(spreads),
+        np.array(measured),
+        members.settings.k_min,
+        choice.top_genes,
+        np.searchsorted(genes, watched),
     )
     if len(chosen) < 2:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"{len(chosen)} genes of {one.disease_label} {one.technology} vary and were measured "
-            f"in enough of its {len(one.studies)} studies",
+            f"{len(chosen)} genes of {members.slice} vary and were measured in enough of its "
+            f"{len(members.studies)} studies",
         )
-    writer = RankStoreWriter(folder, one.settings)
-    for number in range(len(one.studies)):
-        paths = [_group_path(folder, number, g) for g in range(len(CONTRAST_GROUPS))]
+    writer = TransformWriter(folder, members.settings)
+    for number in range(len(members.studies)):
+        paths = [_group_path(folder, number, g) for g in range(len(GROUPS))]
         writer.add([np.load(path) for path in paths], chosen)
         for path in paths:
             path.unlink()
     if not writer.has_contrast:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"no study of {one.disease_label} {one.technology} has {one.settings.min_samples} "
-            "samples with septic shock and as many without",
+            f"no study of {members.slice} has {members.settings.min_samples} samples with septic "
+            "shock and as many without",
         )
     np.save(folder / "genes.npy", genes[chosen])
     writer.finish()
@@ -244,13 +223,13 @@ def _group_path(folder: Path, study: int, group: int) -> Path:
 
 def _stage(
     run: FeatureRun,
-    one: StudySlice,
-    found: ScreenedPairs,
+    members: SliceStudies,
+    kept: ScreenedPairs,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> int:
-    scope = {"disease_label": one.disease_label, "technology": one.technology}
-    rows = found.batches({**scope, "feature_run_id": run.feature_run_id}, one.studies_hash, run)
+    scope = members.slice.scope
+    rows = kept.batches(scope, members.studies_hash, run)
     with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
         load.put_run(run)
         return load.replace_rows("screened_pairs", scope, SCHEMA, rows)

@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.core.warehouse.base import FeatureRun
-from expression_warehouse.pairs.screen.bins import p_value
+from expression_warehouse.pairs.cohorts import CONTRASTS, TESTS
 from expression_warehouse.pairs.screen.block import PAIRS, degrees_of_freedom, pool_pairs
-from expression_warehouse.pairs.screen.false_discovery import false_discovery_rates, smallest
-from expression_warehouse.pairs.screen.pooling import TESTS
-from expression_warehouse.pairs.screen.rank_store import RankStore
+from expression_warehouse.pairs.screen.false_discovery import RateCurve
+from expression_warehouse.pairs.screen.histogram import p_value
 from expression_warehouse.pairs.screen.scan import thread_count
-from expression_warehouse.pairs.screen.statistic_files import StatisticFiles
-from expression_warehouse.pairs.screen.tally import Family, Tally
+from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.screen.transform_store import TransformStore
 
 _BATCH_ROWS = 50_000
 
@@ -31,15 +30,10 @@ SCHEMA = pa.schema(
         "gene_b_key": pa.int32(),
         "is_watched": pa.bool_(),
         "pairs_tested": pa.int64(),
-        "n_studies_ss": pa.int32(),
-        "n_studies_soth": pa.int32(),
-        **{
-            f"{what}_{test}": pa.float64()
-            for test in TESTS
-            for what in ("statistic", "p", "q")
-        },
+        **{f"n_studies_{contrast.name}": pa.int32() for contrast in CONTRASTS},
+        **{f"{what}_{test}": pa.float64() for test in TESTS for what in ("statistic", "p", "q")},
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,8 @@ class ScreenedPairs:
     gene_a, gene_b  (pairs,): keys, the smaller one first
     is_watched      (pairs,): whether both are on the watch list
     statistics, p, q
-                    (tests, pairs): pooling.TESTS; NaN where a pair has no such test
-    k               (2, pairs): studies of either contrast
+                    (tests, pairs): cohorts.TESTS; NaN if a pair has no such test
+    k               (contrasts, pairs): studies that have the contrast
     """
 
     gene_a: np.ndarray
@@ -67,89 +61,73 @@ class ScreenedPairs:
         return int(np.count_nonzero((self.q <= 0.05).any(axis=0)))
 
     def batches(
-        self, same: Mapping[str, str], studies_hash: str, run: FeatureRun
+        self, scope: Mapping[str, str], studies_hash: str, run: FeatureRun
     ) -> Iterator[pa.RecordBatch]:
         """Rows of SCHEMA.
 
-        same  columns that are the same in all of them
+        scope  disease_label and technology
         """
+        constants = {
+            **scope,
+            "feature_run_id": run.feature_run_id,
+            "studies_hash": studies_hash,
+            "pairs_tested": run.pairs_tested,
+        }
+        columns = {
+            "gene_a_key": self.gene_a,
+            "gene_b_key": self.gene_b,
+            "is_watched": self.is_watched,
+        }
+        columns |= {f"n_studies_{c.name}": k for c, k in zip(CONTRASTS, self.k, strict=True)}
+        for i, test in enumerate(TESTS):
+            columns[f"statistic_{test}"] = self.statistics[i]
+            columns[f"p_{test}"], columns[f"q_{test}"] = self.p[i], self.q[i]
         for start in range(0, len(self.gene_a), _BATCH_ROWS):
-            part = slice(start, start + _BATCH_ROWS)
-            size = len(self.gene_a[part])
-            columns = {
-                **{name: pa.repeat(value, size) for name, value in same.items()},
-                "studies_hash": pa.repeat(studies_hash, size),
-                "gene_a_key": self.gene_a[part],
-                "gene_b_key": self.gene_b[part],
-                "is_watched": self.is_watched[part],
-                "pairs_tested": pa.repeat(run.pairs_tested, size),
-                "n_studies_ss": self.k[0, part].astype(int),
-                "n_studies_soth": self.k[1, part].astype(int),
-            }
-            for i, test in enumerate(TESTS):
-                for what in ("statistic", "p", "q"):
-                    values = {"statistic": self.statistics, "p": self.p, "q": self.q}[what]
-                    columns[f"{what}_{test}"] = values[i, part]
+            rows = slice(start, start + _BATCH_ROWS)
             arrays = [
-                pa.array(columns[field.name], field.type, from_pandas=True)
-                if isinstance(columns[field.name], np.ndarray)
-                else columns[field.name].cast(field.type)
+                pa.array(columns[field.name][rows], from_pandas=True).cast(field.type)
+                if field.name in columns
+                else pa.repeat(constants[field.name], len(self.gene_a[rows])).cast(field.type)
                 for field in SCHEMA
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def collect(
-    store: RankStore,
-    tally: Tally,
-    files: StatisticFiles,
-    watched: np.ndarray,
-    keys: np.ndarray,
+    store: TransformStore, tallies: list[Tally], watched: np.ndarray, keys: np.ndarray
 ) -> ScreenedPairs:
-    """The pairs with the smallest p of each test, as many as the tally keeps, and those of two
+    """The pairs with the smallest p of each test, as many as the tallies keep, and those of two
     watched genes.
 
-    files    all statistics
     watched  numbers of genes
     keys     (genes,): their keys, ascending
     """
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
-    # One thread more than there are processors, since they wait for the disk.
-    with ThreadPoolExecutor(thread_count() + 1) as pool:
-        chosen = list(pool.map(_best, tally.families))
-        pairs = np.unique(np.concatenate([*chosen, np.array(both, np.int64)]))
+    with ThreadPoolExecutor(thread_count()) as pool:
+        best = list(pool.map(lambda tally: _best(tally, store.pair_count), tallies))
+        pairs = np.unique(np.concatenate([*(own for own, _ in best), np.array(both, np.int64)]))
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
         starts = range(0, len(pairs), PAIRS)
-        own = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
-        statistics, k = (np.concatenate(part, axis=1) for part in zip(*own, strict=True))
-        p = _p_values(statistics, k)
-
-        def rates(number: int) -> np.ndarray:
-            family = tally.families[number]
-            return false_discovery_rates(family, files, number, p[number], store.pair_count)
-
-        q = np.array(list(pool.map(rates, range(len(TESTS)))))
+        chunks = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
+        statistics, k = (np.concatenate(part, axis=1) for part in zip(*chunks, strict=True))
+    p = np.full(statistics.shape, np.nan)
+    for p_of_test, values, df in zip(p, statistics, degrees_of_freedom(k), strict=True):
+        is_tested = ~np.isnan(values)
+        p_of_test[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
     return ScreenedPairs(
         gene_a=keys[a],
         gene_b=keys[b],
         is_watched=np.isin(a, watched) & np.isin(b, watched),
         statistics=statistics,
         p=p,
-        q=q,
+        q=np.array([curve.at(own) for (_, curve), own in zip(best, p, strict=True)]),
         k=k,
     )
 
 
-def _best(family: Family) -> np.ndarray:
-    """Both genes of the pairs to be kept, in one number each."""
-    kept, _ = smallest(family)
-    best = kept[: family.keep]
-    return best["gene_a"].astype(np.int64) << 32 | best["gene_b"]
-
-
-def _p_values(statistics: np.ndarray, k: np.ndarray) -> np.ndarray:
-    p = np.full(statistics.shape, np.nan)
-    for own, values, df in zip(p, statistics, degrees_of_freedom(k), strict=True):
-        is_tested = ~np.isnan(values)
-        own[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
-    return p
+def _best(tally: Tally, tests: int) -> tuple[np.ndarray, RateCurve]:
+    """Both genes of the pairs to be kept, in one number each, and q of any p."""
+    candidates, p = tally.sorted_candidates()
+    kept = candidates[: tally.keep]
+    pairs = kept["gene_a"].astype(np.int64) << 32 | kept["gene_b"]
+    return pairs, RateCurve(tally, p, tests)

@@ -1,5 +1,8 @@
-"""Ranks of all genes, studies and groups in files that are mapped into memory, so that what a
-screen needs at a time does not grow with the number of genes."""
+"""Rank transforms of all genes, studies and groups, in files that are mapped into memory.
+
+So the memory that a screen needs does not grow with the number of genes. README.md describes the
+files.
+"""
 
 import functools
 import json
@@ -9,25 +12,26 @@ from pathlib import Path
 import numpy as np
 
 from expression_warehouse.core.files import open_atomically
-from expression_warehouse.pairs.screen.pairwise import correlate_pairwise
-from expression_warehouse.pairs.screen.ranks import (
+from expression_warehouse.pairs.cohorts import CONTRAST_GROUPS
+from expression_warehouse.pairs.screen.rank_transform import (
     EXACT_FLOAT32_SAMPLES,
     inner_products,
-    rank_group,
+    rank_transform,
+    spearman_complete_cases,
 )
 from expression_warehouse.pairs.settings import Settings
 
 
 @dataclass(frozen=True)
-class RankStore:
-    """The genes of a screen, by their numbers from 0.
+class TransformStore:
+    """The genes of a screen, numbered from 0.
 
-    ranks    [study][group]: (genes, samples), see ranks.rank_group
-    values   the same, of studies with missing values; else none
-    inverse  (studies, groups, genes); NaN where a gene has no r
+    ranks    [study][group]: (genes, samples), see RankTransform
+    values   the same, of studies with missing values; else None
+    inverse  (studies, groups, genes); NaN if a gene has no r
     partial  (studies, groups, genes): whether some of its values are missing
-    samples  (studies, groups); 0 for a group that is too small to take part
-    settings what decides errors and the smallest group
+    samples  (studies, groups); 0 if a group is too small to take part
+    settings decide errors and the smallest group
     """
 
     ranks: list[list[np.ndarray]]
@@ -49,7 +53,7 @@ class RankStore:
 
     @functools.cached_property
     def product_type(self) -> np.dtype:
-        """The type that has all inner products of ranks exactly."""
+        """The type that holds all inner products of ranks exactly."""
         return np.result_type(*(ranks.dtype for groups in self.ranks for ranks in groups))
 
     @functools.cached_property
@@ -59,61 +63,61 @@ class RankStore:
 
     @functools.cached_property
     def tile_scale(self) -> np.ndarray:
-        """`inverse` for the pairs of genes without missing values; NaN for the others."""
+        """`inverse` of the genes without missing values; NaN for the others."""
         return np.where(self.is_partial, np.nan, self.inverse)
 
     @functools.cached_property
     def error(self) -> np.ndarray:
-        """(studies, groups): variance of Fisher's z at r = 0, where no value is missing."""
+        """(studies, groups): variance of Fisher's z at r = 0, if no value is missing."""
         return error_of(self.samples, self.settings)
 
     def products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """(studies, groups, pairs): inner products of the ranks of genes a and b."""
-        found = np.empty((*self.samples.shape, len(a)), self.product_type)
+        products = np.empty((*self.samples.shape, len(a)), self.product_type)
         for s, groups in enumerate(self.ranks):
             for g, ranks in enumerate(groups):
-                inner_products(ranks, a, b, found[s, g])
-        return found
+                inner_products(ranks, a, b, products[s, g])
+        return products
 
-    def correlate_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of single pairs, and the samples it is of: (studies, groups, pairs)."""
+    def spearman_of_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r of single pairs, and the samples it is based on: (studies, groups, pairs)."""
         r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for i in np.flatnonzero(self.is_partial[a] | self.is_partial[b]):
-            r[:, :, [i]], n[:, :, [i]] = self.correlate(int(a[i]), b[[i]])
+            r[:, :, [i]], n[:, :, [i]] = self.spearman_of_gene(int(a[i]), b[[i]])
         return r, n
 
-    def correlate(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of a gene with others, and the samples it is of: (studies, groups, others).
+    def spearman_of_gene(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r of a gene with others, and the samples it is based on: (studies, groups, others).
 
-        A pair with missing values is ranked on its own samples. NaN where there is no r, or too
-        few samples.
+        A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
+        samples.
         """
-        one = np.full(len(others), gene)
-        r = self.products(one, others) * (self.inverse[:, :, [gene]] * self.inverse[:, :, others])
+        a = np.full(len(others), gene)
+        r = self.products(a, others) * (self.inverse[:, :, [gene]] * self.inverse[:, :, others])
         n = np.repeat(self.samples[:, :, None], len(others), axis=2)
         for s, g in zip(*np.nonzero(self.samples), strict=True):
             if not (values := self.values[s]):
                 continue
-            anew = others if self.partial[s, g, gene] else others[self.partial[s, g, others]]
-            where = np.isin(others, anew)
-            own_r, own_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
-            correlate_pairwise(values[g][gene], values[g][anew], own_r, own_n)
-            r[s, g, where], n[s, g, where] = own_r, own_n
+            is_anew = self.partial[s, g, others] | self.partial[s, g, gene]
+            anew = others[is_anew]
+            pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
+            spearman_complete_cases(values[g][gene], values[g][anew], pair_r, pair_n)
+            r[s, g, is_anew], n[s, g, is_anew] = pair_r, pair_n
         r[n < self.settings.min_samples] = np.nan
         return r, n
 
 
 def error_of(samples: np.ndarray, settings: Settings) -> np.ndarray:
-    """Variance of Fisher's z of a Spearman r of 0; infinite where no r is defined."""
+    """Variance of Fisher's z of a Spearman r of 0; infinite if no r is defined."""
     degrees = np.maximum(samples - 3.0, 0.0)
     return np.divide(
         settings.se_factor, degrees, out=np.full(degrees.shape, np.inf), where=degrees > 0
     )
 
 
-class RankStoreWriter:
-    """Makes a store in a folder, study by study."""
+class TransformWriter:
+    """Writes a store into a folder, study by study."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
@@ -125,37 +129,37 @@ class RankStoreWriter:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, groups: list[np.ndarray], genes: np.ndarray) -> None:
-        """Rank a study.
+        """Transform a study.
 
-        groups  each (all genes, samples), NaN where missing
-        genes   places of the genes that take part
+        groups  each (all genes, samples), NaN if missing
+        genes   row numbers of the genes that take part
         """
         study = len(self._samples)
-        inverse, partial, samples = [], [], []
+        transforms, samples = [], []
         for g, values in enumerate(groups):
             takes_part = values.shape[1] >= self._settings.min_samples
-            own = values if takes_part else values[:, :0]
-            ranked = rank_group(own, genes, _dtype(own.shape[1]))
-            np.save(_ranks_path(self._folder, study, g), ranked.ranks)
-            inverse.append(ranked.inverse)
-            partial.append(ranked.partial)
-            samples.append(own.shape[1])
-        has_values = any(map(np.any, partial))
-        for g, values in enumerate(groups):
-            if has_values:
+            size = values.shape[1] if takes_part else 0
+            transforms.append(rank_transform(values[:, :size], genes, _dtype(size)))
+            samples.append(size)
+            np.save(_ranks_path(self._folder, study, g), transforms[-1].ranks)
+        has_values = any(transform.partial.any() for transform in transforms)
+        if has_values:
+            for g, values in enumerate(groups):
                 np.save(_values_path(self._folder, study, g), values[genes][:, : samples[g]])
-        self._inverse.append(inverse)
-        self._partial.append(partial)
+        self._inverse.append([transform.inverse for transform in transforms])
+        self._partial.append([transform.partial for transform in transforms])
         self._samples.append(samples)
         self._has_values.append(has_values)
 
     @property
     def has_contrast(self) -> bool:
-        """Whether a study has septic shock and something to hold it against."""
-        return any(shock and max(rest) for shock, *rest in self._samples)
+        """Whether a study has both groups of a contrast."""
+        return any(
+            study[case] and study[ref] for study in self._samples for case, ref in CONTRAST_GROUPS
+        )
 
     def finish(self) -> None:
-        """Write what says that the store is whole."""
+        """Write the file that makes the store complete."""
         np.save(self._folder / "inverse.npy", np.array(self._inverse))
         np.save(self._folder / "partial.npy", np.array(self._partial))
         document = {
@@ -167,22 +171,26 @@ class RankStoreWriter:
             file.write(json.dumps(document).encode())
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a store in this folder has been finished."""
-    return _head_path(folder).is_file()
+def is_complete(folder: Path) -> bool:
+    """Whether this folder has a store that was finished and can be read."""
+    try:
+        open_store(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=1)
-def open_store(folder: Path) -> RankStore:
+def open_store(folder: Path) -> TransformStore:
     """The store of a folder. A process that computes many blocks of it opens it once."""
-    head = json.loads(_head_path(folder).read_text())
+    head = json.loads(_head_path(folder).read_text(encoding="utf-8"))
     samples = np.array(head["samples"])
 
     def mapped(path: Path, columns: int) -> np.ndarray:
-        # No memory can be mapped to nothing.
+        # An empty file cannot be mapped.
         return np.load(path, mmap_mode="r" if columns else None).view(np.ndarray)
 
-    return RankStore(
+    return TransformStore(
         ranks=[
             [mapped(_ranks_path(folder, s, g), n) for g, n in enumerate(study)]
             for s, study in enumerate(samples)
@@ -199,7 +207,7 @@ def open_store(folder: Path) -> RankStore:
 
 
 def _dtype(samples: int) -> np.dtype:
-    """32-bit floats are half of the work, where they have the sums of products exactly."""
+    """32-bit floats take half of the work, and are used while they hold all products exactly."""
     return np.dtype(np.float32 if samples <= EXACT_FLOAT32_SAMPLES else np.float64)
 
 

@@ -1,23 +1,18 @@
 """From the features of a slice's pairs to their scores: `expression-warehouse pairs rank`."""
 
 import hashlib
-import importlib.metadata
-import json
-import platform
-import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 from threadpoolctl import threadpool_limits
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
-from expression_warehouse.core.project import project_dir, read_seed
+from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.ranking.ensemble import (
@@ -29,13 +24,21 @@ from expression_warehouse.pairs.ranking.ensemble import (
     tail_share,
 )
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
-from expression_warehouse.pairs.ranking.slices import Pairs, Slice, read_pairs, read_slices
+from expression_warehouse.pairs.ranking.slice_pairs import (
+    BuiltSlice,
+    SliceChoice,
+    SlicePairs,
+    read_built_slices,
+    read_slice_pairs,
+)
+from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.settings import resolve_vars
 
-# With fewer, what is usual cannot be told.
+# With fewer pairs, outliers cannot be told from ordinary pairs.
 LEAST_PAIRS = 50
-# Most pairs of a watched gene are like any other: only the strongest say anything.
+# Most pairs of a watched gene are like any other; only the strongest are informative.
 POSITIVE_COUNT = 20
-# -log10 q_star above it counts no more.
+# -log10 q_star is cut off here.
 EVIDENCE_MAX = 10.0
 
 _SHARES = ("evidence", "unsupervised", "consistency", "power")
@@ -47,6 +50,7 @@ _SCORES = pa.schema(
         "batch_id": pa.string(),
         "disease_label": pa.string(),
         "technology": pa.string(),
+        "organism": pa.string(),
         "pair_key": pa.int32(),
         "unsupervised_score": pa.float64(),
         "new_rank_score": pa.float64(),
@@ -66,11 +70,11 @@ _VALUES = pa.schema(
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """A number in [0, 1] a pair, 1 the first.
+class Scores:
+    """Numbers in [0, 1] per pair, 1 for the first.
 
     models     lof_score, isolation_forest_score, rank_svm_score
-    positives  pairs that the rank-SVM learned from, as numbers of rows
+    positives  row numbers of the pairs that the rank-SVM learned from
     """
 
     models: dict[str, np.ndarray]
@@ -79,29 +83,31 @@ class Ranking:
     positives: np.ndarray
 
 
-def rank(
-    disease: str | None,
-    technology: str | None,
+def rank_slices(
+    choice: SliceChoice,
     seed: int,
+    variables: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Rank the pairs of all slices, or of those named, and stage the scores for the next build.
+    """Score the pairs of the slices that are chosen, and stage the scores for the next build.
 
-    A slice that cannot be ranked loses the scores that it has; the others are ranked all the same.
+    A slice that cannot be ranked loses the scores that it has; the others are still ranked.
 
-    Returns whether each was ranked.
+    variables  YAML text of --vars
+
+    Returns whether every slice was ranked.
     """
     try:
-        weights = read_weights()
+        weights = rank_weights(resolve_vars(variables))
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
-            context = {"disease": disease, "technology": technology, "seed": seed}
+            context = {**asdict(choice), "seed": seed}
             with log.step("rank", context) as step:
                 step.rows_written = 0
-                for one in read_slices(warehouse, disease, technology):
+                for slice_ in read_built_slices(warehouse, choice):
                     try:
-                        step.rows_written += _rank_slice(warehouse, one, seed, weights, reporter)
+                        step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:
                         step.error = step.error or error
                         log.finding(None, None, error)
@@ -112,13 +118,12 @@ def rank(
     return step.error is None
 
 
-def read_weights() -> dict[str, float]:
-    """var rank_weights of dbt_project.yml, so that they sum to 1.
+def rank_weights(variables: Mapping[str, Any]) -> dict[str, float]:
+    """var rank_weights, scaled to a sum of 1.
 
-    Raises UserError 54030 where they are no weights of the four shares.
+    Raises UserError 54030 if they are not weights of the four shares.
     """
-    path = project_dir() / "dbt_project.yml"
-    given = yaml.safe_load(path.read_text(encoding="utf-8"))["vars"].get("rank_weights")
+    given = variables.get("rank_weights")
     is_valid = (
         isinstance(given, dict)
         and set(given) == set(_SHARES)
@@ -129,89 +134,81 @@ def read_weights() -> dict[str, float]:
         raise UserError(
             "CONFIG_INVALID",
             f"var rank_weights is {given}",
-            file=str(path),
-            expected=f"a number from 0 on for each of {', '.join(_SHARES)}, one of them above 0",
-            action="Correct rank_weights",
+            expected=f"a number ≥ 0 for each of {', '.join(_SHARES)}, at least one above 0",
+            action="Correct rank_weights in dbt_project.yml or --vars",
         )
     return {share: given[share] / sum(given.values()) for share in _SHARES}
 
 
 def _rank_slice(
-    warehouse: Warehouse, one: Slice, seed: int, weights: Mapping[str, float], reporter: Reporter
+    warehouse: Warehouse,
+    slice_: BuiltSlice,
+    seed: int,
+    weights: Mapping[str, float],
+    reporter: Reporter,
 ) -> int:
     """Rank one slice; return how many pairs.
 
-    Raises UserError where it cannot be ranked; what was staged of it is gone then.
+    Raises UserError if it cannot be ranked; its staged scores are removed then.
     """
     watch, started_at = Stopwatch(), utc_now()
-    pairs = read_pairs(warehouse, one)
+    pairs = read_slice_pairs(warehouse, slice_)
     try:
-        positives, missing = find_positives(pairs, one)
+        positives, missing = find_positives(pairs, slice_)
         if missing:
-            reporter.warned("positives_missing", slice=str(one), genes=", ".join(missing))
-        ranking = compute_ranking(pairs, positives, seed, weights, one)
+            reporter.warned("positives_missing", slice=str(slice_), genes=", ".join(missing))
+        scores = compute_scores(pairs, positives, seed, weights, slice_)
     except UserError:
-        _stage(warehouse, one, None, {}, [])
+        _stage(warehouse, slice_, None, {}, [])
         raise
-    parameters = {
-        "batch_id": one.batch_id,
-        "weights": weights,
-        "positive_pair_keys": pairs.keys["pair_key"].to_numpy()[ranking.positives].tolist(),
-        "features_sha256": _digest(pairs.features),
-    }
-    versions = {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
-    run = FeatureRun(
-        # Of the same features, seed and versions it is the same run.
-        feature_run_id=str(
-            uuid.uuid5(uuid.NAMESPACE_OID, json.dumps([str(one), seed, parameters, versions]))
-        ),
-        kind="RANK",
-        disease_label=one.disease_label,
-        technology=one.technology,
-        seed=seed,
-        parameters_json=json.dumps(parameters),
-        versions_json=json.dumps(versions),
-        study_count=None,
+    pair_keys = pairs.keys["pair_key"].to_numpy()
+    run = feature_run(
+        "RANK",
+        slice_,
+        parameters={
+            "batch_id": slice_.batch_id,
+            "weights": weights,
+            "positive_pair_keys": pair_keys[scores.positives].tolist(),
+            "features_sha256": _digest(pairs.features | pairs.deciding),
+        },
         gene_count=len(
             np.union1d(pairs.keys["gene_a_key"].to_numpy(), pairs.keys["gene_b_key"].to_numpy())
         ),
         pairs_tested=len(pairs),
         started_at=started_at,
-        ended_at=utc_now(),
+        seed=seed,
+        packages=_PACKAGES,
     )
-    _stage(
-        warehouse,
-        one,
-        run,
-        {"unsupervised_score": ranking.unsupervised_score, "new_rank_score": ranking.new_rank_score}
-        | {"pair_key": pairs.keys["pair_key"].to_numpy()},
-        [_value_rows(run, one, pairs, name, v) for name, v in ranking.models.items()],
-    )
+    columns = {
+        "pair_key": pair_keys,
+        "unsupervised_score": scores.unsupervised_score,
+        "new_rank_score": scores.new_rank_score,
+    }
+    values = [_value_rows(run, slice_, pairs, name, v) for name, v in scores.models.items()]
+    _stage(warehouse, slice_, run, columns, values)
     reporter.step(
         None,
         "pairs_ranked",
-        slice=str(one),
+        slice=str(slice_),
         pair_count=len(pairs),
-        positive_count=len(ranking.positives),
+        positive_count=len(scores.positives),
         feature_run_id=run.feature_run_id,
         seconds=watch.seconds,
     )
     return len(pairs)
 
 
-def find_positives(pairs: Pairs, one: Slice) -> tuple[np.ndarray, list[str]]:
-    """The pairs that hold a gene of seed watch_list, and the genes of it that no pair holds.
+def find_positives(pairs: SlicePairs, slice_: BuiltSlice) -> tuple[np.ndarray, list[str]]:
+    """(pairs,) whether a pair holds a gene of seed watch_list, and the symbols of the list that no
+    pair holds.
 
-    Raises UserError 54110 for fewer than LEAST_PAIRS pairs, and 54111 where no pair holds one of
-    the genes.
+    Raises UserError 54110 for fewer than LEAST_PAIRS pairs, and 54111 if no pair, or every pair,
+    holds a gene of the list.
     """
     if len(pairs) < LEAST_PAIRS:
         raise UserError(
             "RANK_TOO_FEW_PAIRS",
-            f"{one} has {len(pairs)} pairs with a contrast",
+            f"{slice_} has {len(pairs)} pairs with a contrast that enough studies have (k_min)",
             expected=f"{LEAST_PAIRS} or more",
         )
     is_positive = np.zeros(len(pairs), dtype=bool)
@@ -224,33 +221,34 @@ def find_positives(pairs: Pairs, one: Slice) -> tuple[np.ndarray, list[str]]:
     if not is_positive.any() or is_positive.all():
         raise UserError(
             "RANK_WITHOUT_POSITIVES",
-            f"{one}: {int(is_positive.sum())} of {len(pairs)} pairs hold a gene of seed watch_list",
-            expected="some that do, and some that do not",
+            f"{slice_}: {is_positive.sum()} of {len(pairs)} pairs hold a gene of seed watch_list",
+            expected="some pairs that do, and some that do not",
         )
     return is_positive, missing
 
 
-def compute_ranking(
-    pairs: Pairs,
+def compute_scores(
+    pairs: SlicePairs,
     is_positive: np.ndarray,
     seed: int,
     weights: Mapping[str, float],
-    one: Slice,
-) -> Ranking:
+    slice_: BuiltSlice,
+) -> Scores:
     """Scores of the pairs of a slice.
 
-    is_positive  pairs that the rank-SVM may learn from; it takes the POSITIVE_COUNT of least q_star
+    is_positive  (pairs,): whether the rank-SVM may learn from the pair; it takes the POSITIVE_COUNT
+                 with the smallest q_star
 
-    Raises UserError 54112 where no feature varies.
+    Raises UserError 54112 if no feature varies.
     """
-    more = derived(pairs.features)
+    more = derived(pairs.deciding)
     names, z = robust_z(oriented(pairs.features) | more)
     if not names:
-        raise UserError("RANK_FEATURES_CONSTANT", f"{one}: all pairs have the same features")
+        raise UserError("RANK_FEATURES_CONSTANT", f"{slice_}: all pairs have the same features")
     candidates = np.flatnonzero(is_positive)
     strongest = np.argsort(-more["neglog_q_star"][candidates], kind="stable")[:POSITIVE_COUNT]
     positives = candidates[strongest]
-    # Sums of several threads differ with their number.
+    # The sum of several threads depends on how many there are.
     with threadpool_limits(1):
         models = {
             "lof_score": local_outlier_factor(z, seed),
@@ -265,65 +263,62 @@ def compute_ranking(
         "consistency": pairs.features["consistency_score"],
         "power": pairs.features["power_score"],
     }
-    # What a file of pair metrics does not give counts as nothing.
+    # A loaded file of pair metrics may lack a share: it counts as 0.
     blend = sum(weights[name] * np.nan_to_num(share) for name, share in shares.items())
-    return Ranking(ranks, unsupervised, blend, positives)
+    return Scores(ranks, unsupervised, blend, positives)
 
 
 def _stage(
     warehouse: Warehouse,
-    one: Slice,
+    slice_: BuiltSlice,
     run: FeatureRun | None,
-    scores: Mapping[str, Any],
+    scores: Mapping[str, np.ndarray],
     values: list[pa.RecordBatch],
 ) -> None:
-    """Put a run's rows in the place of those of earlier rankings of the slice; without a run, only
-    remove these."""
-    scope = {"disease_label": one.disease_label, "technology": one.technology}
-    earlier = _earlier_runs(warehouse, one)
+    """Replace the rows of earlier rankings of the slice; without a run, only remove them."""
+    earlier = warehouse.read(_EARLIER_RUNS, {}, slice_.scope)["feature_run_id"].to_pylist()
     with warehouse.load_features() as load:
         for feature_run_id in earlier:
-            load.replace_rows(
-                "feature_values", {"feature_run_id": feature_run_id}, _VALUES, iter(())
-            )
+            scope = {"feature_run_id": feature_run_id}
+            load.replace_rows("feature_values", scope, _VALUES, iter(()))
         if run is None:
-            load.replace_rows("pair_scores", scope, _SCORES, iter(()))
+            load.replace_rows("pair_scores", slice_.scope, _SCORES, iter(()))
             return
         load.put_run(run)
-        own = {"feature_run_id": run.feature_run_id}
-        load.replace_rows("feature_values", own, _VALUES, iter(values))
-        columns = own | scope | {"batch_id": one.batch_id} | scores
-        load.replace_rows("pair_scores", scope, _SCORES, _batch(_SCORES, columns))
+        constants = {"feature_run_id": run.feature_run_id}
+        load.replace_rows("feature_values", constants, _VALUES, iter(values))
+        columns = constants | slice_.scope | {"batch_id": slice_.batch_id} | dict(scores)
+        load.replace_rows("pair_scores", slice_.scope, _SCORES, iter([_batch(_SCORES, columns)]))
 
 
-def _earlier_runs(warehouse: Warehouse, one: Slice) -> list[str]:
-    query = "select feature_run_id, disease_label, technology from {meta}.meta_feature_run"
-    rows = warehouse.read(f"{query} where kind = 'RANK'", {}).to_pylist()
-    slice_of_run = (one.disease_label, one.technology)
-    return [
-        row["feature_run_id"]
-        for row in rows
-        if (row["disease_label"], row["technology"]) == slice_of_run
-    ]
+_EARLIER_RUNS = """
+    select feature_run_id
+    from {meta}.meta_feature_run
+    where
+        kind = 'RANK'
+        and disease_label = $disease_label
+        and technology = $technology
+        and organism = $organism
+"""
 
 
 def _value_rows(
-    run: FeatureRun, one: Slice, pairs: Pairs, name: str, values: np.ndarray
+    run: FeatureRun, slice_: BuiltSlice, pairs: SlicePairs, name: str, values: np.ndarray
 ) -> pa.RecordBatch:
     columns = {
         "feature_run_id": run.feature_run_id,
-        "batch_id": one.batch_id,
+        "batch_id": slice_.batch_id,
         "entity_scope": "GENE_PAIR",
         "entity_id_1": pairs.keys["gene_a_key"].to_numpy(),
         "entity_id_2": pairs.keys["gene_b_key"].to_numpy(),
         "feature_name": name,
         "feature_value": values,
     }
-    return next(_batch(_VALUES, columns))
+    return _batch(_VALUES, columns)
 
 
-def _batch(schema: pa.Schema, columns: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
-    """One batch; a text is the same in all of its rows."""
+def _batch(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.RecordBatch:
+    """A batch of these columns; a text is the same in all rows."""
     count = max(len(v) for v in columns.values() if not isinstance(v, str))
     arrays = [
         pa.repeat(columns[field.name], count)
@@ -331,7 +326,7 @@ def _batch(schema: pa.Schema, columns: Mapping[str, Any]) -> Iterator[pa.RecordB
         else pa.array(columns[field.name]).cast(field.type)
         for field in schema
     ]
-    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _digest(columns: Mapping[str, np.ndarray]) -> str:

@@ -1,0 +1,48 @@
+"""All correlations of one study and cohort, counted in blocks."""
+
+from pathlib import Path
+
+import numpy as np
+
+from expression_warehouse.pairs.screen.block import Block, partial_pairs, tiles
+from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.screen.transform_store import TransformStore, open_store
+
+
+def correlation_degrees(store: TransformStore) -> tuple[int, ...]:
+    """Degrees of freedom that correlations of a store with one group can have: n - 2, and fewer if
+    values are missing."""
+    most = int(store.samples[0, 0]) - 2
+    least = store.settings.min_samples - 2 if store.is_partial.any() else most
+    return tuple(range(least, most + 1))
+
+
+def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+    """Of a Spearman r of n samples, for Student's t with n - 2 degrees of freedom (Kendall & Stuart
+    1973), as in scipy.stats.spearmanr; infinite if |r| is 1."""
+    r = np.clip(r, -1.0, 1.0)
+    with np.errstate(divide="ignore"):
+        return r * np.sqrt((n - 2) / ((1 + r) * (1 - r)))
+
+
+def compute_correlations(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
+    """Count all correlations of a block; as block.compute_block."""
+    store = open_store(folder)
+    tally = empty[0].like()
+    if block.is_partial:
+        for gene, others in partial_pairs(store, block):
+            r, n = store.spearman_of_gene(gene, others)
+            rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
+            t = t_statistic(r[0, 0], n[0, 0])
+            genes, is_after = np.array([gene], np.int32), others > gene
+            tally.add(t[None, is_after], rows[None, is_after], genes, others[is_after])
+            before = ~is_after
+            tally.add(t[before, None], rows[before, None], others[before], genes)
+        return [tally]
+    n, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
+    a = np.arange(block.first, block.last, dtype=np.int32)
+    for b, products in tiles(store, block):
+        r = products[0, 0] * np.outer(scale[a], scale[b])
+        rows = np.full(r.shape, len(tally.degrees) - 1, np.int32)
+        tally.add(t_statistic(r, n), rows, a, b)
+    return [tally]

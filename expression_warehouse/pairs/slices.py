@@ -1,0 +1,132 @@
+"""Slices of the warehouse (disease × technology × organism), their studies and their genes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.pairs.settings import Settings, parse_settings
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One disease, technology and organism of the meta-analysis."""
+
+    disease_label: str
+    technology: str
+    organism: str
+
+    def __str__(self) -> str:
+        return f"{self.disease_label} {self.technology} {self.organism}"
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """The columns that are the same in all rows of the slice."""
+        return {
+            "disease_label": self.disease_label,
+            "technology": self.technology,
+            "organism": self.organism,
+        }
+
+
+@dataclass(frozen=True)
+class SliceStudies:
+    """The studies of a slice.
+
+    studies       their keys, ascending
+    accessions    their accessions
+    settings      the vars that the warehouse was built with
+    studies_hash  of their data and the settings, from stg_slice_studies: it changes if they do
+    """
+
+    slice: Slice
+    studies: tuple[int, ...]
+    accessions: tuple[str, ...]
+    settings: Settings
+    studies_hash: str
+
+
+def find_slices(
+    warehouse: Warehouse, disease: str, technology: str | None, organism: str | None
+) -> tuple[SliceStudies, ...]:
+    """The slices of a disease, or those of a technology or organism, in order of both.
+
+    Raises UserError 54030 if dim_disease lacks the disease, 54001 if no study has it, and 4008 if
+    the warehouse was not built.
+    """
+    require_disease(warehouse, disease)
+    parameters = {"disease_label": disease, "technology": technology, "organism": organism}
+    rows = warehouse.read(_STUDIES, {}, parameters).to_pylist()
+    if not rows:
+        raise UserError(
+            "AGG_MISSING_DISEASE_MAP",
+            f"no study of {' and '.join(filter(None, parameters.values()))} is in the fact",
+            action="Give studies the disease in pipeline.yaml, ingest them and run dbt build",
+        )
+    by_slice: dict[Slice, list[dict]] = {}
+    for row in rows:
+        slice_ = Slice(disease, row["technology"], row["organism"])
+        by_slice.setdefault(slice_, []).append(row)
+    return tuple(
+        SliceStudies(
+            slice=slice_,
+            studies=tuple(row["study_key"] for row in members),
+            accessions=tuple(row["study_accession_code"] for row in members),
+            settings=parse_settings(members[0]["settings"]),
+            studies_hash=members[0]["studies_hash"],
+        )
+        for slice_, members in by_slice.items()
+    )
+
+
+def require_disease(warehouse: Warehouse, disease: str) -> None:
+    """Raise UserError 54030 if dim_disease lacks the disease, and 4008 if it was not built."""
+    known = warehouse.read("select disease_label from {dim}.dim_disease", {})["disease_label"]
+    if disease not in (labels := sorted(known.to_pylist())):
+        raise UserError(
+            "CONFIG_INVALID",
+            f"dim_disease has no {disease!r}",
+            expected=f"one of {', '.join(labels)}",
+            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
+        )
+
+
+def read_genes(warehouse: Warehouse) -> np.ndarray:
+    """Keys of all genes, ascending."""
+    table = warehouse.read("select gene_key from {dim}.dim_gene order by gene_key", {})
+    return table["gene_key"].to_numpy()
+
+
+def read_watched(warehouse: Warehouse) -> np.ndarray:
+    """Keys of the genes of seed watch_list."""
+    query = """
+        select distinct g.gene_key
+        from {dim}.dim_gene as g
+        inner join {seeds}.watch_list as w on g.gene_id = w.gene_id
+    """
+    return np.sort(warehouse.read(query, {})["gene_key"].to_numpy())
+
+
+_STUDIES = """
+    select
+        m.technology,
+        m.organism,
+        m.study_key,
+        s.study_accession_code,
+        h.settings,
+        h.studies_hash
+    from {staging}.stg_slice_study as m
+    inner join {staging}.stg_slice_studies as h
+        on
+            m.disease_key = h.disease_key
+            and m.technology = h.technology
+            and m.organism = h.organism
+    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+    inner join {dim}.dim_study as s on m.study_key = s.study_key
+    where
+        d.disease_label = $disease_label
+        and m.technology = coalesce($technology, m.technology)
+        and m.organism = coalesce($organism, m.organism)
+    order by m.technology, m.organism, m.study_key
+"""
