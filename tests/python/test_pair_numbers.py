@@ -3,6 +3,7 @@ against scipy, the same result in any order, after any kill and on a cluster."""
 
 import json
 import os
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -356,6 +357,14 @@ def test_a_damaged_store_counts_as_absent(some_studies, tmp_path, name):
     assert not is_complete(tmp_path)
     (tmp_path / name).unlink()
     assert not is_complete(tmp_path)
+
+
+def test_a_store_that_was_deleted_is_absent(some_studies, tmp_path):
+    """Even if this process had it open."""
+    store_of(tmp_path / "store", some_studies)
+    assert is_complete(tmp_path / "store")
+    shutil.rmtree(tmp_path / "store")
+    assert not is_complete(tmp_path / "store")
 
 
 def test_an_older_store_counts_as_absent(some_studies, tmp_path):

@@ -111,7 +111,8 @@ class DuckDBWarehouse(SqlWarehouse):
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
                 statement = query.format_map(SchemaNames(self._macros))
-                yield cursor.execute(statement, dict(parameters or {})).to_arrow_reader()
+                # `execute` would neither stream the rows nor keep their order.
+                yield cursor.sql(statement, params=dict(parameters or {})).to_arrow_reader()
             except duckdb.CatalogException as error:
                 raise UserError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
