@@ -17,7 +17,12 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
 from expression_warehouse.pairs.cohorts import TESTS
-from expression_warehouse.pairs.gene_choice import choose_genes, variability
+from expression_warehouse.pairs.correlate import (
+    compute_correlations,
+    correlation_degrees,
+    t_statistic,
+)
+from expression_warehouse.pairs.expression import choose_genes, variability
 from expression_warehouse.pairs.screen import block as block_module
 from expression_warehouse.pairs.screen import scan as scan_module
 from expression_warehouse.pairs.screen.block import (
@@ -27,17 +32,11 @@ from expression_warehouse.pairs.screen.block import (
     new_tallies,
     pool_pairs,
 )
-from expression_warehouse.pairs.screen.cluster import Cluster
-from expression_warehouse.pairs.screen.correlation_block import (
-    compute_correlations,
-    correlation_degrees,
-    t_statistic,
-)
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
 from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
 from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
-from expression_warehouse.pairs.screen.scan import scan
+from expression_warehouse.pairs.screen.scan import Cluster, scan
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
 from expression_warehouse.pairs.screen.tally import Tally, merge_all
 from expression_warehouse.pairs.screen.transform_store import (
