@@ -6,7 +6,8 @@
         Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
         Details: select * from meta.vw_finding where run_id = '8c1c…' -#}
 {% macro report_run(results) %}
-    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {#- `dbt compile` has no results, and with --no-introspect no connection. -#}
+    {%- if not execute or not results -%}{{ return('') }}{%- endif -%}
     {%- for line in slice_lines(results) + finding_lines() -%}
         {%- do log(line, info=true) -%}
     {%- endfor -%}
