@@ -7,7 +7,6 @@ study; the models then restrict themselves to the rows of the studies named
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 
 from dbt.flags import get_flags
@@ -18,7 +17,7 @@ from dbt.graph.selector_spec import SelectionCriteria
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.exceptions import DbtRuntimeError
 
-ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+from expression_warehouse.core.accession import ACCESSION
 
 
 class StudySelectorMethod(SelectorMethod):

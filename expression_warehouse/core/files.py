@@ -1,8 +1,10 @@
-"""Files that are there whole, or not at all; and how parts of large ones are read."""
+"""Writes that are whole or absent, named OS errors; and reads of parts of large files."""
 
 import contextlib
 import errno
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +12,39 @@ from typing import BinaryIO
 
 import numpy as np
 
+from expression_warehouse.core.errors import UserError
+
 PAGE = 4096
+
+# What a writer that was killed can leave behind.
+UNFINISHED = ".unfinished-"
+
+
+@contextlib.contextmanager
+def named_os_errors(path: Path) -> Iterator[None]:
+    """Raise UserError 54302 if the block cannot write: no permission, no space, no such folder.
+
+    path  the file or folder that is written
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError("FOLDER_NOT_WRITABLE", os_message(error), file=str(path)) from error
+
+
+def os_message(error: OSError) -> str:
+    """What the operating system says, without the path."""
+    return str(error.strerror or error)
 
 
 @contextlib.contextmanager
 def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """A file to write, which takes its place in one step when the block ends: who reads it sees the
-    old one or the new one, and a process that is killed leaves the old one.
+    """A file to write, which replaces `path` in one step when the block ends: readers see the old
+    file or the new one, and a process that is killed leaves the old one.
 
-    sync  wait until the disk has it, so that this holds for a machine that crashes as well. Else
-          it may be one of many that other processes write at once, as workers of a cluster do that
-          were given the same block: they do not meet, and the last one's is there.
+    sync  wait until the disk has the file, so that this holds for a machine that crashes as well.
+          Without it, several processes may write the same path at once, as workers of a cluster
+          do; the last one wins.
     """
     name = f"{path.name}.part" if sync else f"{path.name}.{uuid.uuid4().hex[:8]}.part"
     beside = path.with_name(name)
@@ -33,6 +57,50 @@ def open_atomically(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_once(path: Path, content: bytes) -> bool:
+    """Write a read-only file, whole or not at all; return whether the name was free. A file that is
+    there already stays as it is."""
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
+    unfinished = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.chmod(0o444)
+        try:
+            # A link, unlike a rename, never replaces a file.
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            return False
+        return True
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name in one step when the block ends. A folder that another
+    process made in the meantime stays as it is.
+
+    Raises UserError 54302 if it cannot be made.
+    """
+    with named_os_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
+    try:
+        yield unfinished
+        with named_os_errors(path):
+            unfinished.chmod(0o755)
+            try:
+                unfinished.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def forget(file: BinaryIO, first: int = 0, size: int = 0) -> None:

@@ -8,6 +8,7 @@ from expression_warehouse.core.commands import (
     CONFIG,
     LOG_FORMAT,
     TARGET,
+    example,
     open_configured,
     opener,
     run_to_exit,
@@ -16,9 +17,9 @@ from expression_warehouse.pairs.groups import COHORTS
 from expression_warehouse.pairs.settings import METHODS
 
 
-@click.group()
+@click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
-    """Computes on all gene pairs of the warehouse of the dbt profile what SQL cannot at scale."""
+    """Compute on all gene pairs what SQL cannot compute at scale."""
 
 
 METHOD = click.option(
@@ -40,7 +41,10 @@ MEMORY = click.option(
 )
 
 
-@pairs.command("screen")
+@pairs.command(
+    "screen",
+    epilog=example("expression-warehouse pairs screen --disease SEPSIS --technology RNA-SEQ"),
+)
 @click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS.")
 @click.option("--technology", help="RNA-SEQ, MICROARRAY or OTHER. Default: each that there is.")
 @click.option(
@@ -95,7 +99,12 @@ def screen_command(
         run_to_exit(work_on, reporter, "run it again, and it goes on from where it was")
 
 
-@pairs.command("correlate")
+@pairs.command(
+    "correlate",
+    epilog=example(
+        "expression-warehouse pairs correlate --study GSE1 --cohort SEPSIS --output pairs.parquet"
+    ),
+)
 @click.option("--study", required=True, metavar="ACC", help="Accession of the study.")
 @click.option("--cohort", required=True, type=click.Choice(COHORTS), help="Samples of this label.")
 @click.option(
@@ -143,7 +152,7 @@ def correlate_command(
         run_to_exit(work, reporter, "nothing of it was kept")
 
 
-@pairs.command("rank")
+@pairs.command("rank", epilog=example("expression-warehouse pairs rank --disease SEPSIS"))
 @click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all.")
 @click.option(
     "--technology",
@@ -185,7 +194,9 @@ def rank_command(
         run_to_exit(work, reporter, "the slice under way")
 
 
-@pairs.command("export-features")
+@pairs.command(
+    "export-features", epilog=example("expression-warehouse pairs export-features features")
+)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @CONFIG
 @TARGET

@@ -26,7 +26,9 @@ from test_pair_metrics import (
 )
 
 from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
-from loader.pair_file.reader import metrics, parse_pair_id, read_numbers
+from loader.pair_file.metrics import metrics
+from loader.pair_file.numbers import read_numbers
+from loader.pair_file.pair_id import parse_pair_id
 
 # Genes 1 and 2 are of the annotation seed, 8 to 13 those of the studies, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.
@@ -319,8 +321,8 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "bad UTF-8": (b"pair_id,note\n9_10,a\n9_11,\xff\n", 1003, 3, "byte 6"),
     "bad UTF-8 in the header": (b"pair_id,n\xffte\n9_10,a\n", 1003, 1, "byte 10"),
     "UTF-16": (GOOD.encode("utf-16"), 1003, 1, "byte 1"),
-    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "no CSV"),
-    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "no CSV"),
+    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "not valid CSV"),
+    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "not valid CSV"),
     "text for a number": (row("11_12,high,1,0"), 1004, 3, "column dz_ss_mean is 'high'"),
     "comma as decimal point": (row('11_12,"0,5",1,0'), 1004, 3, "'0,5'"),
     "text for a count": (row("11_12,-1,1,few"), 1004, 3, "column n_studies_ss is 'few'"),

@@ -471,13 +471,18 @@ Z_RATES = ["q_combined", "q_ss", "q_soth"]
             {"k_min": 1, "q": 0.9, "rates": ["q_combined_dependent", "q_ss", "q_soth"]},
         ),
         ({"k_min": 1, "q": 1, "disease": "CONTROL"}, {"disease": "CONTROL"}),
-        ({"k_min": 1, "q": 1, "q_basis": "hartung"}, {"disease": "none"}),
     ],
 )
 def test_the_ranked_view_follows_the_session(grown, settings, expected):
     warehouse, _, after = grown
     defaults = {"disease": "SEPSIS", "q": 0.05, "k_min": 3, "i2_max": 75, "rates": Z_RATES}
     assert ranked(warehouse, **settings) == expected_rank(after, **{**defaults, **expected})
+
+
+def test_a_mistyped_q_basis_is_an_error(grown):
+    warehouse, _, _ = grown
+    with pytest.raises(Exception, match="54030 CONFIG_INVALID: q_basis is hartung; set z, depend"):
+        ranked(warehouse, k_min=1, q=1, q_basis="hartung")
 
 
 def test_settings_leave_out_some_pairs_and_not_all(grown):

@@ -776,7 +776,7 @@ def read(files: Files) -> Reading:
         reading.faults.append(Fault(54010, 1, tuple(sorted(missing)[:1])))
     reading.unit = unit_of(technology, processor, list(reading.values.values()))
     if reading.unit is None:
-        reading.faults.append(Fault(54020, 2, ("the unit cannot be told",)))
+        reading.faults.append(Fault(54020, 2, ("the unit cannot be inferred",)))
         return reading
     if not reading.values:
         return reading

@@ -77,7 +77,7 @@ def test_a_second_ingest_and_build_add_nothing(genuine, shared_data):
     )
     before = genuine.query(everything)
     again = genuine.loader("ingest", shared_data / "refinebio" / "SRP164913.zip")
-    assert [event["step"] for event in events(again)] == ["hashed", "skipped"]
+    assert [event["step"] for event in events(again)] == ["hashed", "skipped", "ingest_ended"]
     genuine.dbt("build")
     assert genuine.query(everything) == before
 

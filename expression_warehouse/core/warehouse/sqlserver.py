@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
@@ -52,7 +53,7 @@ class SqlServerWarehouse(SqlWarehouse):
 
     is_probe  for reading only, as it is: without making what is absent
 
-    Raises UserError 4001 where the server cannot be reached or refuses the login.
+    Raises UserError 4001 if the server cannot be reached or refuses the login.
     """
 
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
@@ -146,6 +147,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             connection = self._driver.connect()
         except self._driver.errors as error:
+            signals.check()
             raise UserError(
                 "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
             ) from error
@@ -169,6 +171,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             yield
         except self._driver.errors as error:
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._place) from error
 
     def close(self) -> None:
@@ -238,7 +241,7 @@ class _Heap:
     def fill(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
         """Write rows; return how many there are.
 
-        Raises UserError 4005 where that is not what the driver says it wrote.
+        Raises UserError 4005 if that is not what the driver says it wrote.
         """
         copied = self._driver.copy(self.name, schema, rows)
         with self._transaction() as session:
@@ -285,7 +288,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
     def publish(self) -> None:
         """Give the rows taken in to the readers of staging.
 
-        Raises UserError 4005 where some are missing.
+        Raises UserError 4005 if some are missing.
         """
         for batch_id in self._removed:
             super().remove_rows(batch_id)

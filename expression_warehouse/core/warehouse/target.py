@@ -15,10 +15,11 @@ def open_warehouse(
 ) -> Warehouse:
     """Open a target of the dbt profile (the profile's default without a name).
 
-    tell_waiting  takes a sentence for the user where another process holds the warehouse
-    is_probe      only to read, and at once: where another process holds it, that is an error
+    tell_waiting  takes a sentence for the user if another process holds the warehouse
+    is_probe      open for reading, without waiting: a warehouse that another process holds is an
+                  error
 
-    Raises UserError 4001 where the profile or the target cannot be read or opened, and 4006
+    Raises UserError 4001 if the profile or the target cannot be read or opened, and 4006
     for a type of target that the loader cannot write to.
     """
     profile = read_profile(target)
