@@ -32,7 +32,7 @@ class RowChecks:
     def raise_first(self) -> None:
         """Raise the fault with the lowest line, if there is one."""
         if self.faults:
-            raise min(self.faults, key=lambda fault: fault.line)
+            raise min(self.faults, key=lambda fault: fault.line or 0)
 
     def pairs(self, cells: Sequence[str], gene_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gene keys of the rows; faults: 54201 no pair id, 54200 an unknown gene."""

@@ -160,7 +160,7 @@ class PairFile:
         ids = {name: pair_batch_id(self.sha256, self._disease, name) for name in TECHNOLOGIES}
         return pa.record_batch(
             [
-                pa.array([ids[name] for name in technologies], pa.string()),
+                pa.array([ids[name] for name in technologies if name], pa.string()),
                 pa.array([self._disease] * len(lines), pa.string()),
                 pa.array(technologies, pa.string()),
                 pa.array(gene_a, pa.int32()),

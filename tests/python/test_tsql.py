@@ -201,7 +201,11 @@ def test_products_of_counts_are_bigint(compiled):
     """T-SQL's count(*) is an int: a number of pairs overflows from 46,342 genes."""
     for name, sql in compiled.items():
         assert not re.search(r"count\(\*\)\s*\*", sql), name
-    (pairs,) = (sql for name, sql in compiled.items() if "tbl_gene_pairs_materialized" in name and "as pairs_tested" in sql)
+    (pairs,) = (
+        sql
+        for name, sql in compiled.items()
+        if "tbl_gene_pairs_materialized" in name and "as pairs_tested" in sql
+    )
     assert "cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested" in pairs
 
 
