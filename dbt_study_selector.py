@@ -1,27 +1,30 @@
 """Adds the selector method `study:` to dbt: `dbt build --select study:GSE154918`.
 
-It selects every node of the project; the models then restrict themselves to the rows of the
-studies named (macros/study/selected_studies.sql). dbt imports each installed module whose
-name starts with `dbt_` and that has a list `plugins`, and does so before it reads --select.
+It selects every node of the project except unit tests and exposures, which have no rows of a
+study; the models then restrict themselves to the rows of the studies named
+(macros/study/selected_studies.sql). dbt imports each installed module whose name starts with
+`dbt_` and that has a list `plugins`, and does so before it reads --select.
 """
 
-import re
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 from dbt.flags import get_flags
 from dbt.graph.graph import UniqueId
+from dbt.graph.selector import NodeSelector
 from dbt.graph.selector_methods import MethodManager, MethodName, SelectorMethod
+from dbt.graph.selector_spec import SelectionCriteria
 from dbt.plugins.manager import dbtPlugin
 from dbt_common.exceptions import DbtRuntimeError
 
-ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")
+from expression_warehouse.core.accession import ACCESSION
 
 
 class StudySelectorMethod(SelectorMethod):
     """`study:ACCESSION`: all nodes, for the rows of one study."""
 
     def search(self, included_nodes: set[UniqueId], selector: str) -> Iterator[UniqueId]:
-        """Yield every node; raise DbtRuntimeError where `selector` is not an accession."""
+        """Yield every node; raise DbtRuntimeError if `selector` is not an accession."""
         excluded = " ".join(getattr(get_flags(), "EXCLUDE", None) or ())
         if "study:" in excluded or self.arguments:
             raise DbtRuntimeError(
@@ -37,6 +40,22 @@ class StudySelectorMethod(SelectorMethod):
             yield node
 
 
+def with_rows_only(get_nodes: Callable) -> Callable:
+    """Wrap NodeSelector.get_nodes_from_criteria, which adds unit tests and exposures of models."""
+
+    @functools.wraps(get_nodes)
+    def get_nodes_from_criteria(
+        selector: NodeSelector, spec: SelectionCriteria
+    ) -> tuple[set[UniqueId], set[UniqueId]]:
+        direct, indirect = get_nodes(selector, spec)
+        if spec.method == "study":
+            manifest = selector.manifest
+            return direct - manifest.unit_tests.keys() - manifest.exposures.keys(), indirect
+        return direct, indirect
+
+    return get_nodes_from_criteria
+
+
 class StudySelector(dbtPlugin):
     """Registers the method. The enumeration of method names is closed, hence the insertion."""
 
@@ -47,6 +66,9 @@ class StudySelector(dbtPlugin):
             member._value_ = "study"
             MethodName._member_map_["Study"] = member
             MethodName._value2member_map_["study"] = member
+            NodeSelector.get_nodes_from_criteria = with_rows_only(  # type: ignore[method-assign]
+                NodeSelector.get_nodes_from_criteria
+            )
         MethodManager.SELECTOR_METHODS[MethodName("study")] = StudySelectorMethod
 
 

@@ -9,7 +9,7 @@ from expression_warehouse.core.errors import UserError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Simulates refine.bio downloads, and looks for their planted pairs in the warehouse."""
+    """Simulate refine.bio downloads, and look for their planted pairs in the warehouse."""
 
 
 @main.command("simulate")
@@ -27,9 +27,9 @@ def simulate_command(folder: Path, seed: int) -> None:
 
 
 @main.command("report")
-@click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
+@click.option("--target", help="Target of the dbt profile. Default: the profile's default.")
 def report_command(target: str | None) -> None:
-    """Print the studies, and how well the meta-analysis finds the planted pairs."""
+    """Print the studies, which planted pairs the meta-analysis finds, and what to do next."""
     # dbt takes a second to import; `simulate` needs none of it.
     from demo.report import print_report
 

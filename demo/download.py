@@ -33,7 +33,7 @@ def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORREL
     correlation  of the planted pairs in septic shock
 
     Files that stand there already are overwritten. Raises ValueError for a negative seed and
-    OSError where the folder cannot be written.
+    OSError if the folder cannot be written.
     """
     config = ["studies:"]
     for simulated in simulate(seed, correlation=correlation):

@@ -1,51 +1,29 @@
-"""What the warehouse holds, and how well its meta-analysis finds the planted pairs."""
+"""What the warehouse holds, which planted pairs its meta-analysis finds, and what to do next."""
 
 import contextlib
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from demo.closing import closing_lines
 from demo.design import PLANTED_PAIRS, STUDIES
+from demo.pairs import (
+    FALSE_DISCOVERY_RATE,
+    PairResult,
+    discovery,
+    of_technology,
+    ranked_pairs,
+)
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.duckdb import file_path
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
-FALSE_DISCOVERY_RATE = 0.05
-
-# Columns of text that the widest table takes.
+# Width of the widest table, in characters.
 _WIDTH = 115
-
-# All pairs tested, in the order of the view: the settings are those of vw_pair_metrics_ranked.
-_PAIRS_SQL = """
-set variable disease = 'SEPSIS';
-set variable k_min = 1;
-set variable q = 1;
-set variable i2_max = 100;
-set variable q_basis = 'dependent';
-
-select
-    technology,
-    pair_rank,
-    gene_a_id,
-    gene_b_id,
-    coalesce(gene_a_symbol, gene_a_id),
-    coalesce(gene_b_symbol, gene_b_id),
-    r_septic_shock,
-    r_sepsis,
-    dz_ss_mean,
-    dz_ss_ci_low,
-    dz_ss_ci_high,
-    q_ss,
-    q_combined,
-    q_combined_dependent
-from vw_pair_metrics_ranked
-order by technology, pair_rank
-"""
 
 _STUDIES_SQL = """
 select
@@ -71,62 +49,15 @@ group by all
 """
 
 
-@dataclass(frozen=True)
-class PairResult:
-    """A row of vw_pair_metrics_ranked, whose names these are."""
-
-    technology: str
-    pair_rank: int
-    gene_a_id: str
-    gene_b_id: str
-    gene_a_name: str
-    gene_b_name: str
-    r_septic_shock: float | None
-    r_sepsis: float | None
-    dz_ss_mean: float | None
-    dz_ss_ci_low: float | None
-    dz_ss_ci_high: float | None
-    q_ss: float | None
-    q_combined: float | None
-    q_combined_dependent: float | None
-
-    @property
-    def is_planted(self) -> bool:
-        """Whether the pair was simulated to be co-expressed in septic shock only."""
-        return frozenset((self.gene_a_id, self.gene_b_id)) in _PLANTED
-
-
-@dataclass(frozen=True)
-class Discovery:
-    """The pairs with a false discovery rate of FALSE_DISCOVERY_RATE or less.
-
-    planted  how many of them are planted pairs
-    """
-
-    found: int
-    planted: int
-
-    @property
-    def precision(self) -> float | None:
-        """Share of what was found that is planted; none where nothing was found."""
-        return self.planted / self.found if self.found else None
-
-    @property
-    def recall(self) -> float:
-        """Share of the planted pairs that was found."""
-        return self.planted / len(PLANTED_PAIRS)
-
-
-_PLANTED = {frozenset((pair.gene_a, pair.gene_b)) for pair in PLANTED_PAIRS}
-
-
 def print_report(target: str | None = None) -> None:
-    """Print studies, cohorts and discoveries of a target (the profile's default without one).
+    """Print studies, cohorts, planted pairs and discoveries, and what to do next.
 
-    Raises UserError 4001 where the warehouse cannot be opened or is not built, 4006 where the
-    target is no DuckDB file, and 54040 where none of the simulated studies is in it.
+    target  of the dbt profile; without one, the profile's default
+
+    Raises UserError 4001 if the warehouse cannot be opened or is not built, 4006 if the target is
+    not a DuckDB file, and 54040 if none of the simulated studies is in it.
     """
-    # Narrower, rich would cut the numbers off; a terminal folds the lines instead.
+    # If the console were narrower, rich would truncate numbers; a terminal wraps the lines instead.
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
     with _open(target) as connection:
@@ -138,24 +69,8 @@ def print_report(target: str | None = None) -> None:
         pairs = ranked_pairs(connection)
     console.print(_pair_table([pair for pair in pairs if pair.is_planted]))
     console.print(_discovery_table(pairs))
-    console.print(
-        "q_combined takes two contrasts that share samples as independent; "
-        "q_combined_dependent allows for it."
-    )
-
-
-def ranked_pairs(connection: duckdb.DuckDBPyConnection) -> list[PairResult]:
-    """All pairs tested, by technology and rank.
-
-    connection  one that finds vw_pair_metrics_ranked without a schema's name
-    """
-    return [PairResult(*row) for row in connection.execute(_PAIRS_SQL).fetchall()]
-
-
-def discovery(pairs: Sequence[PairResult], rate: Callable[[PairResult], float | None]) -> Discovery:
-    """What is found by a column of false discovery rates."""
-    found = [pair for pair in pairs if (q := rate(pair)) is not None and q <= FALSE_DISCOVERY_RATE]
-    return Discovery(len(found), sum(pair.is_planted for pair in found))
+    for line in closing_lines(pairs, target):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -241,13 +156,13 @@ def _discovery_table(pairs: list[PairResult]) -> Table:
     for name in ("tested", "found", "planted", "precision", "recall"):
         table.add_column(name, justify="right")
     for technology in sorted({pair.technology for pair in pairs}):
-        own = [pair for pair in pairs if pair.technology == technology]
-        for rate in ("q_ss", "q_combined_dependent", "q_combined"):
-            result = discovery(own, operator.attrgetter(rate))
+        tested = of_technology(technology, pairs)
+        for rate in ("q_ss_hk", "q_ss", "q_combined_dependent", "q_combined"):
+            result = discovery(tested, operator.attrgetter(rate))
             table.add_row(
                 technology,
                 rate,
-                f"{len(own):,}",
+                f"{len(tested):,}",
                 str(result.found),
                 str(result.planted),
                 "" if result.precision is None else f"{result.precision:.2f}",

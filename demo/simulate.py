@@ -22,7 +22,7 @@ _MODULE_SIZE = 30
 
 @dataclass(frozen=True)
 class GeneTraits:
-    """What belongs to the genes and is the same in all studies; arrays of len(GENES).
+    """Properties of the genes, the same in all studies; arrays of len(GENES).
 
     level    how strongly a gene is expressed, 0 (hardly) to 1
     module   its co-expression module, -1 for none
@@ -39,7 +39,7 @@ class SimulatedStudy:
     """One study's data.
 
     illness  illness label of each sample
-    latent   a row a gene, a column a sample; standard normal in each gene and cohort
+    latent   one row per gene, one column per sample; standard normal in each gene and cohort
     values   the same shape, in the study's scale; NaN where missing
     """
 
@@ -58,9 +58,9 @@ def simulate(
 
     Raises ValueError for a negative seed.
     """
-    shared, *own = np.random.SeedSequence(seed).spawn(1 + len(studies))
+    shared, *per_study = np.random.SeedSequence(seed).spawn(1 + len(studies))
     traits = _gene_traits(_generator(shared))
-    for study, stream in zip(studies, own, strict=True):
+    for study, stream in zip(studies, per_study, strict=True):
         rng = _generator(stream)
         labels = [label for label, count in study.cohorts.items() for _ in range(count)]
         illness = [labels[i] for i in rng.permutation(len(labels))]
@@ -113,7 +113,7 @@ def _latent(
 def _to_scale(
     latent: np.ndarray, scale: str, traits: GeneTraits, rng: np.random.Generator
 ) -> np.ndarray:
-    """Map each gene's latent values to its own place and spread in the study's scale."""
+    """Map latent values to the study's scale, with a level and spread per gene."""
     # Studies agree on which genes are strongly expressed, but not in detail.
     level = np.clip(traits.level + 0.05 * rng.standard_normal(len(GENES)), 0, 1)[:, np.newaxis]
     spread = rng.uniform(0.7, 1.3, (len(GENES), 1))

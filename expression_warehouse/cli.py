@@ -1,14 +1,24 @@
-"""The command line: `expression-warehouse COMMAND`, and `… pairs COMMAND`."""
+"""All commands: those of the loader, and `pairs COMMAND`."""
 
 import click
 
+from expression_warehouse.core.commands import EXIT_CODES, GROUP_SETTINGS, example
 from expression_warehouse.pairs.cli import pairs
 from loader.cli import main as loader
+
+_HELP = """Load refine.bio downloads into a warehouse, and find gene pairs whose co-expression
+changes with illness.
+
+The dbt profile says where the warehouse is."""
 
 main = click.Group(
     name="expression-warehouse",
     commands={**loader.commands, "pairs": pairs},
-    help=loader.help,
-    context_settings=loader.context_settings,
+    help=f"{_HELP}\n\n{EXIT_CODES}",
+    context_settings=GROUP_SETTINGS,
+    epilog=example(
+        "expression-warehouse run downloads",
+        "expression-warehouse pairs screen --disease SEPSIS",
+    ),
 )
 click.version_option(package_name="expression-warehouse")(main)

@@ -1,4 +1,4 @@
-"""`dbt build` from within: attempts, and what became of the nodes."""
+"""`dbt build` in this process: attempts, and what became of the nodes."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ from typing import Any
 
 import tenacity
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.dbt_command import environment, invoke_dbt
 from expression_warehouse.core.project import project_dir
 from expression_warehouse.core.reporting import Reporter
@@ -29,9 +30,9 @@ _FAILED = (*_ERROR, "fail")
 class BuildResult:
     """What became of a build, all attempts together.
 
-    failed    messages of the nodes that failed, by node name; of dbt itself under `dbt`
-    warned    tests that warn
-    attempts  how many it took
+    failed    node name → message of each node that failed; `dbt` → the message of dbt itself
+    warned    test name → message of each test that warns
+    attempts  how many were made
     """
 
     failed: dict[str, str]
@@ -45,13 +46,14 @@ def build(
     wait_until_free: Callable[[], None],
     reporter: Reporter,
 ) -> BuildResult:
-    """Run `dbt build`, for all studies or some, and with `dbt retry` again what a transient error
-    of the database broke off, three attempts in all.
+    """Run `dbt build`, and up to twice `dbt retry` for nodes that a transient error of the database
+    stopped.
 
-    accessions       studies to build; all without one
+    accessions       studies to build; all studies if empty
     wait_until_free  returns once no other process holds the warehouse
 
-    Raises UserError 4001 where the profile cannot be read or the warehouse stays locked.
+    Raises UserError 4001 if the profile cannot be read or the warehouse stays locked, and Stopped
+    if a signal came.
     """
     credentials = read_profile(target).credentials
     adapter_type, redacted = credentials.type, redactor(credentials)
@@ -62,8 +64,9 @@ def build(
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS),
         wait=_WAIT_S,
+        sleep=signals.sleep,
         retry=tenacity.retry_if_result(lambda run: run.is_transient(adapter_type)),
-        retry_error_callback=lambda state: state.outcome.result(),
+        retry_error_callback=_last_run,
         before_sleep=lambda state: _report_retry(state, redacted, reporter),
     )
     nodes: dict[str, Any] = {}
@@ -74,8 +77,8 @@ def build(
             number = retrying.statistics["attempt_number"]
             before = dict(nodes)
             nodes.clear()
-            # dbt retries nodes: there are none where it did not get as far as one, and it does not
-            # count the hooks that write the log. A build from the start finds done what is done.
+            # dbt can retry nodes only, and not the hooks that write the log. A build from the
+            # start skips what is loaded already.
             can_retry = bool(before) and not any(name.startswith("operation.") for name in before)
             arguments = ["retry"] if can_retry else command
             run = _invoke(arguments, target, target_path, reporter, number)
@@ -102,12 +105,12 @@ class _Run:
 
     @property
     def errors(self) -> list[str]:
-        """Messages of dbt and of nodes that broke off; a test that found something did not."""
-        own = [str(self.exception)] if self.exception else []
-        return own + [n.message or "" for n in self.nodes.values() if n.status in _ERROR]
+        """Messages of dbt and of nodes that raised; a test that fails does not raise."""
+        of_dbt = [str(self.exception)] if self.exception else []
+        return of_dbt + [n.message or "" for n in self.nodes.values() if n.status in _ERROR]
 
     def is_transient(self, adapter_type: str) -> bool:
-        """Whether all that broke off did so for a while only."""
+        """Whether there are errors, and all of them are transient."""
         return bool(self.errors) and all(is_transient(adapter_type, e) for e in self.errors)
 
 
@@ -120,21 +123,26 @@ def _invoke(
     return _Run(nodes, result.exception)
 
 
+def _last_run(state: tenacity.RetryCallState) -> _Run:
+    assert state.outcome
+    return state.outcome.result()
+
+
 def _report_retry(state: tenacity.RetryCallState, redacted: Redactor, reporter: Reporter) -> None:
     reporter.warned(
         "retrying",
         attempt=state.attempt_number,
-        seconds=round(state.next_action.sleep, 1),
-        reason=redacted(state.outcome.result().errors[0]),
+        seconds=round(state.upcoming_sleep, 1),
+        reason=redacted(_last_run(state).errors[0]),
     )
 
 
 @contextlib.contextmanager
 def _artifacts() -> Iterator[Path]:
-    """A target folder of this run's own: another run's results are not ours to retry."""
+    """A target folder for this run alone: `dbt retry` must not pick up another run's results."""
     shared = project_dir() / os.environ.get("DBT_TARGET_PATH", "target")
     with tempfile.TemporaryDirectory(prefix="expression-warehouse-") as folder:
-        # So that dbt need not parse all again.
+        # Saves dbt a full parse.
         parsed = shared / "partial_parse.msgpack"
         with contextlib.suppress(OSError):
             shutil.copy(parsed, folder)

@@ -1,40 +1,51 @@
-"""The command line: `python -m loader COMMAND`."""
+"""The commands of the loader, for `python -m loader` and `expression-warehouse`."""
+
+from __future__ import annotations
 
 import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from expression_warehouse.core.commands import (
     CONFIG,
+    EXIT_CODES,
+    GROUP_SETTINGS,
     LOG_FORMAT,
     TARGET,
+    example,
     open_configured,
     opener,
     run_to_exit,
 )
-from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.reporting import Reporter, open_reporter
-from expression_warehouse.core.warehouse.base import Warehouse
-from loader.artifact import publish
-from loader.health import print_health, read_health
-from loader.housekeeping import housekeeping
-from loader.ingest import ingest
-from loader.pair_file.load import load_pairs
-from loader.run import run
+
+if TYPE_CHECKING:
+    from expression_warehouse.core.reporting import Reporter
+    from expression_warehouse.core.warehouse.base import Warehouse
+
+_HELP = """Move refine.bio downloads, and pair metrics from elsewhere, into the warehouse of the dbt
+profile."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    help=f"{_HELP}\n\n{EXIT_CODES}",
+    context_settings=GROUP_SETTINGS,
+    epilog=example("python -m loader run downloads"),
+)
 @click.version_option(package_name="expression-warehouse")
-def main() -> None:
-    """Moves refine.bio downloads, and pair metrics from elsewhere, into the warehouse of the dbt
-    profile."""
+def main() -> None: ...
 
 
-@main.command("ingest")
+@main.command(
+    "ingest",
+    epilog=example(
+        "expression-warehouse ingest downloads",
+        "expression-warehouse ingest GSE154918.zip --config pipeline.yaml",
+    ),
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Load only this study.")
@@ -50,18 +61,25 @@ def ingest_command(
     """Stage the studies of refine.bio downloads.
 
     PATHS are downloads (the zip, or the folder it unpacks to) or folders of downloads. A study
-    that is staged already is skipped. Exits with 1 where a study fails; the others are staged
-    all the same.
+    that is staged already is skipped. If a study fails, the others are staged all the same, and
+    the exit code is 1.
     """
     with open_configured(config_path, log_format, "ingest") as (config, reporter):
+        from loader.ingest import ingest
 
         def load() -> bool:
             return ingest(paths, accessions, config, opener(target), reporter).is_done
 
-        run_to_exit(load, reporter, "nothing of the studies under way was kept")
+        run_to_exit(load, reporter, "the studies under way were undone")
 
 
-@main.command("run")
+@main.command(
+    "run",
+    epilog=example(
+        "expression-warehouse run downloads",
+        "expression-warehouse run downloads --study GSE154918",
+    ),
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Only this study.")
@@ -74,66 +92,69 @@ def run_command(
     target: str | None,
     log_format: str,
 ) -> None:
-    """Stage the studies of refine.bio downloads, then dbt build: what a scheduler calls.
+    """Stage the studies of refine.bio downloads, then dbt build: the command for a scheduler.
 
-    PATHS are as of `ingest`. What a lost connection, a lock or a deadlock breaks off is tried
-    again, three times in all. Exits with 1 where anything failed; what did not is built all the
-    same. All of it is in meta.meta_etl_process_log, under one run_id.
+    PATHS are as in `ingest`. Lost connections, locks and deadlocks are retried, three attempts in
+    all. If anything fails, the rest is built all the same, and the exit code is 1.
+    meta.meta_etl_process_log has all steps under one run_id.
     """
     with open_configured(config_path, log_format, "run") as (config, reporter):
+        from loader.run import run
 
         def work() -> bool:
             return run(paths, accessions, config, target, opener(target), reporter)
 
-        run_to_exit(work, reporter, "nothing of the studies under way was kept")
+        run_to_exit(work, reporter, "the studies and tables under way were undone")
 
 
-@main.command("load-pairs")
+@main.command(
+    "load-pairs",
+    epilog=example(
+        "expression-warehouse load-pairs metrics.csv --disease SEPSIS --technology RNA-SEQ"
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--disease", required=True, help="Disease that the metrics are about, as SEPSIS.")
+@click.option("--disease", required=True, help="Disease of the metrics, for example SEPSIS.")
 @click.option(
     "--technology",
-    help="RNA-SEQ, MICROARRAY or OTHER: of the rows that have none in a column technology.",
+    help="RNA-SEQ, MICROARRAY or OTHER, for rows without a value in a column technology.",
 )
-@CONFIG
 @TARGET
 @LOG_FORMAT
 def load_pairs_command(
-    file: Path,
-    disease: str,
-    technology: str | None,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
+    file: Path, disease: str, technology: str | None, target: str | None, log_format: str
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
     FILE is a CSV with a header: pair_id (two keys of dim_gene with _ between, in either order),
     optionally technology and csv_override, and columns of fact_gene_pair_metrics. `dbt build`
-    then brings the rows into that table: for pairs that it computes itself only where
-    csv_override is 1. A later load replaces an earlier one, pair by pair. Exits with 1, and
-    stages nothing, where anything in the file is wrong.
+    then brings the rows into that table; a pair that it computes itself is replaced only if
+    csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in the file
+    is wrong, no row is staged, and the exit code is 1.
     """
-    with open_configured(config_path, log_format, "load-pairs") as (_, reporter):
+    with open_configured(None, log_format, "load-pairs") as (_, reporter):
+        from loader.pair_file.load import load_pairs
+
         load = functools.partial(load_pairs, file, disease, technology, opener(target), reporter)
-        run_to_exit(load, reporter, "nothing of the file was kept")
+        run_to_exit(load, reporter, "no row of the file was staged")
 
 
-@main.command("housekeeping")
+@main.command("housekeeping", epilog=example("expression-warehouse housekeeping --dry-run"))
 @CONFIG
 @TARGET
-@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @LOG_FORMAT
 def housekeeping_command(
     config_path: Path | None, target: str | None, dry_run: bool, log_format: str
 ) -> None:
     """Delete what is older than `retention` in pipeline.yaml.
 
-    Archived studies, days of logs, staged rows of batches that are in the fact, rows of the
-    warehouse's logs; never artifacts. Exits with 1 where something cannot be deleted; the rest is
-    deleted all the same.
+    These are archived studies, days of logs, staged rows of batches that are in the fact, and rows
+    of the warehouse's logs; never artifacts. If something cannot be deleted, the rest is deleted
+    all the same, and the exit code is 1.
     """
     with open_configured(config_path, log_format, "housekeeping") as (config, reporter):
+        from loader.housekeeping import housekeeping
 
         def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
             # Imports dbt, as opening a target does.
@@ -142,13 +163,19 @@ def housekeeping_command(
             _wait_for_warehouse(target, reporter)
             return run_operation(operation, arguments, target, reporter.run_id)
 
-        keep = functools.partial(housekeeping, config, purge, reporter, dry_run)
-        run_to_exit(keep, reporter, "nothing of the deletion under way was kept")
+        delete = functools.partial(housekeeping, config, purge, reporter, dry_run)
+        run_to_exit(delete, reporter, "what had been deleted by then stays deleted")
 
 
-@main.command("publish")
-@click.option("--disease", required=True, help="Disease whose pairs are published, as SEPSIS.")
-@click.option("--major", "is_major", is_flag=True, help="v2.0 after v1.3, not v1.4.")
+@main.command(
+    "publish",
+    epilog=example(
+        "expression-warehouse publish --disease SEPSIS",
+        "expression-warehouse publish --disease SEPSIS --major",
+    ),
+)
+@click.option("--disease", required=True, help="Disease of the pairs, for example SEPSIS.")
+@click.option("--major", "is_major", is_flag=True, help="After v1.3 comes v2.0 instead of v1.4.")
 @CONFIG
 @TARGET
 @LOG_FORMAT
@@ -157,38 +184,40 @@ def publish_command(
 ) -> None:
     """Write a disease's significant gene pairs to a file that never changes.
 
-    A Parquet file in the folder `artifacts` of pipeline.yaml, with its version and the hash of its
-    content in its name. Where the newest version has the same pairs, nothing is written.
+    The file is Parquet, in the folder `artifacts` of pipeline.yaml, with its version and the hash
+    of its content in its name. If the newest version has the same pairs, no file is written.
     """
     with open_configured(config_path, log_format, "publish") as (config, reporter):
+        from loader.publish import publish
+
         write = functools.partial(
-            publish, disease, is_major, config.folder("artifacts"), opener(target), reporter
+            publish, disease, is_major, config.artifacts, opener(target), reporter
         )
-        run_to_exit(write, reporter, "nothing of the new version was kept")
+        run_to_exit(write, reporter, "no version was published")
 
 
-@main.command("health")
-@TARGET
-@click.option(
-    "--format",
-    "health_format",
-    type=click.Choice(["auto", "json", "text"]),
-    default="auto",
-    help="auto: text on a terminal, JSON elsewhere.",
+@main.command(
+    "health",
+    epilog=example("expression-warehouse health", "expression-warehouse health --log-format json"),
 )
-def health_command(target: str | None, health_format: str) -> None:
-    """Say how the warehouse is, for probes and people.
+@TARGET
+@LOG_FORMAT
+def health_command(target: str | None, log_format: str) -> None:
+    """Show the state of the warehouse, for probes and people.
 
-    Exits with 0 where it is healthy, or busy with another process; with 1 where the last run
-    failed, one has not ended within a day, or there is no warehouse to be read.
+    Exits with 0 if the warehouse is healthy, or busy with another process; with 1 if the last run
+    failed, a run has not ended within a day, or there is no warehouse to read.
     """
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.reporting import open_reporter
+    from loader.health import print_health, read_health
 
     def open_probe() -> Warehouse:
         from expression_warehouse.core.warehouse.target import open_warehouse
 
         return open_warehouse(target, is_probe=True)
 
-    as_json = health_format == "json" or (health_format == "auto" and not sys.stdout.isatty())
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
     with open_reporter("json" if as_json else "text") as reporter:
         try:
             health = read_health(open_probe)
@@ -202,8 +231,9 @@ def health_command(target: str | None, health_format: str) -> None:
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
     """Return once no other process holds the warehouse: dbt would not wait.
 
-    Raises UserError 4008 where there is none, and 4001 where it cannot be opened.
+    Raises UserError 4008 if there is no warehouse, and 4001 if it cannot be opened.
     """
+    from expression_warehouse.core.errors import UserError
     from expression_warehouse.core.warehouse.target import open_warehouse
 
     try:

@@ -1,4 +1,4 @@
-"""How the warehouse is: for probes, which read the exit code or the JSON, and for people."""
+"""The state of the warehouse, for probes (exit code, JSON) and people (text)."""
 
 import datetime
 import json
@@ -18,10 +18,10 @@ _QUARANTINE = "select * from {meta}.vw_quarantine order by study_accession_code,
 def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
     """The row of vw_health, with `errors` (of the last 30 days) and `quarantine` as lists.
 
-    status  'healthy', 'unhealthy', 'busy' where another process has the warehouse open, or
-            'not built' where no build has been; of the last two only a `message` is known
+    status  'healthy', 'unhealthy', 'busy' if another process has the warehouse open, or 'not
+            built' before the first build; the last two come with a `message` only
 
-    Raises UserError 4001 where the warehouse cannot be opened.
+    Raises UserError 4001 if the warehouse cannot be opened.
     """
     try:
         with open_warehouse() as warehouse:
@@ -30,16 +30,16 @@ def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
             quarantine = warehouse.read(_QUARANTINE, {}).to_pylist()
     except UserError as error:
         if error.name == "LOAD_WAREHOUSE_NOT_BUILT":
-            return {"status": "not built", "message": _place(error)}
+            return {"status": "not built", "message": _message(error)}
         if error.name == "LOAD_WAREHOUSE_BUSY":
-            return {"status": "busy", "message": _place(error)}
+            return {"status": "busy", "message": _message(error)}
         raise
     status = "healthy" if health.pop("is_healthy") else "unhealthy"
     return {"status": status, **health, "errors": errors, "quarantine": quarantine}
 
 
 def print_health(health: dict[str, Any], as_json: bool) -> None:
-    """One JSON object a call, or lines of text."""
+    """Print one JSON object, or lines of text."""
     if as_json:
         print(json.dumps(health, default=datetime.datetime.isoformat))
         return
@@ -62,11 +62,11 @@ def _lines(health: dict[str, Any]) -> list[str]:
     if health["last_success_at"]:
         lines.append(f"last success: {health['last_success_at']:%F %T} UTC")
     if health["rows_per_second"] is not None:
-        lines.append(f"staging: {health['rows_per_second']:,.0f} rows a second")
+        lines.append(f"staging: {health['rows_per_second']:,.0f} rows per second")
     if health["unknown_illness_share"] is not None:
         lines.append(f"samples without an illness label: {health['unknown_illness_share']:.1%}")
     if health["unfinished_run_count"]:
-        lines.append(f"runs that never ended: {health['unfinished_run_count']}")
+        lines.append(f"runs that have not ended: {health['unfinished_run_count']}")
     for batch in health["quarantine"]:
         lines.append(
             "quarantined: {study_accession_code} {batch_id:.12}: {quarantine_reason}".format(
@@ -82,5 +82,5 @@ def _lines(health: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _place(error: UserError) -> str:
+def _message(error: UserError) -> str:
     return f"{error.file}: {error.found}"

@@ -1,6 +1,6 @@
-"""Deletes what has been kept for long enough: archived studies, logs, staged rows, logged steps.
+"""Deletes what is older than its retention: archived studies, logs, staged rows, logged steps.
 
-Artifacts are never among it.
+Never deletes artifacts.
 """
 
 import datetime
@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 from expression_warehouse.core.reporting import Reporter
 from loader.source.archive import ARCHIVED
 
@@ -25,22 +27,23 @@ _DAY_S = 24 * 60 * 60
 Operation = Callable[[str, Mapping[str, Any]], Mapping[str, int]]
 
 
+@signals.held()
 def housekeeping(
     config: PipelineConfig,
     run_operation: Operation,
     reporter: Reporter,
     dry_run: bool = False,
 ) -> bool:
-    """Delete what is older than the configuration's retention; what cannot be deleted leaves the
-    rest alone.
+    """Delete what is older than the configured retention. If something cannot be deleted, delete
+    the rest all the same.
 
     dry_run  only say what would be deleted
 
-    Returns whether all of it was deleted.
+    Returns whether all of it was deleted. Raises Stopped if a signal came.
     """
     keeper = _Housekeeper(config, run_operation, reporter, dry_run)
-    parts = (keeper.purge_archive, keeper.purge_logs, keeper.purge_staging, keeper.purge_db_logs)
-    done = [keeper.attempt(part) for part in parts]
+    purges = (keeper.purge_archive, keeper.purge_logs, keeper.purge_staging, keeper.purge_db_logs)
+    done = [keeper.attempt(purge) for purge in purges]
     return all(done)
 
 
@@ -51,9 +54,10 @@ class _Housekeeper:
     reporter: Reporter
     dry_run: bool
 
-    def attempt(self, part: Callable[[], bool]) -> bool:
+    def attempt(self, purge: Callable[[], bool]) -> bool:
+        signals.check()
         try:
-            return part()
+            return purge()
         except UserError as error:
             self.reporter.failed(None, error)
             return False
@@ -98,14 +102,14 @@ class _Housekeeper:
         self._tell(f"{operation.removeprefix('purge_')}_purged", days, **counts)
         return True
 
-    def _folder(self, name: str) -> Path | None:
-        """The archive or the logs, where there are any.
+    def _folder(self, name: Literal["archive", "logs"]) -> Path | None:
+        """The folder of the archive or the logs; None if it does not exist.
 
-        Raises UserError 54301 where that folder is, holds or lies in the artifacts, whatever
-        links lead there.
+        Raises UserError 54301 if that folder is, contains or lies in the artifacts, links
+        included.
         """
         folder = self.config.folder(name)
-        artifacts = self.config.folder("artifacts").resolve()
+        artifacts = self.config.artifacts.resolve()
         if folder is None or not folder.is_dir():
             return None
         real = folder.resolve()
@@ -120,9 +124,10 @@ class _Housekeeper:
     def _delete(self, step: str, days: int, folders: Iterable[Path]) -> bool:
         count = failures = 0
         for folder in folders:
+            signals.check()
             try:
                 if not self.dry_run:
-                    # Does not follow links in the folder: it removes the link.
+                    # Removes links within the folder, and does not follow them.
                     shutil.rmtree(folder)
                 count += 1
             except OSError as error:
@@ -137,9 +142,9 @@ class _Housekeeper:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; links to folders are none.
+    """The folders in a folder, by name; without links to folders.
 
-    Raises UserError 54300 where it cannot be read.
+    Raises UserError 54300 if it cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -150,7 +155,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Raises UserError 54300 where it is empty and cannot be removed."""
+    """Raises UserError 54300 if it is empty and cannot be removed."""
     try:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -168,5 +173,5 @@ def _date(name: str) -> datetime.date | None:
 
 
 def _undeletable(path: Path, error: OSError) -> UserError:
-    place = error.filename if isinstance(error.filename, str) else str(path)
-    return UserError("HOUSEKEEPING_DELETE_FAILED", str(error.strerror or error), file=place)
+    file = error.filename if isinstance(error.filename, str) else str(path)
+    return UserError("HOUSEKEEPING_DELETE_FAILED", os_message(error), file=file)

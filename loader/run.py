@@ -1,9 +1,10 @@
-"""Ingest, then build: what a scheduler calls."""
+"""Ingest, then build: the command for a scheduler."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import (
@@ -14,11 +15,13 @@ from expression_warehouse.core.process_log import (
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from loader.ingest import IngestResult, ingest
+from loader.summary import Outcomes, listed
 
-# What people read; the log has them all.
-_SHOWN = 20
+# Lines per kind of error for people; meta.vw_finding has all findings.
+_SHOWN = 5
 
 
+@signals.held()
 def run(
     paths: Iterable[Path],
     accessions: Iterable[str],
@@ -27,30 +30,40 @@ def run(
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Stage the studies of the paths, and build what is staged; a study that fails or is
-    quarantined leaves the others alone.
+    """Stage the studies of the paths and build what is staged; a study that fails or is quarantined
+    does not stop the others.
 
-    accessions  only these studies, in both steps; all where there are none
+    accessions  only these studies, in both steps; all studies if empty
 
-    Returns whether all of it is done. Raises KeyboardInterrupt where the user breaks it off.
+    Returns whether all of it is done. Raises Stopped if a signal came.
     """
     paths, accessions = list(paths), list(accessions)
     watch = Stopwatch()
     step = Step("run", command_context(config.text, paths=[str(path) for path in paths]))
-    is_recorded = False
+    outcomes = Outcomes()
+    is_built = False
     try:
         with recorded_step(step, open_warehouse, reporter):
-            is_recorded = True
-            staged = ingest(paths, accessions, config, open_warehouse, reporter, always_opens=True)
+            staged = ingest(
+                paths, accessions, config, open_warehouse, reporter, is_part_of_run=True
+            )
+            outcomes = staged.outcomes
+            signals.check()
             build_error = _build(accessions, staged, target, open_warehouse, reporter)
+            is_built = build_error is None or build_error.name != "BUILD_FAILED"
             step.error = staged.error or build_error
     except UserError as error:
         reporter.failed(None, error)
         step.error = error
-    if is_recorded:
-        reporter.step(None, "recorded", run=reporter.run_id)
-    status = "FAILED" if step.error else "SUCCESS"
-    reporter.step(None, "run_ended", status=status, seconds=watch.seconds)
+    reporter.step(
+        None,
+        "run_ended",
+        status="FAILED" if step.error else "SUCCESS",
+        seconds=watch.seconds,
+        summary=outcomes.describe(is_built),
+        next=f"details: select * from meta.vw_finding where run_id = '{reporter.run_id}'",
+        **outcomes.fields(),
+    )
     return step.error is None
 
 
@@ -61,10 +74,11 @@ def _build(
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> UserError | None:
+    """Build, and report what the build found; return the first error."""
     # dbt takes a second to import.
     from loader.build import build
 
-    # dbt refuses a study that nothing is staged of, and with it the others.
+    # dbt refuses a selection with a study that is not staged.
     selected = [accession for accession in accessions if accession in staged.accessions]
     if accessions and not selected:
         return None
@@ -74,19 +88,19 @@ def _build(
         open_warehouse(reporter.waiting).close()
 
     result = build(selected, target, wait_until_free, reporter)
-    findings = _errors_found(open_warehouse, reporter)
-    for finding in findings[:_SHOWN]:
+    errors = _errors_found(open_warehouse, reporter)
+    for finding in errors[:_SHOWN]:
         reporter.warned("found", **finding)
+    for rule in _warnings_found(open_warehouse, reporter):
+        reporter.warned("findings", **rule)
     for node, message in list(result.failed.items())[:_SHOWN]:
         reporter.warned("node_failed", node=node, message=message)
-    for node, message in list(result.warned.items())[:_SHOWN]:
-        reporter.warned("node_warned", node=node, message=message)
     reporter.step(
         None,
         "built",
         failed_count=len(result.failed),
         warned_count=len(result.warned),
-        error_count=len(findings),
+        error_count=len(errors),
         attempts=result.attempts,
         seconds=watch.seconds,
     )
@@ -102,19 +116,20 @@ def _build(
 def _held_back(
     staged: IngestResult, open_warehouse: OpenWarehouse, reporter: Reporter
 ) -> UserError | None:
-    """4009 where a batch of this run is quarantined now, by its own build or by that of another run
-    at the same time."""
+    """4009 if a batch of this run is quarantined now, by this build or by that of another run at
+    the same time."""
     query = "select batch_id, study_accession_code, quarantine_reason from {meta}.vw_quarantine"
-    held = [
-        row for row in _read(query, open_warehouse, reporter) if row["batch_id"] in staged.batch_ids
-    ]
+    held = {
+        row["study_accession_code"]: row["quarantine_reason"]
+        for row in _read(query, open_warehouse, reporter)
+        if row["batch_id"] in staged.batch_ids
+    }
     if not held:
         return None
-    first = held[0]
+    staged.outcomes.hold_back(held)
+    study, reason = next(iter(held.items()))
     return UserError(
-        "LOAD_BATCH_QUARANTINED",
-        f"{len(held)} batches are quarantined, first {first['study_accession_code']}: "
-        f"{first['quarantine_reason']}",
+        "LOAD_BATCH_QUARANTINED", f"{len(held)} batches are quarantined, first {study}: {reason}"
     )
 
 
@@ -131,10 +146,33 @@ def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dic
     return list(reversed(firsts.values()))
 
 
+def _warnings_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:
+    """One row per rule that warns: its code, how many findings, and in which studies."""
+    # The log has at most 100 findings of a batch and rule; each of them knows how many there are.
+    query = """
+        select validation_code, study_accession_code, max(finding_count) as finding_count
+        from {meta}.vw_finding
+        where run_id = $run_id and severity = 'WARNING' and finding_count is not null
+        group by validation_code, study_accession_code
+        order by validation_code, study_accession_code
+    """
+    rules: dict[str, list[dict[str, Any]]] = {}
+    for row in _read(query, open_warehouse, reporter, run_id=reporter.run_id):
+        rules.setdefault(row["validation_code"], []).append(row)
+    return [
+        {
+            "validation_code": code,
+            "finding_count": sum(row["finding_count"] for row in rows),
+            "studies": listed([row["study_accession_code"] or "the warehouse" for row in rows]),
+        }
+        for code, rows in rules.items()
+    ]
+
+
 def _read(
     query: str, open_warehouse: OpenWarehouse, reporter: Reporter, **parameters: str
 ) -> list[dict[str, Any]]:
-    """The rows of a view; none where the build broke off before it made it."""
+    """The rows of a view; none if the build failed before it made the view."""
     try:
         with open_warehouse(reporter.waiting) as warehouse:
             return warehouse.read(query, {}, parameters).to_pylist()

@@ -1,8 +1,8 @@
-"""The time, as the warehouse keeps it."""
+"""The time in the form that the warehouse stores."""
 
 import datetime
 
 
 def utc_now() -> datetime.datetime:
-    """Now, UTC, without a zone."""
+    """Now in UTC, without a time zone."""
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

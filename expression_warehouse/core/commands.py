@@ -1,43 +1,70 @@
-"""What the commands of `python -m loader` and `expression-warehouse pairs` have in common."""
+"""Options that commands share, and how a command reports its outcome as an exit code.
+
+Modules that define commands import no heavy library until a command runs, so that `--help` is
+quick.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from expression_warehouse.core.config import PipelineConfig, load_config
-from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.reporting import Reporter, open_reporter
-from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core import signals
+
+if TYPE_CHECKING:
+    from expression_warehouse.core.config import PipelineConfig
+    from expression_warehouse.core.reporting import Reporter
+    from expression_warehouse.core.warehouse.base import Warehouse
 
 DEFAULT_CONFIG = Path("pipeline.yaml")
 
+GROUP_SETTINGS = {"help_option_names": ["-h", "--help"]}
+EXIT_CODES = """\b
+Exit codes:
+  0         done
+  1         something failed; the rest is done
+  2         wrong usage
+  130, 143  stopped by Ctrl-C or SIGTERM; the work under way is undone
+"""
 
-TARGET = click.option("--target", help="Target of the dbt profile. Default: the profile's own.")
+TARGET = click.option("--target", help="Target of the dbt profile. Default: the profile's default.")
 LOG_FORMAT = click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),
     default="auto",
     help="auto: text on a terminal, JSON lines elsewhere.",
 )
-
-
 CONFIG = click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="What you know of the studies. Default: pipeline.yaml here, where there is one.",
+    help="Settings of studies and folders. Default: pipeline.yaml in the current folder, if any.",
 )
+
+
+def example(*lines: str) -> str:
+    """The epilog of a command: examples of its use, one per line."""
+    title = "Example" if len(lines) == 1 else "Examples"
+    return f"\b\n{title}:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 @contextlib.contextmanager
 def open_configured(
     config_path: Path | None, log_format: str, command: str
 ) -> Iterator[tuple[PipelineConfig, Reporter]]:
-    """The configuration, and a reporter that also writes to its logs. Exits with 1 where the
-    configuration cannot be used."""
+    """The configuration, and a reporter that also writes to the configured log folder.
+
+    Exits with 1 if the configuration is invalid.
+    """
+    from expression_warehouse.core.config import load_config
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.reporting import open_reporter
+
     try:
         if config_path is None and DEFAULT_CONFIG.is_file():
             config_path = DEFAULT_CONFIG
@@ -50,17 +77,21 @@ def open_configured(
         yield config, reporter
 
 
-def run_to_exit(load: Callable[[], bool], reporter: Reporter, outcome: str) -> None:
-    """Exit with 1 where the load says that something failed, and with 130 where the user stops it.
+def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> None:
+    """Do the work; exit with 1 if it returns False, and with 130 or 143 if a signal stops it.
 
-    outcome  what became of the work then
+    outcome  what a stopped command leaves behind, for the message
     """
     try:
-        done = load()
-    except KeyboardInterrupt:
-        reporter.waiting(f"interrupted: {outcome}")
-        sys.exit(130)
-    if not done:
+        with signals.raising():
+            is_done = work()
+    except (Exception, KeyboardInterrupt) as error:
+        # Work that a signal interrupts can raise other errors too.
+        if not (isinstance(error, KeyboardInterrupt) or signals.is_asked_to_stop()):
+            raise
+        reporter.stopped(signals.reason(), outcome)
+        sys.exit(signals.exit_code())
+    if not is_done:
         sys.exit(1)
 
 
@@ -68,7 +99,7 @@ def opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:
     """Opens the target when it is called."""
 
     def open_target(tell_waiting: Callable[[str], None]) -> Warehouse:
-        # dbt takes a second to import; a wrong path should be told at once.
+        # dbt takes a second to import; a wrong path should be reported at once.
         from expression_warehouse.core.warehouse.target import open_warehouse
 
         return open_warehouse(target, tell_waiting)

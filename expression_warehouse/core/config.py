@@ -1,4 +1,4 @@
-"""pipeline.yaml: what the user knows of the studies and the data do not say."""
+"""pipeline.yaml: settings of studies and folders."""
 
 import itertools
 import json
@@ -33,7 +33,7 @@ def _one_of_seed(seed: str, column: str) -> AfterValidator:
 
 def _unique(values: list[str]) -> list[str]:
     if repeated := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
-        raise ValueError(f"{repeated[0]} stands twice")
+        raise ValueError(f"{repeated[0]} is listed twice")
     return values
 
 
@@ -48,14 +48,14 @@ class _Strict(BaseModel):
 
 
 class StudyConfig(_Strict):
-    """What pipeline.yaml says of one study.
+    """The settings of one study.
 
-    units              unit of the values; without it, detected
-    disease            disease that the study is about
-    illness_overrides  sample → illness label, against what its title says
-    skip_samples       samples that are not loaded at all
-    include            if given, only these samples take part in analyses
-    exclude            samples that are loaded but take no part in analyses
+    units              unit of the values; if missing, it is inferred
+    disease            disease of the study
+    illness_overrides  sample → illness label, in place of the one inferred
+    skip_samples       samples that are not loaded
+    include            if given, analyses use only these samples
+    exclude            samples that are loaded, but not used in analyses
     """
 
     units: Unit | None = None
@@ -72,7 +72,7 @@ class StudyConfig(_Strict):
         return json.dumps(settings | lists, sort_keys=True)
 
     def named_samples(self) -> dict[str, str]:
-        """Each sample that the configuration names → the setting that names it."""
+        """Sample → the setting that names it."""
         settings = ("illness_overrides", "skip_samples", "include", "exclude")
         return {sample: setting for setting in settings for sample in getattr(self, setting)}
 
@@ -80,8 +80,8 @@ class StudyConfig(_Strict):
 class Defaults(_Strict):
     """How studies are read.
 
-    chunk_size   values melted at a time, about
-    parallelism  studies loaded at a time
+    chunk_size   values melted at a time, approximately
+    parallelism  studies loaded side by side
     """
 
     chunk_size: int = Field(default=250_000, ge=1_000, le=100_000_000)
@@ -90,7 +90,7 @@ class Defaults(_Strict):
 
 def _refuse_days(value: object) -> None:
     if value is not None:
-        raise ValueError("artifacts are kept for ever: only null is allowed")
+        raise ValueError("artifacts are never deleted: only null is allowed")
 
 
 Folder = Annotated[str, Field(min_length=1)]
@@ -99,12 +99,11 @@ KeptForEver = Annotated[None, BeforeValidator(_refuse_days)]
 
 
 class Folders(_Strict):
-    """Where files go: paths relative to the folder of pipeline.yaml. None lies in another.
+    """Folders for output, relative to that of pipeline.yaml. None may lie in another.
 
-    logs       logs of commands, a folder a day; by default where dbt has its own (DBT_LOG_PATH),
-               else logs
-    archive    copies of the studies that were staged; without it, none are made
-    artifacts  published results, which nothing ever deletes
+    logs       logs of commands, one folder per day; default: that of dbt (DBT_LOG_PATH), else logs
+    archive    copies of staged studies; without it, no copies are made
+    artifacts  published results, which are never deleted
     """
 
     logs: Folder | None = None
@@ -135,25 +134,29 @@ class PipelineConfig(_Strict):
 
     @property
     def text(self) -> str:
-        """The file as it stands; empty without one."""
+        """The text of the file; empty without one."""
         return self._text
 
     @property
     def label(self) -> str:
-        """How the user knows the file."""
+        """The file's path, for messages to the user."""
         return str(self._path or "pipeline.yaml")
 
     def line(self, *location: str) -> int | None:
-        """The line of a key, as of ('studies', 'GSE1', 'exclude'), counted from 1."""
+        """The line of a key such as ('studies', 'GSE1', 'exclude'), counted from 1."""
         return _find(self._root, location).start_mark.line + 1 if self._root else None
 
     def study(self, accession: str) -> StudyConfig:
-        """The configuration of a study; the defaults where the file does not name it."""
+        """The configuration of a study; the defaults if the file does not name it."""
         return self.studies.get(accession, StudyConfig())
 
+    @property
+    def artifacts(self) -> Path:
+        """The folder of published results, which may not exist yet."""
+        return (self._path.parent if self._path else Path()) / self.folders.artifacts
+
     def folder(self, name: Literal["logs", "archive", "artifacts"]) -> Path | None:
-        """The path of one of the folders; nothing where there is to be none. It may not be there
-        yet."""
+        """The path of one of the folders, which may not exist yet; None if it is not configured."""
         configured = getattr(self.folders, name)
         base = self._path.parent if self._path else Path()
         if name == "logs" and not configured:
@@ -164,9 +167,9 @@ class PipelineConfig(_Strict):
 def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
-    Raises UserError 54030 where the file is missing, and with the line where it is not YAML,
-    names a key twice, has an unknown key, a wrong type or a value that is not allowed, or
-    folders of which one lies in another.
+    Raises UserError 54030 if the file is missing, and with the line if it is not YAML, has a key
+    twice, an unknown key, a wrong type, a value that is not allowed, or folders of which one lies
+    in another.
     """
     if path is None:
         return PipelineConfig()
@@ -183,7 +186,7 @@ def load_config(path: Path | None) -> PipelineConfig:
         if root is None:
             return PipelineConfig()
         if not isinstance(root, yaml.MappingNode):
-            _invalid(path, root.start_mark, "this is no mapping of keys to values")
+            _invalid(path, root.start_mark, "this is not a mapping of keys to values")
         _refuse_repeated_keys(path, root)
         document = _construct(root)
     except UnicodeDecodeError as error:
@@ -195,9 +198,9 @@ def load_config(path: Path | None) -> PipelineConfig:
             "EXTRACTION_FILE_UNREADABLE", str(error.strerror), file=str(path)
         ) from error
     except yaml.MarkedYAMLError as error:
-        _invalid(path, error.problem_mark, f"this is not plain YAML: {error.problem}")
+        _invalid(path, error.problem_mark, f"this is not valid YAML: {error.problem}")
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        _invalid(path, None, f"this is not plain YAML: {error}")
+        _invalid(path, None, f"this is not valid YAML: {error}")
     try:
         config = PipelineConfig.model_validate(document)
     except ValidationError as error:
@@ -214,7 +217,7 @@ def load_config(path: Path | None) -> PipelineConfig:
 
 
 def _find_overlap(config: PipelineConfig) -> str | None:
-    """What is wrong with two folders of which one is, or holds, the other."""
+    """The message if one folder is, or lies in, another."""
     names: tuple[Literal["logs", "archive", "artifacts"], ...] = ("logs", "archive", "artifacts")
     paths = {name: path.resolve() for name in names if (path := config.folder(name))}
     for outer, inner in itertools.permutations(paths, 2):
@@ -236,10 +239,10 @@ def _invalid(
 
 
 def _explain(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    location = ".".join(map(str, error["loc"])) or "the file"
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{where}'"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+        return f"unknown key '{location}'"
+    return f"{location}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _construct(root: yaml.Node) -> Any:
@@ -251,14 +254,14 @@ def _construct(root: yaml.Node) -> Any:
 
 
 def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
-    """YAML readers keep the last of two equal keys in silence."""
+    """YAML readers silently keep the last of two equal keys."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 _invalid(path, key.start_mark, "a key is a list or a mapping")
             if key.value in seen:
-                _invalid(path, key.start_mark, f"the key '{key.value}' stands twice")
+                _invalid(path, key.start_mark, f"the key '{key.value}' occurs twice")
             seen.add(key.value)
             _refuse_repeated_keys(path, value)
     elif isinstance(node, yaml.SequenceNode):
@@ -268,13 +271,13 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
 
 def _find(node: yaml.Node, location: tuple[int | str, ...]) -> yaml.Node:
     """The key or list item at a pydantic location, or the nearest one above it."""
-    found = node
-    for part in location:
+    nearest = node
+    for key_or_index in location:
         if isinstance(node, yaml.MappingNode):
             pairs = {key.value: (key, value) for key, value in node.value}
-            if str(part) not in pairs:
+            if str(key_or_index) not in pairs:
                 break
-            found, node = pairs[str(part)]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = node = node.value[part]
-    return found
+            nearest, node = pairs[str(key_or_index)]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key_or_index, int):
+            nearest = node = node.value[key_or_index]
+    return nearest

@@ -8,6 +8,7 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.project import project_dir
 from expression_warehouse.core.warehouse.profile import profiles_dir
 
@@ -15,22 +16,28 @@ from expression_warehouse.core.warehouse.profile import profiles_dir
 def invoke_dbt(
     command: Sequence[str], target: str | None, listener: Callable[[Any], None] | None = None
 ) -> dbtRunnerResult:
-    """Run a dbt command of the project; it prints nothing, and leaves no connection open.
+    """Run a dbt command of the project; it prints nothing and leaves no connection open.
 
-    target    of the profile; its default without one
+    target    of the profile; without one, the profile's default
     listener  takes dbt's events
+
+    Raises Stopped if a signal came.
     """
     arguments = ["--log-level", "none", *command]
     arguments += ["--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())]
     arguments += ["--target", target] if target else []
     try:
-        return dbtRunner(callbacks=[listener] if listener else []).invoke(arguments)
+        with signals.raising():
+            result = dbtRunner(callbacks=[listener] if listener else []).invoke(arguments)
     finally:
         close_connections()
+    # dbt returns what was raised within it, as an exception of the result.
+    signals.check()
+    return result
 
 
 def close_connections() -> None:
-    """dbt-duckdb keeps the file open for as long as the process lives, and others out of it."""
+    """dbt-duckdb holds the file, locking out other processes, until the process exits."""
     environment = DuckDBConnectionManager._ENV
     if environment is not None:
         environment.close()
@@ -39,7 +46,7 @@ def close_connections() -> None:
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Environment variables for the length of a block."""
+    """Set environment variables for the length of a block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

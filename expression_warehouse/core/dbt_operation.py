@@ -13,7 +13,7 @@ def run_operation(
 ) -> dict[str, int]:
     """Run a macro of macros/operations; return the counts that it reports (macro report_operation).
 
-    Raises UserError 54303, with dbt's message, where it fails.
+    Raises UserError 54303, with dbt's message, if it fails.
     """
     reported: list[dict[str, Any]] = []
     failures: list[str] = []
@@ -28,7 +28,7 @@ def run_operation(
     with environment(EXPRESSION_RUN_ID=run_id):
         result = invoke_dbt(command, target, listen)
     if not result.success or not reported:
-        message = str(result.exception or "\n".join(failures) or "it reports nothing")
+        message = str(result.exception or "\n".join(failures) or "it does not report its counts")
         raise UserError(
             "HOUSEKEEPING_PURGE_FAILED", f"{name}: {' '.join(message.split())}"
         ) from result.exception

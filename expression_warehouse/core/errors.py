@@ -1,20 +1,20 @@
-"""The errors that a user can do something about. Their codes are those of seeds/error_code.csv."""
+"""Errors that the user can act on, with the codes of seeds/error_code.csv."""
 
 from expression_warehouse.core.project import read_seed
 
 
 class UserError(Exception):
-    """A named error: what was found, where, what was expected, what to do.
+    """A named error with a code: what is wrong, where, what is expected, what to do.
 
     name      the error's name in the catalog, for example VALIDATION_DUPLICATE_GENES; code,
               severity and is_releasable are the catalog's
     found     what is wrong, in one sentence
-    file      the file concerned, as the user knows it
+    file      path of the file concerned
     line      its line, counted from 1
-    expected  what should stand there
-    action    what to do; the catalog's advice where none is given
+    expected  what is expected instead
+    action    what to do; by default, the catalog's advice
 
-    Raises KeyError where the catalog has no such name.
+    Raises KeyError if the catalog has no such name.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class UserError(Exception):
         super().__init__(str(self))
 
     @property
-    def place(self) -> str | None:
-        """`file:line`, `file` or nothing."""
+    def location(self) -> str | None:
+        """`file:line`, `file` or None."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
     def __str__(self) -> str:
         lines = [f"{self.code} {self.name}"]
-        lines.append(f"  {self.place}: {self.found}" if self.place else f"  {self.found}")
+        lines.append(f"  {self.location}: {self.found}" if self.location else f"  {self.found}")
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         lines.append(f"  to do: {self.action}")

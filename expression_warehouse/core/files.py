@@ -1,12 +1,37 @@
-"""Files that are complete or absent."""
+"""Writes that are whole or absent, and named OS errors."""
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from expression_warehouse.core.errors import UserError
+
+# What a writer that was killed can leave behind.
+UNFINISHED = ".unfinished-"
+
+
+@contextlib.contextmanager
+def named_os_errors(path: Path) -> Iterator[None]:
+    """Raise UserError 54302 if the block cannot write: no permission, no space, no such folder.
+
+    path  the file or folder that is written
+    """
+    try:
+        yield
+    except (ConnectionError, TimeoutError):
+        # Of a network, not of a file.
+        raise
+    except OSError as error:
+        raise UserError("FOLDER_NOT_WRITABLE", os_message(error), file=str(path)) from error
+
+
+def os_message(error: OSError) -> str:
+    """What the operating system says, without the path."""
+    return str(error.strerror or error)
 
 
 @contextlib.contextmanager
@@ -27,20 +52,45 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def named_os_errors(path: Path) -> Iterator[None]:
-    """Raise UserError 54302 if the block cannot write: no permission, no space, no such folder.
-
-    path  the file or folder that is written
-    """
+def write_once(path: Path, content: bytes) -> bool:
+    """Write a read-only file, whole or not at all; return whether the name was free. A file that is
+    there already stays as it is."""
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
+    unfinished = Path(name)
     try:
-        yield
-    except (ConnectionError, TimeoutError):
-        raise
-    except OSError as error:
-        raise UserError(
-            "FOLDER_NOT_WRITABLE",
-            str(error.strerror or error),
-            file=str(path),
-            action="Check the folder's permissions and the free space of the disk",
-        ) from error
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.chmod(0o444)
+        try:
+            # A link, unlike a rename, never replaces a file.
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            return False
+        return True
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name in one step when the block ends. A folder that another
+    process made in the meantime stays as it is.
+
+    Raises UserError 54302 if it cannot be made.
+    """
+    with named_os_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
+    try:
+        yield unfinished
+        with named_os_errors(path):
+            unfinished.chmod(0o755)
+            try:
+                unfinished.rename(path)
+            except OSError:
+                if not path.is_dir():
+                    raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

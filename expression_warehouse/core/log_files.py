@@ -1,6 +1,6 @@
-"""Log files: JSON lines of one run of a command, in a folder a day.
+"""Log files: JSON lines of one run of a command, in one folder per day.
 
-logs/2026-01-31/235901_ingest_8c1c….jsonl, then ….jsonl.1 where the file has grown too large
+logs/2026-01-31/235901_ingest_8c1c….jsonl, then ….jsonl.1 if the file grows too large
 """
 
 import contextlib
@@ -17,17 +17,17 @@ _BACKUPS = 5
 
 
 def log_path(folder: Path, command: str, run_id: str, now: datetime.datetime) -> Path:
-    """The file of a run that begins now. The run_id is in its name, so that no two processes write
-    to one file."""
+    """The file of a run that begins now. Its name has the run_id, so that two processes never write
+    to the same file."""
     return folder / f"{now:%Y-%m-%d}" / f"{now:%H%M%S}_{command}_{run_id}.jsonl"
 
 
 @contextlib.contextmanager
 def open_log_file(folder: Path, command: str, run_id: str) -> Iterator[logging.Logger | None]:
-    """A logger whose lines go to the run's file as they are.
+    """A logger that writes lines to the run's file unchanged; None if the file cannot be created.
 
-    A log that cannot be written stops no command: there is a warning on standard error, and nothing
-    in place of a logger where the file cannot be made.
+    A log that cannot be written does not stop the command: it only prints a warning to standard
+    error.
     """
     path = log_path(folder, command, run_id, datetime.datetime.now(datetime.UTC))
     try:
@@ -47,7 +47,7 @@ def open_log_file(folder: Path, command: str, run_id: str) -> Iterator[logging.L
 
 
 class _LogFileHandler(RotatingFileHandler):
-    """Says once that it cannot write, where logging would print a traceback for each line."""
+    """Warns once if it cannot write; logging would print a traceback per line."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")

@@ -10,26 +10,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Finding, StepRecord, Warehouse
 
-# Takes what to tell the user while it waits.
+# Its argument takes what to tell the user while it waits.
 OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]
 
 _PACKAGES = ("expression-warehouse", "dbt-core", "duckdb", "pyarrow")
 
-# Other errors are of the environment: nothing is wrong with the data.
+# All other errors are about the environment, not about the data.
 _ABOUT_DATA = (range(1000, 4000), range(54000, 54300))
 
 
 @dataclass
 class Step:
-    """A step under way. What it learns is written when it ends.
+    """A step under way; its fields are written when it ends.
 
     context  becomes context_json
-    error    the first one that made it fail, where it went on all the same
+    error    the first error of a step that went on in spite of it
     """
 
     name: str
@@ -51,32 +52,38 @@ class ProcessLog:
 
     @contextlib.contextmanager
     def step(self, name: str, context: dict[str, Any]) -> Iterator[Step]:
-        """A step: SUCCESS (or what the block sets) where the block ends, FAILED where it raises."""
+        """A step: SUCCESS (or what the block sets) if the block ends, FAILED if it raises."""
         step = Step(name, context)
         try:
             yield step
         except BaseException as error:
-            # What went wrong matters more than that the log could not be written either.
+            # The first error matters more than a log that cannot be written either.
             with contextlib.suppress(UserError):
                 self.end(step, error)
             raise
         self.end(step)
 
     def begin(self, step: Step) -> None:
-        """Write the step as RUNNING, so that it can be seen where the process dies."""
+        """Write the step as RUNNING, so that a process that dies leaves a trace."""
         self._write(step, "RUNNING")
 
     def end(self, step: Step, error: BaseException | None = None) -> None:
-        """Write what became of the step: its own status, or FAILED with the error."""
+        """Write the outcome of the step: its status, or FAILED with the error."""
         error = error or step.error
         if error is None:
             self._write(step, step.status)
             return
         code = error.code if isinstance(error, UserError) else None
-        self._write(step, "FAILED", code, str(error) or f"broken off: {type(error).__name__}")
+        self._write(step, "FAILED", code, str(error) or type(error).__name__)
+
+    @signals.held()
+    def end_all(self, error: BaseException) -> None:
+        """Write FAILED for all steps of this run that are still RUNNING, such as dbt's own."""
+        message = str(error) or type(error).__name__
+        self.warehouse.end_running_steps(self.run_id, utc_now(), message)
 
     def finding(self, study: str | None, batch_id: str | None, error: UserError) -> None:
-        """Write what an error says of the data; nothing for an error of the environment."""
+        """Write what an error says about the data; skip an error of the environment."""
         if not any(error.code in family for family in _ABOUT_DATA):
             return
         details = {
@@ -92,6 +99,7 @@ class ProcessLog:
             Finding(self.run_id, batch_id, error.name, error.severity, json.dumps(details))
         )
 
+    @signals.held()
     def _write(
         self, step: Step, status: str, code: int | None = None, message: str | None = None
     ) -> None:
@@ -114,8 +122,8 @@ class ProcessLog:
 
 @contextlib.contextmanager
 def recorded_step(step: Step, open_warehouse: OpenWarehouse, reporter: Reporter) -> Iterator[None]:
-    """As ProcessLog.step, with the warehouse open at the beginning and the end only: what is done
-    in between wants it for itself."""
+    """As ProcessLog.step, with the warehouse open at the beginning and the end only: the block
+    needs it for itself. A block that raises leaves no step of the run RUNNING."""
 
     @contextlib.contextmanager
     def log() -> Iterator[ProcessLog]:
@@ -129,15 +137,16 @@ def recorded_step(step: Step, open_warehouse: OpenWarehouse, reporter: Reporter)
     except BaseException as error:
         with contextlib.suppress(UserError), log() as opened:
             opened.end(step, error)
+            opened.end_all(error)
         raise
     with log() as opened:
         opened.end(step)
 
 
 def command_context(config_text: str, **arguments: Any) -> dict[str, Any]:
-    """What a command's row says of its input.
+    """What a command's row says about its input.
 
-    config_text  pipeline.yaml as it stands; empty where there is none
+    config_text  the text of pipeline.yaml; empty without one
     """
     return {
         **arguments,

@@ -1,4 +1,4 @@
-"""Where the dbt project stands, whose macros and seeds the commands share."""
+"""The folder of the dbt project, and its seeds."""
 
 import csv
 import functools
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @functools.cache
 def project_dir() -> Path:
-    """The folder with dbt_project.yml: DBT_PROJECT_DIR, else this package's own project."""
+    """The folder with dbt_project.yml: DBT_PROJECT_DIR, else the project of this package."""
     return Path(os.environ.get("DBT_PROJECT_DIR") or Path(__file__).parents[2]).absolute()
 
 

@@ -1,4 +1,4 @@
-"""What a run says while it works: a progress bar on a terminal, JSON lines elsewhere."""
+"""What a command says while it works: lines and bars for people, JSON lines for programs."""
 
 import contextlib
 import sys
@@ -7,16 +7,12 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-import rich.console
-import rich.progress
 import structlog
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.log_files import open_log_file
-
-LogFormat = Literal["auto", "json", "text"]
 
 
 class Reporter(ABC):
@@ -31,34 +27,38 @@ class Reporter(ABC):
 
     @abstractmethod
     def warned(self, step: str, **fields: Any) -> None:
-        """Something that the user should know of stops nothing."""
+        """Something that the user should know of, but that does not stop the command."""
 
     @abstractmethod
     def failed(self, study: str | None, error: UserError) -> None:
-        """A study, or something before any study, failed."""
+        """A study failed, or something that concerns no single study."""
 
     @abstractmethod
     def waiting(self, what: str) -> None:
-        """Nothing moves until something else is done."""
+        """The command waits for something else to finish."""
 
     @abstractmethod
-    def begin_rows(self, study: str) -> Any:
-        """Rows start to move; returns what `advance` wants."""
+    def stopped(self, reason: str, outcome: str) -> None:
+        """A signal stopped the command; `outcome` says what it leaves behind."""
 
-    @abstractmethod
-    def begin_pairs(self, what: str, total: int) -> Any:
-        """That many gene pairs are computed from now on; returns what `advance` wants."""
+    def begin_rows(self, study: str) -> Any:  # noqa: B027 (optional)
+        """Rows start to move; returns the task for `advance` and `end`."""
 
-    @abstractmethod
-    def advance(self, task: Any, rows: int) -> None:
-        """Rows have moved, or pairs are done."""
+    def begin_pairs(self, what: str, total: int) -> Any:  # noqa: B027 (optional)
+        """A computation on `total` pairs starts; returns the task for `advance` and `end`."""
 
-    def close(self) -> None:  # noqa: B027 (nothing to do is a fine implementation)
+    def advance(self, task: Any, count: int) -> None:  # noqa: B027 (optional)
+        """`count` rows have moved, or pairs are done."""
+
+    def end(self, task: Any) -> None:  # noqa: B027 (optional)
+        """The task is over, complete or not."""
+
+    def close(self) -> None:  # noqa: B027 (optional)
         """The run is over."""
 
 
 class JsonReporter(Reporter):
-    """A JSON object a line, on standard output or to a logger of its own.
+    """One JSON object per line, on standard output or to a logger of its own.
 
     logger  has methods info, warning and error that take the line
     """
@@ -98,108 +98,8 @@ class JsonReporter(Reporter):
     def waiting(self, what: str) -> None:
         self._log.warning("waiting", step="waiting", what=what)
 
-    def begin_rows(self, study: str) -> None:
-        return None
-
-    def begin_pairs(self, what: str, total: int) -> None:
-        return None
-
-    def advance(self, task: Any, rows: int) -> None:
-        return None
-
-
-class TextReporter(Reporter):
-    """For people: a progress bar a study, then a line for what became of it."""
-
-    _SENTENCES: ClassVar = {
-        "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
-        "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
-        "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
-        "skipped": "known already ({status}), nothing to do",
-        "doubted": "{study_accession} {error}",
-        "not_shown": "{study_accession}: the views show another load of the study, batch "
-        "{shown:.12}, whose download is newer, or as new and staged later",
-        "studies_unknown": "{file} names studies that neither these downloads nor the warehouse "
-        "have: {studies}",
-        "found": "{study_accession_code} {validation_code}: {subject}: {finding} "
-        "({finding_count:,} in all)",
-        "node_failed": "{node}: {message}",
-        "node_warned": "{node}: {message}",
-        "retrying": "attempt {attempt} broke off, the next one follows in {seconds} s: {reason}",
-        "built": "built: {failed_count} nodes failed, {warned_count} tests warn, "
-        "{attempts} attempts, {seconds:.1f} s",
-        "recorded": "what happened: select * from meta.vw_run where run_id = '{run}'",
-        "run_ended": "{status} in {seconds:.1f} s",
-        "quarantined": "{study_accession}: quarantined: its rows stay in staging and go no further",
-        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} in "
-        "place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
-        "pairs_skipped": "{file}: staged already, nothing to do",
-        "columns_ignored": "{file}: no metrics, ignored: {columns}",
-        "rows_repeated": "{file}: {row_count:,} rows repeat another one, left out",
-        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and go before "
-        "what the studies give; the fact has {fact_row_count:,} rows of them now",
-        "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
-        "logs_purged": "{verb} {folder_count:,} days of logs older than {days} days",
-        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches "
-        "purged: {purged_count:,}, taken out of the register: {removed_count:,}",
-        "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
-        "{days} days from the logs of the warehouse",
-        "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
-        "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
-        "in a test, {seconds:.1f} s; dbt build computes them",
-        "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
-        "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
-        "published": "{file}: {row_count:,} significant pairs of {disease}",
-        "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
-        "learns from the other genes",
-        "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
-        "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
-        "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
-        "publish_skipped": "{file}: has the {row_count:,} significant pairs of {disease} already, "
-        "nothing new",
-    }
-
-    def __init__(self, run_id: str | None = None) -> None:
-        super().__init__(run_id)
-        self._out = rich.console.Console(highlight=False, soft_wrap=True)
-        self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bars = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description:<12}"),
-            rich.progress.BarColumn(),
-            rich.progress.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
-            rich.progress.TimeElapsedColumn(),
-            rich.progress.TimeRemainingColumn(),
-            console=self._out,
-            transient=True,
-            disable=not self._out.is_terminal,
-        )
-        self._bars.start()
-
-    def step(self, study: str | None, step: str, **fields: Any) -> None:
-        if sentence := self._SENTENCES.get(step):
-            subject = f"{study:<12} " if study else ""
-            self._out.print(f"{subject}{sentence.format(**fields)}", markup=False)
-
-    def warned(self, step: str, **fields: Any) -> None:
-        self._err.print(self._SENTENCES[step].format(**fields), style="yellow", markup=False)
-
-    def failed(self, study: str | None, error: UserError) -> None:
-        self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)
-
-    def waiting(self, what: str) -> None:
-        self._err.print(what, markup=False)
-
-    def begin_rows(self, study: str) -> rich.progress.TaskID:
-        return self._bars.add_task(study, total=None, unit="values")
-
-    def begin_pairs(self, what: str, total: int) -> rich.progress.TaskID:
-        return self._bars.add_task(what, total=total, unit="gene pairs")
-
-    def advance(self, task: rich.progress.TaskID, rows: int) -> None:
-        self._bars.advance(task, rows)
-
-    def close(self) -> None:
-        self._bars.stop()
+    def stopped(self, reason: str, outcome: str) -> None:
+        self._log.warning("stopped", step="stopped", reason=reason, outcome=outcome)
 
 
 class TwoReporters(Reporter):
@@ -225,15 +125,23 @@ class TwoReporters(Reporter):
         for reporter in self._both:
             reporter.waiting(what)
 
+    def stopped(self, reason: str, outcome: str) -> None:
+        for reporter in self._both:
+            reporter.stopped(reason, outcome)
+
     def begin_rows(self, study: str) -> tuple[Any, ...]:
         return tuple(reporter.begin_rows(study) for reporter in self._both)
 
     def begin_pairs(self, what: str, total: int) -> tuple[Any, ...]:
         return tuple(reporter.begin_pairs(what, total) for reporter in self._both)
 
-    def advance(self, task: tuple[Any, ...], rows: int) -> None:
-        for reporter, own in zip(self._both, task, strict=True):
-            reporter.advance(own, rows)
+    def advance(self, task: tuple[Any, ...], count: int) -> None:
+        for reporter, its_task in zip(self._both, task, strict=True):
+            reporter.advance(its_task, count)
+
+    def end(self, task: tuple[Any, ...]) -> None:
+        for reporter, its_task in zip(self._both, task, strict=True):
+            reporter.end(its_task)
 
     def close(self) -> None:
         for reporter in self._both:
@@ -242,16 +150,22 @@ class TwoReporters(Reporter):
 
 @contextlib.contextmanager
 def open_reporter(
-    log_format: LogFormat, log_folder: Path | None = None, command: str = "loader"
+    log_format: str, log_folder: Path | None = None, command: str = "loader"
 ) -> Iterator[Reporter]:
     """The reporter for a format; `auto` is text on a terminal and JSON elsewhere.
 
-    log_folder  also gets the JSON lines, in a file named after the command, where it is given and
+    log_folder  also receives the JSON lines, in a file named after the command, if it is given and
                 can be written to
     """
     as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
-    reporter: Reporter = TextReporter() if as_text else JsonReporter()
     with contextlib.ExitStack() as stack:
+        reporter: Reporter
+        if as_text:
+            from expression_warehouse.core.text_reporter import TextReporter
+
+            reporter = TextReporter()
+        else:
+            reporter = JsonReporter()
         stack.callback(reporter.close)
         if log_folder:
             logger = stack.enter_context(open_log_file(log_folder, command, reporter.run_id))

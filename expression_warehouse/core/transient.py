@@ -1,8 +1,8 @@
-"""Which errors of a database pass by themselves, so that another attempt is worth while."""
+"""Which database errors are transient, so that another attempt can succeed."""
 
 import re
 
-# Errors of the catalog say something about the data or the command: another attempt finds the same.
+# Errors of the catalog are about the data or the command: another attempt would fail too.
 _CATALOG = re.compile(r"\b(54\d{3}|[1-5]0\d{2}) [A-Z]+_[A-Z_]+")
 
 _BY_ENGINE = {
@@ -26,8 +26,7 @@ _BY_ENGINE = {
 
 
 def is_transient(adapter_type: str, message: str) -> bool:
-    """Whether a message of the engine is of a deadlock, a lock that was not got in time or a lost
-    connection.
+    """Whether a message of the engine is about a deadlock, a lock timeout or a lost connection.
 
     adapter_type  'duckdb' or 'sqlserver'; no error of another engine is known to be transient
     """

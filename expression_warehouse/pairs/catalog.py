@@ -1,7 +1,9 @@
 """The feature catalog: seed feature_catalog, as Python sees it."""
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from expression_warehouse.core.project import read_seed
 
@@ -29,7 +31,7 @@ class Feature:
 @functools.cache
 def features() -> tuple[Feature, ...]:
     """All features, in the catalog's order."""
-    rows = (dict(row) for row in read_seed("feature_catalog"))
+    rows: Iterator[dict[str, Any]] = (dict(row) for row in read_seed("feature_catalog"))
     return tuple(
         Feature(**{**row, **{bound: _number(row[bound]) for bound in ("scale_min", "scale_max")}})
         for row in rows

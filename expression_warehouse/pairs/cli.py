@@ -14,6 +14,7 @@ from expression_warehouse.core.commands import (
     CONFIG,
     LOG_FORMAT,
     TARGET,
+    example,
     open_configured,
     opener,
     run_to_exit,
@@ -24,20 +25,18 @@ _METHODS = ("variance", "iqr", "mad")
 _TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 
 
-@click.group()
+@click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
-    """Numeric work on gene pairs that SQL cannot do at scale, on the warehouse of the dbt profile.
-
-    \b
-    Example:
-      expression-warehouse pairs screen --disease SEPSIS
-    """
+    """Compute on gene pairs what SQL cannot compute at scale."""
 
 
-def _command(name: str, outcome: str, *options: Callable) -> Callable[[Callable], click.Command]:
+def _command(
+    name: str, arguments: str, outcome: str, *options: Callable[..., Any]
+) -> Callable[[Callable], click.Command]:
     """A command of the group with these options and the common ones.
 
-    outcome  what is told if it is interrupted
+    arguments  of the example in its help
+    outcome    what is reported if it is interrupted
 
     The function takes what opens the warehouse, a reporter and its options; it returns whether all
     succeeded.
@@ -51,9 +50,12 @@ def _command(name: str, outcome: str, *options: Callable) -> Callable[[Callable]
             with open_configured(config_path, log_format, name) as (_, reporter):
                 run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
 
-        for option in reversed((*options, CONFIG, TARGET, LOG_FORMAT)):
-            command = option(command)
-        return pairs.command(name)(command)
+        decorators: list[Callable[..., Any]] = [*options, CONFIG, TARGET, LOG_FORMAT]
+        decorated: Callable[..., None] = command
+        for decorator in reversed(decorators):
+            decorated = decorator(decorated)
+        epilog = example(f"expression-warehouse pairs {name} {arguments}")
+        return pairs.command(name, epilog=epilog)(decorated)
 
     return decorate
 
@@ -96,6 +98,7 @@ VARS = click.option(
 
 @_command(
     "screen",
+    "--disease SEPSIS --technology RNA-SEQ",
     "run it again to resume",
     click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS."),
     TECHNOLOGY,
@@ -125,10 +128,6 @@ def screen_command(
     Hartung-Knapp), with false discovery rates over all pairs tested. The best pairs of each test
     and those of the watch list replace those of an earlier screen; `dbt build` then computes all
     their metrics. An interrupted screen is resumed when it is run again.
-
-    \b
-    Example:
-      expression-warehouse pairs screen --disease SEPSIS --technology RNA-SEQ
     """
     from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
     from expression_warehouse.pairs.settings import GeneChoice
@@ -139,6 +138,7 @@ def screen_command(
 
 @_command(
     "correlate",
+    "--study GSE1 --cohort SEPSIS --output pairs.parquet",
     "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(
@@ -166,10 +166,6 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
     genes.
-
-    \b
-    Example:
-      expression-warehouse pairs correlate --study GSE154918 --cohort SEPSIS --output r.parquet
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
     from expression_warehouse.pairs.settings import GeneChoice
@@ -180,6 +176,7 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
 
 @_command(
     "rank",
+    "--disease SEPSIS",
     "slices that were reported are ranked, the others are unchanged",
     click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
     TECHNOLOGY,
@@ -198,10 +195,6 @@ def rank_command(open_warehouse, reporter, disease, technology, seed, variables)
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
     are valid until the slice changes. Exits with 1 if a slice cannot be ranked; the others are
     still ranked.
-
-    \b
-    Example:
-      expression-warehouse pairs rank --disease SEPSIS
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
 
@@ -210,6 +203,7 @@ def rank_command(open_warehouse, reporter, disease, technology, seed, variables)
 
 @_command(
     "export-features",
+    "features",
     "files that were not reported are unchanged",
     click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
 )
@@ -218,10 +212,6 @@ def export_features_command(open_warehouse, reporter, folder) -> bool:
 
     One Parquet file per kind of entity, with one row per entity and one column per feature, and
     data_dictionary.csv, which describes the columns. Equal features give equal bytes.
-
-    \b
-    Example:
-      expression-warehouse pairs export-features features
     """
     from expression_warehouse.pairs.feature_export import export_features
 

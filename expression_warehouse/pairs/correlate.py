@@ -248,10 +248,10 @@ def compute_correlations(folder: Path, block: Block, empty: list[Tally]) -> list
             before = ~is_after
             tally.add(t[before, None], rows[before, None], others[before], genes)
         return [tally]
-    n, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
+    samples, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
     a = np.arange(block.first, block.last, dtype=np.int32)
     for b, products in tiles(store, block):
         r = products[0, 0] * np.outer(scale[a], scale[b])
         rows = np.full(r.shape, len(tally.degrees) - 1, np.int32)
-        tally.add(t_statistic(r, n), rows, a, b)
+        tally.add(t_statistic(r, samples), rows, a, b)
     return [tally]

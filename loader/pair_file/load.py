@@ -1,28 +1,30 @@
-"""From a CSV of pair metrics to staged rows: all of it in one transaction, or nothing."""
+"""From a CSV of pair metrics to staged rows, in one transaction."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import ProcessLog
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import PairLoad, PairSource, Warehouse
+from expression_warehouse.core.warehouse.base import PairLoad, PairSource
 from loader.pair_file.reader import PairFile
 
 
+@signals.held()
 def load_pairs(
     path: Path,
     disease: str,
     technology: str | None,
-    open_warehouse: Callable[[Callable[[str], None]], Warehouse],
+    open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Stage the file's rows in place of earlier loads' for the same pairs, disease and technology.
+    """Stage the file's rows; they replace those of earlier loads for the same pairs, disease and
+    technology.
 
     technology      for rows without one of their own
-    open_warehouse  takes what to tell the user while it waits
+    open_warehouse  its argument takes what to tell the user while it waits
 
-    Returns whether they are staged now, or were before.
+    Returns whether the rows are staged now, or were before. Raises Stopped if a signal came.
     """
     try:
         file = PairFile(path, disease, technology)
@@ -57,14 +59,15 @@ def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> i
         first, second = conflict
         raise UserError(
             "VALIDATION_DUPLICATE_PAIRS",
-            f"the pair stands already on line {first}, with other values",
+            f"the pair is already on line {first}, with different values",
             file=file.label,
             line=second,
-            expected="each pair on one line for each technology, its genes in either order",
+            expected="one line per pair and technology, its genes in either order",
         )
     if repeated := load.remove_repeated():
         reporter.warned("rows_repeated", file=file.label, row_count=repeated)
     overrides, fact_rows = load.count_overrides()
+    signals.check()
     staged = load.stage()
     if not staged.staged:
         reporter.step(None, "pairs_skipped", file=file.label, file_hash=file.sha256)

@@ -10,7 +10,7 @@ SEPARATOR = "||"
 def batch_id(file: MatrixFile, study_accession: str, created_at: str) -> str:
     """SHA-256, 64 hex digits, of `file_hash||study_accession||created_at||file_size`.
 
-    created_at is the download's own text, never the clock: the same input, the same batch.
+    created_at is the text of the download, never the clock: the same input gives the same batch.
     """
     parts = (file.sha256, study_accession, created_at, str(file.size))
     return hashlib.sha256(SEPARATOR.join(parts).encode()).hexdigest()

@@ -1,5 +1,5 @@
-"""Rules that a batch must keep, as far as the loader sees them: told at once, with what to write
-where. All of them, and more, are views of models/validation."""
+"""Rules for a batch that the loader can check at once, so that its message can say what to change.
+models/validation has these rules and all others as views."""
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
@@ -9,12 +9,12 @@ from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 
-# Beyond it a double does not hold each whole number, and a sample's sum may leave its range.
+# Above this, a double cannot represent every whole number.
 _COUNT_MAX = 2**53
 
 
 def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: PipelineConfig) -> None:
-    """Raises UserError 54030 where the configuration names a sample that the study does not have,
+    """Raises UserError 54030 if the configuration names a sample that the study does not have,
     or skips all that it has."""
     config = pipeline.study(metadata.accession)
     known = {*matrix.header, *metadata.samples}
@@ -40,7 +40,7 @@ def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: Pipel
 def sample_mismatch(
     matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
 ) -> UserError | None:
-    """54010 where matrix and metadata have other samples."""
+    """54010 if matrix and metadata have different samples."""
     in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
     skipped = set(config.skip_samples)
     only_matrix = sorted(in_matrix - in_metadata - skipped)
@@ -49,7 +49,7 @@ def sample_mismatch(
         return None
     return UserError(
         "SOURCE_MISMATCH_SAMPLES",
-        f"{len(only_matrix)} samples stand only in the matrix{_few(only_matrix)}, "
+        f"{len(only_matrix)} samples are only in the matrix{_few(only_matrix)}, "
         f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
         file=matrix.label,
         line=1,
@@ -64,8 +64,8 @@ def _few(names: list[str]) -> str:
 
 
 def unended_line(matrix: Matrix, summary: MatrixSummary) -> UserError | None:
-    """1008, a warning, where the last line has no end: a file that was cut off within its last
-    value reads as one that is whole."""
+    """1008, a warning, if the last line has no line end: a file that was cut off within its last
+    value looks complete otherwise."""
     if not matrix.is_cut_off:
         return None
     return UserError(
@@ -83,8 +83,8 @@ def detect_unit(
     config: StudyConfig,
     summary: MatrixSummary,
 ) -> tuple[str | None, UserError | None]:
-    """The study's unit, and 54020 where it cannot be told, 2007 for negative values on a linear
-    scale, 2011 for counts that nobody can have counted."""
+    """The study's unit, and the error: 54020 if it cannot be inferred, 2007 for negative values on
+    a linear scale, 2011 for impossible counts."""
     label = matrix.label
     technology = metadata.technology
     unit = load.detect_unit(config.units, technology, metadata.processor_name, summary)
@@ -92,11 +92,11 @@ def detect_unit(
         return None, UserError(
             "UNIT_UNDETECTED",
             f"technology {technology}, processor {metadata.processor_name or 'none or several'}, "
-            f"{_range(summary)}: the unit cannot be told",
+            f"{_range(summary)}: the unit cannot be inferred",
             file=label,
             line=2,
             action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: {{units: LOG2}}}}, "
-            f"with the right one of {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
+            f"with the correct unit: {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
         )
     (entry,) = (row for row in read_seed("unit") if row["unit_tag"] == unit)
     if unit == "COUNTS" and not _can_be_counts(summary):

@@ -1,7 +1,7 @@
 """Finds the line of a matrix that cannot be read.
 
-The fast reader only says that it failed. This one goes through the file again, line by line,
-and says where: slow, but a broken file is read once.
+The fast reader only says that it failed. This one reads the file again line by line to find the
+line, which is slow, but needed only for a broken file.
 """
 
 import math
@@ -17,10 +17,10 @@ def diagnose(download: Download, name: str, header: list[str], reason: str) -> U
     """The first fault of a matrix, as an error with file and line.
 
     header  samples of the columns after the first
-    reason  what the fast reader said, for a fault that this one does not know
+    reason  the fast reader's message, for a fault that this one does not find
 
     Returns 1002 for a line with another number of columns or a stray carriage return, 1003 for
-    bytes that are not UTF-8, 1004 for a value that is not a finite number, 2006 for an unfit
+    bytes that are not UTF-8, 1004 for a value that is not a finite number, 2006 for an invalid
     gene id.
     """
     label = download.label(name)
@@ -32,13 +32,13 @@ def diagnose(download: Download, name: str, header: list[str], reason: str) -> U
 
 
 def without_line_end(line: str) -> str:
-    """A line without the one line end that it has: that of Unix or of Windows."""
+    """A line without its line end, which is that of Unix or of Windows."""
     return line.removesuffix("\n").removesuffix(CARRIAGE_RETURN)
 
 
 def stray_return(text: str, label: str, number: int) -> UserError:
-    """1002 for a line that has a carriage return elsewhere than in its line end: to some readers
-    it is one line, to others two."""
+    """1002 for a line with a carriage return before its line end: some readers see one line, others
+    two."""
     return UserError(
         "EXTRACTION_INVALID_FORMAT",
         f"character {text.index(CARRIAGE_RETURN) + 1} of the line is a carriage return",
@@ -76,7 +76,7 @@ def _fault(line: bytes, header: list[str], label: str, number: int) -> UserError
             f"the gene id is {gene!r}" if gene else "the gene id is empty",
             file=label,
             line=number,
-            expected="1 to 50 ASCII characters without blanks around them",
+            expected="1 to 50 ASCII characters, no blank at either end",
         )
     for sample, value in zip(header, values, strict=True):
         if value in NULL_VALUES:
@@ -87,6 +87,6 @@ def _fault(line: bytes, header: list[str], label: str, number: int) -> UserError
                 f"sample {sample} has the value {value!r}",
                 file=label,
                 line=number,
-                expected="a finite number, or nothing or NA where it is missing",
+                expected="a finite number, or an empty cell or NA if it is missing",
             )
     return None

@@ -1,4 +1,4 @@
-"""refine.bio downloads: a folder or the zip as it came, with its metadata and its matrices."""
+"""refine.bio downloads: the zip or the unpacked folder, with metadata and matrices."""
 
 import contextlib
 import gzip
@@ -9,9 +9,10 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
 
 METADATA = "aggregated_metadata.json"
@@ -27,22 +28,22 @@ class Download(ABC):
 
     @abstractmethod
     def label(self, name: str) -> str:
-        """How the user knows the file."""
+        """The file's path, for messages to the user."""
 
     @abstractmethod
     def _open(self, name: str) -> BinaryIO: ...
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """The file's bytes, uncompressed where its name ends with .gz.
+        """The file's bytes, uncompressed if its name ends with .gz.
 
-        Raises UserError 1006, also while the block reads, where a zip or gzip is damaged.
+        Raises UserError 1006, also while the block reads, if a zip or gzip is damaged.
         """
         try:
             with contextlib.ExitStack() as stack:
                 file = stack.enter_context(self._open(name))
                 if name.endswith(".gz"):
-                    file = stack.enter_context(gzip.open(file))
+                    file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
                 yield file
         except (
             zipfile.BadZipFile,
@@ -68,7 +69,7 @@ class Download(ABC):
             ) from error
 
     def identify(self, name: str) -> MatrixFile:
-        """Read a file through once for its hash and size (of the uncompressed bytes)."""
+        """Read a file for its hash and size (of the uncompressed bytes)."""
         digest = hashlib.sha256()
         size = 0
         with self.open(name) as file:
@@ -80,14 +81,14 @@ class Download(ABC):
     def matrix(self, accession: str) -> str:
         """Name of the study's matrix.
 
-        Raises UserError 1001 where the download has none.
+        Raises UserError 1001 if the download has none.
         """
         for name in self.names:
             if PurePosixPath(name).name in (f"{accession}.tsv", f"{accession}.tsv.gz"):
                 return name
         raise UserError(
             "EXTRACTION_FILE_NOT_FOUND",
-            f"the metadata name study {accession}, but its matrix is not there",
+            f"the metadata name study {accession}, but its matrix is missing",
             file=self.label(f"{accession}/{accession}.tsv"),
             action=f"Download the study again, or leave it out with --study; matrices found: "
             f"{', '.join(self.matrices()) or 'none'}",
@@ -116,7 +117,7 @@ class FolderDownload(Download):
 
 
 class ZipDownload(Download):
-    """A download as it came. Its members are read in place; nothing is unpacked to disk."""
+    """A zipped download, read without unpacking it to disk."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -136,7 +137,7 @@ class ZipDownload(Download):
                     f"the zip holds the path '{member}'",
                     file=str(path),
                 )
-        # Some tools pack the folder, not its content.
+        # Some tools zip the folder instead of its content.
         roots = [name.removesuffix(METADATA) for name in members if _is_metadata(name)]
         self._root = min(roots, key=len, default="")
         super().__init__(
@@ -147,7 +148,7 @@ class ZipDownload(Download):
         return f"{self.path}!{name}"
 
     def _open(self, name: str) -> BinaryIO:
-        return self._zip.open(self._root + name)
+        return cast(BinaryIO, self._zip.open(self._root + name))
 
 
 def _is_metadata(name: str) -> bool:
@@ -155,32 +156,32 @@ def _is_metadata(name: str) -> bool:
 
 
 def find_downloads(path: Path) -> list[Path]:
-    """The downloads at a path: the path itself, or what looks like one in a folder of downloads.
+    """The downloads at a path: the path itself, or the downloads in a folder.
 
-    Raises UserError 1001 where the path does not exist or holds nothing like a download.
+    Raises UserError 1001 if the path does not exist or has no download.
     """
     try:
         if not path.exists():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
         if path.is_file() or (path / METADATA).is_file():
             return [path]
-        found = [
+        downloads = [
             child
             for child in sorted(path.iterdir())
             if _is_zip(child) or (child / METADATA).is_file()
         ]
     except OSError as error:
         raise _unreadable(str(path), error) from error
-    if not found:
+    if not downloads:
         raise _without_metadata(path)
-    return found
+    return downloads
 
 
 def open_download(path: Path) -> Download:
     """Open one download, a folder or a zip.
 
-    Raises UserError 1001 or 1002 where it is none, and 1005, 1006 or 1007 for one that is not
-    fit to be read.
+    Raises UserError 1001 or 1002 if it is not a download, and 1005, 1006 or 1007 if it cannot be
+    read.
     """
     try:
         if path.is_dir():
@@ -191,7 +192,7 @@ def open_download(path: Path) -> Download:
                 "this is neither a folder nor a zip",
                 file=str(path),
                 expected="a refine.bio download: the zip, or the folder it unpacks to",
-                action="Name the zip as refine.bio sent it, or the folder it unpacks to",
+                action="Give the zip from refine.bio, or the folder it unpacks to",
             )
         if path.stat().st_size == 0:
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=str(path))
@@ -208,13 +209,13 @@ def _is_zip(path: Path) -> bool:
 
 
 def _unreadable(label: str, error: OSError) -> UserError:
-    return UserError("EXTRACTION_FILE_UNREADABLE", str(error.strerror or error), file=label)
+    return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=label)
 
 
 def _without_metadata(path: Path) -> UserError:
     return UserError(
         "EXTRACTION_FILE_NOT_FOUND",
-        f"there is no {METADATA} here",
+        f"there is no {METADATA}",
         file=str(path),
         expected="a refine.bio download: the zip, or the folder it unpacks to",
     )

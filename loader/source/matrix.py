@@ -1,8 +1,8 @@
-"""The expression matrix: genes in lines, samples in columns, streamed and melted.
+"""The expression matrix: one line per gene, one column per sample, streamed and melted.
 
-Memory does not depend on the number of genes or samples: a block of lines is read, turned into
-rows (gene, sample, value, line) and handed on. Strings travel as dictionary indices, so each
-gene id and sample accession stands once a block, however many values it has.
+Memory does not depend on the number of genes or samples: blocks of lines are read, turned into
+rows (gene, sample, value, line) and yielded. Strings are dictionary-encoded, so that each gene id
+and sample accession is stored once per block.
 """
 
 import codecs
@@ -22,7 +22,7 @@ from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return, wit
 from loader.source.download import Download
 from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
 
-# Bytes of text that a value takes, about; only the size of the blocks depends on it.
+# Approximate size of a value as text; only the size of the blocks depends on it.
 _BYTES_PER_VALUE = 9
 
 
@@ -31,8 +31,8 @@ class Matrix:
     """One study's matrix within a download.
 
     header        the samples of all columns, in the file's order
-    samples       those that are loaded: all but skip_samples
-    is_cut_off    whether the last line that was read had no end; known after `melt`
+    samples       the samples to load: all but skip_samples
+    is_cut_off    whether the last line read had no line end; known after `melt`
     """
 
     download: Download
@@ -54,8 +54,8 @@ class Matrix:
         """Yield the matrix as record batches of the schema ROWS, about `chunk_size` rows each,
         and add each to `summary`.
 
-        Within a batch the rows of one sample follow each other. Raises UserError, with file
-        and line, for what diagnose.py lists and for a gene that stands twice (2005).
+        Within a record batch the rows of a sample are consecutive. Raises UserError, with file and
+        line, for the faults in `diagnose` and for a gene on two lines (2005).
         """
         names = pa.array(self.samples)
         first_lines: dict[str, int] = {}
@@ -75,12 +75,12 @@ class Matrix:
                 "there is no gene after the header",
                 file=self.label,
                 line=2,
-                expected="a line for each gene",
+                expected="one line per gene",
             )
 
     def _blocks(self, file: BinaryIO, chunk_size: int) -> Iterator[pa.RecordBatch]:
-        """Whole lines, a block at a time. pyarrow's own streaming reader would read 32 blocks
-        ahead, which takes more memory than all the rest."""
+        """Blocks of whole lines. pyarrow's streaming reader would read 32 blocks ahead, which needs
+        more memory than everything else."""
         file.readline()
         while block := file.read(chunk_size * _BYTES_PER_VALUE):
             lines = block + file.readline()
@@ -120,15 +120,15 @@ class Matrix:
             if gene in first_lines:
                 raise UserError(
                     "VALIDATION_DUPLICATE_GENES",
-                    f"gene {gene} stands already on line {first_lines[gene]}",
+                    f"gene {gene} is already on line {first_lines[gene]}",
                     file=self.label,
                     line=line + offset,
-                    expected="each gene on one line",
+                    expected="one line per gene",
                 )
             first_lines[gene] = line + offset
 
     def _check_finite(self, values: pa.Array) -> None:
-        """One sum finds any infinity and NaN; only a suspicious one is looked at closely."""
+        """A finite sum excludes infinities and NaN; otherwise check each value."""
         total = pc.sum(values).as_py()
         if total is None or math.isfinite(total):
             return
@@ -137,13 +137,13 @@ class Matrix:
 
 
 def _misread(lines: bytes) -> str | None:
-    """What pyarrow would take no notice of: it drops a byte order mark before a block, and ends a
-    line at any carriage return."""
+    """A fault that pyarrow would ignore: it drops a byte order mark before a block, and ends a line
+    at any carriage return."""
     if lines.startswith(codecs.BOM_UTF8):
-        return "a byte order mark stands within the file"
+        return "there is a byte order mark within the file"
     ends = lines.count(b"\r\n") + lines.endswith(b"\r") if b"\r" in lines else 0
     if lines.count(b"\r") > ends:
-        return "a carriage return stands within a line"
+        return "there is a carriage return within a line"
     return None
 
 
@@ -168,8 +168,8 @@ def read_matrix(download: Download, accession: str, skip_samples: Collection[str
     """Find a study's matrix and read its header.
 
     Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    sample column, or a stray carriage return; 1003 not UTF-8; 2004 a sample twice; 2006 a sample
-    that is no accession.
+    sample column, or a stray carriage return; 1003 not UTF-8; 2004 a sample twice; 2006 an invalid
+    sample accession.
     """
     name = download.matrix(accession)
     label = download.label(name)
@@ -213,15 +213,15 @@ def read_matrix(download: Download, accession: str, skip_samples: Collection[str
                 f"column {column} has the sample accession {sample!r}",
                 file=label,
                 line=1,
-                expected="1 to 50 ASCII characters without blanks around them",
+                expected="1 to 50 ASCII characters, no blank at either end",
             )
         if sample in columns:
             raise UserError(
                 "VALIDATION_DUPLICATE_SAMPLES",
-                f"sample {sample} stands in columns {columns[sample]} and {column}",
+                f"sample {sample} is in columns {columns[sample]} and {column}",
                 file=label,
                 line=1,
-                expected="each sample in one column",
+                expected="one column per sample",
             )
         columns[sample] = column
     return Matrix(download, name, header, skip_samples)

@@ -22,20 +22,20 @@ class StudyMetadata:
 
     @property
     def created_at(self) -> str:
-        """When refine.bio made the download, as it writes it; empty where it does not say."""
+        """When refine.bio made the download, as text; empty if unknown."""
         return str(self.download.get("created_at") or "")
 
     @property
     def technology(self) -> str | None:
-        """The study's technology in refine.bio's words; a text even where the file has none."""
+        """The study's technology in refine.bio's words, as text whatever type the file has."""
         value = self.experiment.get("technology")
         return None if value is None else str(value)
 
     @property
     def processor_name(self) -> str | None:
-        """The one processor that samples name; nothing where they name several or none."""
+        """The processor that the samples name; None if they name several or none."""
         named = [sample.get("refinebio_processor_name") for sample in self.samples.values()]
-        # No text where the file is damaged: a list cannot stand in a set.
+        # A damaged file can have a list here, which cannot be in a set.
         names = {str(name) for name in named if name not in (None, "")}
         return names.pop() if len(names) == 1 else None
 
@@ -55,9 +55,8 @@ class StudyMetadata:
 class AggregatedMetadata:
     """The parsed file.
 
-    Raises UserError 1003 where it is not UTF-8, 1004 where it is not JSON (with the line), says
-    two things under one key or holds what no column can, and 1002 where it is not laid out as
-    refine.bio lays it out.
+    Raises UserError 1003 if it is not UTF-8; 1004 if it is not JSON (with the line), has a key
+    twice or a character that no column can hold; 1002 if its layout is not that of refine.bio.
     """
 
     def __init__(self, download: Download) -> None:
@@ -67,8 +66,9 @@ class AggregatedMetadata:
         if not raw.strip():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
         document = self._parse(raw)
-        experiments = document.pop("experiments", None) if isinstance(document, dict) else None
-        samples = document.pop("samples", None) if isinstance(document, dict) else None
+        parts = document if isinstance(document, dict) else {}
+        experiments: Any = parts.pop("experiments", None)
+        samples: Any = parts.pop("samples", None)
         if not _is_object_of_objects(experiments) or not _is_object_of_objects(samples):
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
@@ -130,14 +130,14 @@ class AggregatedMetadata:
         """One study. Its samples are those of `samples` that its experiment lists: the list is
         often longer than the download.
 
-        Raises UserError 54040 where the file has no such study.
+        Raises UserError 54040 if the file has no such study.
         """
         if accession not in self._experiments:
             raise UserError(
                 "STUDY_NOT_FOUND",
                 f"the metadata have no study {accession}",
                 file=self.label,
-                expected=f"one of {', '.join(self._experiments) or 'no study at all'}",
+                expected=f"one of {', '.join(self._experiments) or 'none'}",
             )
         experiment = self._experiments[accession]
         listed = experiment.get("sample_accession_codes")
@@ -157,12 +157,12 @@ def _is_object_of_objects(value: Any) -> bool:
 
 
 def _unique_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object. Which of two values for one key is meant nobody knows: Python takes the last."""
+    """An object. Of two values for one key, Python would silently take the last."""
     block = dict(members)
     if len(block) < len(members):
         keys = [key for key, _ in members]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!a} stands twice in one object")
+        raise ValueError(f"the key {twice!a} is twice in one object")
     return block
 
 
@@ -181,7 +181,7 @@ def _check_characters(document: Any, raw: bytes) -> None:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise ValueError(f"the escape {half!a} is no character") from error
+        raise ValueError(f"the escape {half!a} is not a character") from error
 
 
 def _refuse_constant(constant: str) -> Any:

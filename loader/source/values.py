@@ -1,8 +1,8 @@
-"""What counts as an identifier, a number and a missing value in a matrix."""
+"""Identifiers, numbers and missing values in a matrix."""
 
 import re
 
-# Gene ids and sample accessions: varchar(50) of the warehouse, printable ASCII.
+# Gene ids and sample accessions: printable ASCII, varchar(50) in the warehouse.
 IDENTIFIER = re.compile(r"[!-~](?:[ -~]{0,48}[!-~])?")
 
 NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")

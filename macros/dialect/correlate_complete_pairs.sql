@@ -1,8 +1,8 @@
-{#- The step of pair_correlations that does nearly all of the work: inner products of centred ranks
-    for each complete pair, study and cohort. A CTE <name>_complete from <name>_pairs and
+{#- The most expensive step of pair_correlations: for each complete pair, study and cohort, the inner
+    product of the two genes' centred ranks. A CTE <name>_complete, made from <name>_pairs and
     <name>_centred.
 
-    T-SQL: join on the sample and sum. DuckDB: each gene's ranks as a list, which is five times
+    T-SQL joins on the sample and sums. DuckDB keeps each gene's ranks as a list, which is five times
     faster. -#}
 {% macro correlate_complete_pairs(name, cohorts) %}{{ return(adapter.dispatch('correlate_complete_pairs', 'expression_warehouse')(name, cohorts)) }}{% endmacro %}
 
@@ -40,10 +40,10 @@
     group by study_key, gene_key
 ),
 
--- Where a quarter or more of all pairs of a study's genes are asked for, all of them are computed, and
--- only then chosen from: rows with lists stream through one join of small tables. With the pairs in
--- it, the engine could build a hash table of all pairs' lists. Few of many genes' pairs, as a screen
--- finds them, are joined all the same: all of them would be hundreds of times as many.
+-- If a quarter or more of a study's possible pairs are requested, compute all of them and then
+-- select: rows with lists stream through one join of small tables. If the pairs were part of that
+-- join, the engine might build a hash table of all pairs' lists. If only a small share is requested,
+-- as after a screen, join the lists to the requested pairs: all pairs would be hundreds of times as many.
 {{ name }}_dense as materialized (
     select p.study_key
     from {{ name }}_pairs as p
@@ -98,7 +98,7 @@
 )
 {%- endmacro %}
 
-{#- r and n of genes a and b, of their lists of ranks; columns. -#}
+{#- Columns r and n of genes a and b, computed from their lists of ranks. -#}
 {% macro duckdb__products_of_ranks(cohorts) -%}
 {%- for cohort in cohorts %},
 list_inner_product(a.u_{{ cohort }}, b.u_{{ cohort }}) / sqrt(a.uu_{{ cohort }} * b.uu_{{ cohort }}) as r_{{ cohort }},

@@ -1,7 +1,7 @@
 {#- Scalar functions whose name or meaning differs between the engines. Arguments are SQL
     expressions given as strings. -#}
 
-{#- Now, as `type_instant`. -#}
+{#- The current time (UTC), as `type_instant`. -#}
 {% macro utc_now() %}{{ return(adapter.dispatch('utc_now', 'expression_warehouse')()) }}{% endmacro %}
 
 {% macro default__utc_now() %}sysutcdatetime(){% endmacro %}
@@ -9,7 +9,7 @@
 {% macro duckdb__utc_now() %}cast(now() at time zone 'utc' as timestamp){% endmacro %}
 
 
-{#- The instant `days` times 24 hours before now, as `type_instant`.
+{#- The current time less `days` times 24 hours, as `type_instant`.
     {{ instant_days_ago(7) }}  ->  dateadd(day, -7, sysutcdatetime())  |  … - interval 7 day -#}
 {% macro instant_days_ago(days) %}{{ return(adapter.dispatch('instant_days_ago', 'expression_warehouse')(days)) }}{% endmacro %}
 
@@ -18,7 +18,7 @@
 {% macro duckdb__instant_days_ago(days) %}{{ utc_now() }} - interval {{ days }} day{% endmacro %}
 
 
-{#- Seconds from one instant to another, with milliseconds; null where one is null.
+{#- Seconds between two instants, to the millisecond; null if either is null.
     {{ seconds_between('a', 'b') }}  ->  datediff_big(millisecond, a, b) / 1000e0  |  … -#}
 {% macro seconds_between(first, second) %}{{ return(adapter.dispatch('seconds_between', 'expression_warehouse')(first, second)) }}{% endmacro %}
 
@@ -28,7 +28,7 @@
 
 
 {#- Base-2 logarithm.   {{ log2('x') }}  ->  log(x, 2)  |  log2(x)
-    Undefined (an error on both engines) for x <= 0: guard it with a case. -#}
+    x <= 0 is an error on both engines: guard it with a case. -#}
 {% macro log2(x) %}{{ return(adapter.dispatch('log2', 'expression_warehouse')(x)) }}{% endmacro %}
 
 {% macro default__log2(x) %}log({{ x }}, 2){% endmacro %}
@@ -36,7 +36,7 @@
 {% macro duckdb__log2(x) %}log2({{ x }}){% endmacro %}
 
 
-{#- Natural logarithm of x > 0 (an error on both engines for x <= 0).
+{#- Natural logarithm of x > 0 (x <= 0 is an error on both engines).
     {{ ln('x') }}  ->  log(x)  |  ln(x) -#}
 {% macro ln(x) %}{{ return(adapter.dispatch('ln', 'expression_warehouse')(x)) }}{% endmacro %}
 
@@ -45,8 +45,8 @@
 {% macro duckdb__ln(x) %}ln({{ x }}){% endmacro %}
 
 
-{#- Place of the first `needle` in `haystack`, counted from 1; 0 where there is none. The
-    needle is taken literally: no wildcards.
+{#- Position of the first `needle` in `haystack`, counted from 1; 0 if it does not occur. The needle
+    is literal text without wildcards.
     {{ position_of("'b'", 'x') }}  ->  charindex('b', x)  |  instr(x, 'b') -#}
 {% macro position_of(needle, haystack) %}{{ return(adapter.dispatch('position_of', 'expression_warehouse')(needle, haystack)) }}{% endmacro %}
 
@@ -55,7 +55,7 @@
 {% macro duckdb__position_of(needle, haystack) %}instr({{ haystack }}, {{ needle }}){% endmacro %}
 
 
-{#- `x` as a point in time, or null where the text is not one. T-SQL reads '' as 1900-01-01. -#}
+{#- `x` as a point in time, or null if it cannot be read as one. T-SQL reads '' as 1900-01-01. -#}
 {% macro try_instant(x) %}try_cast(nullif({{ x }}, '') as {{ type_instant() }}){% endmacro %}
 
 
@@ -67,7 +67,7 @@
 {% macro duckdb__stddev(x) %}stddev_samp({{ x }}){% endmacro %}
 
 
-{#- Aggregate: the values of the text `x` in one text, sorted byte by byte, with ', ' between. -#}
+{#- Aggregate: the values of the text `x`, sorted byte by byte and joined with ', '. -#}
 {% macro sorted_list(x) %}{{ return(adapter.dispatch('sorted_list', 'expression_warehouse')(x)) }}{% endmacro %}
 
 {% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }} collate latin1_general_bin2){% endmacro %}

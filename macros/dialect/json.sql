@@ -1,8 +1,8 @@
-{#- Reading JSON that is kept as text. Paths are JSON paths ('$.samples'). A JSON null and a
+{#- Macros that read JSON stored as text. Paths are JSON paths ('$.samples'). A JSON null and a
     missing key both give null. -#}
 
-{#- One value as text, of at most 4,000 characters (longer gives null on SQL Server: use
-    `json_long_text`).
+{#- One value as text of at most 4,000 characters (SQL Server gives null for longer values: use
+    `json_long_text` for those).
     {{ json_text('doc', '$.title') }}  ->  json_value(doc, '$.title')  |  json_extract_string(doc, '$.title') -#}
 {% macro json_text(document, path) %}{{ return(adapter.dispatch('json_text', 'expression_warehouse')(document, path)) }}{% endmacro %}
 
@@ -11,7 +11,7 @@
 {% macro duckdb__json_text(document, path) %}json_extract_string({{ document }}, '{{ path }}'){% endmacro %}
 
 
-{#- One value of any length, by its object's path and its key.
+{#- One value of any length, given the path of its object and its key.
     {{ json_long_text('doc', '$.experiment', 'description') }} -#}
 {% macro json_long_text(document, path, key) %}{{ return(adapter.dispatch('json_long_text', 'expression_warehouse')(document, path, key)) }}{% endmacro %}
 
@@ -20,7 +20,7 @@
 {% macro duckdb__json_long_text(document, path, key) %}json_extract_string({{ document }}, '{{ path }}.{{ key }}'){% endmacro %}
 
 
-{#- An object as text. `members`: name → SQL expression.
+{#- A JSON object as text. `members`: name → SQL expression.
     {{ json_object({'study': 'accession', 'n': 'count(*)'}) }}  ->  {"study": "GSE1", "n": 3} -#}
 {% macro json_object(members) %}{{ return(adapter.dispatch('json_object', 'expression_warehouse')(members)) }}{% endmacro %}
 
@@ -33,19 +33,20 @@ cast(json_object({% for name, value in members.items() %}'{{ name }}', {{ value 
 {%- endmacro %}
 
 
-{#- A query of the members of an object: the `keys` columns of `relation`, the member's `name`
-    and its `content` as text (an object as JSON). Rows without that path give none.
+{#- A query that returns one row per member of an object: the `keys` columns of `relation`, the
+    member's `name` and its `content` as text (an object as JSON). A row that lacks the path returns
+    no rows.
 
     study                                   {{ json_object_rows('study', ['id'], 'doc', '$.samples') }}
     id | doc                                id | name | content
     7  | {"samples": {"A": 1, "B": 2}}  ->  7  | A    | 1
                                             7  | B    | 2
 
-    A whole query, not a part of a from clause: DuckDB would carry the document along with each
-    of its members, and run out of memory at some thousand samples. -#}
+    It is a whole query rather than an item of a from clause: DuckDB would otherwise carry the whole
+    document along with each member, and run out of memory at a few thousand samples. -#}
 {% macro json_object_rows(relation, keys, document, path) %}{{ return(adapter.dispatch('json_object_rows', 'expression_warehouse')(relation, keys, document, path)) }}{% endmacro %}
 
-{#- openjson gives names a binary collation, which joins to no other text. -#}
+{#- openjson returns names in a binary collation, which cannot be compared with other text. -#}
 {% macro default__json_object_rows(relation, keys, document, path) -%}
 select
     {%- for key in keys %}
@@ -75,8 +76,8 @@ from (
 {%- endmacro %}
 
 
-{#- A query of the elements of an array of texts or numbers: the `keys` columns of `relation` and
-    the element's `content` as text.
+{#- A query that returns one row per element of an array of texts or numbers: the `keys` columns of
+    `relation` and the element's `content` as text.
 
     {"skip": ["A", "B"]}   {{ json_array_rows('study', ['id'], 'doc', '$.skip') }}  ->  7 | A
                                                                                       7 | B -#}

@@ -1,4 +1,4 @@
-{#- Values of the compiler as literals of SQL. -#}
+{#- SQL literals of values that are known at compile time. -#}
 
 {#- Text of any characters.   {{ text_literal("O'Hara") }}  ->  N'O''Hara'  |  'O''Hara' -#}
 {% macro text_literal(value) %}{{ return(adapter.dispatch('text_literal', 'expression_warehouse')(value)) }}{% endmacro %}
@@ -8,7 +8,7 @@
 {% macro duckdb__text_literal(value) %}{{ return("'" ~ (value | string | replace("'", "''")) ~ "'") }}{% endmacro %}
 
 
-{#- A point in time of Python (UTC) as `type_instant`.
+{#- A Python datetime (UTC) as `type_instant`.
     {{ instant_literal(run_started_at) }}  ->  cast('2026-01-02 03:04:05.678901' as datetime2(6)) -#}
 {% macro instant_literal(instant) %}
     {{ return("cast('" ~ instant.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "' as " ~ type_instant() ~ ")") }}

@@ -1,5 +1,5 @@
-{#- For a CTE that is read several times: a word before its parenthesis that has the engine compute
-    it once, where there is one. SQL Server has none.
+{#- Keyword before a CTE's parenthesis that makes the engine compute the CTE once although it is read
+    several times. SQL Server has no such keyword.
 
     components as {{ materialized() }}(…)  ->  components as (…)  |  components as materialized (…) -#}
 {% macro materialized() %}{{ return(adapter.dispatch('materialized', 'expression_warehouse')()) }}{% endmacro %}

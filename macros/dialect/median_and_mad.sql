@@ -1,5 +1,5 @@
-{#- Median of each study's gene, and the median of the absolute deviations from it (MAD, not scaled).
-    A select; study_key, gene_key, middle, mad. Values are not null.
+{#- Median per study and gene, and the median of the absolute deviations from it (MAD, not scaled). A
+    select; returns study_key, gene_key, middle, mad. Values must not be null.
 
     relation   columns study_key, gene_key, expression_value
 
@@ -10,7 +10,7 @@
     1         | 7        | 3
     1         | 7        | 4
 
-    T-SQL: numbered rows, twice. DuckDB: its aggregates. -#}
+    T-SQL numbers the rows, twice. DuckDB has aggregates. -#}
 {% macro median_and_mad(relation) %}{{ return(adapter.dispatch('median_and_mad', 'expression_warehouse')(relation)) }}{% endmacro %}
 
 {% macro default__median_and_mad(relation) -%}
@@ -25,7 +25,7 @@ from (
         d.gene_key,
         d.middle,
         d.deviation,
-        row_number() over (partition by d.study_key, d.gene_key order by d.deviation) as place,
+        row_number() over (partition by d.study_key, d.gene_key order by d.deviation) as row_no,
         count(*) over (partition by d.study_key, d.gene_key) as value_count
     from (
         select

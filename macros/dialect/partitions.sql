@@ -1,16 +1,17 @@
-{#- Partitions by study, with var `partition_by_study`: a study is then loaded again, dropped or read on its
-    own. SQL Server only; the other engines prune by the bounds of their row groups.
+{#- Partitions by study, with var `partition_by_study`: one study can then be reloaded, dropped or read
+    without touching the others. SQL Server only; the other engines prune by the bounds of their row groups.
 
-    Study k has the partition [k, k + 1). The last one stays empty, since a partition of a columnstore
-    is only split while it is: studies come with ever greater keys. An engine has up to 15,000
+    Study k has the partition [k, k + 1). The last partition stays empty, since a columnstore partition
+    can only be split while it is empty: new studies always get greater keys. SQL Server allows up to
+    15,000 partitions
     (learn.microsoft.com/sql/relational-databases/partitions/partitioned-tables-and-indexes). -#}
 
-{#- Hook of the fact: partitions for the studies that have none yet. Outside of its transaction, since who
-    reads the table waits for a split to be committed, as a split waits for who writes it.
+{#- Hook of the fact: adds partitions for studies that have none yet. It runs outside the fact's
+    transaction: a split blocks readers until it is committed, and waits for writers.
 
     {{ add_study_partitions() }}
     ->  … exec('create partition scheme partitions_by_study …'); … alter partition function … split range (8);
-      | (nothing) -#}
+      | (no SQL) -#}
 {% macro add_study_partitions() %}
     {{- return(add_study_partitions_of(ref('dim_study')) if var('partition_by_study') else '') -}}
 {% endmacro %}
@@ -51,24 +52,24 @@ commit transaction;
 {% macro fabric__add_study_partitions_of(studies) %}{% endmacro %}
 
 
-{#- Names of the partition function and scheme. They belong to the database, not to a schema: those of a
-    sandbox have its prefix. -#}
+{#- Names of the partition function and scheme. They belong to the database, not to a schema, so a
+    sandbox's names carry its prefix. -#}
 {% macro study_partition_names() %}
     {%- set prefix = env_var('EXPRESSION_SCHEMA_PREFIX', '') -%}
     {{ return([prefix ~ 'study_key_ranges', prefix ~ 'partitions_by_study']) }}
 {% endmacro %}
 
 
-{#- Where a new table lies, with a blank before it; what the adapter writes ends with it. A columnstore on
-    partitions needs a table on the same ones (message 35316), and like every other index of such a table
-    lies on them without a word.
+{#- The `on` clause of `create table`, with a leading blank; it follows the last text that the adapter
+    writes. A columnstore needs a table on the same partitions (message 35316). It is then placed on them
+    without an `on` clause, like every other index of the table.
 
     {{ study_partitions('study_key') }}  ->  on partitions_by_study (study_key), with var `partition_by_study` -#}
 {% macro study_partitions(column) -%}
 {%- if column and var('partition_by_study') %} on {{ study_partition_names()[1] }} ({{ column }}){% endif -%}
 {%- endmacro %}
 
-{#- Of a model that names its column in config `meta.partition_column`. -#}
+{#- Adds the clause for a model that names its partition column in config `meta.partition_column`. -#}
 {% macro sqlserver__build_columns_constraints(relation, only_not_null=False) -%}
 {{ dbt.sqlserver__build_columns_constraints(relation, only_not_null) }}
 {{- study_partitions(config.get('meta', {}).get('partition_column')) if not only_not_null }}

@@ -1,5 +1,5 @@
-{#- The statements that make the roles of operation create_roles and grant them what they need. A
-    grant that is there already changes nothing.
+{#- Statements that create the roles of operation create_roles and grant them their rights. Repeating
+    a grant changes nothing.
 
     {{ roles() }}  ->  if not exists (…) create role etl_reader; … grant select on schema::dim to etl_reader; … -#}
 {% macro roles() %}{{ return(adapter.dispatch('roles', 'expression_warehouse')()) }}{% endmacro %}
@@ -11,7 +11,7 @@ if not exists (select 1 from sys.database_principals where name = '{{ role }}') 
 {%- for schema in ['dim', 'fact', 'analytics', 'meta'] %}
 grant select on schema::{{ schema_name(schema) }} to etl_reader;
 {%- endfor %}
-{#- Both rights at once make a table: one on the database, one on its schema. #}
+{#- Creating a table needs two rights: one on the database and one on the schema. #}
 grant create table to etl_loader;
 grant create view to etl_loader;
 {%- for schema in warehouse_schemas() %}
@@ -29,5 +29,5 @@ grant alter on role::{{ role }} to etl_admin;
 {%- endmacro %}
 
 {% macro duckdb__roles() %}
-    {{ raise_error(54050, 'ROLES_UNSUPPORTED', 'DuckDB has no roles; protect the file of the warehouse with the permissions of the operating system') }}
+    {{ raise_error(54050, 'ROLES_UNSUPPORTED', 'DuckDB has no roles; protect the warehouse file with file-system permissions') }}
 {% endmacro %}

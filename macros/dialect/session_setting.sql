@@ -1,5 +1,5 @@
-{#- A setting that a reader of a view makes for the session, or the default where there is none or
-    where it does not read as a number. SQL expressions.
+{#- A setting that a reader of a view makes for the session, or the default if it is not set or cannot be
+    read as a number. SQL expressions.
 
     {{ session_number('q', 0.05) }}
     ->  coalesce(try_convert(float(53), session_context(N'q')), 0.05e0)

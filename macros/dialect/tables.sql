@@ -1,6 +1,6 @@
-{#- How tables are kept. DuckDB and Fabric Warehouse keep all tables by column and need no index. -#}
+{#- Storage of tables. DuckDB and Fabric Warehouse store all tables by column and need no index. -#}
 
-{#- The indexes of a model, as the adapter's config `indexes` takes them.
+{#- The indexes of a model, for the adapter's config `indexes`.
 
     {{ config(indexes=table_indexes([{'columns': ['gene_key'], 'type': 'nonclustered'}])) }}
     ->  the list on SQL Server, an empty one elsewhere -#}
@@ -13,11 +13,11 @@
 {% macro fabric__table_indexes(indexes) %}{{ return([]) }}{% endmacro %}
 
 
-{#- A statement that keeps a table of many rows by column, where it is not yet.
+{#- A statement that creates a clustered columnstore index on a large table, if it is missing.
 
     {{ columnstore_if_absent('staging.expression_rows', 'cci_expression_rows') }}
     ->  if not exists (…) exec('create clustered columnstore index cci_expression_rows on staging.expression_rows');
-      | (nothing) -#}
+      | (no SQL) -#}
 {% macro columnstore_if_absent(table, index) %}{{ return(adapter.dispatch('columnstore_if_absent', 'expression_warehouse')(table, index)) }}{% endmacro %}
 
 {% macro default__columnstore_if_absent(table, index) -%}
@@ -30,15 +30,16 @@ exec('create clustered columnstore index {{ index }} on {{ table }}');
 {% macro fabric__columnstore_if_absent(table, index) %}{% endmacro %}
 
 
-{#- Hook of a table that the adapter fills in place (`full_refresh_build: prebuilt`), in one transaction with
-    its hooks, and that is never fully refreshed. A first build that breaks off leaves the table empty, and
-    marked: the adapter refuses each later build ("Rerun with --full-refresh"). The mark goes, and the build
-    that comes upon it fills the table. Indexes other than a columnstore, the adapter sees to itself.
+{#- Pre-hook of a table that the adapter fills in place (`full_refresh_build: prebuilt`), in one transaction
+    with its hooks, and that is never fully refreshed. If its first build breaks off, the table is left
+    empty and marked, and the adapter refuses every later build ("Rerun with --full-refresh"). This hook
+    removes the mark, so that the current build can fill the table. It creates the columnstore; the adapter
+    creates the other indexes.
 
-    and_then  a statement to run then
+    and_then  a statement to run after the mark is removed
 
     {{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true) }}
-    ->  if exists (…) begin … exec sp_dropextendedproperty … end | (nothing) -#}
+    ->  if exists (…) begin … exec sp_dropextendedproperty … end | (no SQL) -#}
 {% macro take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{{ return(adapter.dispatch('take_up_first_build', 'expression_warehouse')(schema, table, is_columnstore, and_then)) }}{% endmacro %}
 
 {% macro default__take_up_first_build(schema, table, is_columnstore=false, and_then='') -%}
@@ -66,13 +67,12 @@ end
 
 {% macro duckdb__take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{% endmacro %}
 
-{#- Its adapter makes no mark. -#}
+{#- The Fabric adapter sets no such mark. -#}
 {% macro fabric__take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{% endmacro %}
 
 
-{#- Materialization of a relation that many models read and that takes long to compute.
-    SQL Server would compute a view anew for each reader; DuckDB, whose views are folded into
-    their readers, needs no copy. -#}
+{#- Materialization of a relation that many models read and that takes long to compute. SQL Server
+    would recompute a view for each reader. DuckDB folds views into their readers and needs no copy. -#}
 {% macro kept_for_readers() %}{{ return(adapter.dispatch('kept_for_readers', 'expression_warehouse')()) }}{% endmacro %}
 
 {% macro default__kept_for_readers() %}{{ return('table') }}{% endmacro %}

@@ -1,6 +1,5 @@
-{#- The logs of schema meta, made where they are absent. Runs at the start of each dbt run and of
-    each load by `python -m loader`, which renders this same file. The columns are documented in
-    models/meta/sources.yml. -#}
+{#- Creates the log tables of schema meta if they are missing. Runs at the start of each dbt run and of each
+    load by `python -m loader`, which renders this same file. models/meta/sources.yml documents the columns. -#}
 {% macro create_meta() %}
 {%- set meta = schema_name('meta') -%}
 {{ create_schema_if_absent(meta) }};
@@ -13,7 +12,7 @@
 {% endmacro %}
 
 
-{#- No key: what has happened is never refused. -#}
+{#- No key: the log must never reject an event. -#}
 {% macro meta_etl_process_log_columns() %}
     run_id {{ type_code(36) }} not null,
     batch_id {{ type_code(64) }} null,
@@ -41,7 +40,7 @@
 {% endmacro %}
 
 
-{#- What `expression-warehouse pairs` computed: the rows that it staged name their run. -#}
+{#- Runs of `expression-warehouse pairs`; the rows that a run staged carry its id. -#}
 {% macro meta_feature_run_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     kind {{ type_code(16) }} not null,

@@ -1,9 +1,7 @@
-{#- The staging tables, made where they are absent; existing ones stay, and get the columns of new
-    metrics.
+{#- Creates the staging tables if they are missing. Existing tables stay and get columns for new metrics.
 
-    Runs at the start of each dbt run and of each load by `python -m loader`, which renders this
-    same file: the loader has no DDL of its own. The columns are documented in
-    models/staging/sources.yml. -#}
+    Runs at the start of each dbt run and of each load by `python -m loader`, which renders this same file:
+    the loader has no DDL of its own. models/staging/sources.yml documents the columns. -#}
 {% macro create_staging() %}
 {%- set staging = schema_name('staging') -%}
 {{ create_schema_if_absent(staging) }};
@@ -77,7 +75,7 @@
 {% endmacro %}
 
 
-{#- No key: a load replaces rows in one transaction, which DuckDB would refuse under one. -#}
+{#- No key: a load deletes and inserts rows in one transaction, which DuckDB rejects on a table with a key. -#}
 {% macro staging_pair_metrics_columns() %}
     batch_id {{ type_code(64) }} not null,
     disease_label {{ type_code(64) }} not null,
@@ -120,7 +118,8 @@
 {% endmacro %}
 
 
-{#- The pairs that `expression-warehouse pairs screen` kept, of all that it tested. No key, as in pair_metrics. -#}
+{#- The pairs that `expression-warehouse pairs screen` kept out of all it tested. No key, for the same
+    reason as in pair_metrics. -#}
 {% macro staging_screened_pairs_columns() %}
     feature_run_id {{ type_code(36) }} not null,
     disease_label {{ type_code(64) }} not null,

@@ -1,18 +1,18 @@
-{#- The findings of rules, as meta_data_validation_log takes them: a select.
+{#- A select that returns the findings of rules in the form of meta_data_validation_log.
 
-    rules   models of models/validation, each a view of
+    rules   models of models/validation, each a view with the columns
             validation_code  the error's name in seed error_code
             batch_id, study_accession_code
-            subject          what it is about: a sample, a gene, the study
-            finding          what is wrong with it, in words
+            subject          what the finding is about: a sample, a gene, the study
+            finding          a sentence that says what is wrong
 
     {{ findings(['rule_samples_match', 'rule_unit_known']) }}
     ->  validation_code | error_code | severity | batch_id | study_accession_code | subject | finding | finding_count | finding_number
 
-    severity is the catalog's; an ERROR that seed error_code lets a person release is a WARNING for a
-    batch that someone released. finding_number counts within batch and code, to finding_count. -#}
+    severity comes from seed error_code. If someone released the batch, an ERROR that the seed marks as
+    releasable becomes a WARNING. finding_number counts from 1 to finding_count within batch and code. -#}
 {% macro findings(rules) -%}
-with found as (
+with rule_findings as (
     {%- for rule in rules %}
     select
         cast(validation_code as {{ type_code(64) }}) as validation_code,
@@ -38,13 +38,13 @@ select
         partition by f.batch_id, f.study_accession_code, f.validation_code
         order by f.subject, f.finding
     ) as finding_number
-from found as f
+from rule_findings as f
 inner join {{ ref('error_code') }} as e on f.validation_code = e.error_name
 left join {{ source('staging', 'batch') }} as b on f.batch_id = b.batch_id
 {%- endmacro %}
 
 
-{#- After a table of findings is built: its first 100 of each batch and code go to the log. -#}
+{#- Post-hook of a table of findings: writes the first 100 per batch and code to the log. -#}
 {% macro log_findings() -%}
 {{ log_findings_of(this) }}
 {%- endmacro %}
@@ -70,7 +70,7 @@ where finding_number <= 100
 {%- endmacro %}
 
 
-{#- After it too: batches with an ERROR are held back, with the first of the errors as the reason. -#}
+{#- Post-hook of a table of findings: quarantines batches with an ERROR; the first error is the reason. -#}
 {% macro quarantine_batches() -%}
 {{ quarantine_batches_of(this) }}
 {%- endmacro %}
@@ -98,8 +98,8 @@ where
 {%- endmacro %}
 
 
-{#- After the findings of the source rules: the candidates that are left break none, and the fact
-    may take them. -#}
+{#- Runs after the findings of the source rules: the remaining candidate batches violate no rule, so the
+    fact may load them. -#}
 {% macro mark_batches_validated() -%}
 update {{ source('staging', 'batch') }}
 set status = 'VALIDATED'

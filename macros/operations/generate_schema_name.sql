@@ -1,5 +1,5 @@
-{#- dbt asks this macro for each node's schema: the configured name as it stands, not
-    behind the target's schema as dbt would have it. -#}
+{#- dbt calls this macro for each node's schema. It returns the configured name as it is; dbt's default
+    would prepend the target's schema. -#}
 {% macro generate_schema_name(custom_schema_name, node) %}
     {%- if custom_schema_name is none -%}
         {{ target.schema }}

@@ -1,5 +1,4 @@
-{#- Prints how the warehouse is (vw_health), what is quarantined and which errors there were in the last
-    30 days.
+{#- Prints the warehouse's health (vw_health), the quarantined batches, and the errors of the last 30 days.
 
     dbt run-operation healthcheck  ->  is_healthy: 1
                                        last_run_id: 8c1c…

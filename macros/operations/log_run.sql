@@ -1,7 +1,7 @@
-{#- What a dbt run writes into schema meta. On-run-start: a row RUNNING in meta_etl_process_log, so
-    that a run whose process died can be seen. On-run-end: a row for each node, one for each batch
-    that came into the fact, and the end of the first row; in meta_data_validation_log the tests
-    that found something, but for those of rules, whose findings stand there already.
+{#- What a dbt run writes to schema meta. On-run-start: a row RUNNING in meta_etl_process_log, which stays
+    visible if the process dies. On-run-end: one row per node, one row per batch loaded into the fact, and the
+    end of the first row; in meta_data_validation_log, the tests that failed or warned, except tests of
+    rules, whose findings are already there.
 
     on-run-start: "{{ log_run_started() }}"
     on-run-end: "{{ log_run_ended(results) }}"  ->  dbt build | SUCCESS, model.dim_gene | SUCCESS, … -#}
@@ -86,8 +86,8 @@ values
 {%- endmacro %}
 
 
-{#- A batch that comes into the fact names the run that brought it (macros/study/batch_status.sql). Those
-    of a run whose process died before it wrote this are written by the next one. -#}
+{#- A batch loaded into the fact names the run that loaded it (macros/study/batch_status.sql). If that run
+    died before it wrote this row, the next run writes it. -#}
 {% macro log_loaded_batches() -%}
 insert into {{ process_log() }}
 (run_id, batch_id, step, status, attempt, started_at, ended_at, rows_read, rows_written, context_json)
@@ -117,7 +117,7 @@ where
 {%- endmacro %}
 
 
-{#- Results of data tests that found something and are not the test of a rule, which names its error. -#}
+{#- Data tests that failed or warned, except tests of a rule, whose findings the log already has. -#}
 {% macro tests_that_found(results) %}
     {% set found = [] %}
     {% for result in results if result.node.resource_type == 'test' and log_status(result.status) in ['FAILED', 'WARNING'] %}
@@ -129,16 +129,29 @@ where
 {% endmacro %}
 
 
+{#- One row per broken column and rule of a `columns_are_valid` test, one per other test. -#}
 {% macro log_tests(results) -%}
+{%- set logged = [] -%}
+{%- for result in results -%}
+    {%- set severity = 'ERROR' if log_status(result.status) == 'FAILED' else 'WARNING' -%}
+    {%- for broken in broken_columns(result) -%}
+        {%- do print(broken.finding) -%}
+        {%- do logged.append(dict(broken, severity=severity, test=result.node.name)) -%}
+    {%- else -%}
+        {%- do logged.append({
+            'rule': '', 'subject': result.node.name, 'finding': result.message, 'count': result.failures,
+            'severity': severity, 'test': result.node.name
+        }) -%}
+    {%- endfor -%}
+{%- endfor -%}
 insert into {{ validation_log() }} (run_id, validation_code, severity, details, created_at)
 values
-{%- for result in results %}
-{%- set generic = (result.node.test_metadata or {}).name %}
+{%- for row in logged %}
 (
     '{{ run_id() }}',
-    '{{ 'LOAD_FOREIGN_KEY_VIOLATION' if generic == 'relationships' else 'LOAD_CONSTRAINT_VIOLATION' }}',
-    '{{ 'ERROR' if log_status(result.status) == 'FAILED' else 'WARNING' }}',
-    {{ text_literal(tojson({'subject': result.node.name, 'finding': result.message, 'finding_count': result.failures})) }},
+    '{{ 'LOAD_FOREIGN_KEY_VIOLATION' if row.rule == 'relationships' else 'LOAD_CONSTRAINT_VIOLATION' }}',
+    '{{ row.severity }}',
+    {{ text_literal(tojson({'subject': row.subject, 'finding': row.finding, 'finding_count': row.count, 'test': row.test})) }},
     {{ utc_now() }}
 )
 {{- ',' if not loop.last }}
@@ -146,7 +159,30 @@ values
 {%- endmacro %}
 
 
-{#- A finding before the dimensions does not know its study's key yet. -#}
+{#- What a `columns_are_valid` test returned, which dbt counts but does not show; empty for other tests and
+    for a test that could not run.
+
+    ->  [{'rule': 'accepted_values', 'subject': 'dim_sample.illness_source', 'count': 1,
+          'finding': "dim_sample.illness_source breaks accepted_values: 1 value, for example 'guess'"}] -#}
+{% macro broken_columns(result) %}
+    {%- set broken = [] -%}
+    {%- if (result.node.test_metadata or {}).name == 'columns_are_valid' and result.failures -%}
+        {%- set relation = result.node.name | replace('_columns_are_valid', '') -%}
+        {%- for row in run_query(result.node.compiled_code).rows -%}
+            {%- set subject = relation ~ '.' ~ row[0] -%}
+            {%- set counted = (row[3] | int) ~ (' row' if row[1] == 'not_null' else ' value') ~ ('s' if row[3] != 1) -%}
+            {%- set example = ", for example '" ~ row[2] ~ "'" if row[2] is not none else '' -%}
+            {%- do broken.append({
+                'rule': row[1], 'subject': subject, 'count': row[3] | int,
+                'finding': subject ~ ' breaks ' ~ row[1] ~ ': ' ~ counted ~ example
+            }) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(broken) }}
+{% endmacro %}
+
+
+{#- Findings logged before the dimensions are built lack the study's key; this adds it. -#}
 {% macro name_studies_of_findings() -%}
 update {{ validation_log() }}
 set
@@ -185,8 +221,8 @@ where
 {% endmacro %}
 
 
-{#- The code of the catalog that a test's name begins with (54010_SOURCE_MISMATCH_SAMPLES) or a message
-    holds (54040 STUDY_NOT_FOUND: …); none where there is none. -#}
+{#- The catalog code at the start of a test's name (54010_SOURCE_MISMATCH_SAMPLES) or in a message (54040
+    STUDY_NOT_FOUND: …); none if there is no such code. -#}
 {% macro error_code_of(result) %}
     {% if log_status(result.status) not in ['FAILED', 'WARNING'] %}{{ return(none) }}{% endif %}
     {% set named = modules.re.match('([0-9]{4,5})_[A-Z]', result.node.name) %}
@@ -195,7 +231,7 @@ where
 {% endmacro %}
 
 
-{#- Rows that a model or seed wrote, where the engine says; null elsewhere. -#}
+{#- Number of rows that a model or seed wrote, if the engine reports it; else null. -#}
 {% macro written_rows(result) %}
     {% set count = (result.adapter_response or {}).get('rows_affected', -1) %}
     {{ return(count if result.node.resource_type in ['model', 'seed'] and count is number and count >= 0 else 'null') }}

@@ -1,11 +1,11 @@
-{#- Removes old rows of the logs in schema meta.
+{#- Deletes old rows of the logs in schema meta.
 
     dbt run-operation purge_db_logs --args '{days: 180}'
     dbt run-operation purge_db_logs --args '{days: 180, dry_run: true}'
     ->  purge_db_logs: 950 rows of meta_etl_process_log and 12 of meta_data_validation_log deleted
 
-    Kept whatever their age: the rows of the last successful run, and the findings of batches that
-    are QUARANTINED still. One transaction. Days that are no whole number are 54030. -#}
+    Rows kept whatever their age: those of the last successful run, and the findings of batches that are
+    still QUARANTINED. Everything happens in one transaction. A `days` that is not a whole number is 54030. -#}
 {% macro purge_db_logs(days=180, dry_run=false) %}
     {% do require_days(days) %}
     {% do run_query(create_staging()) %}
@@ -14,7 +14,7 @@
     {% set before = read_instant_days_ago(days) %}
     {% set counts = run_query(count_logs_to_purge(before)).rows[0] %}
     {% if not dry_run %}
-        {#- Findings first: which run was the last successful one is read from the other log. #}
+        {#- Findings first: the other log tells which run was the last successful one. #}
         {% do run_query(delete_old_findings(before)) %}
         {% do run_query(delete_old_steps(before)) %}
     {% endif %}
@@ -28,7 +28,7 @@
 {% endmacro %}
 
 
-{#- A condition on a log's row: it is old, and of another run than the last successful one. -#}
+{#- A condition on a log row: it is old, and not of the last successful run. -#}
 {% macro is_old_log_row(log, instant, before) -%}
 {{ log }}.{{ instant }} < {{ before }}
     and {{ log }}.run_id not in (
@@ -64,7 +64,7 @@
 {%- endmacro %}
 
 
-{#- A query of one row: steps and findings that go. -#}
+{#- A query that returns one row: the number of steps and of findings to delete. -#}
 {% macro count_logs_to_purge(before) -%}
 select
     (

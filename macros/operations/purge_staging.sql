@@ -1,16 +1,16 @@
-{#- Removes staged rows that nothing needs any longer; the values stay in the fact.
+{#- Deletes staged rows that are no longer needed; the values stay in the fact.
 
     dbt run-operation purge_staging --args '{days: 7}'
     dbt run-operation purge_staging --args '{days: 7, dry_run: true}'
     ->  purge_staging: 3 batches purged, 1 removed, 1200 rows of staging.expression_rows deleted
 
-    Purged are batches that were LOADED more than `days` ago, and those staged more than `days` ago
-    that a newer loaded download of their study supersedes: their rows go, and they are PURGED.
-    Of the superseded, those whose values never came into the fact, and QUARANTINED ones, leave the
-    register altogether, so that another ingest takes them as new. Everything else stays: what is yet
-    to be built, and what is held back and may be looked at. staging.pair_metrics is never touched.
+    Two kinds of batches are purged: those LOADED more than `days` ago, and those staged more than `days`
+    ago that a newer loaded download of their study supersedes. Their rows are deleted and their status
+    becomes PURGED. A superseded batch that is QUARANTINED or was never loaded into the fact is also deleted
+    from the register, so that another ingest treats it as new. Batches that are still to be built, or are
+    quarantined without a successor, stay. staging.pair_metrics is never touched.
 
-    One transaction. Days that are no whole number are 54030. -#}
+    Everything happens in one transaction. A `days` that is not a whole number is 54030. -#}
 {% macro purge_staging(days=7, dry_run=false) %}
     {% do require_days(days) %}
     {% do run_query(create_staging()) %}
@@ -33,8 +33,8 @@
 {% endmacro %}
 
 
-{#- A query: batch_id and leaves_register (1 or 0) of the batches that go. `before`: an instant, as a
-    SQL expression. Newer is newer as in stg_loaded_batch. -#}
+{#- A query that returns the batches to purge: batch_id and leaves_register (1 or 0). `before` is an instant,
+    as a SQL expression. "Newer" means the same as in stg_loaded_batch. -#}
 {% macro batches_to_purge(before) -%}
 select
     p.batch_id,
@@ -71,7 +71,8 @@ where
 {%- endmacro %}
 
 
-{#- A query of one row: batches that stay as PURGED, batches that leave, rows of all of them. -#}
+{#- A query that returns one row: the number of batches that stay as PURGED, of batches deleted from the
+    register, and of staged rows of both. -#}
 {% macro count_staging_to_purge(before) -%}
 select
     coalesce(sum(1 - p.leaves_register), 0) as purged_count,
@@ -88,8 +89,8 @@ left join (
 {%- endmacro %}
 
 
-{#- First: on a server this keeps the batches from other transactions until the commit. Those that
-    leave the register are the ones that are PURGED without having been loaded. -#}
+{#- Runs first: on a server, this update locks the batches until the commit. The batches to delete from the
+    register are those that are PURGED with loaded_at null. -#}
 {% macro mark_batches_purged(before) -%}
 update {{ source('staging', 'batch') }}
 set

@@ -1,6 +1,6 @@
-{#- A table that a model looks at before it is built anew: the relation, or none where no build has made
-    it yet. `ref` would make the model wait for it. Compiled without a connection, it is what
-    var compile_as says (is_incremental.sql).
+{#- A table as an earlier build left it, for a model that reads it before it is rebuilt: the relation, or
+    none if it does not exist yet. With `ref`, the model would wait for the rebuild. If compiled without a
+    connection, the var compile_as decides (is_incremental.sql).
 
     {{ relation_of_earlier_build('meta', 'meta_study_qc') }}  ->  "warehouse"."meta"."meta_study_qc" -#}
 {% macro relation_of_earlier_build(schema, identifier) %}

@@ -1,13 +1,13 @@
-{#- Maps a study to a disease from now on; the mapping before is closed and kept as history.
+{#- Maps a study to a disease from now on. The previous mapping is closed and kept as history.
 
     dbt run-operation upsert_study_disease_map --args '{study: GSE154918, disease: SEPSIS, actor: anna}'
 
-    The next build takes the study out of its old slices and into the new ones. An unknown study
-    is 54040, an unknown disease 54030; both leave the table as it was. -#}
+    The next build moves the study from its old slices to the new ones. An unknown study is 54040, an
+    unknown disease 54030; both leave the table as it was. -#}
 {% macro upsert_study_disease_map(study=none, disease=none, actor=none) %}
     {% set actor = actor or login_name() %}
     {% for name, word in {'study': study, 'disease': disease, 'actor': actor}.items() if not modules.re.fullmatch('[A-Za-z0-9._@\\\\ -]{1,64}', word or '') %}
-        {{ raise_error(54030, 'CONFIG_INVALID', name ~ ' is ' ~ (word or 'missing')) }}
+        {{ raise_error(54030, 'CONFIG_INVALID', name ~ ' is ' ~ (word or 'missing') ~ '; expected 1 to 64 letters, digits, blanks or . _ @ -') }}
     {% endfor %}
     {% set map = schema_name('dim') ~ '.study_disease_map' %}
     {% set keys = run_query(

@@ -1,6 +1,6 @@
-{#- Average product correction (APC; Dunn, Wahl & Gloor 2008): a pair's score less what the means of its
-    genes' pairs let expect, x - mean_a mean_b / mean. A SQL expression; where all scores are 0,
-    nothing is expected.
+{#- Average product correction (APC; Dunn, Wahl & Gloor 2008): a pair's score minus the score expected from
+    the means over its two genes' pairs, x - mean_a mean_b / mean. A SQL expression. If the overall mean is 0
+    (all scores are 0), the expected score is 0.
 
     x   | mean_a | mean_b | mean    {{ average_product_correction('x', 'mean_a', 'mean_b', 'mean') }}
     0.8 | 0.6    | 0.3    | 0.4     0.35 -#}

@@ -1,11 +1,11 @@
-{#- False discovery rates after Benjamini & Hochberg (1995). A select: the relation and, beside
-    it, <name> and <name>_rank.
+{#- False discovery rates by Benjamini & Hochberg (1995). A select that returns all columns of the
+    relation plus <name> (the rate) and <name>_rank (the rank of p).
 
     relation        a relation or an earlier CTE
-    partition_by    list of its columns: each family of tests
+    partition_by    list of its columns; each combination of values is a separate set of tests
     p               its column of p-values
-    number_tested   how many tests the family had, a column or an expression: more than its
-                    rows where only the smaller p were kept, never fewer than its p
+    number_tested   column or expression: number of tests in the set. Greater than the number of rows
+                    if only the smaller p were kept; never less than the number of p
 
     pairs                             {{ benjamini_hochberg('pairs', ['disease_key'], 'p_ss', 'pairs_tested', 'q_ss') }}
     disease_key | p_ss  | pairs_tested   disease_key | p_ss  | pairs_tested | q_ss_rank | q_ss
@@ -15,13 +15,13 @@
     1           | 0.5   | 60             1           | 0.5   | 60           | 4         | 1
     1           | null  | 60             1           | null  | 60           | null      | null
 
-    q of the i-th smallest p is the least of p_j (number_tested / j) over all j >= i, and at most
-    1; the quotient comes first, so that rounding never takes a q below its p. It is R's
-    p.adjust(method = 'BH') where number_tested is the number of p. Where it is greater, every p
-    left out must be greater than those given. A q no greater than the smallest p left out is then
-    what it would be with all of them; a greater q can be too high, never too low.
+    q of the i-th smallest p is the minimum of p_j (number_tested / j) over all j >= i, capped at 1. The
+    quotient is computed first, so that rounding never puts q below its p. If number_tested is the number
+    of p, this equals R's p.adjust(method = 'BH'). If it is greater, every omitted p must be greater than
+    those given. A q up to the smallest omitted p then equals the q computed from all p; a greater q may be
+    too high, never too low.
 
-    Equal p have equal q, and ranks in no certain order. A null p has a null q and takes no rank. -#}
+    Equal p get equal q; the order of their ranks is arbitrary. A null p gets a null q and no rank. -#}
 {% macro benjamini_hochberg(relation, partition_by, p, number_tested, name='q') -%}
     select
         *,

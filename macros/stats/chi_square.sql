@@ -1,8 +1,8 @@
-{#- The upper tail of chi-square at q with an integer number df >= 1 of degrees of freedom: the
-    incomplete gamma Q(a, x) with a = df/2, x = q/2. Relative error below 1e-11 for df up to
-    1000 and results >= 1e-300, 0 for smaller ones; 1 for q <= 0; null for null and for df < 1.
-    A scalar expression without joins; arguments are SQL expressions (in parentheses where
-    there is an operator in them) and stand several times in the text.
+{#- Upper tail of the chi-square distribution at q with an integer df >= 1: the incomplete gamma
+    function Q(a, x) with a = df/2, x = q/2. Relative error below 1e-11 for df up to 1000 and results
+    >= 1e-300; smaller results are 0. 1 for q <= 0; null for null and for df < 1. A scalar expression
+    without joins. Arguments are SQL expressions (parenthesise those with an operator) and are repeated
+    in the generated SQL.
 
     q    | df  | result
     0    | 3   | 1
@@ -14,13 +14,13 @@
     even df: exp(-x) (1 + q/2 (1 + q/4 (1 + q/6 (…)))) with df/2 terms,
     odd df:  erfc(sqrt x) + exp(-x) sqrt(2 q / pi) (1 + q/3 (1 + q/5 (…))) with (df-1)/2 terms.
 
-    df >= 16: the smaller one of Q (where q > df) and P = 1 - Q, so that it keeps its digits, is
-    F times an integral.
+    df >= 16: compute the smaller of Q (if q > df) and P = 1 - Q, so that no digits are lost, as F times an
+    integral.
     1. F = x^a exp(-x) / Gamma(a) by Stirling's series (DLMF 5.11.1).
     2. Q / F = integral(0, inf) g(r) dr and P / F = integral(-inf, 0) g(r) dr with
-       g(r) = exp(a r - x (exp(r) - 1)), from v = x exp(r) in the definition (DLMF 8.2.1): both
-       smooth and positive, of a width near 1 / (|x - a| + sqrt a). They are taken to where g is
-       nothing by a Gauss-Legendre rule of 24 points in y on (0, 1), with
+       g(r) = exp(a r - x (exp(r) - 1)), from v = x exp(r) in the definition (DLMF 8.2.1). Both integrands
+       are smooth and positive, with a width near 1 / (|x - a| + sqrt a). A Gauss-Legendre rule of 24
+       points in y on (0, 1) integrates up to where g is negligible, with
        r = 110.6092 (0.8479 y - 1.0044 y^2 + 1.1565 y^3) / s, s = q - df +- 4.1772 sqrt(df);
        `points` holds r s and the weight times |s| of each point. -#}
 {% macro chi_square_sf(q, df) -%}
@@ -38,10 +38,10 @@
     (96.96316943937322, 6.689470535646405), (102.9842823022181, 5.288667814963006),
     (107.42591373322271, 3.5453544240420554), (109.99629966900224, 1.5675975445623678)
 ] -%}
-{#- q and df where nothing over- or underflows; the results beyond are 1 and 0. -#}
+{#- q and df clamped to a range without over- or underflow; outside it the result is 1 or 0. -#}
 {%- set x2 = 'least(greatest(1e-300, ' ~ q ~ '), 1e12)' -%}
 {%- set f = 'greatest(16e0, ' ~ df ~ ')' -%}
-{#- The sums of the closed form; a factor that df does not reach is 0. -#}
+{#- The sums of the closed form; factors beyond df are 0. -#}
 {%- set even = namespace(text='1e0') -%}
 {%- set odd = namespace(text='1e0') -%}
 {%- for i in range(6, 0, -1) -%}

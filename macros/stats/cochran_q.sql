@@ -1,18 +1,18 @@
-{#- Cochran's Q = sum(w (theta - theta_f)^2) of each group, and the C by which DerSimonian and
-    Laird (1986) scale it. A select; group columns, k, theta_f, q, c.
+{#- Cochran's Q = sum(w (theta - theta_f)^2) per group, and the C by which DerSimonian and Laird (1986)
+    scale it. A select that returns the group columns, k, theta_f, q, c.
 
     weights                        {{ cochran_q('weights', 'fixed_effect', ['pair_key']) }}
     pair_key | theta | se  | w     pair_key | k | theta_f | q   | c
     7        | 0.5   | 0.2 | 25    7        | 2 | 0.18    | 3.2 | 40
     7        | 0.1   | 0.1 | 100
 
-    Q comes from deviations, so that an offset common to all estimates costs no digits; the
-    square of their sum takes out the rounding of theta_f (the corrected two-pass algorithm:
+    Q is computed from deviations, so that an offset common to all estimates costs no digits. Subtracting
+    the square of their sum corrects for the rounding of theta_f (the corrected two-pass algorithm:
     Chan, Golub & LeVeque 1983).
 
-    C = sum(w) - sum(w^2) / sum(w) would lose all digits where one study is far more precise
-    than the rest. It is written as the equal sum of w_i w_j over i <> j, divided by sum(w);
-    the `top` studies, of the greatest weight, are kept apart from the rest. -#}
+    C = sum(w) - sum(w^2) / sum(w) would lose all digits if one study is far more precise than the rest.
+    The equal expression used here is the sum of w_i w_j over i <> j, divided by sum(w); it keeps the
+    studies of greatest weight (`top`) apart from the rest. -#}
 {% macro cochran_q(weights, fixed_effect, group_by) -%}
     select
         {{ group_columns(group_by, 's') }},

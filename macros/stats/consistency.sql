@@ -1,13 +1,13 @@
-{#- How far the studies of each group agree with its pooled estimate, and with one another in
-    size. A select; group columns and
+{#- How well the studies of each group agree with its pooled estimate in sign, and with one another in
+    size. A select that returns the group columns and
 
     kappa                   sum(w* [sign theta = sign theta_re]) / sum(w*), w* = 1 / (SE^2 + tau^2)
-    direction_consistency   the same unweighted: the share of studies of the pooled sign
+    direction_consistency   the same without weights: the share of studies with the pooled sign
     magnitude_consistency   1 - min(1, sd|theta| / mean|theta|), sd with n - 1; 1 for one study
     consistency_score       sqrt(direction_consistency magnitude_consistency)
 
-    relation, group_by, theta, se   as given to dsl_pool
-    pooled                          dsl_pool's result for them: its theta_re and tau2 are used
+    relation, group_by, theta, se   the arguments that dsl_pool got
+    pooled                          dsl_pool's result for them; its theta_re and tau2 are used
 
     components              {{ consistency('components', ['pair_key'], 'dz', 'dz_se', 'ss') }}
     pair_key | dz   | dz_se   pair_key | kappa | direction_consistency | magnitude_… | …_score
@@ -15,7 +15,7 @@
     7        | 0.3  | 0.1
     7        | -0.2 | 0.1
 
-    Estimates that are all 0 are of one size: magnitude_consistency 1. -#}
+    If all estimates are 0, magnitude_consistency is 1. -#}
 {% macro consistency(relation, group_by, theta, se, pooled) -%}
     select
         {{ group_columns(group_by, 'c') }},

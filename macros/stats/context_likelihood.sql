@@ -1,7 +1,7 @@
-{#- Context likelihood of relatedness (CLR; Faith et al. 2007): how far a pair's score is above what is
-    usual for either gene, sqrt(max(0, z_a)^2 + max(0, z_b)^2) with z_a = (x - mean_a) / sd_a over
-    the pairs of gene a. A hub, whose pairs all score high, no longer fills the top. A gene whose
-    pairs all have one score says nothing: its z is 0. A SQL expression.
+{#- Context likelihood of relatedness (CLR; Faith et al. 2007): how far a pair's score lies above the usual
+    score of either gene, sqrt(max(0, z_a)^2 + max(0, z_b)^2) with z_a = (x - mean_a) / sd_a over the pairs
+    of gene a. This keeps hubs, whose pairs all score high, from filling the top of a ranking. If all pairs
+    of a gene have the same score, its z is 0. A SQL expression.
 
     x | mean_a | sd_a | mean_b | sd_b    {{ context_likelihood('x', 'mean_a', 'sd_a', 'mean_b', 'sd_b') }}
     5 | 2      | 1    | 3      | 0.5     5      sqrt(3^2 + 4^2)

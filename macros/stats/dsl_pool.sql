@@ -1,9 +1,9 @@
-{#- Random-effects meta-analysis of each group of studies, after DerSimonian & Laird (1986), as
-    CTEs of a `with` chain. The last is <name>, a row a group; those before it are the steps,
-    each a macro with its formula in its header.
+{#- Random-effects meta-analysis of each group of studies by DerSimonian & Laird (1986), as CTEs of a
+    `with` chain. The last CTE is <name>, one row per group. The CTEs before it are the steps; each step
+    is a macro with its formula in its header.
 
     name        prefix of the CTEs and name of the last
-    relation    a relation or an earlier CTE, a row a study and group
+    relation    a relation or an earlier CTE with one row per study and group
     group_by    list of its columns
     theta, se   its columns of estimates and standard errors; a study with a null, or with an
                 se not above 0, does not take part
@@ -17,7 +17,7 @@
     7        | 0.5  | 0.2      7        | 2 | 0.2625   | 0.196 | 3.2 | 0.055 | 68.75 | 0.18 | …
     7        | 0.1  | 0.1
 
-    column                       what                                           null
+    column                       meaning                                        null if
     group columns
     k                            studies that took part, 1 or more
     theta_re, se_re              pooled estimate and its standard error
@@ -29,12 +29,12 @@
     pi_low, pi_high              95 % prediction interval                       k < 3
     hk_adhoc_se                  Hartung-Knapp, never below se_re               k < 2
 
-    A group without any such study has no row. The relation is read three times, so where it is
-    dear to compute and the engine expands CTEs in place (SQL Server), let it be a table.
+    A group in which no study takes part has no row. The relation is read three times: if it is
+    expensive to compute and the engine expands CTEs in place (SQL Server), make it a table.
 
-    The steps join the rows to the sums of their group, rather than carry the sums in windows:
-    for 200,000 groups of 10 studies DuckDB needs a third to a half of the time where the rows
-    lie sorted by group, and half to four fifths where they do not. -#}
+    The steps join the rows to the sums of their group instead of carrying the sums in window functions:
+    for 200,000 groups of 10 studies, DuckDB then needs a third to a half of the time if the rows are
+    sorted by group, and half to four fifths if they are not. -#}
 {% macro dsl_pool(name, relation, group_by, theta, se) -%}
 {{ name }}_effect_weights as (
     {{ effect_weights(relation, group_by, theta, se) }}

@@ -1,5 +1,5 @@
-{#- The studies that take part in each group, with their fixed-effect weights w = 1 / SE^2
-    (DerSimonian & Laird 1986). A select; group columns, theta, se, w.
+{#- The studies that take part in each group, with their fixed-effect weights w = 1 / SE^2 (DerSimonian &
+    Laird 1986). A select that returns the group columns, theta, se, w.
 
     components                     {{ effect_weights('components', ['pair_key'], 'dz', 'dz_se') }}
     pair_key | dz   | dz_se        pair_key | theta | se  | w

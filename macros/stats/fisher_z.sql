@@ -1,5 +1,5 @@
-{#- Fisher's z = atanh(r) of a correlation (Fisher 1915), SQL expression. r is clipped to
-    1 - 1e-12 in size, where z is 14.2; null for null.
+{#- Fisher's z = atanh(r) of a correlation (Fisher 1915), as a SQL expression. |r| is clipped to
+    1 - 1e-12, which gives |z| = 14.2; null for null.
 
     {{ fisher_z('r') }}    r 0.5  ->  0.5493 -#}
 {% macro fisher_z(r) -%}
@@ -11,7 +11,8 @@
 {%- endmacro %}
 
 
-{#- Standard error of Fisher's z of a Spearman correlation r of n samples, SQL expression.
+{#- Standard error of Fisher's z of a Spearman correlation r over n samples, as a SQL expression. The
+    var spearman_se selects the formula:
 
     fisher         1 / sqrt(n - 3)                  Fisher 1921, as for Pearson's r
     fieller        sqrt(1.06 / (n - 3))             Fieller, Hartley & Pearson 1957
@@ -19,7 +20,7 @@
 
     {{ spearman_se('r', 'n') }}    r 0.8, n 28, fisher  ->  0.2
 
-    n is 4 or more. -#}
+    n must be at least 4. -#}
 {% macro spearman_se(r, n) -%}
 {%- set method = var('spearman_se') -%}
 {%- if method == 'fisher' -%}
@@ -34,7 +35,7 @@ sqrt((1e0 + {{ r }} * {{ r }} / 2e0) / ({{ n }} - 3e0))
 {%- endmacro %}
 
 
-{#- Back from z to r: tanh(z), SQL expression, without overflow for any z.
+{#- Transforms z back to r: tanh(z), as a SQL expression that does not overflow for any z.
 
     {{ tanh_of('z') }}    z 0.5493  ->  0.5 -#}
 {% macro tanh_of(z) -%}

@@ -1,4 +1,4 @@
-{#- How much each gene varies within each study. A select; study_key, gene_key, variability.
+{#- How much each gene varies within each study. A select that returns study_key, gene_key, variability.
 
     relation   columns study_key, gene_key, expression_value
     method     variance: with n - 1
@@ -35,7 +35,7 @@ select
     gene_key,
     mad as variability
 from (
-    {{ default__median_and_mad(relation) | indent(4) }}
+    {{ median_and_mad(relation) | indent(4) }}
 ) as deviations
 {%- else -%}
 {{ raise_error(54030, 'CONFIG_INVALID', 'var gene_filter_method is ' ~ method ~ '; it can be variance, iqr or mad') }}
@@ -43,24 +43,24 @@ from (
 {%- endmacro %}
 
 
-{#- The values of each study's gene in ascending order: `place` counts from 1 to value_count. -#}
+{#- The values of each study and gene in ascending order: `row_no` counts from 1 to value_count. -#}
 {% macro places(relation, value) -%}
 select
     study_key,
     gene_key,
     {{ value }},
-    row_number() over (partition by study_key, gene_key order by {{ value }}) as place,
+    row_number() over (partition by study_key, gene_key order by {{ value }}) as row_no,
     count(*) over (partition by study_key, gene_key) as value_count
 from {{ relation }}
 {%- endmacro %}
 
 
-{#- Aggregate over `places`: the quantile at probability p. Its place is h = 1 + (n - 1) p; a
-    place that h lies between two of takes its share of each. -#}
+{#- Aggregate over the rows of `places`: the quantile at probability p. Its position is
+    h = 1 + (n - 1) p; if h lies between two rows, each row's value is weighted by its closeness to h. -#}
 {% macro quantile_of_places(value, p) -%}
 sum({{ value }} * case
-    when abs(1e0 + (value_count - 1e0) * {{ p }} - place) < 1e0
-        then 1e0 - abs(1e0 + (value_count - 1e0) * {{ p }} - place)
+    when abs(1e0 + (value_count - 1e0) * {{ p }} - row_no) < 1e0
+        then 1e0 - abs(1e0 + (value_count - 1e0) * {{ p }} - row_no)
     else 0e0
 end)
 {%- endmacro %}

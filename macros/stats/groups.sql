@@ -1,9 +1,9 @@
-{#- Two helpers of the steps that work by group.
+{#- Two helpers for the steps that work per group.
 
     {{ group_columns(['pair_key', 'technology'], 'a') }}    ->  a.pair_key, a.technology
     {{ same_group(['pair_key', 'technology'], 'a', 'b') }}  ->  a.pair_key = b.pair_key and a.technology = b.technology
 
-    A row with a null in a group column is in no group. -#}
+    A row with a null in a group column belongs to no group. -#}
 {% macro group_columns(group_by, alias) -%}
 {%- for column in group_by -%}
 {{ alias }}.{{ column }}{{ ', ' if not loop.last }}

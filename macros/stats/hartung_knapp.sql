@@ -1,13 +1,13 @@
-{#- The standard error of the pooled effect after Hartung & Knapp (2001; Sidik & Jonkman 2002),
-    which allows for tau^2 being an estimate: with s^2 = sum(w* (theta - theta_re)^2) / (k - 1),
+{#- Standard error of the pooled effect by Hartung & Knapp (2001; Sidik & Jonkman 2002), which accounts
+    for tau^2 being an estimate. With s^2 = sum(w* (theta - theta_re)^2) / (k - 1),
 
         hk_se       = se_re sqrt(s^2)
         hk_adhoc_se = se_re sqrt(max(1, s^2)), never below se_re
 
-    and the 97.5 % point of t with k - 1 degrees of freedom for its confidence interval. A
-    select; the columns of `pooled` (pooled_effect), hk_se, hk_adhoc_se, hk_z = theta_re / hk_se
-    and hk_t975; null for one study, hk_z also where all estimates are equal: hk_se is 0
-    then, or the 1e-16th part of theta_re that rounding leaves.
+    The confidence interval uses the 97.5 % point of t with k - 1 degrees of freedom. A select that
+    returns the columns of `pooled` (pooled_effect), hk_se, hk_adhoc_se, hk_z = theta_re / hk_se and
+    hk_t975. All are null for one study. hk_z is also null if all estimates are equal: hk_se is then 0,
+    or about 1e-16 of theta_re because of rounding.
 
     pooled_effect                                     {{ hartung_knapp('pooled_effect') }}
     pair_key | k | theta_re | se_re | residual_q      … | hk_se | hk_adhoc_se | hk_z | hk_t975

@@ -1,7 +1,7 @@
 {#- How far the studies of each group differ beyond their standard errors: the p of Cochran's Q
-    (chi-square with k - 1 degrees of freedom) and I^2 = 100 max(0, (Q - (k - 1)) / Q), the
-    share of the variation, in percent, that is not sampling error (Higgins & Thompson 2002).
-    For one study p is 1 and I^2 is 0. A select; the columns of `pooled`, q_p and i2.
+    (chi-square with k - 1 degrees of freedom) and I^2 = 100 max(0, (Q - (k - 1)) / Q), the percentage of
+    the variation that is not sampling error (Higgins & Thompson 2002). For one study p is 1 and I^2 is 0.
+    A select that returns the columns of `pooled`, q_p and i2.
 
     pooled_effect           {{ heterogeneity('pooled_effect') }}
     pair_key | k | q        pair_key | k | q   | q_p   | i2

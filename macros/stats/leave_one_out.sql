@@ -1,7 +1,7 @@
-{#- The least and the greatest pooled estimate of each group when one of its studies is left
-    out, each in its turn (Viechtbauer & Cheung 2010), as CTEs of a `with` chain. The last is
-    <name>, a row a group of two studies or more. The arguments are those of dsl_pool, and
-    study, the column that tells the studies of a group apart.
+{#- Leave-one-out range: the smallest and the largest pooled estimate of each group when each of its
+    studies is left out in turn (Viechtbauer & Cheung 2010), as CTEs of a `with` chain. The last CTE is
+    <name>, one row per group of at least two studies. The arguments are those of dsl_pool plus `study`,
+    the column that identifies the studies of a group.
 
     with components as (…),
     {{ leave_one_out('loo_ss', 'components', ['pair_key'], 'study_key', 'dz', 'dz_se') }}
@@ -12,22 +12,22 @@
     7        | 1         | 0.5  | 0.2      7        | 0.1     | 0.5
     7        | 2         | 0.1  | 0.1
 
-    <name>_pooled_effect has the estimate theta_re without each study, left_out. The formulas are
-    those of dsl_pool's steps. A group of k studies makes k (k - 2) rows twice: dsl_pool's three
-    passes are two here, as sums are taken about the estimate of the most precise study left,
-    `top`, rather than about theta_f. With d = theta - top_theta
+    <name>_pooled_effect has the estimate theta_re without each study, left_out. The formulas are those
+    of dsl_pool's steps. A group of k studies makes k (k - 2) rows, twice: this macro needs two passes
+    rather than dsl_pool's three, because it takes sums about the estimate of the most precise remaining
+    study, `top`, rather than about theta_f. With d = theta - top_theta
 
         Q = sum(w d^2) - (sum(w d))^2 / sum(w)
 
-    loses at most the digits of k + 1: Q is at least w_top m^2, m the mean of d, sum(w) at most
-    k w_top, and so what is taken off, sum(w) m^2, at most k Q. Nothing is ever taken off a sum over
-    all studies to leave one out, which would lose the digits of what an outlier hides. -#}
+    loses at most the digits of k + 1. Q is at least w_top m^2, with m the mean of d; sum(w) is at most
+    k w_top; so the subtracted term, sum(w) m^2, is at most k Q. The macro never subtracts one study from a
+    sum over all studies: that would lose digits if the study left out is an outlier. -#}
 {% macro leave_one_out(name, relation, group_by, study, theta, se) -%}
 {{ name }}_studies as (
     {{ effect_weights(relation, group_by + [study], theta, se) | indent(4) }}
 ),
 
--- The most precise study has place 1.
+-- row_no 1 is the most precise study.
 {{ name }}_places as {{ materialized() }}(
     select
         {{ group_columns(group_by, 's') }},
@@ -38,20 +38,20 @@
         row_number() over (
             partition by {{ group_columns(group_by, 's') }}
             order by s.se, s.{{ study }}
-        ) as place
+        ) as row_no
     from {{ name }}_studies as s
 ),
 
--- One number in place of the group's columns.
+-- group_no replaces the group's columns in the joins below.
 {{ name }}_groups as (
     select
         {{ group_columns(group_by, 'p') }},
         row_number() over (order by {{ group_columns(group_by, 'p') }}) as group_no,
         count(*) - 1 as k,
-        {%- for place in [1, 2] %}
-        max(case when p.place = {{ place }} then p.theta end) as theta_{{ place }},
-        max(case when p.place = {{ place }} then p.se end) as se_{{ place }},
-        max(case when p.place = {{ place }} then p.w end) as w_{{ place }}{{ ',' if not loop.last }}
+        {%- for row_no in [1, 2] %}
+        max(case when p.row_no = {{ row_no }} then p.theta end) as theta_{{ row_no }},
+        max(case when p.row_no = {{ row_no }} then p.se end) as se_{{ row_no }},
+        max(case when p.row_no = {{ row_no }} then p.w end) as w_{{ row_no }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ name }}_places as p
     group by {{ group_columns(group_by, 'p') }}
@@ -63,63 +63,63 @@
         {{ group_columns(group_by, 'p') }},
         g.group_no,
         p.left_out,
-        p.place,
+        p.row_no,
         p.theta,
         p.se,
         p.w,
         g.k,
-        case when p.place = 1 then 2 else 1 end as top_place,
-        case when p.place = 1 then g.theta_2 else g.theta_1 end as top_theta,
-        case when p.place = 1 then g.se_2 else g.se_1 end as top_se,
-        case when p.place = 1 then g.w_2 else g.w_1 end as top_w
+        case when p.row_no = 1 then 2 else 1 end as top_row_no,
+        case when p.row_no = 1 then g.theta_2 else g.theta_1 end as top_theta,
+        case when p.row_no = 1 then g.se_2 else g.se_1 end as top_se,
+        case when p.row_no = 1 then g.w_2 else g.w_1 end as top_w
     from {{ name }}_places as p
     inner join {{ name }}_groups as g on {{ same_group(group_by, 'p', 'g') }}
 ),
 
--- Sums over the studies left but `top`, whose d is 0; two studies have no such.
+-- Sums over the remaining studies except `top`, whose d is 0. Empty in a group of two studies.
 {{ name }}_fixed_sums as (
     select
         l.group_no,
-        l.place,
+        l.row_no,
         coalesce(sum(o.w), 0e0) as rest_w,
         coalesce(sum(o.w * o.w), 0e0) as rest_ww,
         coalesce(sum(o.w * (o.theta - l.top_theta)), 0e0) as sum_wd,
         coalesce(sum(o.w * (o.theta - l.top_theta) * (o.theta - l.top_theta)), 0e0) as sum_wdd
     from {{ name }}_others as l
     left join {{ name }}_others as o
-        on l.group_no = o.group_no and l.place <> o.place and l.top_place <> o.place
-    group by l.group_no, l.place
+        on l.group_no = o.group_no and l.row_no <> o.row_no and l.top_row_no <> o.row_no
+    group by l.group_no, l.row_no
 ),
 
 {{ name }}_cochran_q as (
     select
         l.group_no,
-        l.place,
-        l.top_place,
+        l.row_no,
+        l.top_row_no,
         l.top_se,
         l.k,
         l.top_theta as theta_f,
         greatest(0e0, s.sum_wdd - s.sum_wd * s.sum_wd / (l.top_w + s.rest_w)) as q,
         (2e0 * l.top_w * s.rest_w + (s.rest_w * s.rest_w - s.rest_ww)) / (l.top_w + s.rest_w) as c
     from {{ name }}_others as l
-    inner join {{ name }}_fixed_sums as s on l.group_no = s.group_no and l.place = s.place
+    inner join {{ name }}_fixed_sums as s on l.group_no = s.group_no and l.row_no = s.row_no
 ),
 
 {{ name }}_tau_squared as (
-    {{ tau_squared(name ~ '_cochran_q', ['group_no', 'place', 'top_place', 'top_se']) | indent(4) }}
+    {{ tau_squared(name ~ '_cochran_q', ['group_no', 'row_no', 'top_row_no', 'top_se']) | indent(4) }}
 ),
 
 {{ name }}_estimates as (
     select
         l.group_no,
-        l.place,
+        l.row_no,
         max(l.theta_f) + coalesce(sum((o.theta - l.theta_f) / (o.se * o.se + l.tau2)), 0e0)
         / (max(1e0 / (l.top_se * l.top_se + l.tau2)) + coalesce(sum(1e0 / (o.se * o.se + l.tau2)), 0e0))
             as theta_re
     from {{ name }}_tau_squared as l
     left join {{ name }}_others as o
-        on l.group_no = o.group_no and l.place <> o.place and l.top_place <> o.place
-    group by l.group_no, l.place
+        on l.group_no = o.group_no and l.row_no <> o.row_no and l.top_row_no <> o.row_no
+    group by l.group_no, l.row_no
 ),
 
 {{ name }}_pooled_effect as (
@@ -128,7 +128,7 @@
         l.left_out,
         e.theta_re
     from {{ name }}_others as l
-    inner join {{ name }}_estimates as e on l.group_no = e.group_no and l.place = e.place
+    inner join {{ name }}_estimates as e on l.group_no = e.group_no and l.row_no = e.row_no
 ),
 
 {{ name }} as (

@@ -1,7 +1,7 @@
-{#- Mutual rank of a pair: the geometric mean of the places that its genes take among one another's
-    partners, sqrt(rank_ab rank_ba); 1 where each is the other's closest (Obayashi & Kinoshita 2009).
-    Ranked is |r|, so that a pair that goes opposite ways is as close as one that goes together. A
-    SQL expression over the columns of ranked_partners.
+{#- Mutual rank of a pair: the geometric mean of the two ranks that its genes have among each other's
+    partners, sqrt(rank_ab rank_ba); 1 if each gene is the other's closest partner (Obayashi & Kinoshita
+    2009). Ranks are by |r|, so that negatively correlated genes count as close too. A SQL expression over
+    the columns of ranked_partners.
 
     rank_ab | rank_ba    {{ mutual_rank('rank_ab', 'rank_ba') }}
     2       | 8          4 -#}

@@ -1,10 +1,10 @@
-{#- Spearman correlations of gene pairs within each study and cohort, on the samples that have
-    both values. CTEs of a `with` chain; the last is <name>: a row a pair and study, with
-    r_<cohort> and n_<cohort> (null where a gene has no variance or no value there).
+{#- Spearman correlations of gene pairs within each study and cohort, over the samples that have both
+    values. CTEs of a `with` chain; the last is <name>, one row per pair and study with r_<cohort> and
+    n_<cohort> (null if a gene has no variance or no value in the cohort).
 
     name     prefix of the CTEs and name of the last
     pairs    columns study_key, pair_key, gene_a_key, gene_b_key; gene_a_key is the smaller key
-    values   a row a value: study_key, cohort, gene_key, sample_key, value; null is no row
+    values   one row per value: study_key, cohort, gene_key, sample_key, value; missing values have no row
     cohorts  list of the cohorts
 
     values                                          pair_correlations('rho', 'pairs', 'values', ['sepsis'])
@@ -12,10 +12,10 @@
     1         | sepsis | 7        | 21     | 4.5    1         | 3        | -0.5     | 3
     …
 
-    Spearman's r is Pearson's of the average ranks (Spearman 1904; ties: Kendall 1948). A gene
-    without a missing value in the study is ranked once and its ranks serve all its pairs; a pair
-    with a missing value is ranked on its own samples. Centred ranks are multiples of 1/2, so
-    their sums of products are exact in any order: what is 0 is 0 on every engine. -#}
+    Spearman's r is Pearson's r of the average ranks (Spearman 1904; ties: Kendall 1948). A gene without
+    missing values in the study is ranked once, and all its pairs use these ranks; a pair with a missing
+    value is ranked over the samples it has. Centred ranks are multiples of 1/2, so their sums of
+    products are exact in any order, and an r of 0 is exactly 0 on every engine. -#}
 {% macro pair_correlations(name, pairs, values, cohorts) -%}
 {{ name }}_sizes as (
     select
@@ -26,7 +26,7 @@
     group by study_key, cohort
 ),
 
--- Genes with a missing value in one of the study's cohorts.
+-- Genes with a missing value in any of the study's cohorts.
 {{ name }}_incomplete as (
     select distinct
         g.study_key,
@@ -78,7 +78,7 @@
     )
 ),
 
--- Centred, with their sum of squares; a gene without variance drops out.
+-- Centred ranks and their sum of squares; genes without variance are dropped.
 {{ name }}_centred as (
     select
         r.study_key,
@@ -106,8 +106,8 @@
 
 {{ correlate_complete_pairs(name, cohorts) }},
 
--- Computed before the join below: of all joins of three, an engine could choose the pairless one of
--- all values with one another.
+-- A CTE ahead of the join below: given all three relations at once, an engine might first join all
+-- values with one another, without the pairs.
 {{ name }}_first_values as {{ materialized() }}(
     select
         p.study_key,
@@ -169,8 +169,8 @@
 {%- endmacro %}
 
 
-{#- Average rank of a value within its partition: mean of the first and the last place that its
-    ties take. One window serves both, which is twice as fast as two. -#}
+{#- Average rank of a value within its partition: the mean of the first and the last rank of its ties.
+    A single window yields both, twice as fast as two windows. -#}
 {% macro average_rank(value, partition_by) -%}
 {%- set partition = partition_by | join(', ') -%}
 (rank() over (partition by {{ partition }} order by {{ value }}) + count(*) over (

@@ -1,15 +1,15 @@
-{#- The random-effects estimate of each group: with w* = 1 / (SE^2 + tau^2),
+{#- The random-effects estimate per group: with w* = 1 / (SE^2 + tau^2),
     theta_re = sum(w* theta) / sum(w*) and se_re = sqrt(1 / sum(w*)) (DerSimonian & Laird 1986).
-    A select; group columns, k, df = k - 1, q, tau2, theta_re, se_re, z = theta_re / se_re and
-    residual_q = sum(w* (theta - theta_re)^2).
+    A select that returns the group columns, k, df = k - 1, q, tau2, theta_re, se_re,
+    z = theta_re / se_re and residual_q = sum(w* (theta - theta_re)^2).
 
     weights                        {{ pooled_effect('weights', 'tau_squared', ['pair_key']) }}
     pair_key | theta | se  | w     pair_key | k | q   | tau2  | theta_re | se_re | z    | residual_q
     7        | 0.5   | 0.2 | 25    7        | 2 | 3.2 | 0.055 | 0.2625   | 0.196 | 1.34 | 1
     7        | 0.1   | 0.1 | 100
 
-    The sums are taken about theta_f. The most precise study lies near it and has the greatest
-    w*, so that residual_q loses at most the digits of k. -#}
+    The sums are taken about theta_f. The most precise study lies near it and has the greatest w*, so
+    that residual_q loses at most the digits of k. -#}
 {% macro pooled_effect(weights, tau_squared, group_by) -%}
     select
         {{ group_columns(group_by, 'm') }},

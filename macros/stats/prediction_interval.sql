@@ -1,7 +1,7 @@
-{#- Where the true effect of one more study is expected, at 95 %: theta_re -+ t sqrt(tau^2 +
-    se_re^2), t the 97.5 % point with k - 2 degrees of freedom (Higgins, Thompson &
-    Spiegelhalter 2009); null below three studies. A select; the columns of `pooled`
-    (pooled_effect), pi_low and pi_high.
+{#- The 95 % prediction interval, in which the true effect of one more study is expected:
+    theta_re -+ t sqrt(tau^2 + se_re^2), with t the 97.5 % point for k - 2 degrees of freedom (Higgins,
+    Thompson & Spiegelhalter 2009); null for fewer than three studies. A select that returns the columns
+    of `pooled` (pooled_effect), pi_low and pi_high.
 
     pooled_effect                               {{ prediction_interval('pooled_effect') }}
     pair_key | k | theta_re | se_re | tau2      … | pi_low | pi_high

@@ -1,5 +1,5 @@
-{#- Stouffer's combined z = sum(w z) / sqrt(sum(w^2)) (Stouffer et al. 1949; weighted: Liptak
-    1958). What lacks its z or its weight takes no part; null where nothing is left.
+{#- Stouffer's combined z = sum(w z) / sqrt(sum(w^2)) (Stouffer et al. 1949; weighted: Liptak 1958).
+    Entries without z or without weight do not take part; null if none is left.
 
     Over the rows of a group, an aggregate of two SQL expressions:
 
@@ -37,9 +37,9 @@
 {%- endmacro %}
 
 
-{#- Two z that are correlated, over the columns of one row: (w1 z1 + w2 z2) / sqrt(w1^2 + w2^2 +
-    2 rho w1 w2), whose variance is 1 for z of correlation rho (Strube 1985). Stouffer's own is
-    for rho = 0. What lacks its z takes no part.
+{#- Two correlated z over the columns of one row: (w1 z1 + w2 z2) / sqrt(w1^2 + w2^2 + 2 rho w1 w2), which
+    has variance 1 if the two z have correlation rho (Strube 1985). Stouffer's formula is the case rho = 0.
+    A missing z does not take part.
 
     z_ss | n_ss | z_soth | n_soth    {{ stouffer_of_dependent('z_ss', 'z_soth', 'sqrt(n_ss)', 'sqrt(n_soth)', '1e0') }}
     1    | 9    | 2      | 16        1.571    (3 * 1 + 4 * 2) / 7

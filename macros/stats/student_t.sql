@@ -1,10 +1,10 @@
-{#- Student's t distribution. Scalar expressions without joins; arguments are SQL expressions
-    (in parentheses where there is an operator in them) and stand several times in the text. -#}
+{#- Student's t distribution. Scalar expressions without joins. Arguments are SQL expressions
+    (parenthesise those with an operator) and are repeated in the generated SQL. -#}
 
 
-{#- Two-sided p of a t with an integer number df >= 1 of degrees of freedom: P(|T| > |t|), the
-    incomplete beta I_x(df/2, 1/2) at x = df / (df + t^2). Relative error below 1e-12 for df up
-    to 1000 and p >= 1e-300; 0 for smaller p and for |t| > 1e150; null for null and for df < 1.
+{#- Two-sided p of a t with an integer df >= 1: P(|T| > |t|), the incomplete beta function I_x(df/2, 1/2) at
+    x = df / (df + t^2). Relative error below 1e-12 for df up to 1000 and p >= 1e-300; 0 for smaller p and
+    for |t| > 1e150; null for null and for df < 1.
 
     t    | df | result
     0    | 5  | 1
@@ -12,23 +12,23 @@
     12.7 | 1  | 0.05002432768934439
     40   | 30 | 1.3726045194406e-27
 
-    With a = df/2, xi = -ln x = ln(1 + t^2 / df) and n = 10, where nothing is ever subtracted
-    from 1, so that a small p keeps its digits:
+    With a = df/2, xi = -ln x = ln(1 + t^2 / df) and n = 10; no step subtracts from 1, so that a small p
+    keeps its digits:
 
-    1. A step in a (NIST DLMF 8.17.21) adds only positive terms; here n of them:
+    1. Raising a by one (NIST DLMF 8.17.21) adds only positive terms; n such steps give
        I_x(a, 1/2) = sum(k < n) c_k x^(a+k) sqrt(1-x) + I_x(a+n, 1/2),
        c_k = Gamma(a+k+1/2) / (Gamma(a+k+1) sqrt(pi)).
-    2. For a+n > 10 the expansion for large a (N. M. Temme 1987, SIAM J. Math. Anal. 18:1638;
+    2. For a+n > 10, use the expansion for large a (N. M. Temme 1987, SIAM J. Math. Anal. 18:1638;
        A. R. DiDonato and A. H. Morris 1992, ACM TOMS 18:360) with T = a + n - 1/4, w = T xi:
-       I_x(a+n, 1/2) = erfc(sqrt w) + exp(-w) sqrt(T xi / pi) R / D. It comes from
-       integral(xi, inf) exp(-T s) (2 sinh(s/2))^(-1/2) ds by the powers s^2, ..., s^8 of
-       ((s/2) / sinh(s/2))^(1/2) = sum g_m s^(2m), term by term:
+       I_x(a+n, 1/2) = erfc(sqrt w) + exp(-w) sqrt(T xi / pi) R / D. It follows from
+       integral(xi, inf) exp(-T s) (2 sinh(s/2))^(-1/2) ds by integrating the powers s^2, ..., s^8 of
+       ((s/2) / sinh(s/2))^(1/2) = sum g_m s^(2m) term by term:
        D = sum g_m Gamma(2m + 1/2) / Gamma(1/2) T^(-2m),
        R = sum(m >= 1) g_m T^(-2m) sum(i < 2m) Gamma(2m + 1/2) / Gamma(i + 3/2) w^i,
-       here as a polynomial in xi of which the coefficients are polynomials in 1/T.
-       Where xi is too large for it, step 1 holds all of p but exp(-10 xi).
+       written here as a polynomial in xi whose coefficients are polynomials in 1/T.
+       If xi is too large for the expansion, step 1 holds all of p except a share of exp(-10 xi).
 
-    ln(1 + v) is taken as ln(u) + (v - (u - 1)) / u with u = 1 + v rounded, exact for small v. -#}
+    ln(1 + v) is computed as ln(u) + (v - (u - 1)) / u with u = 1 + v rounded, which is exact for small v. -#}
 {% macro two_sided_t_p(t, df) -%}
 {%- set f = 'greatest(1e0, ' ~ df ~ ')' -%}
 {%- set v = 'least(abs(' ~ t ~ '), 1e150) * least(abs(' ~ t ~ '), 1e150) / ' ~ f -%}
@@ -72,8 +72,8 @@
 {%- endmacro %}
 
 
-{#- The 0.975 quantile of Student's t with an integer number df >= 1 of degrees of freedom, for
-    95 % intervals; null for df < 1. Relative error below 1e-12.
+{#- The 0.975 quantile of Student's t with an integer df >= 1, for 95 % intervals; null for df < 1.
+    Relative error below 1e-12.
 
     df   | result
     1    | 12.706204736174705
@@ -81,7 +81,7 @@
     1000 | 1.9623390808264074
     0    | null
 
-    Up to 19 by table; above, the Cornish-Fisher expansion in 1/df (Abramowitz and Stegun
+    For df up to 19, a table; above, the Cornish-Fisher expansion in 1/df (Abramowitz and Stegun
     26.7.5, carried to the tenth power with coefficients of the quantile computed with 60
     digits). -#}
 {% macro t_quantile_975(df) -%}

@@ -1,5 +1,5 @@
-{#- The variance between studies, tau^2 = max(0, (Q - (k - 1)) / C) (DerSimonian & Laird 1986);
-    0 for one study. A select; group columns, k, theta_f, q, tau2.
+{#- The variance between studies, tau^2 = max(0, (Q - (k - 1)) / C) (DerSimonian & Laird 1986); 0 for one
+    study. A select that returns the group columns, k, theta_f, q, tau2.
 
     cochran_q                             {{ tau_squared('cochran_q', ['pair_key']) }}
     pair_key | k | theta_f | q   | c      pair_key | k | theta_f | q   | tau2

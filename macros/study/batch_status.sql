@@ -1,9 +1,9 @@
-{#- Hooks of the expression fact. They run in one transaction with its insert, so a batch is
-    LOADED exactly when its values are in the fact, whatever interrupts the build; on an engine
-    that commits the insert first, the batch stays VALIDATED and the next build replaces its rows. -#}
+{#- Hooks of the expression fact. They run in one transaction with its insert, so a batch is LOADED exactly
+    when its values are in the fact, even if the build is interrupted. On an engine that commits the insert
+    first, the batch stays VALIDATED and the next build replaces its rows. -#}
 
-{#- Before: rows of batches that are staged again (a corrected unit, another choice of samples,
-    an interrupted build) make room. -#}
+{#- Pre-hook: deletes the rows of batches that were staged again (a corrected unit, another selection of
+    samples, an interrupted build). -#}
 {% macro remove_restaged_batches() %}
 {%- if is_incremental() -%}
 {{ remove_restaged_batches_from(this) }}
@@ -20,7 +20,7 @@ where batch_id in (
 {% endmacro %}
 
 
-{#- Where a first build is taken up that broke off, the table has no batch, and so none is LOADED. -#}
+{#- Pre-hook: if an interrupted first build is resumed, the table is empty, so no batch may be LOADED. -#}
 {% macro take_up_fact() %}
 {{ take_up_first_build(this.schema, this.identifier, is_columnstore=true, and_then=mark_batches_not_loaded()) }}
 {% endmacro %}
@@ -30,8 +30,8 @@ update {{ source('staging', 'batch') }} set status = 'VALIDATED' where status = 
 {%- endmacro %}
 
 
-{#- After: batches whose values are all in the fact are LOADED. One that lacks some stays
-    VALIDATED, breaks rule_fact_reconciles, and is tried anew by the next build. -#}
+{#- Post-hook: marks a batch LOADED if all its values are in the fact. A batch with missing values stays
+    VALIDATED, violates rule_fact_reconciles, and is retried by the next build. -#}
 {% macro mark_batches_loaded() %}
 {{ mark_batches_loaded_into(this) }}
 {% endmacro %}

@@ -1,12 +1,11 @@
-{#- The features of each model that makes some, all but those of gene pairs over studies, which are
-    the columns pair_metric_names() and pair_score_names() of fact_gene_pair_metrics. A line each:
-    model, name.
+{#- The features that each model computes, except the study-pooled gene-pair features, which are the columns
+    pair_metric_names() and pair_score_names() of fact_gene_pair_metrics. One line per feature: model, name.
 
     int_gene_feature gene_mean_expression
     …
 
-    With those columns, the names of seed meta_feature_catalog: test features_as_catalogued holds one
-    against the other. -#}
+    Together with those columns, this list must equal the names in seed meta_feature_catalog; test
+    features_as_catalogued compares them. -#}
 {% macro feature_columns() -%}
 int_gene_feature gene_mean_expression
 int_gene_feature gene_sd_expression
@@ -40,7 +39,7 @@ int_study_cohort_feature cohort_profile_correlation
 {%- endmacro %}
 
 
-{#- The features of one model; for models.
+{#- The features of one model, for use in models.
 
     {{ features_of('int_gene_feature') }}  ->  ['gene_mean_expression', 'gene_sd_expression', …] -#}
 {% macro features_of(model_name) %}
@@ -55,8 +54,8 @@ int_study_cohort_feature cohort_profile_correlation
 {% endmacro %}
 
 
-{#- Scores of a pair in fact_gene_pair_metrics, a line each as in pair_metric_columns. A file of pair
-    metrics cannot give them: scores of another program are on another scale. -#}
+{#- Scores of a pair in fact_gene_pair_metrics, one line each in the format of pair_metric_columns. A file
+    of pair metrics cannot supply them: another program's scores are on another scale. -#}
 {% macro pair_score_columns() -%}
 metrics_score float(53) 0 1.000000000001
 rank_score float(53) 0 1
@@ -65,7 +64,7 @@ new_rank_score float(53) 0 1.000000000001
 {%- endmacro %}
 
 
-{#- The names alone; for models. -#}
+{#- The names alone, for use in models. -#}
 {% macro pair_score_names() %}
     {{ return(words_of(pair_score_columns()) | map('first') | list) }}
 {% endmacro %}

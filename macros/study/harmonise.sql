@@ -1,15 +1,16 @@
-{#- The value that studies are compared on, by the study's unit (SQL expressions).
+{#- The value on the scale used to compare studies, derived from the study's unit (a SQL expression).
 
     COUNTS      log2(value / library size * 1e6 + 1)
     TPM, CPM    log2(value + 1)
-    otherwise   the value as it is: it is on a log scale already
+    otherwise   the value unchanged: it is already on a log scale
 
     value | unit_tag | library_size  ->  result
     3     | TPM      | null              2
     30    | COUNTS   | 1e7               2
     7.5   | LOG2     | null              7.5
 
-    Null where no sample total or no unit is known, and below -1, which has no log2(x + 1). -#}
+    Null if the unit or (for COUNTS) the library size is unknown, and if the value is outside the formula's
+    domain (TPM and CPM at or below -1, negative COUNTS). -#}
 {% macro harmonise(value, unit_tag, library_size) -%}
 case
     when {{ unit_tag }} in ('ARRAY_LOG2', 'LOG2') then {{ value }}
@@ -20,8 +21,8 @@ end
 {%- endmacro %}
 
 
-{#- log2 of the source value, never taken twice: the value itself on a log scale, log2(value)
-    of a positive value on a linear one, else null.
+{#- log2 of the source value, never taken twice (a SQL expression). On a log scale, the value itself; on a
+    linear scale, log2(value) if the value is positive, else null.
 
     value | unit_tag  ->  result
     8     | TPM           3

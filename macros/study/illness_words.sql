@@ -1,10 +1,10 @@
-{#- A text made ready for whole-word search of illness phrases: lower case, one space before
-    and after, ASCII punctuation (all but `_`, which is part of a word) spaces.
+{#- A text prepared for whole-word search of illness phrases: in lower case, with one space before and
+    after, and ASCII punctuation replaced by spaces (except `_`, which belongs to a word).
 
     'INFG_139 Non-Sepsis'  ->  ' infg_139 non sepsis '
 
-    A phrase p then stands in the text as whole words where ' p ' stands in the result: what
-    the regular expression \bp\b finds, on an engine that has none. -#}
+    The text contains the phrase p as whole words if the result contains ' p '. This is what the regular
+    expression \bp\b would find, on an engine without regular expressions. -#}
 {% macro illness_words(text) -%}
 {%- set separators = "-/+.,;:()[]{}<>|&*#\"!?=~@$%^`'\\" -%}
 concat(' ', translate(lower({{ text }}), '{{ separators | replace("'", "''") }}', '{{ ' ' * (separators | length) }}'), ' ')

@@ -1,5 +1,5 @@
-{#- The vars that decide the result of a meta-analysis, as one text: part of what identifies a
-    slice, so that a changed var recomputes it.
+{#- All vars that affect the result of a meta-analysis, as one text. The text is part of a slice's identity,
+    so that changing a var recomputes the slice.
 
     {{ meta_analysis_settings() }}  ->  gene_filter_method=variance;gene_filter_top=300;… -#}
 {% macro meta_analysis_settings() -%}
@@ -7,7 +7,7 @@
 {%- endmacro %}
 
 
-{#- Those of them that `expression-warehouse pairs screen` goes by: it has a gene filter of its own.
+{#- The subset of these vars that `expression-warehouse pairs screen` uses; it has its own gene filter.
 
     {{ screen_settings() }}  ->  k_min=3;spearman_se=fisher;min_cohort_samples=8 -#}
 {% macro screen_settings() -%}
@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 
-{#- Vars with their values.
+{#- Vars with their values as text.
 
     {{ settings_text(['k_min']) }}  ->  k_min=3 -#}
 {% macro settings_text(names) -%}

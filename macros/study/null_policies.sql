@@ -1,5 +1,5 @@
-{#- When a feature of a model has no value: null policy of seed meta_feature_catalog -> condition on
-    a row of the model. NEVER needs none. For tests of models.
+{#- When a feature of a model has no value: maps each null policy of seed meta_feature_catalog to a condition
+    on a row of the model. The policy NEVER needs no condition. For use in tests.
 
     {{ null_policies('int_gene_feature') }}  ->  {'ONE_VALUE': 'value_count < 2'} -#}
 {% macro null_policies(model_name) %}

@@ -1,13 +1,13 @@
-{#- The metrics of fact_gene_pair_metrics that a file may give (`python -m loader load-pairs`), in the
-    fact's order. A line each: name, type, least and greatest value, `-` where there is no bound.
+{#- The metrics of fact_gene_pair_metrics that a file may supply (`python -m loader load-pairs`), in the
+    fact's column order. One line per metric: name, type, minimum, maximum (`-` if unbounded).
 
     dz_ss_mean float(53) - -
     dz_ss_se float(53) 0 -
     …
     pairs_tested integer 0 2147450880
 
-    Text, which the loader reads too. The one list for the staging table, the models, the loader's
-    checks and test assert_pair_metrics_are_in_range. -#}
+    It is plain text because the loader reads it too. The staging table, the models, the loader's checks and
+    test assert_pair_metrics_are_in_range all use this one list. -#}
 {% macro pair_metric_columns() -%}
 {%- for short in ['ss', 'soth'] %}
 dz_{{ short }}_mean float(53) - -
@@ -32,7 +32,7 @@ dz_{{ short }}_pi_low float(53) - -
 dz_{{ short }}_pi_high float(53) - -
 dz_{{ short }}_loo_min float(53) - -
 dz_{{ short }}_loo_max float(53) - -
-{#- A sum of shares can be above 1 by its rounding. #}
+{#- Rounding can put a sum of shares above 1. #}
 kappa_{{ short }} float(53) 0 1.000000000001
 abs_dz_{{ short }} float(53) 0 -
 n_studies_{{ short }} integer 0 100000000
@@ -64,12 +64,12 @@ magnitude_consistency float(53) 0 1.000000000001
 consistency_score float(53) 0 1.000000000001
 total_samples integer 0 100000000
 included_study_count integer 0 100000000
-{#- All pairs of 65,536 genes. #}
+{#- The number of pairs of 65,536 genes. #}
 pairs_tested integer 0 2147450880
 {%- endmacro %}
 
 
-{#- Pairs of metrics of which the first is never above the second. A line each.
+{#- Pairs of metrics whose first is never above the second, one line per pair.
 
     dz_ss_ci_low dz_ss_mean
     … -#}
@@ -82,7 +82,7 @@ pairs_tested integer 0 2147450880
 {%- endmacro %}
 
 
-{#- The lines of one of these texts, each as a list of its words; for models.
+{#- The lines of one of these texts, each as a list of its words; for use in models.
 
     {{ words_of(pair_metric_orders()) }}  ->  [['dz_ss_ci_low', 'dz_ss_mean'], …] -#}
 {% macro words_of(text) %}
@@ -94,7 +94,7 @@ pairs_tested integer 0 2147450880
 {% endmacro %}
 
 
-{#- The names alone; for models.
+{#- The names alone, for use in models.
 
     {{ pair_metric_names() }}  ->  ['dz_ss_mean', 'dz_ss_se', …] -#}
 {% macro pair_metric_names() %}

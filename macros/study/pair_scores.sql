@@ -1,8 +1,8 @@
-{#- Scores of a pair: what they are made of, and the hooks of fact_gene_pair_metrics that put those which
-    one row alone does not give. -#}
+{#- Scores of a pair: the expressions they are made of, and the hooks of fact_gene_pair_metrics that set the
+    scores which depend on more than one row. -#}
 
-{#- The least false discovery rate that any test of the pair has, and the least heterogeneity; 1 and 100
-    where it has none. SQL expressions over a row of fact_gene_pair_metrics.
+{#- The smallest false discovery rate of the pair's tests, and its smallest heterogeneity; 1 and 100 if it
+    has none. SQL expressions over a row of fact_gene_pair_metrics.
 
     {{ q_star('m') }}  ->  least(coalesce(m.q_combined, 1e0), …) -#}
 {% macro q_star(alias) -%}
@@ -14,9 +14,9 @@ least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2)
 {%- endmacro %}
 
 
-{#- How good the evidence on a pair is, however large its effect: the mean of three shares, its power,
-    its consistency over studies, and what of its variation is not heterogeneity. The formula is the
-    project's own. Null without a contrast.
+{#- Quality of the evidence for a pair, regardless of effect size: the mean of three shares, namely its
+    power, its consistency over studies, and the share of its variation that is not heterogeneity. This
+    formula is the project's own. Null if the pair has no contrast.
 
     power | consistency | i2    {{ metrics_score('power', 'consistency', 'i2') }}
     0.9   | 0.6         | 40    0.7 -#}
@@ -25,12 +25,12 @@ least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2)
 {%- endmacro %}
 
 
-{#- A query: rank_score of the pairs that have a contrast. The mean of three places within the slice
-    (0 the last, 1 the first), by -log10 q_star, |combined_effect_size| and metrics_score: Borda's
-    count. Places, because the three have no unit in common. Values that differ by rounding take one
-    place.
+{#- A query that returns rank_score for the pairs that have a contrast. It is a Borda count: the mean of
+    three percent ranks within the slice (0 for the last, 1 for the first), by -log10 q_star,
+    |combined_effect_size| and metrics_score. It uses ranks because the three have no common unit. Values
+    are rounded first, so that values equal up to rounding share a rank.
 
-    relation  as fact_gene_pair_metrics
+    relation  has the columns of fact_gene_pair_metrics
 
     of three pairs, first by all       pair_key | rank_score
     three and last by all        ->    7        | 1
@@ -57,8 +57,8 @@ from (
 {%- endmacro %}
 
 
-{#- Hook: the rank_score of the slices that this run computes. Here and not in the model, whose rows are
-    wide: to sort them three times would take as long as to compute them. -#}
+{#- Hook: sets rank_score in the slices that this run computes. It is a hook rather than part of the model
+    because the model's rows are wide: sorting them three times would take as long as computing them. -#}
 {% macro put_rank_scores() %}
 {{ put_rank_scores_into(this) }}
 {% endmacro %}
@@ -84,9 +84,9 @@ where exists (
 {% endmacro %}
 
 
-{#- Hook: what `expression-warehouse pairs rank` computed, where it was computed from the state that the slice is in.
-    Rows that have it already are not touched; a slice that is computed anew from another state has
-    no scores until it is ranked again. -#}
+{#- Hook: copies the scores of `expression-warehouse pairs rank` if they were computed from the slice's current
+    state. Rows that already have them are not touched. If a slice is recomputed from another state, its
+    scores are null until it is ranked again. -#}
 {% macro put_ranking() %}
 {{ put_ranking_into(this) }}
 {% endmacro %}

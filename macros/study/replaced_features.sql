@@ -1,9 +1,9 @@
-{#- Hook of fact_feature_values: rows that this run computes anew make room, and those of studies,
-    slices and runs that are no more. Rows of the others are not touched.
+{#- Hook of fact_feature_values: deletes rows that this run recomputes, and rows of studies, slices and
+    runs that no longer exist. Other rows are not touched.
 
     {{ remove_replaced_features() }}  ->  delete from fact.fact_feature_values where … -#}
 {% macro remove_replaced_features() %}
-{#- Rendered outside the condition, where dbt sees what the model depends on. -#}
+{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
 {%- set statement = remove_replaced_features_from(this) %}
 {%- if is_incremental() %}
 {{ statement }}
@@ -52,6 +52,6 @@ where
 {% endmacro %}
 
 
-{#- fact_feature_values where it exists, else none. The models that it is made from ask it what it has;
-    a ref would be a circle. -#}
+{#- fact_feature_values if it exists, else none. Models upstream of it read which rows it already has; a
+    ref would be circular. -#}
 {% macro feature_values_relation() %}{{ return(relation_of_earlier_build('fact', 'fact_feature_values')) }}{% endmacro %}

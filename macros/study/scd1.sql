@@ -1,11 +1,12 @@
-{#- The end of every dimension model: from a CTE of the rows as they should be, the rows to
-    merge (type 1: a change overwrites), each with its surrogate key.
+{#- The last step of every dimension model: takes a CTE of the rows as they should be and returns the rows
+    to merge, each with its surrogate key (type 1: changes overwrite).
 
     incoming    CTE with the natural key and the attributes
-    key         surrogate key: that of the row with this natural key, else one above the
-                highest, in the order of the natural keys
-    Rows that stand in the dimension already, unchanged, are left out, so that a second
-    build writes nothing and etl_updated_date is the time of the last true change.
+    key         surrogate key: the existing row's key if the natural key is known, else the next
+                integers above the highest key, in the order of the natural keys
+
+    Unchanged rows are left out, so that a second build writes no rows and etl_updated_date is the time of
+    the last actual change.
 
     dim_gene 1 ENSG1 | 2 ENSG2    incoming ENSG0, ENSG2, ENSG3
     -> 3 ENSG0, 4 ENSG3 -#}

@@ -2,7 +2,7 @@
 
     dbt build --select study:GSE154918 study:GSE9960  ->  ['GSE154918', 'GSE9960']
 
-    The method itself is added to dbt by dbt_study_selector.py. -#}
+    dbt_study_selector.py adds the method `study:` to dbt. -#}
 {% macro selected_studies() %}
     {% set accessions = [] %}
     {% for argument in (invocation_args_dict.get('select') or []) %}
@@ -16,8 +16,7 @@
 {% endmacro %}
 
 
-{#- A condition that holds for the rows of the selected studies, and for all rows where the
-    run selects none.
+{#- A condition that is true for rows of the selected studies, or for all rows if none is selected.
 
     where {{ is_selected_study('s.study_accession_code') }}
     ->  where s.study_accession_code in ('GSE154918', 'GSE9960')   |   where 1 = 1 -#}
@@ -31,8 +30,8 @@
 {% endmacro %}
 
 
-{#- Run at the start of each dbt run: an accession that no batch is staged for stops the run
-    before it touches anything. -#}
+{#- Runs at the start of each dbt run: if a selected accession has no staged batch, stops the run before it
+    changes anything. -#}
 {% macro require_selected_studies() %}
     {% set accessions = selected_studies() %}
     {% if not execute or not accessions %}{{ return('') }}{% endif %}
@@ -43,7 +42,7 @@
     {% set unknown = accessions | reject('in', staged) | list %}
     {% if unknown %}
         {{ raise_error(54040, 'STUDY_NOT_FOUND',
-            'no staged batch for ' ~ unknown | join(', ') ~ '. Staged: ' ~ (staged | sort | join(', ') or 'nothing')
+            'no staged batch for ' ~ unknown | join(', ') ~ '. Staged: ' ~ (staged | sort | join(', ') or 'none')
             ~ '. Ingest it first: python -m loader ingest PATH --study ' ~ unknown[0]) }}
     {% endif %}
 {% endmacro %}

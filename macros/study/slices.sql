@@ -1,10 +1,10 @@
-{#- Slices are what is meta-analysed apart: disease x technology. `stg_slice` has them all,
-    `int_slice` those that a run computes. -#}
+{#- A slice (disease x technology) is the unit of meta-analysis: its studies are pooled separately from
+    those of other slices. `stg_slice` has all slices, `int_slice` those that the current run computes. -#}
 
-{#- Hook of the models that are built slice by slice: the rows of slices that this run computes,
-    and of slices that are no more, make room. Rows of the others are not touched. -#}
+{#- Hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
+    of slices that no longer exist. Other rows are not touched. -#}
 {% macro remove_replaced_slices() %}
-{#- Named outside the condition, where dbt sees what the model depends on. -#}
+{#- Referenced outside the condition, so that dbt sees the model's dependencies. -#}
 {%- set computed, existing = ref('int_slice'), ref('stg_slice') %}
 {%- if is_incremental() %}
 {{ lock_until_commit('slices of ' ~ this.identifier) }}
@@ -24,16 +24,18 @@ where
 {% endmacro %}
 
 
-{#- Hooks that end the computation: estimates of single studies are not kept, and a fact built by
-    itself finds no slice to replace. -#}
+{#- Post-hooks that end the computation. Per-study estimates are not kept, and if the fact is built alone,
+    it finds no slice to replace. For debugging, `--vars 'keep_intermediate: true'` keeps them. -#}
 {% macro empty_intermediate_tables() %}
+{%- if not var('keep_intermediate') %}
 truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_study_pair_estimate') }};
 truncate table {{ ref('int_pair_estimate') }};
 truncate table {{ ref('int_slice') }};
+{%- endif %}
 {% endmacro %}
 
 
-{#- fact_gene_pair_metrics where it exists, else none. The models that it is made from ask it which
-    slices it has; a ref would be a circle. -#}
+{#- fact_gene_pair_metrics if it exists, else none. Models upstream of it read which slices it already has; a
+    ref would be circular. -#}
 {% macro pair_metrics_relation() %}{{ return(relation_of_earlier_build('fact', 'fact_gene_pair_metrics')) }}{% endmacro %}

@@ -1,9 +1,9 @@
-{#- The unit of a study's values, or null where it cannot be told (54020).
+{#- The unit of a study's values, or null if it cannot be inferred (54020).
 
-    Each argument is an SQL expression. The configured unit (pipeline.yaml) comes first; then
-    what refine.bio's pipelines are known to give: microarrays come as log2 intensities, and
-    RNA-seq summarised by tximport as TPM, quantile-normalised or not; then counts, told by
-    their form: whole numbers, with zeros, far beyond any log scale.
+    Each argument is a SQL expression. The rules, in order: the configured unit (pipeline.yaml); what
+    refine.bio's pipelines are known to produce (microarrays come as log2 intensities, and RNA-seq
+    summarised by tximport as TPM, quantile-normalised or not); counts, recognised by their values (whole
+    numbers, with zeros, far beyond any log scale).
 
     configured | technology | processor | min..max | whole | zeros  ->  unit_tag
     null       | MICROARRAY | SCAN.UPC  | 1.2..14  | 0     | 0          ARRAY_LOG2
@@ -12,7 +12,7 @@
     LOG2       | RNA-SEQ    | DESeq2    | 0..23    | 0     | 4          LOG2
     null       | RNA-SEQ    | DESeq2    | 0..23    | 0     | 4          null
 
-    Plain SQL of both engines: the loader renders it too, to refuse such a study at ingest. -#}
+    This is plain SQL of both engines, because the loader renders it too, to reject such a study at ingest. -#}
 {% macro unit_tag(configured, technology, processor, value_max, is_whole_numbers, zero_count) -%}
 case
     when {{ configured }} is not null then {{ configured }}

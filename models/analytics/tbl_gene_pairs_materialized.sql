@@ -8,7 +8,7 @@
     )
 }}
 
--- What a screen of all gene pairs found goes before the gene filter.
+-- If a screen of all gene pairs is current for a slice, its pairs replace those of the gene filter.
 with screened as (
     select
         p.disease_key,
@@ -49,7 +49,7 @@ variability as (
     {{ gene_variability('expression', var('gene_filter_method')) | indent(4) }}
 ),
 
--- A gene takes part where enough of the slice's studies measured it.
+-- A gene takes part if enough of the slice's studies measured it.
 slice_genes as (
     select
         s.disease_key,
@@ -97,7 +97,8 @@ tested as (
     select
         disease_key,
         technology,
-        count(*) * (count(*) - 1) / 2 as pairs_tested
+        -- T-SQL's count is an integer, whose square overflows from 46,342 genes.
+        cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested
     from chosen
     group by disease_key, technology
 ),

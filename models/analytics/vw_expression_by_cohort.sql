@@ -7,13 +7,13 @@ with ordered as (
         row_number() over (
             partition by study_key, illness_label, gene_key
             order by expression_value
-        ) as place,
+        ) as row_no,
         count(*) over (partition by study_key, illness_label, gene_key) as sample_count
     from {{ ref('vw_expression_export') }}
 ),
 
--- The median is the mean of the one (n odd) or two (n even) values in the middle: those whose
--- place, counted from 1, has n <= 2 * place <= n + 2.
+-- The median is the mean of the one middle row (n odd) or the two middle rows (n even): those with
+-- n <= 2 * row_no <= n + 2.
 cohorts as (
     select
         study_key,
@@ -24,7 +24,7 @@ cohorts as (
         {{ stddev('expression_value') }} as sd_expression,
         min(expression_value) as min_expression,
         avg(
-            case when 2 * place between sample_count and sample_count + 2 then expression_value end
+            case when 2 * row_no between sample_count and sample_count + 2 then expression_value end
         ) as median_expression,
         max(expression_value) as max_expression
     from ordered

@@ -15,7 +15,13 @@ scored as (
     select
         m.*,
         d.disease_label,
-        case s.q_basis when 'z' then {{ q_z }} when 'dependent' then {{ q_dependent }} when 'hk' then {{ q_hk }} end as q_star,
+        case s.q_basis
+            when 'z' then {{ q_z }}
+            when 'dependent' then {{ q_dependent }}
+            when 'hk' then {{ q_hk }}
+            {#- A mistyped setting fails on both engines, with this text in the message. #}
+            else cast(concat('54030 CONFIG_INVALID: q_basis is ', s.q_basis, '; set z, dependent or hk') as integer)
+        end as q_star,
         {{ i2_star('m') }} as i2_star,
         s.q_max,
         s.i2_max

@@ -1,9 +1,9 @@
 {{ config(unique_key='gene_id') }}
 
--- After the rules of a batch: those that break one are quarantined by now.
+-- Runs after the source rules, which quarantine batches that violate one.
 -- depends_on: {{ ref('int_source_finding') }}
--- Genes of the annotation seed and of the batches that the fact does not have yet: the others are
--- in this table already.
+-- Genes of the annotation seed and of batches that are not yet in the fact; the genes of other batches
+-- are in this table already.
 with gene_ids as (
     select distinct r.gene_id
     from {{ source('staging', 'expression_rows') }} as r

@@ -1,8 +1,8 @@
 {{ config(unique_key='platform_accession') }}
 
--- After the rules of a batch: those that break one are quarantined by now.
+-- Runs after the source rules, which quarantine batches that violate one.
 -- depends_on: {{ ref('int_source_finding') }}
--- One row an accession, over all studies: it does not depend on which study is selected.
+-- One row per accession, chosen over all studies, so that it does not depend on the selected study.
 with spellings as (
     select
         platform_accession,

@@ -1,7 +1,7 @@
 {{ config(unique_key='sample_accession_code') }}
 
--- A sample can belong to several studies. The study that brought it first keeps it (of studies
--- that come in one build, the first by accession), so that another study's load never changes it.
+-- A sample can belong to several studies. The study that brought it first keeps it, so that loading
+-- another study never changes it. Among studies of one build, the first by accession keeps it.
 with candidates as (
     select
         s.batch_id,

@@ -1,6 +1,6 @@
 {{ config(unique_key='study_accession_code') }}
 
--- After the rules of a batch: those that break one are quarantined by now.
+-- Runs after the source rules, which quarantine batches that violate one.
 -- depends_on: {{ ref('int_source_finding') }}
 with study_platforms as (
     select distinct

@@ -7,8 +7,8 @@
     )
 }}
 
--- First values only: pipeline.yaml's word for studies that this table does not have yet. From then
--- on the table is the analysts' (`dbt run-operation upsert_study_disease_map`).
+-- Initial mappings only: the disease in pipeline.yaml, for studies that this table does not have yet. From
+-- then on, analysts maintain the table (`dbt run-operation upsert_study_disease_map`).
 with configured as (
     select
         s.study_key,

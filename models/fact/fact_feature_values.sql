@@ -8,7 +8,7 @@
     )
 }}
 
-{#- Model -> scope and entity. -#}
+{#- Model -> entity scope, entity_id_1, entity_id_2. -#}
 {%- set of_studies = {
     'int_gene_feature': ('GENE', 'u.gene_key', 'cast(null as bigint)'),
     'int_sample_feature': ('SAMPLE', 'u.sample_key', 'cast(null as bigint)'),

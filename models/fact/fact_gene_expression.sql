@@ -19,10 +19,10 @@
     )
 }}
 
--- After the rule that each staged key resolves.
+-- Runs after the rule that each staged key resolves.
 -- depends_on: {{ ref('int_key_finding') }}
--- Batches to load: validated ones; on a first build all whose rows are still staged. The table is
--- never fully refreshed: it keeps superseded batches, and those whose staged rows are purged.
+-- Loads the validated batches; a first build loads all batches whose rows are still staged. The table is
+-- never fully refreshed, because it keeps superseded batches and batches whose staged rows are purged.
 with batches as (
     select
         b.batch_id,
@@ -36,7 +36,7 @@ with batches as (
         and b.status in ('VALIDATED'{% if not is_incremental() %}, 'LOADED'{% endif %})
 ),
 
--- Counts are scaled by the sample's total; other units need none.
+-- Counts are scaled by the sample's library size; other units need none.
 library_sizes as (
     select
         r.batch_id,

@@ -19,7 +19,7 @@
 {%- set differences = [('septic_shock', 'sepsis'), ('septic_shock', 'control'), ('sepsis', 'control')] -%}
 {%- set pair = ['disease_key', 'technology', 'pair_key'] -%}
 {%- set metrics = pair_metric_names() %}
-{#- What stands in for a count that a file does not give: counts are never null in this table. -#}
+{#- Values for counts that a file does not give: counts are never null in this table. -#}
 {%- set counts = {
     'total_samples': 'coalesce(g.n_samples_control, 0) + coalesce(g.n_samples_no_sepsis, 0) + coalesce(g.n_samples_sepsis, 0) + coalesce(g.n_samples_septic_shock, 0)',
     'included_study_count': 'greatest(coalesce(g.n_studies_ss, 0), coalesce(g.n_studies_soth, 0))',
@@ -39,7 +39,7 @@ with slice_pairs as (
     inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
 ),
 
--- 1. How many studies and samples each pair has.
+-- 1. Number of studies and samples per pair.
 pair_samples as (
     select
         {{ group_columns(pair, 'e') }},
@@ -54,7 +54,7 @@ pair_samples as (
     group by {{ group_columns(pair, 'e') }}
 ),
 
--- 2. One row a candidate pair, with its pooled contrasts and cohorts.
+-- 2. One row per candidate pair, with its pooled contrasts and cohorts.
 assembled as (
     select
         {{ group_columns(pair, 'p') }},
@@ -109,18 +109,18 @@ assembled as (
     {%- endfor %}
 ),
 
--- 3. Both contrasts in one, and the cohorts against one another.
+-- 3. Combine the two contrasts, and compare the cohorts with one another.
 combined as (
     select
         a.*,
         {{ stouffer_of(['a.dz_ss_z', 'a.dz_soth_z'], ['sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)']) }} as combined_z_score,
-        -- Both contrasts share the samples with septic shock, and others include those with
-        -- sepsis: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
+        -- Both contrasts use the septic-shock samples, and the others include the sepsis samples: within
+        -- a study, the covariance of the contrasts is SE(dz_soth)^2, which gives the correlation below.
         {{ stouffer_of_dependent('a.dz_ss_z', 'a.dz_soth_z', 'sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)', 'least(1e0, a.dz_soth_se / a.dz_ss_se)') }} as combined_z_dependent,
         (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
         / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
             as combined_effect_size,
-        -- The primary contrast is septic shock against sepsis, where a study has both.
+        -- The primary contrast is septic shock against sepsis, if any study has it.
         coalesce(a.dz_ss_z, a.dz_soth_z) as primary_z,
         case when a.dz_ss_z is not null then a.dz_ss_direction_consistency else a.dz_soth_direction_consistency end as direction_consistency,
         case when a.dz_ss_z is not null then a.dz_ss_magnitude_consistency else a.dz_soth_magnitude_consistency end as magnitude_consistency,
@@ -144,8 +144,8 @@ tested as {{ materialized() }}(
     from combined as c
 ),
 
--- 4. False discovery rates over all pairs tested in the slice. Ranked are narrow rows, one a pair and
--- test: to sort the wide ones for each test took as long as all else here.
+-- 4. False discovery rates over all pairs tested in the slice. The ranking works on narrow rows, one per
+-- pair and test: sorting the wide rows once per test took as long as everything else in this model.
 {%- set tests = {'q_ss': 'p_ss', 'q_soth': 'p_soth', 'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent', 'q_ss_hk': 'p_ss_hk', 'q_soth_hk': 'p_soth_hk'} %}
 p_values as (
     select
@@ -179,7 +179,7 @@ false_discovery_rates as (
     group by {{ group_columns(pair, 'a') }}
 ),
 
--- A screen ranked all pairs, of which those here are a part: its rates go before.
+-- A screen ranked all pairs, not only those kept here, so its rates take precedence.
 screened as (
     select
         s.disease_key,
@@ -203,7 +203,7 @@ with_q as (
     left join screened as s on {{ same_group(pair, 't', 's') }}
 ),
 
--- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.
+-- 5. Rows of files: for pairs that are not candidates, and for all pairs with csv_override = 1.
 given as (
     select
         s.disease_key,
@@ -273,7 +273,7 @@ select
     m.{{ metric }},
     {%- endif %}
     {%- endfor %}
-    -- The hooks put the scores that need the other pairs.
+    -- The hooks set the scores that depend on other pairs.
     {{ metrics_score('m.power_score', 'm.consistency_score', i2_star('m')) }} as metrics_score,
     cast(null as float(53)) as rank_score,
     cast(null as float(53)) as unsupervised_score,

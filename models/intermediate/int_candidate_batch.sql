@@ -1,5 +1,5 @@
--- A batch that is staged while this run works is the next run's. One that an interrupted run has
--- validated already has not been through the rules that come after.
+-- A batch that is staged while this run works belongs to the next run. A batch that an interrupted run
+-- validated is a candidate again, because the later rules have not checked it.
 select
     batch_id,
     study_accession_code

@@ -1,4 +1,4 @@
--- The pairs of a slice are computed before its features.
+-- A slice's pairs must be computed before its features.
 -- depends_on: {{ ref('fact_gene_pair_metrics') }}
 select
     s.disease_key,

@@ -1,4 +1,4 @@
--- A batch counts as loaded once the fact has it.
+-- A batch counts as loaded once its values are in the fact.
 -- depends_on: {{ ref('fact_gene_expression') }}
 select
     s.study_key,

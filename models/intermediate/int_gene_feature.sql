@@ -48,7 +48,7 @@ select
     d.mad as gene_mad_expression,
     m.zero_share as gene_zero_share,
     1e0 - 1e0 * m.value_count / s.sample_count as gene_missing_share,
-    -- Means that differ by rounding take one place.
+    -- Means that differ only by rounding share a rank.
     cast(percent_rank() over (partition by m.study_key order by round(m.mean_expression, 9)) as float(53)) as gene_expression_percentile
 from moments as m
 inner join middles as d on m.study_key = d.study_key and m.gene_key = d.gene_key

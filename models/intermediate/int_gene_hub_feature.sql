@@ -1,6 +1,6 @@
 {%- set gene = ['disease_key', 'technology', 'batch_id', 'gene_key'] -%}
 
--- Each pair once from either gene's side.
+-- Each pair twice: once from the side of either gene.
 with sides as (
     {%- for side in ['a', 'b'] %}
     {{- '\n    union all' if not loop.first }}

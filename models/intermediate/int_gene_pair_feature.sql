@@ -16,8 +16,8 @@ with pairs as (
     inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
 ),
 
--- 1. Each pair from either gene's side, with the gene's own mean and spread, and the pair's place among
--- the gene's pairs.
+-- 1. Each pair from the side of either gene, with the mean and spread of that gene's pairs, and the
+-- pair's rank among them.
 sides as (
     {%- for side in ['a', 'b'] %}
     {{- '\n    union all' if not loop.first }}
@@ -27,7 +27,7 @@ sides as (
         pair_key,
         '{{ side }}' as side,
         gene_{{ side }}_key as gene_key,
-        -- Pairs that differ by rounding take one place.
+        -- Pairs whose values differ only by rounding share a rank.
         round(abs(r_sepsis), 12) as r_sepsis,
         round(abs(r_septic_shock), 12) as r_septic_shock,
         abs(dz_ss_mean) as dz_ss
@@ -42,7 +42,7 @@ seen_from_gene as (
         s.technology,
         s.pair_key,
         s.side,
-        -- Of missing r only the last places, which nothing reads.
+        -- A missing r gets the last ranks, which no step reads.
         rank() over ({{ gene }} order by coalesce(s.r_sepsis, -1e0) desc) as place_sepsis,
         rank() over ({{ gene }} order by coalesce(s.r_septic_shock, -1e0) desc) as place_septic_shock,
         avg(s.r_septic_shock) over ({{ gene }}) as mean_r,
@@ -60,7 +60,7 @@ slice_means as (
     group by disease_key, technology
 ),
 
--- 2. How strongly each gene is expressed, as its mean place among the genes of each study.
+-- 2. How strongly each gene is expressed: its mean percentile rank among the genes of each study.
 study_levels as (
     select
         m.disease_key,
@@ -93,7 +93,7 @@ levels as (
     group by l.disease_key, l.technology, l.gene_key
 ),
 
--- 3. One row a pair.
+-- 3. One row per pair.
 assembled as (
     select
         p.*,

@@ -8,7 +8,7 @@
 } -%}
 {%- set group = ['disease_key', 'technology', 'pair_key', 'metric'] %}
 
--- One relation for all metrics, so that the long expressions of the p-values stand once in the
+-- All metrics are in one relation, so that the long expressions of the p-values occur only once in the
 -- statement.
 with estimates as (
     {%- for metric, (theta, se) in metrics.items() %}

@@ -33,7 +33,8 @@ cohort_sums as (
     group by study_key, illness_key, gene_key
 ),
 
--- A sample is held against its cohort without it: an outlier has no vote on what is usual.
+-- A sample is compared with its cohort without itself, so that an outlier does not influence the
+-- profile it is compared with.
 judged as (
     select
         v.study_key,
@@ -79,7 +80,7 @@ totals as (
 profiled as (
     select
         t.*,
-        -- What is left of a constant is rounding.
+        -- The variance of a constant profile is rounding error and counts as 0.
         case
             when t.variance_x > 1e-12 * (1e0 + t.mean_x * t.mean_x) and t.variance_y > 1e-12 * (1e0 + t.mean_y * t.mean_y) then 1
             else 0

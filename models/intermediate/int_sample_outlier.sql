@@ -1,4 +1,4 @@
--- Batches that this run has loaded, and those of a run that ended before it had screened them.
+-- Batches that this run has loaded, and those of an earlier run that ended before screening them.
 {%- set qc = study_qc_relation() %}
 with batches as (
     select
@@ -42,7 +42,7 @@ middles as (
     {{ median_and_mad('expressed') | indent(4) }}
 ),
 
--- A gene of which half the values are one and the same has MAD 0, and no scale to judge by.
+-- If half of a gene's values are equal, its MAD is 0, and there is no scale to judge by.
 judged as (
     select
         v.batch_id,

@@ -2,8 +2,8 @@
     config(indexes=table_indexes([{'columns': ['study_key', 'gene_key'], 'type': 'clustered'}]))
 }}
 
--- A table: SQL Server would read the fact for each of the some hundred times that the correlations
--- mention their values.
+-- A table, because the correlations reference their values about a hundred times, and SQL Server would
+-- read the fact each time.
 with candidate_genes as (
     select
         disease_key,

@@ -39,7 +39,8 @@ labelled_values as (
     inner join study_genes as g on e.study_key = g.study_key and e.gene_key = g.gene_key
 ),
 
--- 1. The values of each cohort. Others are all samples of the study but those with septic shock.
+-- 1. The values of each cohort. "others" are all samples of the study with a known label other than
+-- septic shock.
 cohort_values as {{ materialized() }}(
     select
         study_key,
@@ -60,10 +61,10 @@ cohort_values as {{ materialized() }}(
     where illness_label in ('CONTROL', 'NO_SEPSIS', 'SEPSIS')
 ),
 
--- 2. Spearman's r of each pair, study and cohort.
+-- 2. Spearman's r per pair, study and cohort.
 {{ pair_correlations('rho', 'study_pairs', 'cohort_values', cohorts) }},
 
--- 3. Fisher's z and its standard error, where the cohort is large enough and r is defined.
+-- 3. Fisher's z and its standard error, if the cohort is large enough and r is defined.
 usable as (
     select
         study_key,
@@ -87,7 +88,7 @@ fisher as (
     from usable
 )
 
--- 4. The study's contrasts: how much stronger the pair is co-expressed in septic shock.
+-- 4. The study's contrasts: how much more strongly the pair is co-expressed in septic shock.
 select
     m.disease_key,
     m.technology,

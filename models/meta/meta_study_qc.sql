@@ -7,7 +7,7 @@
     'library_size_median', 'library_size_max', 'unknown_illness_share', 'known_platform_share', 'outlier_share',
     'data_quality_score'
 ] %}
-{#- Each in [0, 1]; weights are those of seed quality_weight. 0.05 of the values as outliers is as bad as more. #}
+{#- Each component is in [0, 1]; seed quality_weight has the weights. #}
 {%- set components = {
     'completeness': '1e0 - missing_share',
     'illness_labels': '1e0 - unknown_illness_share',
@@ -39,12 +39,12 @@ placed_samples as (
         gene_count,
         outlier_count,
         library_size,
-        row_number() over (partition by study_key order by library_size) as place,
+        row_number() over (partition by study_key order by library_size) as row_no,
         count(*) over (partition by study_key) as value_count
     from {{ ref('int_sample_outlier') }}
 ),
 
--- The studies of this run. No gene that can be judged is no outlier.
+-- The studies of this run. If no gene of a study can be judged, its outlier share is 0.
 screened as (
     select
         study_key,
@@ -105,7 +105,7 @@ components as (
     {%- endfor %}
 ),
 
--- Without one of its parts there is no score.
+-- The score is null if any component is null.
 scores as (
     select
         c.study_key,
@@ -115,7 +115,7 @@ scores as (
     group by c.study_key
 ),
 
--- What is unchanged is not written again.
+-- Unchanged rows are not written again.
 changed as (
     select
         {%- for column in columns %}

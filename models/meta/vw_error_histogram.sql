@@ -1,5 +1,5 @@
--- Of a node of dbt only errors of the catalog count; the others stand in their run. A command that
--- failed for what failed within it does not count again.
+-- A dbt node counts only if its error is in the catalog; other errors are visible in their run. A command
+-- that failed because one of its steps failed is not counted again.
 select
     p.error_code,
     e.error_name,

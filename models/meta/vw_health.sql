@@ -22,7 +22,7 @@ with runs as (
     where command in ('run', 'ingest', 'dbt build')
 ),
 
--- A run that has not ended within a day has lost its process; one that succeeded later made up for it.
+-- A run that has not ended within a day is taken to have died; a later successful run makes up for it.
 unfinished as (
     select cast(count(*) as integer) as run_count
     from {{ ref('vw_run') }} as r

@@ -18,7 +18,7 @@ with steps as (
     from {{ source('meta', 'meta_etl_process_log') }}
 ),
 
--- A run is what its outermost command is: `run` has `ingest` and `dbt build` within.
+-- The outermost command identifies a run: `run` contains `ingest` and `dbt build`.
 commands as (
     select
         run_id,
@@ -28,7 +28,7 @@ commands as (
         ended_at,
         error_code,
         error_message,
-        row_number() over (partition by run_id order by rank_of_kind, attempt desc, started_at desc) as place
+        row_number() over (partition by run_id order by rank_of_kind, attempt desc, started_at desc) as row_no
     from steps
     where rank_of_kind < 3
 ),
@@ -39,7 +39,7 @@ failures as (
         step,
         error_code,
         error_message,
-        row_number() over (partition by run_id order by ended_at, step) as place
+        row_number() over (partition by run_id order by ended_at, step) as row_no
     from steps
     where rank_of_kind = 3 and status = 'FAILED'
 ),
@@ -80,5 +80,5 @@ select
     case when c.status = 'FAILED' then coalesce(c.error_message, f.error_message) end as error_message
 from commands as c
 inner join totals as t on c.run_id = t.run_id
-left join failures as f on c.run_id = f.run_id and f.place = 1
-where c.place = 1
+left join failures as f on c.run_id = f.run_id and f.row_no = 1
+where c.row_no = 1

@@ -1,4 +1,4 @@
--- Of a run, what it computed from a state that is still the state of the study or slice.
+-- Keeps a run's features if the study or slice is still in the state from which they were computed.
 with states as (
     select batch_id from {{ ref('stg_slice') }}
     union

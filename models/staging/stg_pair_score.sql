@@ -1,4 +1,4 @@
--- Scores of a ranking of the state that the slice is in.
+-- Scores of rankings of the slice's current state.
 select
     v.feature_run_id,
     v.batch_id,

@@ -10,7 +10,7 @@ excluded as (
     {{ json_array_rows(ref('stg_batch'), ['batch_id'], 'config_snapshot', '$.exclude') | indent(4) }}
 ),
 
--- Studies with an include list: what is not on it is out.
+-- Studies with an include list, which excludes all samples that are not on it.
 listing as (
     select distinct batch_id
     from included

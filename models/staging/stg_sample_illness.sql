@@ -1,4 +1,4 @@
--- Where a label can come from, most trusted first. UNKNOWN is no label: the search goes on.
+-- The sources of a label, most trusted first. UNKNOWN is not a label, so the search continues after it.
 with texts as (
     select
         batch_id,

@@ -8,7 +8,7 @@ with platform_texts as (
     inner join {{ ref('stg_study') }} as st on s.batch_id = st.batch_id
 ),
 
--- `Name (Accession)`: where the last opening parenthesis stands, counted from the end.
+-- `Name (Accession)`: position of the last opening parenthesis, counted from the end.
 parenthesised as (
     select
         batch_id,

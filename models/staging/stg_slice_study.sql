@@ -1,4 +1,4 @@
--- Exactly one active mapping: none is 54001, several are 54002, and both leave the study out.
+-- A study needs exactly one active mapping: none is 54001, several are 54002, and both leave it out.
 with mapped as (
     select
         study_key,

@@ -12,7 +12,7 @@ with metadata as (
     inner join {{ source('staging', 'study_metadata') }} as m on b.batch_id = m.batch_id
 ),
 
--- The one processor of all the study's samples, or null where they differ.
+-- The processor of the study's samples if all have the same one, else null.
 processors as (
     select
         batch_id,

@@ -11,5 +11,5 @@ inner join {{ ref('stg_study') }} as s on c.batch_id = s.batch_id
 inner join {{ ref('stg_batch') }} as b on c.batch_id = b.batch_id
 where
     s.study_unit_tag = 'COUNTS'
-    -- 2^53: beyond it a double does not hold each whole number, and a sample's sum may leave its range.
+    -- 2^53: above it a double cannot represent every whole number, and a sample's sum may overflow.
     and (b.value_min < 0 or b.value_max > 9007199254740992e0)

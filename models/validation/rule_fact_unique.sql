@@ -1,5 +1,5 @@
--- The batches are numbered first: grouping by integers alone takes a third of the memory, and at
--- most half the time, that it takes with the 64-character batch_id among them.
+-- Batches are numbered first: grouping by integers alone takes a third of the memory, and at most half the
+-- time, of grouping with the 64-character batch_id.
 with fact_batches as (
     select distinct f.batch_id
     from {{ ref('fact_gene_expression') }} as f

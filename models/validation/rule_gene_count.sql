@@ -23,7 +23,7 @@ others as (
     select
         c.batch_id,
         l.gene_count,
-        row_number() over (partition by c.batch_id order by l.gene_count) as place,
+        row_number() over (partition by c.batch_id order by l.gene_count) as row_no,
         count(*) over (partition by c.batch_id) as value_count
     from candidates as c
     inner join loaded as l

@@ -16,12 +16,12 @@ with identifiers as (
     inner join {{ ref('int_candidate_batch') }} as c on r.batch_id = c.batch_id
 )
 
--- `like`, since T-SQL's `=` and `len` take no notice of blanks at the end.
+-- `like`, because T-SQL's `=` and `len` ignore trailing blanks.
 select
     'VALIDATION_INVALID_IDENTIFIER' as validation_code,
     batch_id,
     study_accession_code,
     concat('"', identifier, '"') as subject,
-    concat(kind, case when ltrim(identifier) = '' then ' is empty' else ' has blanks around it' end) as finding
+    concat(kind, case when ltrim(identifier) = '' then ' is empty' else ' starts or ends with a blank' end) as finding
 from identifiers
 where identifier = '' or identifier like ' %' or identifier like '% '

@@ -1,4 +1,4 @@
--- Of the slices that this run has computed: others have been said.
+-- Only the slices that this run computed; the others were reported earlier.
 select
     'HETEROGENEITY_EXCESS' as validation_code,
     m.batch_id,

@@ -1,4 +1,4 @@
--- UNKNOWN stands for samples without a platform and is left out.
+-- UNKNOWN is the platform of samples without a platform; they are left out.
 select
     'TRANSFORMATION_PLATFORM_NORMALIZATION_FAILED' as validation_code,
     s.current_batch_id as batch_id,

@@ -1,5 +1,5 @@
--- The batches are numbered first: grouping by the number takes a third of the time that it takes by
--- the 64-character batch_id.
+-- Batches are numbered first: grouping by the number takes a third of the time of grouping by the
+-- 64-character batch_id.
 with numbered as (
     select
         c.batch_id,

@@ -1,5 +1,5 @@
--- 4004 LOAD_CONSTRAINT_VIOLATION: a feature that no model makes, one that the catalog does not have, or a
--- value outside the bounds of its scale.
+-- 4004 LOAD_CONSTRAINT_VIOLATION: the catalog has a feature that no model computes, or lacks one that a
+-- model computes, or a value is outside the bounds of its scale.
 {{ config(severity='error') }}
 
 {%- set models = ['fact_gene_pair_metrics'] %}
@@ -16,7 +16,7 @@ with made as (
     {%- endfor %}
 ),
 
--- The bounds of pairs over studies are assert_pair_metrics_are_in_range's.
+-- assert_pair_metrics_are_in_range checks the bounds of study-pooled pair features.
 measured as (
     select
         feature_name,

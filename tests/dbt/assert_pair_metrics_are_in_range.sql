@@ -24,7 +24,8 @@ where
     {%- for lower, upper in words_of(pair_metric_orders()) %}
     or {{ lower }} > {{ upper }}
     {%- endfor %}
-    -- Other programs round, and have other rates (Storey's q can be below its p).
+    -- Only computed rows: files from other programs are rounded, and may use other rates (Storey's q can be
+    -- below its p).
     or (
         metrics_source = 'AGGREGATOR'
         and (

@@ -1,27 +1,27 @@
-"""A warehouse of its own for each test, downloads made to measure, and the two commands."""
+"""A separate warehouse per test, downloads with chosen content, and the commands."""
 
 import contextlib
 import gzip
 import io
 import json
 import os
-import pickle
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from dbt.adapters.factory import get_adapter
 from dbt.cli.main import dbtRunner
-from dbt.context.query_header import generate_query_header_context
-from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import ManifestLoader
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager import EventManager
+from filelock import FileLock
+from manifest_cache import shared_manifests
+from simulated_data import write_simulated_data
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -30,10 +30,10 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 STAGING = ("batch", "study_metadata", "expression_rows")
 
-# What the suite runs on: duckdb, or with `make test-sqlserver` the server of the environment.
+# The engine under test: duckdb, or with `make test-sqlserver` the server that the environment names.
 TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
-# What takes longest, the longest first.
+# The slowest modules, slowest first.
 LONG = [
     "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
     "test_screen", "test_load_pairs", "test_features", "test_ingest", "test_tsql", "test_rank",
@@ -41,23 +41,29 @@ LONG = [
 ]  # fmt: skip
 
 
+_IN_LONG_RUN = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _IN_LONG_RUN
+    _IN_LONG_RUN = config.option.markexpr != "not long"
+
+
+def examples(count: int) -> int:
+    """How many examples Hypothesis draws: `count` in `make test`, 25 times as many in
+    `make test-long`."""
+    return count * 25 if _IN_LONG_RUN else count
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first: at the end, a worker then has no more than a short one to itself."""
+    """Slow modules first, so that both workers end at about the same time."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real data, which is no part of the project."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"no real data at {SHARED_DATA.relative_to(PROJECT.parent)} beside the project")
-    return SHARED_DATA
-
-
 @dataclass
 class Study:
-    """A study to be written as a download. `values` has a line a gene and a text a sample."""
+    """A study to write as a download. `values` has one row per gene and one text per sample."""
 
     accession: str = "GSE1"
     samples: list[str] = field(default_factory=lambda: ["GSM1", "GSM2", "GSM3"])
@@ -137,48 +143,56 @@ class Study:
         return folder / self.accession / f"{self.accession}.tsv"
 
 
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def shared_data(session_folder: Path) -> Path:
+    """Real studies, which are no part of the project, or simulated ones in their place."""
+    if SHARED_DATA.is_dir():
+        return SHARED_DATA
+    folder = session_folder / "simulated"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            write_simulated_data(folder)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def parsed_once() -> Iterator[None]:
-    """dbt within this process parses the project once, not for 5 s at each call: its own partial
-    parsing starts anew for each path of a warehouse. All that the result depends on is in the key.
-    Each call gets a copy, since dbt changes its manifest."""
-    parse = ManifestLoader.get_full_manifest
-    parsed: dict[tuple[object, ...], bytes] = {}
+def manifests(session_folder: Path) -> Iterator[Path]:
+    """dbt parses the project once per session; returns the folder of the parsed project."""
+    folder = session_folder / "manifests"
+    folder.mkdir(exist_ok=True)
+    with shared_manifests(folder):
+        yield folder
 
-    def get_full_manifest(config, **options) -> Manifest:
-        key = (
-            config.project_root,
-            config.target_name,
-            config.credentials.database,
-            config.credentials.schema,
-            repr(config.cli_vars),
-            os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
-        )
-        if key not in parsed:
-            whole = parse(config, **options)
-            # Comments on columns take a quarter of a build, and no test reads them.
-            for node in whole.nodes.values():
-                if hasattr(node.config, "persist_docs"):
-                    node.config.persist_docs = {}
-            # Pickling a Manifest itself loses its fixtures, and mixes up its lookups.
-            parts = {f.name: getattr(whole, f.name) for f in fields(whole) if f.name[0] != "_"}
-            parsed[key] = pickle.dumps(parts)
-        manifest = Manifest(**pickle.loads(parsed[key]))
-        adapter = get_adapter(config)
-        adapter.set_macro_resolver(manifest)
-        adapter.connections.set_query_header(
-            generate_query_header_context(adapter.config, manifest)
-        )
-        return manifest
 
-    with mock.patch.object(ManifestLoader, "get_full_manifest", get_full_manifest):
+@pytest.fixture(scope="session", autouse=True)
+def no_debug_events() -> Iterator[None]:
+    """dbt formats each debug event for every logger, whether it shows them or not: a tenth of the
+    time of a build."""
+    fire = EventManager.fire_event
+
+    def fire_event(manager, event, level=None, *rest, **options) -> None:
+        is_debug = (level or event.level_tag()) == EventLevel.DEBUG
+        if not is_debug or len(manager.callbacks) > 1 or any(map(shows_debug, manager.loggers)):
+            fire(manager, event, level, *rest, **options)
+
+    def shows_debug(logger) -> bool:
+        return logger.level == EventLevel.DEBUG
+
+    with mock.patch.object(EventManager, "fire_event", fire_event):
         yield
 
 
 class WarehouseUnderTest:
-    """A DuckDB file or a server's database of the test's own, and the commands that work on it.
+    """A DuckDB file or a database on the server, for one test, and the commands that use it.
 
-    Queries are DuckDB's SQL, which is translated for a server.
+    Queries are written in DuckDB's SQL and translated for a server.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -193,10 +207,8 @@ class WarehouseUnderTest:
             "DBT_TARGET_PATH": str(self.target),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_USE_COLORS": "false",
-            # No test reads it, and to write all of its lines takes a tenth of a build.
+            # No test reads it, and writing it takes a tenth of a build.
             "DBT_LOG_LEVEL_FILE": "none",
-            # They need no data of a test; test_unit_tests.py runs them once.
-            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
         profiles = (PROJECT / "profiles.example.yml").read_text()
         if TARGET == "sqlserver":
@@ -209,7 +221,7 @@ class WarehouseUnderTest:
 
     @property
     def path(self) -> Path:
-        """The DuckDB file, for tests of what is special about it."""
+        """The DuckDB file, for tests that only DuckDB can pass."""
         if self._server:
             pytest.skip("looks at the DuckDB file")
         return self._path
@@ -227,7 +239,7 @@ class WarehouseUnderTest:
         return CliRunner().invoke(main, ["pairs", *map(str, arguments)], env=self.env)
 
     def loader_process(self, *arguments: object) -> subprocess.Popen:
-        """`python -m loader …` as a process of its own."""
+        """`python -m loader …` in a separate process."""
         return subprocess.Popen(
             [sys.executable, "-m", "loader", *map(str, arguments)],
             env=self.env, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -241,8 +253,7 @@ class WarehouseUnderTest:
         )  # fmt: skip
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
-        """Run dbt to its end in this process, which saves its imports and parsing; return what it
-        printed."""
+        """Run dbt to its end in this process, which saves importing and parsing; return its output."""
         output = io.StringIO()
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
@@ -259,15 +270,15 @@ class WarehouseUnderTest:
         return said
 
     def dbt_command(self, *arguments: object) -> tuple[int, str]:
-        """Run the real `dbt` command to its end; return its exit code and what it printed."""
+        """Run the real `dbt` command to its end; return its exit code and output."""
         process = self.dbt_process(*arguments)
         output, _ = process.communicate()
         return process.returncode, output
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
-        """`dbt build` without the tests of the data, for tests that look at the data themselves."""
+        """`dbt build` without data tests, for tests that look at the data themselves."""
         kinds = ("--resource-type", "seed", "--resource-type", "model")
-        # dbt's own record of the run takes a quarter of the time.
+        # Writing dbt's record of the run takes a quarter of the time.
         return self.dbt("build", "--no-write-json", *kinds, *arguments, succeeds=succeeds)
 
     def query(self, sql: str) -> list[tuple]:
@@ -290,7 +301,7 @@ class WarehouseUnderTest:
         self._server.execute(tsql)
 
     def staged(self) -> dict[str, list[tuple]]:
-        """All rows of the staging tables, but for the times of writing."""
+        """All rows of the staging tables, without the times of writing."""
         if not self._server and not self._path.exists():
             return {}
         return {name: self._table(f"staging.{name}") for name in STAGING}
@@ -312,6 +323,6 @@ def warehouse(tmp_path: Path) -> WarehouseUnderTest:
 
 
 def events(result: Result, step: str | None = None) -> list[dict]:
-    """The JSON lines that a command printed, those of one step if named."""
+    """The JSON lines that a command printed; only those of `step` if given."""
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     return [line for line in lines if step in (None, line["step"])]

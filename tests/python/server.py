@@ -44,7 +44,7 @@ class Database:
     def __init__(self) -> None:
         self.name = f"expression_test_{uuid.uuid4().hex[:12]}"
         _administrator().execute(f"create database {self.name}")
-        # As the README advises: who reads waits for nobody who writes.
+        # As docs/sql-server.md advises: readers do not wait for writers.
         _administrator().execute(f"alter database {self.name} set read_committed_snapshot on")
         atexit.register(self._drop)
         self._connection = _connect(os.environ, self.name)

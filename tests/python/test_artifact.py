@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import WarehouseUnderTest, events
 from test_operations import execute, moved
-from test_pair_metrics import SETTINGS, build, ingest, small_study
+from test_pair_metrics import SETTINGS, build_pairs, ingest, small_study
 
-from loader import artifact
-from loader.artifact import Series, Version
+from expression_warehouse.core.files import write_once
+from loader import publish as module
+from loader.publish import Series, Version
 
 FACT = "fact.fact_gene_pair_metrics"
 
@@ -24,7 +25,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     execute(
         warehouse,
         f"update {FACT} set included_study_count = 3, q_ss = 0.01, dz_ss_i2 = 10",
@@ -164,19 +165,19 @@ def test_two_processes_do_not_take_one_version(warehouse, monkeypatch):
 
 
 def test_a_publication_that_broke_off_is_finished(warehouse, monkeypatch):
-    write = artifact._write_once
+    write = module.write_once
 
     def break_off(path, content):
         if path.suffix == ".parquet":
             raise OSError(28, "No space left on device")
         return write(path, content)
 
-    monkeypatch.setattr(artifact, "_write_once", break_off)
+    monkeypatch.setattr(module, "write_once", break_off)
     result = publish(warehouse)
     assert result.exit_code == 1
     assert events(result)[0]["error_code"] == 54302
     assert versions(warehouse) == []
-    monkeypatch.setattr(artifact, "_write_once", write)
+    monkeypatch.setattr(module, "write_once", write)
     assert len(events(publish(warehouse), "published")) == 1
     assert versions(warehouse) == ["v1.0"]
 
@@ -184,7 +185,7 @@ def test_a_publication_that_broke_off_is_finished(warehouse, monkeypatch):
 def test_a_file_is_never_overwritten(tmp_path):
     path = tmp_path / "a"
     path.write_text("first")
-    assert not artifact._write_once(path, b"second")
+    assert not write_once(path, b"second")
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
 

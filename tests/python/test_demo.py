@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from conftest import WarehouseUnderTest
 from demo.__main__ import main
 from demo.design import CD86, GENES, MS4A4A, PLANTED_PAIRS, STUDIES, Study
 from demo.download import CONFIG_FILE, PLANTED_PAIRS_FILE, write_downloads
-from demo.report import PairResult, discovery, ranked_pairs
+from demo.pairs import PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
+from expression_warehouse.cli import main as commands
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
@@ -219,7 +221,7 @@ def test_values_keep_the_order_of_the_latent_ones() -> None:
 
 def result(pair: tuple[str, str], q_ss: float | None) -> PairResult:
     genes = (*pair, *pair)
-    return PairResult("MICROARRAY", 1, *genes, *[0.0] * 5, q_ss, None, None)
+    return PairResult("MICROARRAY", 1, *genes, *[0.0] * 5, q_ss, None, None, None, 2)
 
 
 def test_precision_and_recall() -> None:
@@ -265,7 +267,28 @@ def test_planted_pairs_come_out_on_top(
     report = CliRunner().invoke(main, ["report"])
     assert report.exit_code == 0, report.output
     assert "q_combined_dependent" in report.output
-    assert report.output.count("MS4A4A") == 2
+    # In the table of planted pairs, and among those found or missed: once per technology.
+    assert report.output.count("MS4A4A") == 4
+    closing = report.output.partition("What was found")[2].replace("\\\n      ", "")
+    for technology in ("MICROARRAY", "RNA-SEQ"):
+        assert re.search(rf"  {technology}, 2 studies: (8|9|10) of the 10 planted pairs", closing)
+    for pair in (pair for pair in pairs if pair.is_planted):
+        assert closing.count(pair.name) == 2, pair
+    assert "rise and fall together in septic shock, but not in sepsis: " in closing
+    assert "move in opposite directions in septic shock, but not in sepsis: " in closing
+    assert "  q_ss_hk  " in closing
+    assert_next_commands_work(closing, warehouse)
+
+
+def assert_next_commands_work(closing: str, warehouse: WarehouseUnderTest) -> None:
+    """The commands that need no data of the reader's, as they are printed."""
+    lines = [line.split() for line in closing.splitlines() if "/expression-warehouse " in line]
+    assert [arguments[-1] for arguments in lines] == ["correlations.parquet", "health", "FOLDER"]
+    for setting, _program, *arguments in lines[:2]:
+        assert setting == f"EXPRESSION_WAREHOUSE_DB={warehouse.env['EXPRESSION_WAREHOUSE_DB']}"
+        output = str(warehouse.env["DBT_TARGET_PATH"]) + ".parquet"
+        arguments = [a.replace("correlations.parquet", output) for a in arguments]
+        assert CliRunner().invoke(commands, arguments).exit_code == 0, arguments
 
 
 def assert_screen_agrees(warehouse: WarehouseUnderTest) -> None:

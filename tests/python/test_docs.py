@@ -18,9 +18,13 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
 
 
 @pytest.fixture(scope="module")
-def nodes(built) -> dict[str, dict]:
+def manifest(built) -> dict:
+    return json.loads((built.target / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def nodes(manifest) -> dict[str, dict]:
     """Models, seeds and sources of the manifest, by their unique id."""
-    manifest = json.loads((built.target / "manifest.json").read_text())
     found = {**manifest["nodes"], **manifest["sources"]}
     kinds = ("model", "seed", "source")
     return {name: node for name, node in found.items() if node["resource_type"] in kinds}
@@ -59,6 +63,54 @@ def test_lineage_goes_from_the_matrix_to_the_ranked_pairs(nodes):
         "vw_expression_export", "tbl_gene_pairs_materialized", "int_study_pair_estimate",
         "int_pair_estimate", "fact_gene_pair_metrics",
     } <= steps  # fmt: skip
+
+
+def test_the_site_opens_with_an_overview_of_this_project(manifest, nodes):
+    overview = manifest["docs"]["doc.expression_warehouse.__overview__"]["block_contents"]
+    assert overview.startswith("# Expression warehouse")
+    names = {node["name"] for node in nodes.values()}
+    relations = re.findall(r"`((?:vw|fact|dim|meta|stg|rule|validation)_\w+)`", overview)
+    assert relations
+    assert set(relations) - {"rule_"} <= names
+
+
+def test_programs_that_read_the_warehouse_are_exposures(manifest):
+    exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
+    assert set(exposures) == {"published_pairs", "pairs_screen", "pairs_rank", "loader_health"}
+    for exposure in exposures.values():
+        assert exposure["description"]
+        assert exposure["depends_on"]["nodes"]
+
+
+def test_each_layer_has_a_tag_and_a_colour(manifest):
+    layers = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model":
+            layers.setdefault(node["fqn"][1], set()).add(
+                (*node["config"]["tags"], node["config"]["docs"]["node_color"])
+            )
+    assert {layer for layer, looks in layers.items() for tag, _ in looks if tag == layer} == set(
+        layers
+    )
+    assert len({colour for looks in layers.values() for _, colour in looks}) == len(layers) == 7
+
+
+def test_macros_are_described_with_their_arguments(manifest):
+    """The macros that models, hooks and people call: at least one per file, with the arguments of
+    its definition."""
+    described = {}
+    for macro in manifest["macros"].values():
+        if macro["package_name"] == "expression_warehouse" and macro["description"]:
+            described[macro["name"]] = macro["original_file_path"]
+            signature = re.search(rf"macro {macro['name']}\((.*?)\) -?%}}", macro["macro_sql"])[1]
+            names = [name.split("=")[0].strip() for name in signature.split(",") if name.strip()]
+            assert [argument["name"] for argument in macro["arguments"]] == names, macro["name"]
+            assert all(argument["description"] for argument in macro["arguments"]), macro["name"]
+    files = {str(path.relative_to(PROJECT)) for path in (PROJECT / "macros").rglob("*.sql")}
+    without = {path.rsplit("/")[-1] for path in files - set(described.values())}
+    # What dbt calls in place of its own, or one operation alone.
+    own = {"comments.sql", "contract.sql", "create_table_as.sql", "in_place.sql"}
+    assert without == own | {"login_name.sql", "retention.sql"}
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "macros").rglob("*.sql")), ids=lambda p: p.stem)

@@ -14,28 +14,29 @@ import pyarrow as pa
 import pytest
 
 from expression_warehouse.core.warehouse.macros import statistics_macros
+from validation.metafor import exact
 
-# Column of dsl_pool -> quantity of the golden data, relative tolerance, absolute tolerance.
-# The absolute one is in units of the pooled standard error (its square for tau2) where that
-# is the natural scale: an interval's end may lie at 0 by cancellation.
+# Column of dsl_pool -> relative tolerance, absolute tolerance. The absolute one is in units of the
+# pooled standard error (its square for tau2) if that is the natural scale: an end of an interval may
+# be 0 by cancellation.
 GOLDEN = {
-    "theta_re": ("beta", 1e-9, "1e-12 * se"),
-    "se_re": ("se", 1e-9, "0"),
-    "ci_low": ("ci.lb", 1e-9, "1e-12 * se"),
-    "ci_high": ("ci.ub", 1e-9, "1e-12 * se"),
-    "q": ("QE", 1e-9, "1e-14"),
-    "q_p": ("QEp", 1e-8, "1e-300"),
-    "i2": ("I2", 1e-9, "1e-12"),
-    "tau2": ("tau2", 1e-9, "1e-12 * se * se"),
-    "z": ("zval", 1e-9, "1e-12"),
-    "p": ("pval", 1e-8, "1e-300"),
-    "hk_se": ("hk_se", 1e-9, "1e-12 * se"),
-    "hk_ci_low": ("hk_ci.lb", 1e-9, "1e-12 * se"),
-    "hk_ci_high": ("hk_ci.ub", 1e-9, "1e-12 * se"),
-    "hk_p": ("hk_pval", 1e-8, "1e-300"),
-    "pi_low": ("pi_hts_tkm2.lb", 1e-9, "1e-12 * se"),
-    "pi_high": ("pi_hts_tkm2.ub", 1e-9, "1e-12 * se"),
-    "hk_adhoc_se": ("hkadhoc_se", 1e-9, "0"),
+    "theta_re": (1e-9, "1e-12 * se"),
+    "se_re": (1e-9, "0"),
+    "ci_low": (1e-9, "1e-12 * se"),
+    "ci_high": (1e-9, "1e-12 * se"),
+    "q": (1e-9, "1e-14"),
+    "q_p": (1e-8, "1e-300"),
+    "i2": (1e-9, "1e-12"),
+    "tau2": (1e-9, "1e-12 * se * se"),
+    "z": (1e-9, "1e-12"),
+    "p": (1e-8, "1e-300"),
+    "hk_se": (1e-9, "1e-12 * se"),
+    "hk_ci_low": (1e-9, "1e-12 * se"),
+    "hk_ci_high": (1e-9, "1e-12 * se"),
+    "hk_p": (1e-8, "1e-300"),
+    "pi_low": (1e-9, "1e-12 * se"),
+    "pi_high": (1e-9, "1e-12 * se"),
+    "hk_adhoc_se": (1e-9, "0"),
 }
 
 
@@ -76,25 +77,53 @@ def engine(request) -> Engine:
     return Engine(request.param)
 
 
+def read_golden(name: str) -> list[dict[str, str]]:
+    with (exact.FOLDER / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture(scope="module")
-def golden(shared_data) -> dict[str, dict]:
-    """By label: `studies` [(theta, se), …], the quantities, and {study: loo_estimate} in `loo`.
-    Of two values of a quantity, that of the 60-digit arithmetic."""
-    cases: dict[str, dict] = {}
-    with (shared_data / "golden" / "dsl_metafor.csv").open(newline="") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: row["kind"] == "mpmath60")
-    for row in rows:
-        case = cases.setdefault(row["label"], {"inputs": {}, "loo": {}, "quantities": {}})
-        value = float.fromhex(row["value_hex"]) if row["value_hex"] else float(row["value"])
-        if row["kind"] == "input":
-            case["inputs"].setdefault(int(row["i"]), {})[row["quantity"]] = value
-        elif row["quantity"] == "loo_estimate":
-            case["loo"][int(row["i"])] = value
-        elif row["i"] == "0":
-            case["quantities"][row["quantity"]] = value
-    for case in cases.values():
-        case["studies"] = [(s["theta"], s["se"]) for _, s in sorted(case["inputs"].items())]
+def golden() -> dict[str, dict]:
+    """By label: `studies` [(theta, se), …], the exact `quantities`, and in `loo` {number of the study
+    left out: pooled estimate} by metafor."""
+    cases = {
+        label: {"studies": studies, "quantities": {}, "loo": {}}
+        for label, studies in exact.read_studies().items()
+    }
+    for row in read_golden("exact.csv"):
+        cases[row["label"]]["quantities"][row["quantity"]] = float(row["exact"])
+    for row in read_golden("left_out.csv"):
+        cases[row["label"]]["loo"][int(row["study"])] = float(row["theta_re"])
     return cases
+
+
+def test_golden_cases_are_what_the_definitions_give():
+    found = [
+        (row["label"], row["quantity"], float(row["exact"])) for row in read_golden("exact.csv")
+    ]
+    assert found == exact.exact_values()
+
+
+# In double precision metafor subtracts nearly equal numbers here.
+METAFOR_IS_OFF = [("span6_homog", "q"), ("p_near_one", "hk_")]
+
+
+def test_golden_cases_are_metafors(golden):
+    rows = read_golden("pooled.csv")
+    assert len(rows) == 720
+    compared = 0
+    for row in rows:
+        label, column, value = row["label"], row["quantity"], float(row["metafor"])
+        truth = golden[label]["quantities"]
+        if any(label == case and column.startswith(stem) for case, stem in METAFOR_IS_OFF):
+            continue
+        if column not in truth:  # p of an infinite t
+            assert (column, truth["hk_se"]) == ("hk_p", 0), label
+            continue
+        compared += 1
+        tolerance = {"rel": 1e-6, "abs": 1e-9 * truth["se_re"]}
+        assert value == pytest.approx(truth[column], **tolerance), (label, column)
+    assert compared == 709
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +137,17 @@ def golden_pooled(engine, golden) -> dict[str, dict]:
 
 @pytest.mark.parametrize("column", GOLDEN)
 def test_golden_cases(golden, golden_pooled, column):
-    quantity, relative, absolute = GOLDEN[column]
+    relative, absolute = GOLDEN[column]
     wrong = {}
     compared = 0
     for label, case in golden.items():
-        truth, got = case["quantities"].get(quantity), golden_pooled[label][column]
+        truth, got = case["quantities"].get(column), golden_pooled[label][column]
         if truth is None:
             assert got is None, label
         elif column == "hk_p" and golden_pooled[label]["hk_se"] == 0:
             assert got is None, label  # all estimates equal: t is infinite, and no p is given
         else:
-            slack = eval(absolute, {"se": case["quantities"]["se"]})
+            slack = eval(absolute, {"se": case["quantities"]["se_re"]})
             compared += 1
             if got is None or not abs(got - truth) <= relative * abs(truth) + slack:
                 wrong[label] = (got, truth)
@@ -176,7 +205,7 @@ def test_golden_leave_one_out(engine, golden):
             exact = [pooled_exactly(studies) for studies in others]
             assert exact != pytest.approx(truth, rel=1e-5)
             truth = exact
-        scale = case["quantities"]["se"]
+        scale = case["quantities"]["se_re"]
         assert got == pytest.approx(truth, rel=1e-9, abs=1e-10 * scale), label
         assert ranges[key]["loo_min"] == pytest.approx(min(truth), rel=1e-9, abs=1e-10 * scale)
         assert ranges[key]["loo_max"] == pytest.approx(max(truth), rel=1e-9, abs=1e-10 * scale)

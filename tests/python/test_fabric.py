@@ -1,14 +1,13 @@
-"""The target for Microsoft Fabric Warehouse gets SQL Server's T-SQL, which test_tsql.py parses and lints,
-but for what README.md lists.
+"""The target for Microsoft Fabric Warehouse gets SQL Server's T-SQL, except for what docs/sql-server.md lists.
+test_tsql_parser.py parses it with Fabric's grammar.
 
-What is not run here: Fabric Warehouse itself, which is a cloud service. Its adapter compiles without one.
+Not run here: Fabric Warehouse itself, a cloud service. Its adapter compiles without it.
 """
 
 import re
-from pathlib import Path
 
 import pytest
-from conftest import WarehouseUnderTest
+from compiled_tsql import compiled_operations, compiled_project, sql_files
 
 pytest.importorskip(
     "dbt.adapters.fabric",
@@ -16,32 +15,22 @@ pytest.importorskip(
     exc_type=ImportError,
 )
 
-OPERATIONS = {
-    "create_staging": "{{ create_staging() }}",
-    "create_meta": "{{ create_meta() }}",
-    "lock_keys": "{{ lock_keys('dim_gene') }}",
-}
-
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> dict[str, dict[str, str]]:
     """target -> file -> SQL, for all models and tests."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("fabric"))
-    found = {}
-    for target in ("sqlserver", "fabric"):
-        warehouse.env["DBT_TARGET_PATH"] = str(warehouse.target / target)
-        warehouse.dbt("compile", "--target", target, "--no-introspect", "--no-populate-cache")
-        folder = warehouse.target / target / "compiled"
-        found[target] = {
-            str(path.relative_to(folder)): path.read_text()
-            for path in folder.rglob("*.sql")
-            if "hooks" not in path.parts
+    return {
+        target: {
+            name: sql
+            for name, sql in sql_files(compiled_project(tmp_path_factory, target)).items()
+            if "/hooks/" not in name
         }
-    return found
+        for target in ("sqlserver", "fabric")
+    }
 
 
 def plain(sql: str) -> str:
-    """Without what differs: quotes of names, texts of Unicode, and the id of the invocation."""
+    """Without what may differ: quotes of names, types of text, and the id of the invocation."""
     sql = re.sub(r"\bn?varchar\((\d+|max)\)", "varchar", sql.replace("[", '"').replace("]", '"'))
     return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", sql)
 
@@ -61,12 +50,16 @@ def test_there_is_no_nvarchar(compiled):
     assert [name for name, sql in compiled["fabric"].items() if "nvarchar" in sql] == []
 
 
-def test_tables_have_no_key_index_or_lock(tmp_path: Path):
-    warehouse = WarehouseUnderTest(tmp_path)
-    inline = "\n".join(OPERATIONS.values())
-    arguments = ("--no-introspect", "--no-populate-cache", "--inline", inline)
-    for_fabric = warehouse.dbt("compile", "--target", "fabric", *arguments).lower()
-    for_server = warehouse.dbt("compile", "--target", "sqlserver", *arguments).lower()
+def test_tables_have_no_key_index_or_lock(tmp_path_factory):
+    for_server, for_fabric = (
+        " ".join(
+            operations[name] for name in ("create_staging", "create_meta", "lock_keys")
+        ).lower()
+        for operations in (
+            compiled_operations(tmp_path_factory),
+            compiled_operations(tmp_path_factory, "fabric"),
+        )
+    )
     for words in ("primary key", "columnstore", "sp_getapplock", "nvarchar"):
         assert words in for_server
         assert words not in for_fabric

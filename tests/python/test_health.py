@@ -61,7 +61,7 @@ def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
         ("UNIT_UNDETECTED", 1, 1)
     ]
     assert [batch["study_accession_code"] for batch in said["quarantine"]] == ["GSE2"]
-    text = copy.loader("health", "--format", "text")
+    text = copy.loader("health", "--log-format", "text")
     assert text.exit_code == 1
     assert text.stdout.startswith("unhealthy\nlast run: ingest FAILED")
     assert "quarantined: GSE2" in text.stdout

@@ -16,7 +16,8 @@ from test_operations import built, moved  # noqa: F401 (a fixture)
 from expression_warehouse.core import log_files
 from expression_warehouse.core.config import load_config
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.reporting import JsonReporter, Reporter, TextReporter, open_reporter
+from expression_warehouse.core.reporting import JsonReporter, Reporter, open_reporter
+from expression_warehouse.core.text_reporter import TextReporter
 from loader.housekeeping import housekeeping
 from loader.source.archive import archive_download
 from loader.source.download import open_download

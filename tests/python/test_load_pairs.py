@@ -16,7 +16,7 @@ from test_pair_metrics import (
     SCORES,
     SETTINGS,
     assert_recomputed,
-    build,
+    build_pairs,
     ingest,
     map_study,
     moved,
@@ -26,7 +26,9 @@ from test_pair_metrics import (
 )
 
 from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
-from loader.pair_file.reader import metrics, parse_pair_id, read_numbers
+from loader.pair_file.metrics import metrics
+from loader.pair_file.numbers import read_numbers
+from loader.pair_file.pair_id import parse_pair_id
 
 # Genes 1 and 2 are of the annotation seed, 8 to 13 those of the studies, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.
@@ -67,7 +69,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     pairs = warehouse.query("select distinct gene_a_key, gene_b_key from dim.dim_gene_pair")
     assert sorted(pairs) == CANDIDATES
     return warehouse
@@ -170,7 +172,7 @@ def replaced(loaded, tmp_path_factory) -> WarehouseUnderTest:
     result = load(warehouse, path, "--technology", "MICROARRAY")
     (event,) = events(result)
     assert (event["row_count"], event["replaced_count"]) == (2, 1)
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     return warehouse
 
 
@@ -232,7 +234,7 @@ def test_step_by_step_gives_what_a_build_from_nothing_gives(built, replaced, tmp
             connection.execute(f"drop view analytics.{name}")
         connection.execute("drop table fact.fact_gene_pair_metrics")
         connection.execute("drop table analytics.tbl_gene_pairs_materialized cascade")
-    build(anew, **SETTINGS)
+    build_pairs(anew, **SETTINGS)
     assert_slices_recomputed(table(anew), table(replaced))
 
 
@@ -240,14 +242,14 @@ def test_rows_that_are_gone_from_staging_leave_the_fact(loaded, built, tmp_path)
     warehouse = moved(loaded[0], tmp_path)
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("delete from staging.pair_metrics")
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     assert_slices_recomputed(table(warehouse), table(built))
 
 
 def test_a_slice_that_its_study_leaves_is_the_files(loaded, tmp_path):
     warehouse = moved(loaded[0], tmp_path)
     map_study(warehouse, "GSE2", "SEPTIC_SHOCK")
-    build(warehouse, **SETTINGS)
+    build_pairs(warehouse, **SETTINGS)
     assert [row[0] for row in fact(warehouse, "p_ss")["SEPSIS", "MICROARRAY"]] == [
         "1_2",
         "9_10",
@@ -268,7 +270,7 @@ def test_what_the_fact_gives_can_be_loaded_again(copy, tmp_path):
     before = table(copy)
     result = load(copy, path)
     assert result.exit_code == 0, result.output
-    build(copy, **SETTINGS)
+    build_pairs(copy, **SETTINGS)
     dropped = (*RUN, "batch_id", "metrics_source")
     assert {n: without(rows, dropped) for n, rows in table(copy).items()} == {
         n: without(rows, dropped) for n, rows in before.items()
@@ -319,8 +321,8 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "bad UTF-8": (b"pair_id,note\n9_10,a\n9_11,\xff\n", 1003, 3, "byte 6"),
     "bad UTF-8 in the header": (b"pair_id,n\xffte\n9_10,a\n", 1003, 1, "byte 10"),
     "UTF-16": (GOOD.encode("utf-16"), 1003, 1, "byte 1"),
-    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "no CSV"),
-    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "no CSV"),
+    "open quote": (row('11_12,"-1,1,0'), 1004, 3, "not valid CSV"),
+    "text after a quote": (row('11_12,"1"2,1,0'), 1004, 3, "not valid CSV"),
     "text for a number": (row("11_12,high,1,0"), 1004, 3, "column dz_ss_mean is 'high'"),
     "comma as decimal point": (row('11_12,"0,5",1,0'), 1004, 3, "'0,5'"),
     "text for a count": (row("11_12,-1,1,few"), 1004, 3, "column n_studies_ss is 'few'"),
@@ -437,7 +439,7 @@ def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_rows_are_read_in_batches(copy, guarded, tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("loader.pair_file._CHUNK_ROWS", rows)
+    monkeypatch.setattr("loader.pair_file.reader._CHUNK_ROWS", rows)
     text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,\n9_12,,1\n'
     assert load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER").exit_code == 0
     found = copy.query("select gene_b_key, p_ss, line_no from staging.pair_metrics order by all")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from conftest import examples
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ def file_warehouse(tmp_path_factory):
         yield open_file
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     matrix=matrices(),
     newline=st.sampled_from(["\n", "\r\n"]),

@@ -342,7 +342,7 @@ def test_a_batch_that_no_one_may_release_stays_held_back(built, tmp_path):
     batch_id = quarantine(warehouse, "SOURCE_MISMATCH_SAMPLES")
     output = operate(warehouse, "release_batch", succeeds=False, batch_id=batch_id)
     assert "54044 BATCH_NOT_RELEASABLE" in output
-    assert "is held back for 54010 SOURCE_MISMATCH_SAMPLES" in output
+    assert "is quarantined for 54010 SOURCE_MISMATCH_SAMPLES" in output
     assert register(warehouse) == [("QUARANTINED", "x", None)]
     assert logged(warehouse) == []
 

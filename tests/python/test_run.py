@@ -9,7 +9,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,10 @@ import tenacity
 from conftest import Study, WarehouseUnderTest, events
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
-from test_crash import contents
+from forked import Command, Death
+from test_crash import contents, metrics
 
+import expression_warehouse.core.dbt_command
 import loader.build
 
 TABLES = (
@@ -55,30 +56,37 @@ def arguments(downloads: Path, *more: object) -> tuple[object, ...]:
     return ("run", downloads, "--config", downloads / "pipeline.yaml", *more)
 
 
+def command(warehouse: WarehouseUnderTest, manifests: Path, *arguments: object) -> Command:
+    return Command("loader", tuple(map(str, arguments)), warehouse.env, manifests)
+
+
 @pytest.fixture(scope="module")
-def undisturbed(downloads, tmp_path_factory) -> WarehouseUnderTest:
+def undisturbed(downloads, manifests, tmp_path_factory) -> WarehouseUnderTest:
     """A warehouse that one run has made and nothing happened to."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("undisturbed"))
-    process = warehouse.loader_process(*arguments(downloads))
-    output, errors = process.communicate()
-    assert process.returncode == 0, output + errors
+    folder = tmp_path_factory.mktemp("undisturbed")
+    warehouse = WarehouseUnderTest(folder)
+    warehouse.steps = command(warehouse, manifests, *arguments(downloads)).durations(folder)
     return warehouse
 
 
 def assert_equal(warehouse: WarehouseUnderTest, undisturbed: WarehouseUnderTest) -> None:
     """Equal row for row; metrics but for the rounding of sums in another order."""
     assert contents(warehouse, TABLES) == contents(undisturbed, TABLES)
-    metrics = (
-        "select pair_key, technology, n_studies_ss, pairs_tested, round(dz_ss_mean, 9), round(dz_ss_se, 9),"
-        " round(p_ss, 9), round(q_soth, 9) from fact.fact_gene_pair_metrics order by all"
-    )
-    assert warehouse.query(metrics) == undisturbed.query(metrics)
+    assert metrics(warehouse) == metrics(undisturbed)
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Attempts follow each other at once."""
+    """Attempts follow each other at once, and build models only: tests of the data take two thirds
+    of a build, and have no part in it."""
+    invoke = loader.build.invoke_dbt
+
+    def invoke_models_only(command, *args):
+        kinds = ["--resource-type", "seed", "--resource-type", "model"]
+        return invoke([*command, *kinds] if command[0] == "build" else command, *args)
+
     monkeypatch.setattr(loader.build, "_WAIT_S", tenacity.wait_none())
+    monkeypatch.setattr(loader.build, "invoke_dbt", invoke_models_only)
 
 
 def story(warehouse: WarehouseUnderTest, step: str) -> list[tuple]:
@@ -137,7 +145,7 @@ def test_a_second_run_adds_nothing(undisturbed, downloads, tmp_path):
 
 
 def test_a_broken_study_and_a_quarantined_one_stop_no_other(warehouse, tmp_path):
-    """And the failed run is diagnosed from the database alone, by the README's query."""
+    """And the failed run is diagnosed from the database alone, by the queries of docs/operations.md."""
     folder = tmp_path / "d"
     study(1).write(folder / "good")
     refused = study(2)
@@ -186,27 +194,28 @@ def test_what_is_wrong_with_the_data_is_not_tried_again(undisturbed, downloads, 
     assert story(warehouse, "test.54020_UNIT_UNDETECTED")[-1] == ("FAILED", 1)
 
 
-def processes(warehouse: WarehouseUnderTest, *commands: tuple[object, ...]) -> None:
-    running = [warehouse.loader_process(*command) for command in commands]
+def run_at_once(*commands: Command) -> None:
+    running = [command.start() for command in commands]
     for process in running:
-        output, errors = process.communicate()
-        assert process.returncode == 0, output + errors
+        process.join()
+    assert [process.exitcode for process in running] == [0] * len(running)
 
 
-def test_two_runs_at_once_of_different_studies(undisturbed, downloads, warehouse):
+def test_two_runs_at_once_of_different_studies(undisturbed, downloads, manifests, warehouse):
     config = ("--config", downloads / "pipeline.yaml")
-    processes(
-        warehouse,
-        ("run", downloads, *config, "--study", "GSE1", "--study", "GSE3"),
-        ("run", downloads, *config, "--study", "GSE2"),
+    run_at_once(
+        command(
+            warehouse, manifests, "run", downloads, *config, "--study", "GSE1", "--study", "GSE3"
+        ),
+        command(warehouse, manifests, "run", downloads, *config, "--study", "GSE2"),
     )
     assert natural(warehouse) == natural(undisturbed)
     assert story(warehouse, "run") == [("SUCCESS", 1)] * 2
     assert len(story(warehouse, "load_batch")) == 3
 
 
-def test_two_runs_at_once_of_the_same_study(undisturbed, downloads, warehouse):
-    processes(warehouse, arguments(downloads), arguments(downloads))
+def test_two_runs_at_once_of_the_same_study(undisturbed, downloads, manifests, warehouse):
+    run_at_once(*[command(warehouse, manifests, *arguments(downloads))] * 2)
     assert natural(warehouse) == natural(undisturbed)
     assert len(story(warehouse, "load_batch")) == 3
     assert (
@@ -287,14 +296,16 @@ def test_a_conflict_with_another_transaction(
         others.append(other)
 
     fault = Fault(monkeypatch, "loaded_run_id = ", change_the_register)
-    close = loader.dbt_command.close_connections
+    close = expression_warehouse.core.dbt_command.close_connections
 
     def roll_back_and_close():
         while others:
             others.pop().rollback()
         close()
 
-    monkeypatch.setattr(loader.dbt_command, "close_connections", roll_back_and_close)
+    monkeypatch.setattr(
+        expression_warehouse.core.dbt_command, "close_connections", roll_back_and_close
+    )
     result = warehouse.loader(*arguments(downloads))
     assert fault.strikes == 1
     assert result.exit_code == 0, result.output
@@ -365,15 +376,11 @@ def test_a_run_that_finds_no_study_tells_why_in_the_warehouse(warehouse, tmp_pat
     assert warehouse.query("select error_code from meta.vw_finding") == [(1006,)]
 
 
-def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, warehouse):
-    process = warehouse.loader_process(*arguments(downloads))
-    deadline = time.monotonic() + 120
-    while '"staged"' not in (process.stdout.readline()) and time.monotonic() < deadline:
-        pass
-    time.sleep(4)
-    process.kill()
-    process.communicate()
+def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, manifests, warehouse, impatient):
+    """In the middle of its build."""
+    command(warehouse, manifests, *arguments(downloads)).die(Death(len(undisturbed.steps) // 2))
     assert ("RUNNING", 1) in story(warehouse, "run")
+    assert len(story(warehouse, "stage_study")) == 3
     assert warehouse.loader(*arguments(downloads)).exit_code == 0
     assert_equal(warehouse, undisturbed)
     assert story(warehouse, "run")[0] == ("RUNNING", 1)

@@ -32,7 +32,8 @@ from expression_warehouse.core.warehouse.sqlserver_driver import (
 )
 from expression_warehouse.pairs.ranking import scores
 from expression_warehouse.pairs.screen import screened_pairs
-from loader.pair_file.reader import PairFile, metrics
+from loader.pair_file.metrics import metrics
+from loader.pair_file.reader import PairFile
 
 
 def has_library() -> bool:

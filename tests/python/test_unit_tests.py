@@ -1,12 +1,21 @@
-"""The unit tests that stand beside the models, in their yml: they need relations, and no rows."""
+"""The unit tests in the yml files of the models: they need relations, and no rows. Only a command that asks
+for them runs them."""
 
 from conftest import WarehouseUnderTest
+
+UNIT_TESTS = ("ls", "--resource-type", "unit_test")
 
 
 def test_unit_tests(warehouse: WarehouseUnderTest):
     warehouse.dbt("seed")
     warehouse.dbt("run")
-    del warehouse.env["DBT_EXCLUDE_RESOURCE_TYPES"]
     output = warehouse.dbt("test", "--select", "test_type:unit")
     assert "Completed successfully" in output
     assert "Nothing to do" not in output
+
+
+def test_build_leaves_them_out(warehouse: WarehouseUnderTest):
+    for selection in ((), ("--select", "study:GSE1"), ("--select", "+study:GSE1+")):
+        assert "unit_test:" not in warehouse.dbt(*UNIT_TESTS, *selection)
+    for selection in (("--select", "test_type:unit"), ("--select", "dim_study")):
+        assert "unit_test:" in warehouse.dbt(*UNIT_TESTS, *selection)

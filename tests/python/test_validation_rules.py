@@ -214,7 +214,7 @@ def test_what_is_found_is_said(built):
         ),
         (2003, "MISSING_VALUES"): ("MISSING_VALUES", "60 of 150 values are missing"),
         (2005, "SAMPLE_TWICE"): ("ENSG3", "5 rows of 4 samples; the batch has 5 samples"),
-        (2006, "BLANK_AFTER_GENE"): ('"ENSG3 "', "gene id has blanks around it"),
+        (2006, "BLANK_AFTER_GENE"): ('"ENSG3 "', "gene id starts or ends with a blank"),
         (2010, "OUTLYING_SAMPLE"): ("OUTLYING_SAMPLE-1", "2 of 30 genes beyond 5 MAD"),
         (3002, "UNKNOWN_MANUFACTURER"): ("GPL99999999", "Array, 5 samples"),
         (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 genes more than once"),

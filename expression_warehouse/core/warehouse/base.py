@@ -1,4 +1,4 @@
-"""What the loader asks of a warehouse, whatever its engine."""
+"""The interface of a warehouse, whatever its engine."""
 
 import datetime
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSu
 
 @dataclass(frozen=True)
 class RegisteredBatch:
-    """What the register says of a batch that is known already."""
+    """The register's row of a known batch."""
 
     status: str
     config_snapshot: str
@@ -95,14 +95,14 @@ class StudyLoad(ABC):
 
     @abstractmethod
     def quarantine(self, batch_id: str, reason: str) -> None:
-        """Hold a batch back: nothing but staging gets its rows."""
+        """Quarantine a batch: its rows stay in staging."""
 
     @abstractmethod
     def restage(
         self, batch_id: str, config_snapshot: str, released_by: str | None
     ) -> MatrixSummary:
-        """Give a registered batch another configuration and make it STAGED again, so that the
-        next build takes it anew; return what the register knows of its matrix."""
+        """Give a registered batch another configuration and make it STAGED again, so that the next
+        build loads it again; return the register's counts of its matrix."""
 
     @abstractmethod
     def detect_unit(
@@ -112,15 +112,15 @@ class StudyLoad(ABC):
         processor: str | None,
         summary: MatrixSummary,
     ) -> str | None:
-        """The study's unit by the SQL of macros/study/unit_tag.sql; nothing where it fails."""
+        """The study's unit by the SQL of macros/study/unit_tag.sql; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Staged:
     """What became of a file's rows.
 
-    staged    rows that are new, or take the place of another load's
-    replaced  rows of other loads that they took the place of
+    staged    rows that are new, or replace those of another load
+    replaced  rows of other loads that were replaced
     """
 
     staged: int
@@ -132,26 +132,26 @@ class PairLoad(ABC):
 
     @abstractmethod
     def diseases(self) -> list[str]:
-        """Labels of dim_disease. Raises UserError 4008 where no build has made it."""
+        """Labels of dim_disease. Raises UserError 4008 if no build has made it."""
 
     @abstractmethod
     def gene_keys(self) -> np.ndarray:
-        """Keys of dim_gene. Raises UserError 4008 where no build has made it."""
+        """Keys of dim_gene. Raises UserError 4008 if no build has made it."""
 
     @abstractmethod
     def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
-        """Take in rows with columns of staging.pair_metrics, not staged yet; return how many.
+        """Write rows with columns of staging.pair_metrics to a temporary table; return how many.
 
         An error that `rows` raises comes out as it is.
         """
 
     @abstractmethod
     def find_conflict(self) -> tuple[int, int] | None:
-        """Lines of two rows taken in that give one pair and slice different metrics."""
+        """Lines of two rows taken in that have different metrics for one pair and slice."""
 
     @abstractmethod
     def remove_repeated(self) -> int:
-        """Of rows taken in for one pair and slice, keep the first; return how many went."""
+        """Keep the first row taken in for a pair and slice; return how many were removed."""
 
     @abstractmethod
     def count_overrides(self) -> tuple[int, int]:
@@ -160,8 +160,8 @@ class PairLoad(ABC):
 
     @abstractmethod
     def stage(self) -> Staged:
-        """Stage the rows taken in, in place of those staged for the same pair and slice; nothing
-        where all of them are staged already."""
+        """Stage the rows taken in; they replace rows of the same pair and slice. If all of them are
+        staged already, change nothing."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,8 @@ class FeatureLoad(ABC):
         schema: pa.Schema,
         rows: Iterator[pa.RecordBatch],
     ) -> int:
-        """Put rows in the place of those of a staging table with the scope's values; return how
-        many.
+        """Replace the rows of a staging table that have the scope's values; return the number of
+        new rows.
 
         table   its name in schema staging; columns that `schema` lacks are null
         scope   column → value, as {'disease_label': 'SEPSIS', 'technology': 'RNA-SEQ'}
@@ -212,42 +212,49 @@ class Warehouse(ABC):
 
     @abstractmethod
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
-        """The register's word on a batch; nothing where it has none."""
+        """The register's row of a batch; None if it has none."""
 
     @abstractmethod
     def load_study(self) -> AbstractContextManager[StudyLoad]:
-        """A load, published when the block ends and undone where it raises. Blocks of several
+        """A load, published when the block ends and undone if it raises. Blocks of several
         threads can be open at a time.
 
-        Raises UserError 4007 where the engine breaks it off.
+        Raises UserError 4007 if the engine fails.
         """
 
     @abstractmethod
     def load_pairs(self) -> AbstractContextManager[PairLoad]:
-        """A load of pair metrics, published when the block ends and undone where it raises.
+        """A load of pair metrics, published when the block ends and undone if it raises.
 
-        Raises UserError 4007 where the engine breaks it off.
+        Raises UserError 4007 if the engine fails.
         """
 
     @abstractmethod
     def load_features(self) -> AbstractContextManager[FeatureLoad]:
-        """The results of a feature run, published when the block ends and undone where it raises.
+        """The results of a feature run, published when the block ends and undone if it raises.
 
-        Raises UserError 4007 where the engine breaks it off.
+        Raises UserError 4007 if the engine fails.
         """
 
     @abstractmethod
     def record_step(self, record: StepRecord) -> None:
-        """Write a row of the process log at once, in place of the same step's that is RUNNING.
+        """Write a row of the process log at once; it replaces the row RUNNING of the same step.
 
-        Raises UserError 4007 where the engine refuses it.
+        Raises UserError 4007 if the engine refuses it.
+        """
+
+    @abstractmethod
+    def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
+        """Write FAILED and the message for all steps of a run that are RUNNING in the process log.
+
+        Raises UserError 4007 if the engine refuses it.
         """
 
     @abstractmethod
     def record_finding(self, finding: Finding) -> None:
         """Write a row of the validation log at once.
 
-        Raises UserError 4007 where the engine refuses it.
+        Raises UserError 4007 if the engine refuses it.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""DuckDB: one file, one process at a time, transactions by any number of threads."""
+"""DuckDB: one file, one process at a time, one transaction per thread."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ import pyarrow as pa
 import tenacity
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
@@ -33,10 +34,10 @@ from expression_warehouse.core.warehouse.sql import (
 )
 
 _SETTINGS = {
-    # Rows carry their line, so their order in the file says nothing.
+    # Rows have their line number, so their order in the file does not matter.
     "preserve_insertion_order": "false",
-    # Left alone, DuckDB lets finished blocks pile up. A stream of rows needs no more than this:
-    # more is no quicker, and less takes longer.
+    # Without a limit, DuckDB keeps finished blocks in memory. A stream of rows gains no speed from
+    # more than this.
     "memory_limit": "192MB",
 }
 
@@ -47,11 +48,10 @@ _LOCK_TIMEOUT_S = 300
 class DuckDBWarehouse(SqlWarehouse):
     """The file of a duckdb target.
 
-    is_probe  for reading only, as it is: without waiting for another process, and without making
-              what is absent
+    is_probe  open for reading, without waiting for another process and without creating tables
 
-    Raises UserError 4001 where the file cannot be opened, or stays locked by another process,
-    and 4006 for a path that is no file; a probe 4008 where there is none, and 4010 where another
+    Raises UserError 4001 if the file cannot be opened or stays locked by another process, and 4006
+    for a path that is not a file. A probe raises 4008 if there is no file, and 4010 if another
     process has it open.
     """
 
@@ -104,7 +104,7 @@ class DuckDBWarehouse(SqlWarehouse):
         settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
-        # A cursor is a session of its own, without settings that others made.
+        # Each cursor is a separate session, without the settings of others.
         cursor = self._connection.cursor()
         with self._named_errors("LOAD_READ_FAILED"):
             try:
@@ -135,6 +135,8 @@ class DuckDBWarehouse(SqlWarehouse):
         try:
             yield
         except duckdb.Error as error:
+            # DuckDB turns an interrupt into a duckdb.Error.
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._path) from error
 
     def close(self) -> None:
@@ -142,7 +144,7 @@ class DuckDBWarehouse(SqlWarehouse):
 
 
 class DuckDBSession(Session):
-    """A cursor, which is a connection of its own."""
+    """A cursor, which in DuckDB is a separate connection."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self.cursor = cursor
@@ -226,8 +228,8 @@ class DuckDBFeatureLoad(SqlFeatureLoad):
 
 @contextlib.contextmanager
 def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatchReader]:
-    """Rows for a statement to read. DuckDB turns an exception of its source into one of its own;
-    here it comes out as it is."""
+    """Rows for a statement to read. DuckDB turns an exception of its source into a duckdb.Error;
+    this raises the original one."""
     failures: list[BaseException] = []
 
     def keep_failure() -> Iterator[pa.RecordBatch]:
@@ -286,6 +288,7 @@ def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyC
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
         stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
         before_sleep=tell_once,
+        sleep=signals.sleep,
         reraise=True,
     )
     try:

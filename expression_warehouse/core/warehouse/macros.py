@@ -1,6 +1,6 @@
-"""Renders macros of the dbt project without dbt, for SQL that the loader and dbt share.
+"""Renders macros of the dbt project without dbt, for SQL that the commands and dbt share.
 
-Works for macros that use nothing of dbt but adapter.dispatch, return and env_var.
+The macros may use only adapter.dispatch, return and env_var of dbt.
 """
 
 import functools
@@ -30,11 +30,11 @@ _FILES = [
 
 @functools.cache
 def project_macros(adapter_type: str) -> Any:
-    """The macros that the loader shares with dbt, as functions that return text.
+    """The macros that the commands share with dbt, as functions that return text.
 
     project_macros('duckdb').create_staging()
 
-    adapter_type  the engine whose implementation dispatch takes before `default__`
+    adapter_type  the engine whose implementation dispatch prefers to `default__`
     """
     folder = project_dir() / "macros"
     return render_macros([folder / name for name in _FILES], adapter_type)
@@ -49,7 +49,7 @@ def statistics_macros(adapter_type: str) -> Any:
 
 
 def render_macros(files: Iterable[Path], adapter_type: str) -> Any:
-    """The macros of these files as functions that return text, those of one file known to all."""
+    """The macros of these files as functions that return text; each can call all others."""
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     adapter = _Adapter(adapter_type)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
@@ -66,5 +66,5 @@ class _Adapter:
         self._type = adapter_type
 
     def dispatch(self, name: str, _package: str) -> Callable[..., str]:
-        own = getattr(self.module, f"{self._type}__{name}", None)
-        return own or getattr(self.module, f"default__{name}")
+        of_engine = getattr(self.module, f"{self._type}__{name}", None)
+        return of_engine or getattr(self.module, f"default__{name}")

@@ -1,4 +1,4 @@
-"""What the loader hands to a warehouse: rows of a matrix, the file they come from, and counts."""
+"""Rows of a matrix, the file that they come from, and counts for the register."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROWS = pa.schema(
 
 @dataclass(frozen=True)
 class MatrixFile:
-    """What identifies the matrix: its name, and hash and size of its uncompressed bytes."""
+    """Identity of the matrix: its name, and hash and size of its uncompressed bytes."""
 
     name: str
     sha256: str
@@ -29,7 +29,7 @@ class MatrixFile:
 
 @dataclass
 class MatrixSummary:
-    """What the register keeps of a matrix. Zeros, range and wholeness tell its unit."""
+    """Counts of a matrix for the register. Zeros, range and wholeness indicate its unit."""
 
     sample_count: int
     gene_count: int = 0
@@ -44,7 +44,7 @@ class MatrixSummary:
         return self.gene_count * self.sample_count
 
     def add(self, gene_count: int, values: pa.Array) -> None:
-        """Take in one block's values (float64, nulls allowed)."""
+        """Add the values of one block (float64, nulls allowed)."""
         self.gene_count += gene_count
         self.null_count += values.null_count
         if values.null_count == len(values):

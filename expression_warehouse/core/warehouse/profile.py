@@ -1,4 +1,4 @@
-"""The dbt profile: the one place for where the warehouse is and how to log in to it."""
+"""The dbt profile: the only source of the warehouse's address and login."""
 
 import os
 from argparse import Namespace
@@ -29,7 +29,7 @@ def profiles_dir() -> Path:
 def read_profile(target: str | None = None) -> Profile:
     """The project's profile with its credentials, read and rendered by dbt itself.
 
-    Raises UserError 4001 where there is no profile, no such target or the target is not valid.
+    Raises UserError 4001 if there is no profile, no such target or the target is not valid.
     """
     folder = profiles_dir()
     project = yaml.safe_load((project_dir() / "dbt_project.yml").read_text(encoding="utf-8"))

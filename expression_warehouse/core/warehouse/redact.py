@@ -1,16 +1,20 @@
 """Keeps passwords out of logs."""
 
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 _SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re.IGNORECASE)
 # In the connection strings that drivers quote in their messages.
 _IN_TEXT = re.compile(r"\b(password|pwd|secret|token)\s*=\s*[^;]+", re.IGNORECASE)
 
 
-# Replaces secrets in a text; nothing stays nothing.
-Redactor = Callable[[str | None], str | None]
+_Text = TypeVar("_Text", str, str | None)
+
+
+class Redactor(Protocol):
+    """Replaces secrets in a text; None stays None."""
+
+    def __call__(self, text: _Text) -> _Text: ...
 
 
 def redactor(credentials: Any) -> Redactor:
@@ -20,7 +24,7 @@ def redactor(credentials: Any) -> Redactor:
     """
     secrets = sorted(_secrets(credentials.to_dict()), key=len, reverse=True)
 
-    def redacted(text: str | None) -> str | None:
+    def redacted(text: _Text) -> _Text:
         if text is None:
             return None
         for secret in secrets:

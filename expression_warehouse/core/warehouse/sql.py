@@ -1,6 +1,7 @@
-"""What the engines' SQL has in common. Values are `?` in a statement; a flag is compared with 1."""
+"""SQL that all engines share. Values are bound to `?`; a flag is compared with 1."""
 
 import dataclasses
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -43,9 +44,14 @@ class Session(ABC):
         return self.execute(query, values).fetchall()
 
     def row(self, query: str, values: Sequence[Any] = ()) -> tuple | None:
-        """The first row of a query; nothing where it has none."""
-        found = self.execute(query, values).fetchone()
-        return None if found is None else tuple(found)
+        """The first row of a query; None if it has none."""
+        first = self.execute(query, values).fetchone()
+        return None if first is None else tuple(first)
+
+    def only_row(self, query: str, values: Sequence[Any] = ()) -> tuple:
+        """The row of a query that has exactly one."""
+        (row,) = self.rows(query, values)
+        return tuple(row)
 
     def columns(self, table: str) -> list[str]:
         """The names of a table's columns."""
@@ -58,7 +64,7 @@ class Session(ABC):
         self.change(f"insert into {table} ({columns}) values ({values})", list(row.values()))
 
     def put(self, table: str, key: dict[str, Any], row: dict[str, Any]) -> None:
-        """Write one row in place of the one with this key, where there is one."""
+        """Write one row; it replaces the row with this key, if there is one."""
         columns = ", ".join(f"{name} = ?" for name in row)
         condition = " and ".join(f"{name} = ?" for name in key)
         if not self.change(
@@ -79,7 +85,7 @@ class SchemaNames(dict[str, str]):
 
 
 class SqlStudyLoad(StudyLoad):
-    """The writes of a load but for its rows, which each engine takes in its own way."""
+    """All writes of a load except its rows, which each engine writes differently."""
 
     def __init__(self, session: Session, macros: Any) -> None:
         self._session = session
@@ -127,9 +133,9 @@ class SqlStudyLoad(StudyLoad):
         )
 
     def _instant(self, text: str) -> Any:
-        """The text as the engine reads it; nothing where it is no point in time."""
+        """The text as a timestamp; None if it is not one."""
         value = self._macros.try_instant(f"cast(? as {self._macros.type_text(100)})")
-        return self._session.row(f"select {value} as instant", [text])[0]
+        return self._session.only_row(f"select {value} as instant", [text])[0]
 
     def quarantine(self, batch_id: str, reason: str) -> None:
         self._session.change(
@@ -157,7 +163,7 @@ class SqlStudyLoad(StudyLoad):
             """,
             [utc_now(), config_snapshot, released_by, batch_id],
         )
-        row = self._session.row(
+        row = self._session.only_row(
             f"""
             select
                 sample_count, gene_count, null_count, zero_count, value_min, value_max,
@@ -186,7 +192,7 @@ class SqlStudyLoad(StudyLoad):
             "zero_count",
         )
         text, flag = self._macros.type_text(100), self._macros.type_flag()
-        (unit,) = self._session.row(
+        (unit,) = self._session.only_row(
             f"""
             select {expression} as unit_tag
             from (
@@ -244,7 +250,7 @@ class SqlPairLoad(PairLoad):
             from information_schema.tables
             where table_schema = ? and table_name = ?
         """
-        return self._session.row(query, [self._macros.schema_name(schema), name])[0] > 0
+        return self._session.only_row(query, [self._macros.schema_name(schema), name])[0] > 0
 
     def find_conflict(self) -> tuple[int, int] | None:
         compared = [
@@ -286,13 +292,13 @@ class SqlPairLoad(PairLoad):
         )
 
     def count_overrides(self) -> tuple[int, int]:
-        (overrides,) = self._session.row(
+        (overrides,) = self._session.only_row(
             f"select count(*) as override_count from {self._taken} where csv_override = 1"
         )
         if not overrides or not self._has_table("fact", "fact_gene_pair_metrics"):
             return overrides, 0
         dim, fact = self._macros.schema_name("dim"), self._macros.schema_name("fact")
-        (rows,) = self._session.row(
+        (rows,) = self._session.only_row(
             f"""
             select count(*) as row_count
             from {self._taken} as t
@@ -309,7 +315,7 @@ class SqlPairLoad(PairLoad):
         return overrides, rows
 
     def stage(self) -> Staged:
-        (new,) = self._session.row(
+        (new,) = self._session.only_row(
             f"""
             select count(*) as row_count
             from {self._taken} as t
@@ -375,7 +381,7 @@ class SqlWarehouse(Warehouse):
     """The register and the logs.
 
     macros    the project's, for the engine
-    redacted  takes secrets out of a text
+    redacted  replaces secrets in a text
     """
 
     def __init__(self, macros: Any, redacted: Redactor) -> None:
@@ -386,9 +392,9 @@ class SqlWarehouse(Warehouse):
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[Session]:
-        """A transaction, committed when the block ends and rolled back where it raises.
+        """A transaction, committed when the block ends and rolled back if it raises.
 
-        Raises UserError 4007 where the engine breaks it off.
+        Raises UserError 4007 if the engine fails.
         """
 
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
@@ -419,6 +425,17 @@ class SqlWarehouse(Warehouse):
                 [record.run_id, record.step, record.batch_id or "", record.started_at],
             )
             session.insert(f"{self._meta}.meta_etl_process_log", row)
+
+    def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
+        with self._transaction() as session:
+            session.change(
+                f"""
+                update {self._meta}.meta_etl_process_log
+                set status = 'FAILED', ended_at = ?, error_message = ?
+                where run_id = ? and status = 'RUNNING'
+                """,
+                [ended_at, self._redacted(message), run_id],
+            )
 
     def record_finding(self, finding: Finding) -> None:
         row = dataclasses.asdict(finding) | {"created_at": utc_now()}

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
@@ -63,7 +64,7 @@ class SqlServerWarehouse(SqlWarehouse):
 
     is_probe  for reading only, as it is: without making what is absent
 
-    Raises UserError 4001 where the server cannot be reached or refuses the login.
+    Raises UserError 4001 if the server cannot be reached or refuses the login.
     """
 
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
@@ -168,6 +169,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             connection = self._driver.connect()
         except self._driver.errors as error:
+            signals.check()
             raise UserError(
                 "LOAD_CONNECTION_FAILED", self._redacted(str(error)), file=self._place
             ) from error
@@ -181,7 +183,7 @@ class SqlServerWarehouse(SqlWarehouse):
                 yield SqlServerSession(connection.cursor())
             except BaseException:
                 # The engine has rolled back already where it broke the transaction off.
-                with contextlib.suppress(self._driver.errors):
+                with contextlib.suppress(*self._driver.errors):
                     connection.rollback()
                 raise
             connection.commit()
@@ -191,6 +193,7 @@ class SqlServerWarehouse(SqlWarehouse):
         try:
             yield
         except self._driver.errors as error:
+            signals.check()
             raise UserError(name, self._redacted(str(error)), file=self._place) from error
 
     def close(self) -> None:
@@ -260,7 +263,7 @@ class _Heap:
     def fill(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
         """Write rows; return how many there are.
 
-        Raises UserError 4005 where that is not what the driver says it wrote.
+        Raises UserError 4005 if that is not what the driver says it wrote.
         """
         copied = self._driver.copy(self.name, schema, rows)
         with self._transaction() as session:
@@ -275,6 +278,8 @@ class _Heap:
 
 class SqlServerStudyLoad(SqlStudyLoad):
     """One transaction. What takes locks that others would wait for is at its end, in `publish`."""
+
+    _session: SqlServerSession
 
     def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
         super().__init__(session, macros)
@@ -305,7 +310,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
     def publish(self) -> None:
         """Give the rows taken in to the readers of staging.
 
-        Raises UserError 4005 where some are missing.
+        Raises UserError 4005 if some are missing.
         """
         for batch_id in self._removed:
             super().remove_rows(batch_id)
@@ -347,6 +352,8 @@ class SqlServerStudyLoad(SqlStudyLoad):
 class SqlServerPairLoad(SqlPairLoad):
     """One transaction; the rows taken in are a heap until they are staged."""
 
+    _session: SqlServerSession
+
     def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
         staging = macros.schema_name("staging")
         super().__init__(session, macros, f"{staging}.pair_metrics_{uuid.uuid4().hex}")
@@ -372,6 +379,8 @@ class SqlServerPairLoad(SqlPairLoad):
 
 class SqlServerFeatureLoad(SqlFeatureLoad):
     """One transaction; rows are a heap of their own until they are in their table."""
+
+    _session: SqlServerSession
 
     def __init__(
         self, session: SqlServerSession, macros: Any, new_heap: Callable[[], _Heap]

@@ -86,7 +86,7 @@ def open_driver(credentials: SQLServerCredentials) -> Driver:
 class MssqlPythonDriver(Driver):
     """mssql-python: Arrow straight into a bulk load.
 
-    Raises UserError 4001 where the system lacks a library that it needs.
+    Raises UserError 4001 if the system lacks a library that it needs.
     """
 
     def __init__(self, credentials: SQLServerCredentials) -> None:
@@ -117,7 +117,7 @@ class MssqlPythonDriver(Driver):
                 pool.submit(self._copy_stripe, connection.cursor(), table, stripes)
                 for _ in range(_STREAMS)
             ]
-        failures = [load.exception() for load in loads if load.exception()]
+        failures = [failure for load in loads if (failure := load.exception())]
         if stripes.failure:
             raise stripes.failure from None
         if failures:
@@ -156,7 +156,7 @@ class PyodbcDriver(Driver):
     """pyodbc: arrays of parameters. Microsoft's driver is the one of the profile, or where unixODBC
     knows none of that name the one in the wheel of mssql-python.
 
-    Raises UserError 4001 where the system lacks a library that it needs.
+    Raises UserError 4001 if the system lacks a library that it needs.
     """
 
     def __init__(self, credentials: SQLServerCredentials) -> None:
@@ -213,7 +213,7 @@ class PyodbcDriver(Driver):
 def wheel_driver() -> str:
     """The path of Microsoft's ODBC driver that mssql-python brings.
 
-    Raises UserError 4001 where the system lacks a library that it needs.
+    Raises UserError 4001 if the system lacks a library that it needs.
     """
     with _named_import_error():
         import mssql_python_odbc

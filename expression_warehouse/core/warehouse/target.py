@@ -1,6 +1,7 @@
 """Opens the target of the dbt profile."""
 
 from collections.abc import Callable
+from typing import Any
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -14,22 +15,24 @@ def open_warehouse(
 ) -> Warehouse:
     """Open a target of the dbt profile (the profile's default without a name).
 
-    tell_waiting  takes a sentence for the user where another process holds the warehouse
-    is_probe      only to read, and at once: where another process holds it, that is an error
+    tell_waiting  takes a sentence for the user if another process holds the warehouse
+    is_probe      open for reading, without waiting: a warehouse that another process holds is an
+                  error
 
-    Raises UserError 4001 where the profile or the target cannot be read or opened, and 4006
+    Raises UserError 4001 if the profile or the target cannot be read or opened, and 4006
     for a type of target that the loader cannot write to.
     """
     profile = read_profile(target)
-    if profile.credentials.type == "duckdb":
+    credentials: Any = profile.credentials
+    if credentials.type == "duckdb":
         from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 
-        return DuckDBWarehouse(profile.credentials, tell_waiting, is_probe)
-    if profile.credentials.type == "sqlserver":
+        return DuckDBWarehouse(credentials, tell_waiting, is_probe)
+    if credentials.type == "sqlserver":
         from expression_warehouse.core.warehouse.sqlserver import SqlServerWarehouse
 
-        return SqlServerWarehouse(profile.credentials, is_probe)
+        return SqlServerWarehouse(credentials, is_probe)
     raise UserError(
         "LOAD_TARGET_UNSUPPORTED",
-        f"target '{profile.target_name}' is of the type {profile.credentials.type}",
+        f"target '{profile.target_name}' is of the type {credentials.type}",
     )

@@ -1,11 +1,11 @@
-{#- The findings of one rule in this run, where there are any.
+{#- Returns the findings of one rule in this run.
 
     - no_findings:
         name: 54020_UNIT_UNDETECTED
         arguments: {validation_code: UNIT_UNDETECTED}
         config: {severity: error}
 
-    A warning of a rule that is an error (for a batch that was released) does not fail the test. -#}
+    If a batch was released, its errors are only warnings and do not fail the test. -#}
 {% test no_findings(model, validation_code) %}
 select
     study_accession_code,

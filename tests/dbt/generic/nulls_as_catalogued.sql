@@ -1,7 +1,7 @@
-{#- The features of a model have a value exactly where null_policy of seed meta_feature_catalog says;
-    returns the features that have one too many, or lack one, or whose policy no row can be held
-    against. Rows are counted by what decides on nulls before anything else, so that a large model is
-    read once.
+{#- Checks that the features of a model are null exactly when their null_policy in seed meta_feature_catalog
+    says so. Returns the features with a value that should be null, with a missing value, or with a policy that
+    matches no row. Rows are first counted by the conditions that decide on nulls, so that a large model is
+    read only once.
 
     - nulls_as_catalogued:
         arguments: {model_name: int_gene_feature} -#}

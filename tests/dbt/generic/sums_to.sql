@@ -1,4 +1,4 @@
-{#- A column of numbers has this sum; returns the sum where it has another.
+{#- Checks that a numeric column has the given sum; returns the actual sum if it differs.
 
     - sums_to:
         arguments: {total: 100} -#}

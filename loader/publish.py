@@ -1,19 +1,15 @@
-"""Artifacts: results as files that are written once and never changed.
+"""Publishes results as files that are written once and never changed.
 
 artifacts/pair_metrics_significant_SEPSIS_v1.0_0123456789abcdef.parquet  the pairs, and the first
                                                                          digits of its SHA-256
-artifacts/pair_metrics_significant_SEPSIS_v1.0.json                      how it came to be
+artifacts/pair_metrics_significant_SEPSIS_v1.0.json                      its provenance
 """
 
-import contextlib
 import datetime
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import ProcessLog
+from expression_warehouse.core.files import named_os_errors, write_once
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
@@ -32,21 +30,22 @@ _PAIRS = "select * from {analytics}.vw_pair_metrics_significant order by technol
 _ROW_GROUP_SIZE = 100_000
 
 
+@signals.held()
 def publish(
     disease: str,
     is_major: bool,
     folder: Path,
-    open_warehouse: Callable[[Callable[[str], None]], Warehouse],
+    open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
     """Write the significant pairs of a disease as the next version, unless the newest one has the
     same pairs.
 
     is_major        v2.0 after v1.3, not v1.4
-    folder          the artifacts; made where it is absent
-    open_warehouse  takes what to tell the user while it waits
+    folder          for the artifacts; created if absent
+    open_warehouse  its argument takes what to tell the user while it waits
 
-    Returns whether the newest version has these pairs now.
+    Returns whether the newest version has these pairs now. Raises Stopped if a signal came.
     """
     watch = Stopwatch()
     try:
@@ -55,7 +54,8 @@ def publish(
             with log.step("publish", {"disease": disease}) as step:
                 pairs = read_pairs(warehouse, disease)
                 content = Content(disease, pairs)
-                with _named_errors(folder):
+                signals.check()
+                with named_os_errors(folder):
                     folder.mkdir(parents=True, exist_ok=True)
                     series = Series(folder, disease)
                     path, is_new = _write_version(series, content, is_major, reporter)
@@ -79,8 +79,8 @@ def publish(
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
     """The rows of vw_pair_metrics_significant by technology and rank, with its default settings.
 
-    Raises UserError 54030 for a disease that the warehouse does not know, and 4008 where it is
-    not built.
+    Raises UserError 54030 for a disease that the warehouse does not know, and 4008 if the
+    warehouse is not built.
     """
     known = warehouse.read(_DISEASES, {})["disease_label"].to_pylist()
     if disease not in known or not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
@@ -94,8 +94,8 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
 
 
 class Content:
-    """Pairs as the bytes of a Parquet file. They hold no time and no run: equal pairs are equal
-    bytes.
+    """Pairs as the bytes of a Parquet file. It holds no time and no run id, so equal pairs give
+    equal bytes.
 
     content_sha256  of the file without its metadata: the pairs alone
     file_sha256     of the file
@@ -116,7 +116,7 @@ class Content:
 
 def _parquet(pairs: pa.Table, metadata: dict[str, str]) -> bytes:
     buffer = BytesIO()
-    # In one chunk: how the engine cuts its result is no part of it.
+    # In one chunk, since the engine's chunks vary.
     table = pairs.combine_chunks().replace_schema_metadata(metadata)
     pq.write_table(table, buffer, compression="zstd", row_group_size=_ROW_GROUP_SIZE)
     return buffer.getvalue()
@@ -142,8 +142,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Series:
-    """The versions of one disease's pairs. A version is taken by its .json, whose name, unlike the
-    pairs' own, is the same for any content: two processes cannot both take it."""
+    """The versions of one disease's pairs. Writing its .json reserves a version: that name does not
+    depend on the content, so two processes cannot both reserve it."""
 
     folder: Path
     disease: str
@@ -159,15 +159,15 @@ class Series:
         return self.folder / f"{self._name}_{version}_{file_sha256[:16]}.parquet"
 
     def newest(self) -> Version | None:
-        """The newest version of which there is either file."""
+        """The newest version that has at least one of its two files."""
         pattern = re.compile(
             re.escape(self._name) + r"_v(\d+)\.(\d+)(?:\.json|_[0-9a-f]{16}\.parquet)"
         )
-        found = (pattern.fullmatch(path.name) for path in self.folder.iterdir())
-        return max((Version(int(m[1]), int(m[2])) for m in found if m), default=None)
+        matches = (pattern.fullmatch(path.name) for path in self.folder.iterdir())
+        return max((Version(int(m[1]), int(m[2])) for m in matches if m), default=None)
 
     def describe(self, version: Version) -> dict[str, Any]:
-        """What the version's .json says; nothing where it is not there or cannot be read."""
+        """The version's .json; empty if it is missing or cannot be read."""
         try:
             description = json.loads(self.sidecar(version).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -187,13 +187,13 @@ def _write_version(
             if path.exists():
                 return path, False
             if description["file_sha256"] == content.file_sha256:
-                # Broken off between its two files.
-                _write_once(path, content.file)
+                # A publish that was stopped between its two files.
+                write_once(path, content.file)
                 return path, True
         version = newest.next(is_major) if newest else Version(1, 0)
         path = series.pairs(version, content.file_sha256)
-        if _write_once(series.sidecar(version), _describe(version, path, content, reporter)):
-            _write_once(path, content.file)
+        if write_once(series.sidecar(version), _describe(version, path, content, reporter)):
+            write_once(path, content.file)
             return path, True
 
 
@@ -208,34 +208,3 @@ def _describe(version: Version, path: Path, content: Content, reporter: Reporter
         **content.metadata,
     }
     return (json.dumps(description, indent=2) + "\n").encode()
-
-
-def _write_once(path: Path, content: bytes) -> bool:
-    """Write a file that nobody can write to again, whole or not at all; return whether the name was
-    free. A file that is there stays as it is."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.chmod(0o444)
-        try:
-            # A link, unlike a rename, never takes the place of a file.
-            path.hardlink_to(unfinished)
-        except FileExistsError:
-            return False
-        return True
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _named_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            "FOLDER_NOT_WRITABLE", str(error.strerror or error), file=str(folder)
-        ) from error

@@ -1,0 +1,118 @@
+"""Reports for people: lines of text, and progress bars on a terminal."""
+
+import sys
+from typing import Any, ClassVar
+
+import rich.console
+import rich.progress
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import Reporter
+
+
+class TextReporter(Reporter):
+    """A line per step on standard output; warnings and errors on standard error.
+
+    Streams that are the terminal share one console with the progress bars: a second one would
+    write between the bars, and their next refresh would erase what it wrote.
+    """
+
+    _SENTENCES: ClassVar = {
+        "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
+        "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
+        "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
+        "skipped": "staged already (status {status})",
+        "ingest_ended": "{summary}; {next}",
+        "doubted": "{study_accession} {error}",
+        "not_shown": "{study_accession}: the views show another load of the study, batch "
+        "{shown:.12}, because its download is newer, or equally new and staged later",
+        "studies_unknown": "{file} configures studies that are neither in these downloads nor in "
+        "the warehouse: {studies}",
+        "found": "{study_accession_code} {validation_code}: {subject}: {finding} "
+        "({finding_count:,} in all)",
+        "findings": "{validation_code}: {finding_count:,} in {studies}",
+        "node_failed": "{node}: {message}",
+        "retrying": "attempt {attempt} failed, the next one starts in {seconds} s: {reason}",
+        "built": "built in {seconds:.1f} s ({attempts} attempts): {failed_count} nodes failed, "
+        "{warned_count} tests warn",
+        "run_ended": "{summary}; {next}",
+        "quarantined": "{study_accession}: quarantined; its rows stay in staging until you act",
+        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} of "
+        "them in place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
+        "pairs_skipped": "{file}: staged already",
+        "columns_ignored": "{file}: ignored columns, which are no metrics: {columns}",
+        "rows_repeated": "{file}: left out {row_count:,} rows that repeat another one",
+        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and replace what "
+        "the studies give; the fact has {fact_row_count:,} rows of them now",
+        "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
+        "logs_purged": "{verb} {folder_count:,} days of logs older than {days} days",
+        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches "
+        "purged: {purged_count:,}, removed from the register: {removed_count:,}",
+        "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
+        "{days} days from the logs of the warehouse",
+        "screened": "{disease} {technology}: {pair_count:,} pairs of {gene_count:,} genes in "
+        "{study_count} studies, {kept_count:,} kept, {significant_count:,} of them with q ≤ 0.05 "
+        "in a test, {seconds:.1f} s; dbt build computes them",
+        "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
+        "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
+        "published": "{file}: {row_count:,} significant pairs of {disease}",
+        "publish_skipped": "{file}: already has these {row_count:,} significant pairs of {disease}",
+        "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
+        "learns from the other genes",
+        "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
+        "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
+        "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
+    }
+
+    def __init__(self, run_id: str | None = None) -> None:
+        super().__init__(run_id)
+        terminal = _console(stderr=not sys.stdout.isatty())
+        self._out = terminal if sys.stdout.isatty() else _console(stderr=False)
+        self._err = terminal if sys.stderr.isatty() else _console(stderr=True)
+        self._bars = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description:<12}"),
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=terminal,
+            transient=True,
+            disable=not terminal.is_terminal,
+        )
+        self._bars.start()
+
+    def step(self, study: str | None, step: str, **fields: Any) -> None:
+        if sentence := self._SENTENCES.get(step):
+            subject = f"{study:<12} " if study else ""
+            self._out.print(f"{subject}{sentence.format(**fields)}", markup=False)
+
+    def warned(self, step: str, **fields: Any) -> None:
+        self._err.print(self._SENTENCES[step].format(**fields), style="yellow", markup=False)
+
+    def failed(self, study: str | None, error: UserError) -> None:
+        self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)
+
+    def waiting(self, what: str) -> None:
+        self._err.print(what, markup=False)
+
+    def stopped(self, reason: str, outcome: str) -> None:
+        self._err.print(f"{reason}; {outcome}", markup=False)
+
+    def begin_rows(self, study: str) -> rich.progress.TaskID:
+        return self._bars.add_task(study, total=None, unit="values")
+
+    def begin_pairs(self, what: str, total: int) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit="gene pairs")
+
+    def advance(self, task: rich.progress.TaskID, count: int) -> None:
+        self._bars.advance(task, count)
+
+    def end(self, task: rich.progress.TaskID) -> None:
+        self._bars.remove_task(task)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+def _console(stderr: bool) -> rich.console.Console:
+    return rich.console.Console(stderr=stderr, highlight=False, soft_wrap=True)

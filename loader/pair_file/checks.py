@@ -1,0 +1,153 @@
+"""Checks of some rows of a file of gene pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from expression_warehouse.core.errors import UserError
+from loader.pair_file.metrics import Metric
+from loader.pair_file.numbers import read_numbers
+from loader.pair_file.pair_id import has_form_of_pair_id, parse_pair_id
+from loader.source.values import NULL_VALUES
+
+TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
+
+_GENE_KEY_MAX = 2**31 - 1
+_CELL_SHOWN = 60
+
+
+@dataclass
+class RowChecks:
+    """Reads columns of the same rows, and collects the first fault of each column.
+
+    label  of the file
+    lines  of the rows
+    """
+
+    label: str
+    lines: list[int]
+    faults: list[UserError] = field(default_factory=list)
+
+    def raise_first(self) -> None:
+        """Raise the fault with the lowest line, if there is one."""
+        if self.faults:
+            raise min(self.faults, key=lambda fault: fault.line or 0)
+
+    def pairs(self, cells: Sequence[str], gene_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gene keys of the rows; faults: 54201 no pair id, 54200 an unknown gene."""
+        pairs = [parse_pair_id(cell.strip()) for cell in cells]
+        if None in pairs:
+            row = pairs.index(None)
+            self.faults.append(self._no_pair_id(row, cells[row]))
+            pairs = pairs[:row]
+        keys = np.array(pairs, dtype=object).reshape(-1, 2)
+        # No gene has a key beyond an integer, or the key 0.
+        keys = np.where(keys > _GENE_KEY_MAX, 0, keys).astype(np.int64)
+        unknown = ~np.isin(keys, gene_keys)
+        if unknown.any():
+            row, side = np.argwhere(unknown)[0]
+            self.faults.append(
+                UserError(
+                    "PAIR_GENEKEY_NOT_FOUND",
+                    f"pair_id {_shown(cells[row])}: no gene_key {str(pairs[row][side])[:20]}",
+                    file=self.label,
+                    line=self.lines[row],
+                    expected="gene keys of this warehouse",
+                    action="Build the gene's study first; each warehouse has its own keys",
+                )
+            )
+        return keys[:, 0], keys[:, 1]
+
+    def technologies(self, cells: Sequence[str] | None, default: str | None) -> list[str | None]:
+        """The technology of each row; faults: 54030 none, 4004 an unknown one."""
+        if cells is None:
+            return [default] * len(self.lines)
+        names = [
+            default if cell.strip() in NULL_VALUES else technology_word(cell) for cell in cells
+        ]
+        for row, name in enumerate(names):
+            if name is None:
+                self.faults.append(no_technology(self.label, self.lines[row]))
+                break
+            if name not in TECHNOLOGIES:
+                expected = f"one of {', '.join(TECHNOLOGIES)}"
+                self._out_of_bounds(row, "technology", cells[row], expected)
+                break
+        return names
+
+    def numbers(self, metric: Metric, cells: Sequence[str]) -> np.ndarray:
+        """The numbers of a column, nan if missing; faults: 1004 no number, 4004 out of bounds."""
+        numbers, text_row = read_numbers(cells)
+        # Comparisons with nan are false.
+        is_wrong = np.isinf(numbers) | (numbers < metric.least) | (numbers > metric.greatest)
+        if metric.is_whole:
+            is_wrong |= np.floor(numbers) < numbers
+        if text_row is not None:
+            self.faults.append(
+                UserError(
+                    "EXTRACTION_PARSE_ERROR",
+                    f"column {metric.name} is {_shown(cells[text_row])}",
+                    file=self.label,
+                    line=self.lines[text_row],
+                    expected=f"{metric.expected}, or an empty cell or NA if it is missing",
+                )
+            )
+        if is_wrong.any():
+            row = int(np.argmax(is_wrong))
+            self._out_of_bounds(row, metric.name, cells[row], metric.expected)
+        return numbers
+
+    def order(self, low: str, high: str, values: dict[str, np.ndarray]) -> None:
+        """Check that metric `low` is never above metric `high`; fault: 4004."""
+        is_wrong = values[low] > values[high]
+        if is_wrong.any():
+            row = int(np.argmax(is_wrong))
+            low_value, high_value = float(values[low][row]), float(values[high][row])
+            expected = f"no more than {high}, which is {high_value}"
+            self._out_of_bounds(row, low, str(low_value), expected)
+
+    def _no_pair_id(self, row: int, cell: str) -> UserError:
+        return UserError(
+            "PAIR_ID_FORMAT_INVALID",
+            f"pair_id {_shown(cell)} names one gene twice"
+            if has_form_of_pair_id(cell.strip())
+            else f"pair_id is {_shown(cell)}",
+            file=self.label,
+            line=self.lines[row],
+            expected="two different gene keys of dim_gene with _ between",
+        )
+
+    def _out_of_bounds(self, row: int, column: str, cell: str, expected: str) -> None:
+        self.faults.append(
+            UserError(
+                "LOAD_CONSTRAINT_VIOLATION",
+                f"column {column} is {_shown(cell)}",
+                file=self.label,
+                line=self.lines[row],
+                expected=expected,
+                action="Correct the value at the line named",
+            )
+        )
+
+
+def technology_word(text: str) -> str:
+    """As the warehouse writes it: 'rna_seq' -> 'RNA-SEQ'."""
+    return text.strip().upper().replace("_", "-")
+
+
+def no_technology(label: str, line: int) -> UserError:
+    """54030 for pairs without a technology."""
+    return UserError(
+        "CONFIG_INVALID",
+        "the technology of the pairs is missing",
+        file=label,
+        line=line,
+        expected="a column technology, or --technology",
+        action=f"Add --technology {TECHNOLOGIES[0]} (or {' or '.join(TECHNOLOGIES[1:])})",
+    )
+
+
+def _shown(cell: str) -> str:
+    """For a message. A quote that is not closed can make a cell of many lines."""
+    return repr(cell if len(cell) <= _CELL_SHOWN else f"{cell[:_CELL_SHOWN]}…")

@@ -1,0 +1,80 @@
+{#- The closing summary of a run, one line per slice and per kind of finding, to the console. The second
+    on-run-end hook: the first has written the findings to the log.
+
+    {{ report_run(results) }}
+    ->  SEPSIS MICROARRAY: 44,850 gene pairs tested in 5 studies
+        Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
+        Details: select * from meta.vw_finding where run_id = '8c1c…' -#}
+{% macro report_run(results) %}
+    {#- `dbt compile` has no results, and with --no-introspect no connection. -#}
+    {%- if not execute or not results -%}{{ return('') }}{%- endif -%}
+    {%- for line in slice_lines(results) + finding_lines() -%}
+        {%- do log(line, info=true) -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- Only if this run built the candidate pairs. -#}
+{% macro slice_lines(results) %}
+    {%- set lines = [] -%}
+    {%- set built = results | selectattr('node.name', 'equalto', 'tbl_gene_pairs_materialized') | selectattr('status', 'equalto', 'success') | list -%}
+    {%- for disease, technology, pairs_tested, study_count in (run_query(slices_tested()).rows if built else []) -%}
+        {%- do lines.append(
+            disease ~ ' ' ~ technology ~ ': ' ~ '{:,}'.format(pairs_tested | int) ~ ' gene pairs tested in '
+            ~ (study_count | int) ~ (' study' if study_count == 1 else ' studies')
+        ) -%}
+    {%- endfor -%}
+    {{ return(lines) }}
+{% endmacro %}
+
+
+{% macro slices_tested() -%}
+select
+    d.disease_label,
+    s.technology,
+    p.pairs_tested,
+    s.study_count
+from {{ schema_name('staging') }}.stg_slice as s
+inner join (
+    select
+        disease_key,
+        technology,
+        max(pairs_tested) as pairs_tested
+    from {{ schema_name('analytics') }}.tbl_gene_pairs_materialized
+    group by disease_key, technology
+) as p on s.disease_key = p.disease_key and s.technology = p.technology
+inner join {{ schema_name('dim') }}.dim_disease as d on s.disease_key = d.disease_key
+order by d.disease_label, s.technology
+{%- endmacro %}
+
+
+{% macro finding_lines() %}
+    {%- set lines = [] -%}
+    {%- set found = {} -%}
+    {%- for severity, error_code, name, subject in run_query(subjects_of_findings()).rows -%}
+        {%- set kind = severity | capitalize ~ ' ' ~ (error_code | int) ~ ' ' ~ name -%}
+        {%- do found.setdefault(kind, []).append(subject) -%}
+    {%- endfor -%}
+    {%- for kind, subjects in found.items() -%}
+        {%- set more = ' and ' ~ (subjects | length - 3) ~ ' more' if subjects | length > 3 else '' -%}
+        {%- do lines.append(kind ~ ': ' ~ subjects[:3] | join(', ') ~ more) -%}
+    {%- endfor -%}
+    {%- if lines -%}
+        {%- do lines.append('Details: select * from ' ~ schema_name('meta') ~ ".vw_finding where run_id = '" ~ run_id() ~ "'") -%}
+    {%- endif -%}
+    {{ return(lines) }}
+{% endmacro %}
+
+
+{#- The studies of each kind of finding of this run; a test of the warehouse itself has its own subject. -#}
+{% macro subjects_of_findings() -%}
+select distinct
+    l.severity,
+    e.error_code,
+    l.validation_code,
+    coalesce({{ json_text('l.details', '$.study_accession') }}, {{ json_text('l.details', '$.subject') }}) as subject
+from {{ validation_log() }} as l
+inner join {{ schema_name('meta') }}.meta_error_code as e on l.validation_code = e.error_name
+where l.run_id = '{{ run_id() }}'
+order by l.severity, e.error_code, subject
+{%- endmacro %}

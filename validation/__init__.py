@@ -1,0 +1,1 @@
+"""What the project's numbers are compared with, and how to regenerate it."""
