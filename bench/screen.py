@@ -67,8 +67,8 @@ def _print_parts(reports: dict[int, dict], studies: int, samples: int) -> None:
             )
     console.print(table)
     console.print(
-        "scan is the matrix products again, Fisher's z, contrasts, pooling, counting and writing"
-        "\nstatistics, which rates read again. CPU seconds are of all processors, and say more"
+        "scan is the matrix products again, Fisher's z, contrasts, pooling, counting"
+        "\nstatistics. CPU seconds are of all processors, and say more"
         " where others\nuse them too."
     )
 

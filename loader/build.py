@@ -66,7 +66,7 @@ def build(
         wait=_WAIT_S,
         sleep=signals.sleep,
         retry=tenacity.retry_if_result(lambda run: run.is_transient(adapter_type)),
-        retry_error_callback=lambda state: state.outcome.result(),
+        retry_error_callback=_last_run,
         before_sleep=lambda state: _report_retry(state, redacted, reporter),
     )
     nodes: dict[str, Any] = {}
@@ -123,12 +123,17 @@ def _invoke(
     return _Run(nodes, result.exception)
 
 
+def _last_run(state: tenacity.RetryCallState) -> _Run:
+    assert state.outcome
+    return state.outcome.result()
+
+
 def _report_retry(state: tenacity.RetryCallState, redacted: Redactor, reporter: Reporter) -> None:
     reporter.warned(
         "retrying",
         attempt=state.attempt_number,
-        seconds=round(state.next_action.sleep, 1),
-        reason=redacted(state.outcome.result().errors[0]),
+        seconds=round(state.upcoming_sleep, 1),
+        reason=redacted(_last_run(state).errors[0]),
     )
 
 

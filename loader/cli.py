@@ -206,7 +206,7 @@ def publish_command(
         from loader.publish import publish
 
         write = functools.partial(
-            publish, disease, is_major, config.folder("artifacts"), opener(target), reporter
+            publish, disease, is_major, config.artifacts, opener(target), reporter
         )
         run_to_exit(write, reporter, "no version was published")
 

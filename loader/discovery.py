@@ -48,8 +48,8 @@ def discover(
             StudySource(name, download, metadata) for name in names if name in wanted or not wanted
         ]
     for missing in sorted(set(wanted) - {source.accession for source in sources}):
-        error = UserError("STUDY_NOT_FOUND", f"none of the downloads has the study {missing}")
-        failures.append((missing, error))
+        not_found = UserError("STUDY_NOT_FOUND", f"none of the downloads has the study {missing}")
+        failures.append((missing, not_found))
     return sources, failures
 
 

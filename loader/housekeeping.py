@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
@@ -102,14 +102,14 @@ class _Housekeeper:
         self._tell(f"{operation.removeprefix('purge_')}_purged", days, **counts)
         return True
 
-    def _folder(self, name: str) -> Path | None:
+    def _folder(self, name: Literal["archive", "logs"]) -> Path | None:
         """The folder of the archive or the logs; None if it does not exist.
 
         Raises UserError 54301 if that folder is, contains or lies in the artifacts, links
         included.
         """
         folder = self.config.folder(name)
-        artifacts = self.config.folder("artifacts").resolve()
+        artifacts = self.config.artifacts.resolve()
         if folder is None or not folder.is_dir():
             return None
         real = folder.resolve()

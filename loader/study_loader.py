@@ -57,18 +57,19 @@ class StudyLoader:
         """Load one source; return the status of its step."""
         signals.check()
         context = {"study_accession": source.accession, "download": source.metadata.label}
-        step = None
+        step: Step | None = None
         try:
             with self.log.step("stage_study", context) as step:
                 self._load(source, step)
         except UserError as error:
             self.errors.append(error)
-            self.log.finding(source.accession, step.batch_id, error)
+            self.log.finding(source.accession, step.batch_id if step else None, error)
             self.reporter.failed(source.accession, error)
-            cause = step.context.get("quarantine_reason")
+            cause = step.context.get("quarantine_reason") if step else None
             self.outcomes.failed[source.accession] = error_of(cause) if cause else error.name
             return "FAILED"
-        self.batch_ids.append(step.batch_id)
+        if step.batch_id:
+            self.batch_ids.append(step.batch_id)
         return step.status
 
     def _load(self, source: StudySource, step: Step) -> None:

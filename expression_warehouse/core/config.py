@@ -162,6 +162,11 @@ class PipelineConfig(Strict):
         """The configuration of a study; the defaults if the file does not name it."""
         return self.studies.get(accession, StudyConfig())
 
+    @property
+    def artifacts(self) -> Path:
+        """The folder of published results, which may not exist yet."""
+        return (self._path.parent if self._path else Path()) / self.folders.artifacts
+
     def folder(self, name: Literal["logs", "archive", "artifacts"]) -> Path | None:
         """The path of one of the folders, which may not exist yet; None if it is not configured."""
         configured = getattr(self.folders, name)

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and named OS errors."""
+"""Writes that are whole or absent, and named OS errors."""
 
 import contextlib
 import os
@@ -22,8 +22,8 @@ def named_os_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    # Raised by a lost connection to a cluster or server, not by the path.
     except (ConnectionError, TimeoutError):
+        # Of a network, not of a file.
         raise
     except OSError as error:
         raise UserError("FOLDER_NOT_WRITABLE", os_message(error), file=str(path)) from error

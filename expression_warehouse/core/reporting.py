@@ -7,14 +7,12 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.log_files import open_log_file
-
-LogFormat = Literal["auto", "json", "text"]
 
 
 class Reporter(ABC):
@@ -152,7 +150,7 @@ class TwoReporters(Reporter):
 
 @contextlib.contextmanager
 def open_reporter(
-    log_format: LogFormat, log_folder: Path | None = None, command: str = "loader"
+    log_format: str, log_folder: Path | None = None, command: str = "loader"
 ) -> Iterator[Reporter]:
     """The reporter for a format; `auto` is text on a terminal and JSON elsewhere.
 

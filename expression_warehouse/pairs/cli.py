@@ -26,16 +26,16 @@ _TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
-    """Compute on all gene pairs what SQL cannot compute at scale."""
+    """Compute on gene pairs what SQL cannot compute at scale."""
 
 
 def _command(
-    name: str, usage: str, outcome: str, *options: Callable
+    name: str, arguments: str, outcome: str, *options: Callable[..., Any]
 ) -> Callable[[Callable], click.Command]:
     """A command of the group with these options and the common ones.
 
-    usage    an example: its arguments
-    outcome  what is told if it is interrupted
+    arguments  of the example in its help
+    outcome    what is reported if it is interrupted
 
     The function takes what opens the warehouse, a reporter and its options; it returns whether all
     succeeded.
@@ -49,10 +49,12 @@ def _command(
             with open_configured(config_path, log_format, name) as (_, reporter):
                 run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
 
-        for option in reversed((*options, CONFIG, TARGET, LOG_FORMAT)):
-            command = option(command)
-        epilog = example(f"expression-warehouse pairs {name} {usage}")
-        return pairs.command(name, epilog=epilog)(command)
+        decorators: list[Callable[..., Any]] = [*options, CONFIG, TARGET, LOG_FORMAT]
+        decorated: Callable[..., None] = command
+        for decorator in reversed(decorators):
+            decorated = decorator(decorated)
+        epilog = example(f"expression-warehouse pairs {name} {arguments}")
+        return pairs.command(name, epilog=epilog)(decorated)
 
     return decorate
 
@@ -142,7 +144,7 @@ def screen_command(
 
 @_command(
     "correlate",
-    "--study GSE154918 --cohort SEPSIS --output pairs.parquet",
+    "--study GSE1 --cohort SEPSIS --output pairs.parquet",
     "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(

@@ -14,14 +14,16 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
-from expression_warehouse.pairs.expression import StudyMatrix, count_samples, find_study, read_study
-from expression_warehouse.pairs.gene_choice import choose_genes, variability
-from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of
-from expression_warehouse.pairs.screen.correlation_block import (
-    compute_correlations,
-    correlation_degrees,
+from expression_warehouse.pairs.expression import (
+    StudyMatrix,
+    choose_genes,
+    count_samples,
+    find_study,
+    read_study,
+    variability,
 )
+from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.screen.block import Block, blocks_of, partial_pairs, tiles
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.memory import plan_correlations
 from expression_warehouse.pairs.screen.scan import scan, thread_count
@@ -77,23 +79,6 @@ class CorrelateOptions:
     variables: str | None = None
 
 
-@dataclass(frozen=True)
-class Correlations:
-    """Pairs of genes, in order of p.
-
-    gene_a, gene_b  (pairs,): keys, the smaller one first
-    n               (pairs,): samples that have both values
-    r, p, q         (pairs,)
-    """
-
-    gene_a: np.ndarray
-    gene_b: np.ndarray
-    n: np.ndarray
-    r: np.ndarray
-    p: np.ndarray
-    q: np.ndarray
-
-
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
     """Write the correlations of a study and cohort with q ≤ fdr, and record the run.
 
@@ -122,9 +107,16 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         matrix = read_study(warehouse, study, genes)
-        chosen = _choose(matrix, genes, read_watched(warehouse), options)
-        _write_store(Path(scratch), matrix, chosen, settings, options)
-        store = open_store(Path(scratch))
+        chosen = choose_genes(
+            variability(matrix.values, options.choice.method)[None],
+            ~np.isnan(matrix.values).all(axis=1)[None],
+            1,
+            options.choice.top_genes,
+            np.searchsorted(genes, read_watched(warehouse)),
+        )
+        if len(chosen) < 2:
+            raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
+        store = _write_store(Path(scratch), matrix, chosen, settings, options.cohort)
         task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
         (tally,) = scan(
             compute_correlations,
@@ -134,7 +126,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             None,
             lambda done: reporter.advance(task, done),
         )
-        significant = _significant(store, tally, genes[chosen], options.fdr)
+        significant = _significant(store, tally, options.fdr)
         run = feature_run(
             "CORRELATE",
             None,
@@ -150,7 +142,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             pairs_tested=store.pair_count,
             started_at=started,
         )
-        _write_file(significant, run, warehouse, options.output)
+        _write_file(significant, genes[chosen], run, warehouse, options.output)
         with warehouse.load_features() as load:
             load.put_run(run)
     reporter.step(
@@ -160,47 +152,33 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         feature_run=run.feature_run_id,
         gene_count=run.gene_count,
         pair_count=run.pairs_tested,
-        found_count=len(significant.r),
+        found_count=len(significant["r"]),
         fdr=options.fdr,
         file=str(options.output),
         seconds=watch.seconds,
     )
-    return len(significant.r)
-
-
-def _choose(
-    matrix: StudyMatrix, genes: np.ndarray, watched: np.ndarray, options: CorrelateOptions
-) -> np.ndarray:
-    spread = variability(matrix.values, options.choice.method)
-    measured = ~np.isnan(matrix.values).all(axis=1)
-    rows = np.searchsorted(genes, watched)
-    chosen = choose_genes(spread[None], measured[None], 1, options.choice.top_genes, rows)
-    if len(chosen) < 2:
-        raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of {options.study} vary")
-    return chosen
+    return len(significant["r"])
 
 
 def _write_store(
-    folder: Path,
-    matrix: StudyMatrix,
-    chosen: np.ndarray,
-    settings: Settings,
-    options: CorrelateOptions,
-) -> None:
-    group = matrix.group((options.cohort,))
+    folder: Path, matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
+) -> TransformStore:
+    group = matrix.group((cohort,))
     if group.shape[1] < settings.min_samples:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"{options.study} has {group.shape[1]} samples of {options.cohort}",
+            f"the study has {group.shape[1]} samples of {cohort}",
             expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
             f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
     writer = TransformWriter(folder, settings)
     writer.add([group], chosen)
     writer.finish()
+    return open_store(folder)
 
 
-def _significant(store: TransformStore, tally: Tally, keys: np.ndarray, fdr: float) -> Correlations:
+def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
+    """The correlations with q ≤ fdr, in order of p: gene numbers a and b, and n, r, p, q."""
     candidates, p = tally.sorted_candidates()
     q = RateCurve(tally, p, store.pair_count).at(p)
     size = int(np.searchsorted(q, fdr, side="right"))
@@ -211,25 +189,70 @@ def _significant(store: TransformStore, tally: Tally, keys: np.ndarray, fdr: flo
             f"{tally.keep:,} correlations or more have q ≤ {fdr}",
             action="Increase --memory, lower --fdr, or test fewer genes (--top-genes)",
         )
-    a = candidates["gene_a"][:size].astype(np.int64)
-    b = candidates["gene_b"][:size].astype(np.int64)
+    a, b = (candidates[side][:size].astype(np.int64) for side in ("gene_a", "gene_b"))
     r, n = store.spearman_of_pairs(a, b)
-    return Correlations(keys[a], keys[b], n[0, 0], np.clip(r[0, 0], -1, 1), p[:size], q[:size])
+    return {
+        "a": a, "b": b, "n": n[0, 0], "r": np.clip(r[0, 0], -1, 1), "p": p[:size], "q": q[:size]
+    }  # fmt: skip
 
 
-def _write_file(found: Correlations, run: FeatureRun, warehouse: Warehouse, path: Path) -> None:
-    """Write the file, whose metadata name its run in meta_feature_run."""
+def _write_file(
+    columns: dict[str, np.ndarray],
+    keys: np.ndarray,
+    run: FeatureRun,
+    warehouse: Warehouse,
+    path: Path,
+) -> None:
+    """Write the file, whose metadata name its run in meta_feature_run.
+
+    keys  (genes,): gene keys of the numbers a and b
+    """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    table = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
-    keys, ids = table["gene_key"].to_numpy(), table["gene_id"].combine_chunks()
+    genes = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
+    ids = genes["gene_id"].take(pa.array(np.searchsorted(genes["gene_key"].to_numpy(), keys)))
+    ids = ids.combine_chunks()
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
-        for start in range(0, len(found.r), _BATCH_ROWS):
-            rows = slice(start, start + _BATCH_ROWS)
-            genes = found.gene_a[rows], found.gene_b[rows]
-            columns = [
-                *genes,
-                *(ids.take(pa.array(np.searchsorted(keys, gene))) for gene in genes),
-                *(found.n[rows], found.r[rows], found.p[rows], found.q[rows]),
-            ]
-            arrays = [pa.array(c).cast(f.type) for c, f in zip(columns, _FILE, strict=True)]
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        for start in range(0, len(columns["r"]), _BATCH_ROWS):
+            a, b, *values = (column[start : start + _BATCH_ROWS] for column in columns.values())
+            arrays = [keys[a], keys[b], ids.take(pa.array(a)), ids.take(pa.array(b)), *values]
+            cast = [pa.array(v).cast(f.type) for v, f in zip(arrays, _FILE, strict=True)]
+            writer.write_batch(pa.RecordBatch.from_arrays(cast, schema=schema))
+
+
+def correlation_degrees(store: TransformStore) -> tuple[int, ...]:
+    """Degrees of freedom that correlations of a store with one group can have: n - 2, and fewer if
+    values are missing."""
+    most = int(store.samples[0, 0]) - 2
+    least = store.settings.min_samples - 2 if store.is_partial.any() else most
+    return tuple(range(least, most + 1))
+
+
+def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+    """Of a Spearman r of n samples, for Student's t with n - 2 degrees of freedom (Kendall & Stuart
+    1973), as in scipy.stats.spearmanr; infinite if |r| is 1."""
+    r = np.clip(r, -1.0, 1.0)
+    with np.errstate(divide="ignore"):
+        return r * np.sqrt((n - 2) / ((1 + r) * (1 - r)))
+
+
+def compute_correlations(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
+    """Count all correlations of a block; as block.compute_block."""
+    store = open_store(folder)
+    tally = empty[0].like()
+    if block.is_partial:
+        for gene, others in partial_pairs(store, block):
+            r, n = store.spearman_of_gene(gene, others)
+            rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
+            t = t_statistic(r[0, 0], n[0, 0])
+            genes, is_after = np.array([gene], np.int32), others > gene
+            tally.add(t[None, is_after], rows[None, is_after], genes, others[is_after])
+            before = ~is_after
+            tally.add(t[before, None], rows[before, None], others[before], genes)
+        return [tally]
+    samples, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
+    a = np.arange(block.first, block.last, dtype=np.int32)
+    for b, products in tiles(store, block):
+        r = products[0, 0] * np.outer(scale[a], scale[b])
+        rows = np.full(r.shape, len(tally.degrees) - 1, np.int32)
+        tally.add(t_statistic(r, samples), rows, a, b)
+    return [tally]

@@ -99,6 +99,14 @@ def test_parameters_of_a_query_are_bound(opened):
     ]
 
 
+def test_ordered_rows_stay_in_order(opened):
+    """More than fit into one batch, with and without parameters."""
+    query = "select range as number from range(300000) where range >= {} order by range"
+    for least, values in (("5", {}), ("$least", {"least": 5})):
+        numbers = opened.read(query.format(least), {}, values)["number"].to_pylist()
+        assert numbers == list(range(5, 300_000))
+
+
 def test_parameters_of_sql_server_are_positional():
     query = "select 1 where a = $x and b = $other_x and c = $x"
     assert positional(query, {"x": 1, "other_x": "y"}) == (

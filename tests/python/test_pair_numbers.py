@@ -3,6 +3,7 @@ against scipy, the same result in any order, after any kill and on a cluster."""
 
 import json
 import os
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
 from expression_warehouse.pairs.cohorts import TESTS
-from expression_warehouse.pairs.gene_choice import choose_genes, variability
+from expression_warehouse.pairs.correlate import (
+    compute_correlations,
+    correlation_degrees,
+    t_statistic,
+)
+from expression_warehouse.pairs.expression import choose_genes, variability
 from expression_warehouse.pairs.screen import block as block_module
 from expression_warehouse.pairs.screen import scan as scan_module
 from expression_warehouse.pairs.screen.block import (
@@ -26,17 +32,11 @@ from expression_warehouse.pairs.screen.block import (
     new_tallies,
     pool_pairs,
 )
-from expression_warehouse.pairs.screen.cluster import Cluster
-from expression_warehouse.pairs.screen.correlation_block import (
-    compute_correlations,
-    correlation_degrees,
-    t_statistic,
-)
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
 from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
 from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
-from expression_warehouse.pairs.screen.scan import scan
+from expression_warehouse.pairs.screen.scan import Cluster, scan
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
 from expression_warehouse.pairs.screen.tally import Tally, merge_all
 from expression_warehouse.pairs.screen.transform_store import (
@@ -356,6 +356,14 @@ def test_a_damaged_store_counts_as_absent(some_studies, tmp_path, name):
     assert not is_complete(tmp_path)
     (tmp_path / name).unlink()
     assert not is_complete(tmp_path)
+
+
+def test_a_store_that_was_deleted_is_absent(some_studies, tmp_path):
+    """Even if this process had it open."""
+    store_of(tmp_path / "store", some_studies)
+    assert is_complete(tmp_path / "store")
+    shutil.rmtree(tmp_path / "store")
+    assert not is_complete(tmp_path / "store")
 
 
 def test_an_older_store_counts_as_absent(some_studies, tmp_path):

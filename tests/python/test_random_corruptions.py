@@ -778,6 +778,8 @@ def read(files: Files) -> Reading:
     if reading.unit is None:
         reading.faults.append(Fault(54020, 2, ("the unit cannot be inferred",)))
         return reading
+    if not reading.values:
+        return reading
     smallest, largest = min(reading.values.values()), max(reading.values.values())
     if reading.unit == "COUNTS" and (smallest < 0 or largest > 2**53):
         reading.faults.append(Fault(2011, None, ("COUNTS", repr(smallest), repr(largest))))

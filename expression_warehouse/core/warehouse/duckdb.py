@@ -111,6 +111,7 @@ class DuckDBWarehouse(SqlWarehouse):
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
                 statement = query.format_map(SchemaNames(self._macros))
+                # `execute` would neither stream the rows nor keep their order.
                 yield cursor.sql(statement, params=dict(parameters or {})).to_arrow_reader()
             except duckdb.CatalogException as error:
                 raise UserError(

@@ -30,10 +30,10 @@ def local_outlier_factor(z: np.ndarray, seed: int) -> np.ndarray:
     reference = np.sort(generator.permutation(len(z))[:_REFERENCE_SIZE])
     model = LocalOutlierFactor(n_neighbors=min(_NEIGHBOURS, len(reference) - 1), novelty=True)
     model.fit(z[reference])
-    found = -model.score_samples(z)
+    scores = -model.score_samples(z)
     # Scored as if it were a new pair, a reference pair would be its own neighbour.
-    found[reference] = -model.negative_outlier_factor_
-    return found
+    scores[reference] = -model.negative_outlier_factor_
+    return scores
 
 
 def isolation_forest(z: np.ndarray, seed: int) -> np.ndarray:

@@ -31,16 +31,16 @@ def oriented(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Features by the catalog's expected_scale: probabilities as -log10, signed ones as absolute
     values, because the size of an effect tells pairs apart and its sign does not."""
     catalog = {feature.feature_name: feature for feature in features()}
-    found = {}
+    scaled = {}
     for name, values in columns.items():
         feature = catalog.get(name)
         if feature is None:
-            found[name] = values
+            scaled[name] = values
         elif feature.expected_scale == "probability":
-            found[name] = -np.log10(np.maximum(values, _LEAST_P))
+            scaled[name] = -np.log10(np.maximum(values, _LEAST_P))
         else:
-            found[name] = np.abs(values) if feature.is_signed else values
-    return found
+            scaled[name] = np.abs(values) if feature.is_signed else values
+    return scaled
 
 
 def robust_z(columns: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:

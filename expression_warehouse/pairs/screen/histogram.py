@@ -125,9 +125,9 @@ class Histogram:
         """The count of each bin that has one, and the greatest p of the bin."""
         counts, greatest = [np.empty(0, np.int64)], [np.empty(0)]
         for row, page in np.argwhere(self.page_of >= 0):
-            own = self.pages[self.page_of[row, page]]
-            filled = np.flatnonzero(own)
-            counts.append(own[filled])
+            page_counts = self.pages[self.page_of[row, page]]
+            filled = np.flatnonzero(page_counts)
+            counts.append(page_counts[filled])
             greatest.append(_edge_p_values(int(self.degrees[row]), int(page))[filled])
         return np.concatenate(counts), np.concatenate(greatest)
 
@@ -136,8 +136,8 @@ class Histogram:
         low, high = np.zeros(len(self.degrees), np.int64), np.full(len(self.degrees), _LAST)
 
         def edges(bins: np.ndarray) -> np.ndarray:
-            pairs = zip(self.degrees.tolist(), bins, strict=True)
-            return np.array([float(bin_edges(df, own)) for df, own in pairs])
+            rows = zip(self.degrees.tolist(), bins, strict=True)
+            return np.array([float(bin_edges(df, bin_)) for df, bin_ in rows])
 
         while (low < high).any():
             middle = (low + high) // 2

@@ -74,9 +74,9 @@ def _weigh(r_case, r_reference, error_case, error_reference, slope, at_zero, wei
 
 @numba.njit(**_OPTIONS)
 def _add_up(weight, size, root, k, inverse_w, inverse_c):
-    """What the weights alone decide.
+    """Sums that depend on the weights alone.
 
-    root                  (pairs,), written: of the number of samples
+    root                  (pairs,), written: square root of the number of samples
     k                     (pairs,), written
     inverse_w, inverse_c  (pairs,), written: 1 / Σw, and 1 / (Σw - Σw²/Σw)
     """
@@ -97,11 +97,11 @@ def _add_up(weight, size, root, k, inverse_w, inverse_c):
 
 @numba.njit(**_OPTIONS)
 def _pool(theta, weight, k, inverse_w, inverse_c, mean, sum_w, residual, work):
-    """DerSimonian & Laird (1986) over the first axis, and what Hartung & Knapp (2001) need.
+    """DerSimonian & Laird (1986) over the first axis, and the residual for Hartung & Knapp (2001).
 
-    theta     (studies, pairs), of a multiple of four studies: taken one at a time, most of the work
-              would be to load and store the sums
-    weight    the same, 1/SE²; 0 where the study has no estimate
+    theta     (studies, pairs); a multiple of four studies, since with one at a time most of the
+              work would be to load and store the sums
+    weight    the same, 1/SE²; 0 if the study has no estimate
     k, inverse_w, inverse_c
               (pairs,): as of `_add_up`
     mean, sum_w, residual
@@ -161,25 +161,25 @@ def _shrink(w0, w1, w2, w3, tau2):
 
 @numba.njit(**_OPTIONS)
 def _test(mean, sum_w, residual, k, z, t):
-    """z of the mean, and Hartung-Knapp's t; NaN where there is none."""
+    """z of the mean, and Hartung-Knapp's t; NaN if there is none."""
     for j in range(z.size):
         z[j] = mean[j] * math.sqrt(sum_w[j])
         degrees = k[j] - 1.0
-        # Estimates that are equal have no scatter but what rounding leaves.
+        # Equal estimates scatter only by rounding.
         is_scattered = degrees > 0.0 and residual[j] > _EQUAL * _EQUAL * z[j] * z[j] * degrees
         t[j] = z[j] * math.sqrt(degrees / residual[j]) if is_scattered else np.nan
 
 
 @numba.njit(**_OPTIONS)
 def _combine(ss, soth, root, sum_w, combined, dependent):
-    """Both contrasts in one, weighted by the roots of their samples."""
+    """Two contrasts combined, weighted by the roots of their samples."""
     for j in range(ss.size):
-        one, two = root[0, j], root[1, j]
-        total = (one * ss[j] if one > 0.0 else 0.0) + (two * soth[j] if two > 0.0 else 0.0)
+        w_ss, w_soth = root[0, j], root[1, j]
+        total = (w_ss * ss[j] if w_ss > 0.0 else 0.0) + (w_soth * soth[j] if w_soth > 0.0 else 0.0)
         # Both contrasts share the samples with septic shock.
         rho = min(1.0, math.sqrt(sum_w[0, j] / sum_w[1, j]))
-        shared = 2.0 * rho * one * two if one * two > 0.0 else 0.0
-        variance = one * one + two * two
+        shared = 2.0 * rho * w_ss * w_soth if w_ss * w_soth > 0.0 else 0.0
+        variance = w_ss * w_ss + w_soth * w_soth
         combined[j] = total / math.sqrt(variance)
         dependent[j] = total / math.sqrt(variance + shared)
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import threadpoolctl
 
+from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import open_atomically
 from expression_warehouse.pairs.screen.block import Block
-from expression_warehouse.pairs.screen.cluster import Cluster
 from expression_warehouse.pairs.screen.tally import Tally, merge_all
 
 # A kill costs at most this, and the blocks under way.
@@ -75,7 +76,7 @@ def scan(
     folder: Path,
     blocks: Sequence[Block],
     empty: list[Tally],
-    cluster: Cluster | None,
+    cluster: "Cluster | None",
     advance: Callable[[int], None],
 ) -> list[Tally]:
     """Count all pairs, except those of blocks that an earlier call with this folder has done.
@@ -109,7 +110,7 @@ def _compute(
     folder: Path,
     blocks: Sequence[Block],
     tallies: list[Tally],
-    cluster: Cluster | None,
+    cluster: "Cluster | None",
 ) -> Iterator[tuple[Block, list[Tally]]]:
     """Blocks with their tallies, as they are done. A block is submitted late, when `tallies` know
     best what can be left out."""
@@ -142,3 +143,54 @@ class _Threads:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+class Cluster:
+    """The workers of a dask.distributed scheduler. They compute the same results, and need this
+    package, and the folder of the transform store under the same path.
+
+    size  their threads
+
+    Raises UserError 54402 if dask is not installed, no scheduler answers, or it has no worker.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise UserError(
+                "DASK_UNAVAILABLE",
+                "dask.distributed is not installed",
+                action="pip install 'expression-warehouse[dask]'",
+            ) from error
+        self._distributed = distributed
+        try:
+            self._client = distributed.Client(address, timeout=10)
+        except (OSError, ValueError) as error:
+            raise UserError("DASK_UNAVAILABLE", f"{address}: {error}") from error
+        self.size = sum(self._client.nthreads().values())
+        if not self.size:
+            self._client.close()
+            raise UserError("DASK_UNAVAILABLE", f"the scheduler at {address} has no worker")
+
+    def submit(self, function: Compute, *arguments: object) -> Any:
+        """Compute on a worker; returns a future."""
+        return self._client.submit(_with_one_thread, function, *arguments, pure=False)
+
+    def wait_first(self, futures: list[Any]) -> set[Any]:
+        """Wait until a future is done; returns those that are."""
+        return self._distributed.wait(futures, return_when="FIRST_COMPLETED").done
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+
+def _with_one_thread(function: Compute, *arguments: object) -> list[Tally]:
+    """Limit BLAS to one thread: the worker's other threads compute blocks of their own."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1, "blas")
+    return function(*arguments)

@@ -16,13 +16,16 @@ from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.cohorts import GROUPS
-from expression_warehouse.pairs.expression import count_samples, read_study
-from expression_warehouse.pairs.gene_choice import choose_genes, variability
+from expression_warehouse.pairs.expression import (
+    choose_genes,
+    count_samples,
+    read_study,
+    variability,
+)
 from expression_warehouse.pairs.run_record import feature_run
 from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tallies
-from expression_warehouse.pairs.screen.cluster import Cluster
 from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import scan, thread_count
+from expression_warehouse.pairs.screen.scan import Cluster, scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import SCHEMA, ScreenedPairs, collect
 from expression_warehouse.pairs.screen.transform_store import (
     TransformWriter,

@@ -105,11 +105,13 @@ def collect(
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
     with ThreadPoolExecutor(thread_count()) as pool:
         best = list(pool.map(lambda tally: _best(tally, store.pair_count), tallies))
-        pairs = np.unique(np.concatenate([*(own for own, _ in best), np.array(both, np.int64)]))
+        pairs = np.unique(
+            np.concatenate([*(numbers for numbers, _ in best), np.array(both, np.int64)])
+        )
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
         starts = range(0, len(pairs), PAIRS)
         chunks = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
-        statistics, k = (np.concatenate(part, axis=1) for part in zip(*chunks, strict=True))
+        statistics, k = (np.concatenate(arrays, axis=1) for arrays in zip(*chunks, strict=True))
     p = np.full(statistics.shape, np.nan)
     for p_of_test, values, df in zip(p, statistics, degrees_of_freedom(k), strict=True):
         is_tested = ~np.isnan(values)
@@ -120,7 +122,7 @@ def collect(
         is_watched=np.isin(a, watched) & np.isin(b, watched),
         statistics=statistics,
         p=p,
-        q=np.array([curve.at(own) for (_, curve), own in zip(best, p, strict=True)]),
+        q=np.array([curve.at(values) for (_, curve), values in zip(best, p, strict=True)]),
         k=k,
     )
 

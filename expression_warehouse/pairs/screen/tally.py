@@ -82,14 +82,14 @@ class Tally:
         genes_a     (a,), int32; only pairs with gene a before gene b are counted
         genes_b     (b,), int32
         """
-        histogram, found = self.histogram, np.empty(statistics.size, CANDIDATE)
+        histogram, best = self.histogram, np.empty(statistics.size, CANDIDATE)
         df = histogram.degrees
         histogram.pages, histogram.used, count = _count_tile(
             statistics, rows, genes_a, genes_b, self.least, df.astype(float), bin_shifts(df),
-            histogram.page_of, histogram.pages, histogram.used, found,
+            histogram.page_of, histogram.pages, histogram.used, best,
         )  # fmt: skip
         if count:
-            self.candidates.append(found[:count].copy())
+            self.candidates.append(best[:count].copy())
             self._prune(2 * self.keep + statistics.size)
 
     def merge(self, other: "Tally") -> None:
@@ -102,14 +102,14 @@ class Tally:
         """The candidates and their p, ascending; equal p in order of the gene numbers, and those of
         0 from the greatest statistic on. The first `keep` are those of all tests."""
         self._prune(0)
-        found = np.concatenate([np.empty(0, CANDIDATE), *self.candidates])
-        p = p_value(found["size"], self.histogram.degrees[found["row"]])
+        candidates = np.concatenate([np.empty(0, CANDIDATE), *self.candidates])
+        p = p_value(candidates["size"], self.histogram.degrees[candidates["row"]])
         # np.lexsort on all keys takes ten times as long.
-        by_pair = np.argsort(found["gene_a"].astype(np.int64) << 32 | found["gene_b"])
+        by_pair = np.argsort(candidates["gene_a"].astype(np.int64) << 32 | candidates["gene_b"])
         order = by_pair[np.argsort(p[by_pair], kind="stable")]
         zeros = np.count_nonzero(p == 0)
-        order[:zeros] = order[:zeros][np.argsort(-found["size"][order[:zeros]], kind="stable")]
-        return found[order], p[order]
+        order[:zeros] = order[:zeros][np.argsort(-candidates["size"][order[:zeros]], kind="stable")]
+        return candidates[order], p[order]
 
     def _prune(self, limit: int) -> None:
         """Drop candidates that cannot be among the first `keep`, if there are more than `limit`.
@@ -127,8 +127,8 @@ class Tally:
             if bound < self.complete:
                 self.complete = bound
                 self.least = np.maximum(self.least, self.histogram.sizes_at(bound))
-        pruned = [part[part["size"] >= self.least[part["row"]]] for part in self.candidates]
-        self.candidates = [part for part in pruned if len(part)]
+        pruned = [array[array["size"] >= self.least[array["row"]]] for array in self.candidates]
+        self.candidates = [array for array in pruned if len(array)]
 
 
 def merge_all(tallies: Sequence[Tally], others: Sequence[Tally]) -> None:
@@ -138,7 +138,7 @@ def merge_all(tallies: Sequence[Tally], others: Sequence[Tally]) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, pages, used, found):
+def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, pages, used, best):
     """Count a tile's statistics in the pages, and write its candidates; returns the pages, how many
     are in use, and how many candidates there are."""
     bins = np.empty(len(genes_b), np.int32)
@@ -157,8 +157,8 @@ def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, p
         while large:
             size, row = abs(statistics[i, j]), rows[i, j]
             if size >= least[row] and bins[j] >= 0:
-                found[count].size, found[count].row = size, row
-                found[count].gene_a, found[count].gene_b = genes_a[i], genes_b[j]
+                best[count].size, best[count].row = size, row
+                best[count].gene_a, best[count].gene_b = genes_a[i], genes_b[j]
                 count += 1
                 large -= 1
             j += 1

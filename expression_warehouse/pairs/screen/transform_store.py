@@ -174,7 +174,7 @@ class TransformWriter:
 def is_complete(folder: Path) -> bool:
     """Whether this folder has a store that was finished and can be read."""
     try:
-        open_store(folder)
+        _read_store(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return True
@@ -183,6 +183,10 @@ def is_complete(folder: Path) -> bool:
 @functools.lru_cache(maxsize=1)
 def open_store(folder: Path) -> TransformStore:
     """The store of a folder. A process that computes many blocks of it opens it once."""
+    return _read_store(folder)
+
+
+def _read_store(folder: Path) -> TransformStore:
     head = json.loads(_head_path(folder).read_text(encoding="utf-8"))
     samples = np.array(head["samples"])
 
