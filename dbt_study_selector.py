@@ -66,7 +66,7 @@ class StudySelector(dbtPlugin):
             member._value_ = "study"
             MethodName._member_map_["Study"] = member
             MethodName._value2member_map_["study"] = member
-            NodeSelector.get_nodes_from_criteria = with_rows_only(
+            NodeSelector.get_nodes_from_criteria = with_rows_only(  # type: ignore[method-assign]
                 NodeSelector.get_nodes_from_criteria
             )
         MethodManager.SELECTOR_METHODS[MethodName("study")] = StudySelectorMethod

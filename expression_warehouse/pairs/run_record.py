@@ -38,9 +38,9 @@ def feature_run(
     return FeatureRun(
         feature_run_id=str(run_id),
         kind=kind,
-        disease_label=slice_ and slice_.disease_label,
-        technology=slice_ and slice_.technology,
-        organism=slice_ and slice_.organism,
+        disease_label=slice_.disease_label if slice_ else None,
+        technology=slice_.technology if slice_ else None,
+        organism=slice_.organism if slice_ else None,
         seed=seed,
         parameters_json=json.dumps(parameters, sort_keys=True),
         versions_json=json.dumps(versions, sort_keys=True),
