@@ -90,7 +90,7 @@ class DiseaseConfig(Strict):
         """The definition for staging.disease_definition, equal for equal settings."""
         phrases = list(self._ordered_phrases())
         primary = [name for name, contrast in self.contrasts.items() if contrast.is_primary]
-        first = (primary or list(self.contrasts) or [None])[0]
+        first = next(iter(primary or self.contrasts), None)
         definition = {
             "ontology": self.ontology,
             "labels": self.labels,
@@ -177,8 +177,10 @@ def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
                     yield location, _not_one_of(label, known)
     primary = [key for key, contrast in disease.contrasts.items() if contrast.is_primary]
     for contrast_name in primary[1:]:
-        location = (name, "contrasts", contrast_name, "is_primary")
-        yield location, f"{primary[0]} is the primary contrast already"
+        yield (
+            (name, "contrasts", contrast_name, "is_primary"),
+            f"{primary[0]} is the primary contrast already",
+        )
 
 
 def _labels_of(name: str, disease: DiseaseConfig) -> list[str]:
