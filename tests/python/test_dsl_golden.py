@@ -528,7 +528,9 @@ def test_pooling_with_ranges_and_agreement(engine, golden):
     """pool_estimates against leave_one_out and consistency, and by columns against by rows."""
     labels = list(golden)
     rows = random_studies(12, 300) + [
-        (1000 + labels.index(label), *study) for label in labels for study in golden[label]["studies"]
+        (1000 + labels.index(label), *study)
+        for label in labels
+        for study in golden[label]["studies"]
     ]
     rows += [(2000, 0.0, 0.1), (2000, 0.0, 0.2), (2001, 0.4, 0.1), (2002, None, 0.1)]
     got = engine.pool_estimates(rows)
