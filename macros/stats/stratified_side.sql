@@ -1,6 +1,6 @@
 {#- One side of a contrast within a study: the inverse-variance mean of the Fisher z of its cohorts,
     z = sum(w z) / sum(w) with w = 1 / SE^2 (n - 3 for the default standard error), whose variance is
-    1 / sum(w). Aggregates over the cohorts of a study (columns side, theta, se). Correlating all samples
+    1 / sum(w) (Fisher 1925, section 35). Aggregates over the cohorts of a study (columns side, theta, se). Correlating all samples
     of the side as one group instead would take differences of means between its cohorts for
     correlation.
 

@@ -1,11 +1,14 @@
 """The meta-analysis macros (dsl_pool, leave_one_out, consistency, stouffer) against R's metafor,
 60-digit arithmetic, an implementation in numpy, and their own symmetries.
 
-Each runs twice on DuckDB: its DuckDB SQL, and its T-SQL as sqlglot translates it.
+Each runs on DuckDB: its DuckDB SQL, and its T-SQL as sqlglot translates it. Pooling runs a third time,
+with one column per study (pool_estimates_by_columns).
 """
 
 import csv
+import itertools
 import math
+from collections import Counter, defaultdict
 from fractions import Fraction
 
 import duckdb
@@ -40,12 +43,21 @@ GOLDEN = {
 }
 
 
-class Engine:
-    """DuckDB that runs the macros' SQL for `dialect`, 'duckdb' or 'sqlserver'."""
+# What pool_estimates gives beside the columns of dsl_pool.
+AGREEMENT = (
+    "loo_min", "loo_max", "kappa", "direction_consistency", "magnitude_consistency",
+    "consistency_score",
+)  # fmt: skip
 
-    def __init__(self, dialect: str) -> None:
+
+class Engine:
+    """DuckDB that runs the macros' SQL for `dialect`, 'duckdb' or 'sqlserver', and pools by rows or
+    by columns."""
+
+    def __init__(self, dialect: str, pools: str = "by rows") -> None:
         self.dialect = dialect
         self.macros = statistics_macros(dialect)
+        self.pools = pools
         self.connection = duckdb.connect()
 
     def load(self, table: str, columns: str, rows: list[tuple]) -> None:
@@ -67,14 +79,46 @@ class Engine:
 
     def pool(self, studies: list[tuple[int, float | None, float | None]]) -> dict[int, dict]:
         """dsl_pool of (group, theta, se) rows, by group."""
+        if self.pools == "by columns":
+            pooled = self.pool_estimates(studies)
+            return {
+                group: {name: value for name, value in row.items() if name not in AGREEMENT}
+                for group, row in pooled.items()
+            }
         self.load("studies", "pair_key integer, theta double, se double", studies)
         steps = self.macros.dsl_pool("pooled", "studies", ["pair_key"], "theta", "se")
         return {row["pair_key"]: row for row in self.query(f"with {steps} select * from pooled")}
 
+    def pool_estimates(
+        self, studies: list[tuple[int, float | None, float | None]]
+    ) -> dict[int, dict]:
+        """pool_estimates of the same rows, the studies of a group in their order. By columns: groups of
+        few studies apart from those of many, which are pooled by rows."""
+        sizes = Counter(group for group, *_ in studies)
+        numbers = defaultdict(lambda: itertools.count(1))
+        rows = [(group, next(numbers[group]), *study) for group, *study in studies]
+        limits = [0, 4, 12, 32, math.inf] if self.pools == "by columns" else [0, math.inf]
+        found = {}
+        for low, high in itertools.pairwise(limits):
+            part = [row for row in rows if low < sizes[row[0]] <= high]
+            if part:
+                found |= self._pool_estimates(part, None if high == math.inf else high)
+        return found
 
-@pytest.fixture(scope="module", params=["duckdb", "sqlserver"])
+    def _pool_estimates(self, rows: list[tuple], study_count: int | None) -> dict[int, dict]:
+        columns = "pair_key integer, study_no integer, theta double, se double"
+        self.load("studies", columns, rows)
+        steps = self.macros.pool_estimates("pooled", "studies", ["pair_key"], study_count)
+        return {row["pair_key"]: row for row in self.query(f"with {steps} select * from pooled")}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("duckdb", "by rows"), ("duckdb", "by columns"), ("sqlserver", "by rows")],
+    ids=" ".join,
+)
 def engine(request) -> Engine:
-    return Engine(request.param)
+    return Engine(*request.param)
 
 
 def read_golden(name: str) -> list[dict[str, str]]:
@@ -360,7 +404,9 @@ def test_the_example_of_the_header(engine):
 
 def test_a_single_study_is_its_own_result(engine):
     row = engine.pool([(1, 0.3, 0.1)])[1]
-    undefined = ("hk_se", "hk_ci_low", "hk_ci_high", "hk_p", "hk_adhoc_se", "pi_low", "pi_high")
+    undefined = (
+        "hk_se", "hk_ci_low", "hk_ci_high", "hk_p", "hk_adhoc_se", "hk_adhoc_p", "pi_low", "pi_high",
+    )  # fmt: skip
     assert {name for name, value in row.items() if value is None} == set(undefined)
     assert (row["k"], row["theta_re"], row["tau2"], row["i2"], row["q"], row["q_p"]) == (
         1, 0.3, 0, 0, 0, 1,
@@ -476,6 +522,34 @@ def test_leave_one_out_of_random_groups_against_numpy(engine):
         ]
         assert got[group]["loo_min"] == pytest.approx(min(each), rel=1e-9, abs=1e-12)
         assert got[group]["loo_max"] == pytest.approx(max(each), rel=1e-9, abs=1e-12)
+
+
+def test_pooling_with_ranges_and_agreement(engine, golden):
+    """pool_estimates against leave_one_out and consistency, and by columns against by rows."""
+    labels = list(golden)
+    rows = random_studies(12, 300) + [
+        (1000 + labels.index(label), *study)
+        for label in labels
+        for study in golden[label]["studies"]
+    ]
+    rows += [(2000, 0.0, 0.1), (2000, 0.0, 0.2), (2001, 0.4, 0.1), (2002, None, 0.1)]
+    got = engine.pool_estimates(rows)
+    expected = Engine("duckdb").pool_estimates(rows)
+    assert 2002 not in got
+    assert got.keys() == expected.keys()
+    agreement = consistency(Engine("duckdb"), rows)
+    for group, row in expected.items():
+        scale = abs(row["theta_re"]) + row["se_re"]
+        assert set(got[group]) == set(row)
+        for column, value in row.items():
+            found = got[group][column]
+            if value is None:
+                assert found is None, (group, column)
+            else:
+                slack = 1e-11 * max(1.0, scale if column != "tau2" else scale**2)
+                assert found == pytest.approx(value, rel=1e-8, abs=slack), (group, column)
+        for column, value in agreement[group].items():
+            assert got[group][column] == pytest.approx(value, rel=1e-9, abs=1e-7), column
 
 
 def consistency(engine, rows) -> dict[int, dict]:
