@@ -439,7 +439,7 @@ def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_rows_are_read_in_batches(copy, guarded, tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("loader.pair_file.reader._CHUNK_ROWS", rows)
+    monkeypatch.setattr("loader.pair_file.csv_rows._CHUNK_ROWS", rows)
     text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,\n9_12,,1\n'
     assert load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER").exit_code == 0
     found = copy.query("select gene_b_key, p_ss, line_no from staging.pair_metrics order by all")
@@ -482,7 +482,7 @@ def test_people_read_it_as_text(copy, tmp_path):
     result = load(copy, path, "--technology", "RNA-SEQ", "--log-format", "text")
     assert "staged 1 pairs of SEPSIS" in result.stdout
     assert "1 pairs have csv_override = 1" in result.stderr
-    assert "ignored: note" in result.stderr
+    assert "ignored columns, which are no metrics: note" in result.stderr
     failed = load(
         copy, write(path, row("11_12,x,1,0")), "--technology", "OTHER", "--log-format", "text"
     )
