@@ -18,10 +18,10 @@ from expression_warehouse.core.commands import (
     opener,
     run_to_exit,
 )
+from expression_warehouse.core.technology import TECHNOLOGIES
 from expression_warehouse.pairs.cohorts import COHORTS
 
 _METHODS = ("variance", "iqr", "mad")
-_TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 
 
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
@@ -65,7 +65,7 @@ def _default_method(context: click.Context, _: click.Parameter, method: str | No
 
 
 TECHNOLOGY = click.option(
-    "--technology", type=click.Choice(_TECHNOLOGIES), help="Only this technology. Default: all."
+    "--technology", type=click.Choice(TECHNOLOGIES), help="Only this technology. Default: all."
 )
 TOP_GENES = click.option(
     "--top-genes",

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
-from loader.pair_file.checks import TECHNOLOGIES, RowChecks, no_technology, technology_word
+from expression_warehouse.core.technology import TECHNOLOGIES
+from loader.pair_file.checks import RowChecks, no_technology, technology_word
 from loader.pair_file.csv_rows import CsvFile
 from loader.pair_file.metrics import CSV_OVERRIDE, metrics, orders
 from loader.pair_file.pair_id import has_form_of_pair_id

@@ -257,7 +257,6 @@ class Warehouse(ABC):
         Raises UserError 4007 if the engine refuses it.
         """
 
-    @abstractmethod
     def read(
         self,
         query: str,
@@ -275,6 +274,8 @@ class Warehouse(ABC):
         Raises UserError 4008 if a table or view of the query does not exist, 4012 if the engine
         cannot read it.
         """
+        with self.stream(query, settings, parameters) as batches:
+            return batches.read_all()
 
     @abstractmethod
     def stream(
