@@ -56,7 +56,7 @@ def print_report(target: str | None = None) -> None:
     Raises UserError 4001 if the warehouse cannot be opened or is not built, 4006 if the target is
     not a DuckDB file, and 54040 if none of the simulated studies is in it.
     """
-    # If the console were narrower, rich would truncate numbers; a terminal wraps the lines instead.
+    # Wide enough that rich truncates no number; a narrow terminal wraps the lines.
     console = Console(highlight=False)
     console.width = max(console.width, _WIDTH)
     with _open(target) as connection:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from expression_warehouse.core.commands import (
-    CONFIG,
     LOG_FORMAT,
     TARGET,
     example,
@@ -19,9 +18,9 @@ from expression_warehouse.core.commands import (
     opener,
     run_to_exit,
 )
+from expression_warehouse.core.technology import TECHNOLOGIES
 
 _METHODS = ("variance", "iqr", "mad")
-_TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 
 
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
@@ -43,13 +42,12 @@ def _command(
 
     def decorate(work: Callable[..., bool]) -> click.Command:
         @functools.wraps(work)
-        def command(
-            config_path: Path | None, target: str | None, log_format: str, **values: Any
-        ) -> None:
-            with open_configured(config_path, log_format, name) as (_, reporter):
+        def command(target: str | None, log_format: str, **values: Any) -> None:
+            # Of pipeline.yaml in the current folder, only the folder of the logs matters here.
+            with open_configured(None, log_format, name) as (_, reporter):
                 run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
 
-        decorators: list[Callable[..., Any]] = [*options, CONFIG, TARGET, LOG_FORMAT]
+        decorators: list[Callable[..., Any]] = [*options, TARGET, LOG_FORMAT]
         decorated: Callable[..., None] = command
         for decorator in reversed(decorators):
             decorated = decorator(decorated)
@@ -66,7 +64,7 @@ def _default_method(context: click.Context, _: click.Parameter, method: str | No
 
 
 TECHNOLOGY = click.option(
-    "--technology", type=click.Choice(_TECHNOLOGIES), help="Only this technology. Default: all."
+    "--technology", type=click.Choice(TECHNOLOGIES), help="Only this technology. Default: all."
 )
 ORGANISM = click.option(
     "--organism",

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.metrics import Metric
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import has_form_of_pair_id, parse_pair_id
 from loader.source.values import NULL_VALUES
 
-TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
 HUMAN = "HOMO_SAPIENS"
 
 _ORGANISM = re.compile("[A-Z][A-Z0-9_.-]{0,99}")

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.checks import (
-    TECHNOLOGIES,
     RowChecks,
     is_organism,
     no_technology,

@@ -72,7 +72,7 @@ class AggregatedMetadata:
         if not _is_object_of_objects(experiments) or not _is_object_of_objects(samples):
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
-                "'experiments' and 'samples' are not both objects of objects",
+                "'experiments' and 'samples' must each be an object whose values are objects",
                 file=self.label,
                 expected="the aggregated_metadata.json of a refine.bio download",
             )

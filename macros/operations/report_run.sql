@@ -55,7 +55,9 @@ order by d.disease_label, s.technology, s.organism
 {% macro finding_lines() %}
     {%- set lines = [] -%}
     {%- set found = {} -%}
-    {%- for severity, error_code, name, subject in run_query(subjects_of_findings()).rows -%}
+    {#- A run of some models on a new warehouse has not loaded the catalog of errors. -#}
+    {%- set catalog = relation_of_earlier_build('meta', 'meta_error_code') -%}
+    {%- for severity, error_code, name, subject in (run_query(subjects_of_findings()).rows if catalog else []) -%}
         {%- set kind = severity | capitalize ~ ' ' ~ (error_code | int) ~ ' ' ~ name -%}
         {%- do found.setdefault(kind, []).append(subject) -%}
     {%- endfor -%}

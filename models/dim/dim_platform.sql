@@ -2,7 +2,7 @@
 
 -- Runs after the source rules, which quarantine batches that violate one.
 -- depends_on: {{ ref('int_source_finding') }}
--- One row per accession, chosen over all studies, so that it does not depend on the selected study.
+-- One row per accession, picked from all studies, so that `--select` cannot change it.
 with spellings as (
     select
         platform_accession,

@@ -19,7 +19,7 @@
     )
 }}
 
--- Runs after the rule that each staged key resolves.
+-- Runs after the check that every staged key resolves.
 -- depends_on: {{ ref('int_key_finding') }}
 -- Loads the validated batches; a first build loads all batches whose rows are still staged. The table is
 -- never fully refreshed, because it keeps superseded batches and batches whose staged rows are purged.

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -24,6 +25,10 @@ from manifest_cache import shared_manifests
 from simulated_data import write_simulated_data
 
 from expression_warehouse.core.dbt_command import close_connections
+
+# A shell starts background jobs with SIGINT ignored, and their children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"

@@ -35,6 +35,7 @@ class Command:
         self.warehouse = WarehouseUnderTest(folder)
         # What is tested is in the models.
         self.warehouse.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test test"
+        self.warehouse.env["PYTHONFAULTHANDLER"] = "1"
         self.run()
         self.forget()
         self.cpu_s = self.run()
@@ -101,7 +102,7 @@ def test_a_signal_at_any_moment(command, count):
             # An impatient user.
             time.sleep(dice.uniform(0, 0.3))
             process.send_signal(sent)
-        output, errors = process.communicate(timeout=120)
+        output, errors = ended(process)
         moment = f"{sent.name} after {moment_s:.3f} s of {command.cpu_s:.1f} s\n{output}\n{errors}"
         if process.returncode == -sent and not output:
             # While Python itself was starting.
@@ -122,6 +123,15 @@ def test_a_signal_at_any_moment(command, count):
     assert stopped >= 0.7 * count
     command.run()
     assert contents(command.warehouse, TABLES) == command.contents
+
+
+def ended(process: subprocess.Popen) -> tuple[str, str]:
+    """What a process printed by its end; a process that hangs prints its stacks."""
+    try:
+        return process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        return process.communicate(timeout=60)
 
 
 def cpu_s(process: subprocess.Popen) -> float:

@@ -25,7 +25,7 @@ class RegisteredBatch:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A row of meta_etl_process_log, whose columns these are."""
+    """One row of meta_etl_process_log; each field is a column."""
 
     run_id: str
     batch_id: str | None
@@ -43,7 +43,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of meta_data_validation_log, whose columns these are."""
+    """One row of meta_data_validation_log; each field is a column."""
 
     run_id: str
     batch_id: str | None
@@ -80,7 +80,7 @@ class StudyLoad(ABC):
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         """Stream rows of the schema matrix.ROWS into staging.expression_rows; return how many.
 
-        An error that `rows` raises comes out as it is.
+        An exception raised by `rows` propagates unchanged.
         """
 
     @abstractmethod
@@ -146,7 +146,7 @@ class PairLoad(ABC):
     def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
         """Write rows with columns of staging.pair_metrics to a temporary table; return how many.
 
-        An error that `rows` raises comes out as it is.
+        An exception raised by `rows` propagates unchanged.
         """
 
     @abstractmethod
@@ -170,7 +170,7 @@ class PairLoad(ABC):
 
 @dataclass(frozen=True)
 class FeatureRun:
-    """A row of meta_feature_run, whose columns these are: one computation outside SQL."""
+    """One row of meta_feature_run, a computation outside SQL; each field is a column."""
 
     feature_run_id: str
     kind: str
@@ -208,7 +208,7 @@ class FeatureLoad(ABC):
         table   its name in schema staging; columns that `schema` lacks are null
         scope   column → value, as {'disease_label': 'SEPSIS', 'technology': 'RNA-SEQ'}
 
-        An error that `rows` raises comes out as it is.
+        An exception raised by `rows` propagates unchanged.
         """
 
 
@@ -271,7 +271,6 @@ class Warehouse(ABC):
         Raises UserError 4007 if the engine refuses it.
         """
 
-    @abstractmethod
     def read(
         self,
         query: str,
@@ -289,6 +288,8 @@ class Warehouse(ABC):
         Raises UserError 4008 if a table or view of the query does not exist, 4012 if the engine
         cannot read it.
         """
+        with self.stream(query, settings, parameters) as batches:
+            return batches.read_all()
 
     @abstractmethod
     def stream(

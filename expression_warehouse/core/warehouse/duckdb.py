@@ -88,15 +88,6 @@ class DuckDBWarehouse(SqlWarehouse):
         with self._transaction() as session:
             yield DuckDBFeatureLoad(session, self._macros)
 
-    def read(
-        self,
-        query: str,
-        settings: Mapping[str, str],
-        parameters: Mapping[str, str | int | None] | None = None,
-    ) -> pa.Table:
-        with self.stream(query, settings, parameters) as batches:
-            return batches.read_all()
-
     @contextlib.contextmanager
     def stream(
         self,

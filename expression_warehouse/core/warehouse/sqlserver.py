@@ -134,15 +134,6 @@ class SqlServerWarehouse(SqlWarehouse):
                 lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
             )
 
-    def read(
-        self,
-        query: str,
-        settings: Mapping[str, str],
-        parameters: Mapping[str, str | int | None] | None = None,
-    ) -> pa.Table:
-        with self.stream(query, settings, parameters) as batches:
-            return batches.read_all()
-
     @contextlib.contextmanager
     def stream(
         self,

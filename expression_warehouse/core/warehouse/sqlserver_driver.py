@@ -25,8 +25,8 @@ from expression_warehouse.core.transient import is_transient
 # Asked for by connections that send many rows. With the default of 4096, they wait for the network
 # at each few rows. The greatest that the protocol has; a server that allows less says so.
 PACKET_SIZE = 32767
-# The ODBC driver encrypts a packet as one record of TLS: of 16384 bytes, with what TLS adds. With
-# more, statements fail: "Packet size too large for SSL Encrypt/Decrypt operations".
+# The ODBC driver encrypts each packet as one TLS record of at most 16384 bytes, overhead included.
+# Statements with larger packets fail: "Packet size too large for SSL Encrypt/Decrypt operations".
 ENCRYPTED_PACKET_SIZE = 16000
 
 # Of a result.

@@ -19,8 +19,8 @@ _REFERENCE_SIZE = 10_000
 _NEIGHBOURS = 100
 _TREES = 200
 _COMPARISONS = 5_000
-# So small that the direction is close to the difference of the means: with few, weak positives a
-# closer fit learns peculiarities of their genes.
+# Small, so that the direction stays close to the difference of the means: with few, weak positives
+# a tighter fit learns peculiarities of their genes.
 _SVM_C = 1e-6
 
 

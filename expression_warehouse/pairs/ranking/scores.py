@@ -263,7 +263,7 @@ def compute_scores(
         "consistency": pairs.features["consistency_score"],
         "power": pairs.features["power_score"],
     }
-    # A loaded file of pair metrics may lack a share: it counts as 0.
+    # Pair metrics from a file may lack a share; a missing share counts as 0.
     blend = sum(weights[name] * np.nan_to_num(share) for name, share in shares.items())
     return Scores(ranks, unsupervised, blend, positives)
 

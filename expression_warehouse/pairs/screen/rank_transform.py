@@ -28,11 +28,15 @@ class RankTransform:
 
 
 def rank_transform(values: np.ndarray, genes: np.ndarray, dtype: np.dtype) -> RankTransform:
-    """Transform some genes of a group: (all genes, samples), NaN if missing.
+    """Transform some genes of a group.
 
-    Spearman's r of two genes is the inner product of their ranks times both `inverse` (Spearman
-    1904; average ranks for ties: Kendall 1948). A gene without variance has no r. Here, one with
-    missing values has none either: its ranks depend on the other gene (`spearman_complete_cases`).
+    values  (all genes, samples), NaN if missing
+    genes   row numbers of the genes that take part
+
+    Spearman's r of genes a and b is ranks_a · ranks_b · inverse_a · inverse_b (Spearman 1904;
+    average ranks for ties: Kendall 1948). A gene without variance has no r. Here, a gene with
+    missing values has no r either: its ranks depend on the other gene
+    (`spearman_complete_cases`).
     """
     ranks = np.zeros((len(genes), values.shape[1]), dtype)
     squares, partial = np.zeros(len(genes)), np.zeros(len(genes), bool)

@@ -1,0 +1,3 @@
+"""The technologies that slices have: the words that macros/study/technology.sql gives."""
+
+TECHNOLOGIES = ("RNA-SEQ", "MICROARRAY", "OTHER")
