@@ -1,6 +1,6 @@
 """A screen of simulated studies: `python -m bench.screen_run GENES STUDIES SAMPLES FOLDER`.
 
-Prints the seconds of each part as JSON. `blas` is R Rᵀ of each study and group, in bands that fit
+Prints the seconds of each part as JSON. `blas` is R Rᵀ of each study and cohort, in bands that fit
 in memory. `products` are the screen's own matrix products, tile by tile on the same threads, each
 pair once, and nothing else: what no screen can be faster than.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.screen.block import (
     Block,
     blocks_of,
@@ -34,14 +35,22 @@ from expression_warehouse.pairs.screen.transform_store import (
 )
 from expression_warehouse.pairs.settings import resolve_vars, settings_of
 
+# As in the seed contrast.
+DESIGN = Design(
+    (
+        Contrast("ss", ("SEPTIC_SHOCK",), ("SEPSIS",)),
+        Contrast("soth", ("SEPTIC_SHOCK",), ("SEPSIS", "CONTROL")),
+        Contrast("sc", ("SEPSIS",), ("CONTROL",)),
+    )
+)
 MEMORY, KEEP = 2 * 10**9, 100_000
 _FACTORS = 20
 _BAND = 2048
 
 
 def simulate(genes: int, studies: int, samples: int) -> Iterator[list[np.ndarray]]:
-    """Per study: septic shock, sepsis, and others, which are those with sepsis and as many
-    controls. Genes share a few factors, whose strength differs between studies and cohorts."""
+    """Per study: septic shock, sepsis and controls. Genes share a few factors, whose strength
+    differs between studies and cohorts."""
     rng = np.random.default_rng(7)
     loadings = rng.standard_normal((genes, _FACTORS)) * (rng.random((genes, _FACTORS)) < 0.1)
     for _ in range(studies):
@@ -50,8 +59,7 @@ def simulate(genes: int, studies: int, samples: int) -> Iterator[list[np.ndarray
             strength = rng.normal(0.6, 0.2, (_FACTORS, 1))
             factors = strength * rng.standard_normal((_FACTORS, samples))
             cohorts.append(loadings @ factors + rng.standard_normal((genes, samples)))
-        shock, sepsis, control = cohorts
-        yield [shock, sepsis, np.concatenate([sepsis, control], axis=1)]
+        yield cohorts
 
 
 class Clock:
@@ -76,16 +84,16 @@ class Clock:
 
 def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     _warm_up(folder, samples)
-    writer = TransformWriter(folder, settings_of(resolve_vars()))
+    writer = TransformWriter(folder, settings_of(resolve_vars()), DESIGN)
     clock = Clock()
-    for groups in simulate(genes, studies, samples):
+    for cohorts in simulate(genes, studies, samples):
         clock.lap("simulation")
-        writer.add(groups, np.arange(genes))
+        writer.add(cohorts, np.arange(genes))
         clock.lap("ranks")
     writer.finish()
     store = open_store(folder)
     keep = min(KEEP, store.pair_count)
-    require_memory(MEMORY, keep, genes, 3 * samples, studies, thread_count())
+    require_memory(MEMORY, keep, genes, 3 * samples, studies, DESIGN, thread_count())
     clock.lap("ranks")
     _blas(store)
     clock.lap("blas")
@@ -108,9 +116,9 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
 def _warm_up(folder: Path, samples: int) -> None:
     """Compile the kernels, which a screen does once."""
     small = folder / "small"
-    writer = TransformWriter(small, settings_of(resolve_vars()))
-    for groups in simulate(20, 2, samples):
-        writer.add(groups, np.arange(20))
+    writer = TransformWriter(small, settings_of(resolve_vars()), DESIGN)
+    for cohorts in simulate(20, 4, samples):
+        writer.add(cohorts, np.arange(20))
     writer.finish()
     store = open_store(small)
     _collect(store, _scan(store, small, 10))
@@ -128,8 +136,8 @@ def _collect(store: TransformStore, tallies: list[Tally]) -> ScreenedPairs:
 
 def _blas(store: TransformStore) -> None:
     room = np.empty((_BAND, store.gene_count), store.product_type)
-    for groups in store.ranks:
-        for ranks in groups:
+    for cohorts in store.ranks:
+        for ranks in cohorts:
             for start in range(0, store.gene_count, _BAND):
                 band = ranks[start : start + _BAND]
                 np.matmul(band, ranks.T, out=room[: len(band)])

@@ -14,6 +14,7 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.expression import (
     StudyMatrix,
     choose_genes,
@@ -139,7 +140,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             },
             study_count=1,
             gene_count=store.gene_count,
-            pairs_tested=store.pair_count,
+            pairs_tested=tally.histogram.total,
             started_at=started,
         )
         _write_file(significant, genes[chosen], run, warehouse, options.output)
@@ -163,16 +164,16 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
 def _write_store(
     folder: Path, matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
 ) -> TransformStore:
-    group = matrix.group((cohort,))
-    if group.shape[1] < settings.min_samples:
+    values = matrix.cohort(cohort, settings.detection_share_min)
+    if values.shape[1] < settings.min_samples:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"the study has {group.shape[1]} samples of {cohort}",
+            f"the study has {values.shape[1]} samples of {cohort}",
             expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
             f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
-    writer = TransformWriter(folder, settings)
-    writer.add([group], chosen)
+    writer = TransformWriter(folder, settings, Design(()))
+    writer.add([values], chosen)
     writer.finish()
     return open_store(folder)
 
@@ -180,7 +181,7 @@ def _write_store(
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
     """The correlations with q ≤ fdr, in order of p: gene numbers a and b, and n, r, p, q."""
     candidates, p = tally.sorted_candidates()
-    q = RateCurve(tally, p, store.pair_count).at(p)
+    q = RateCurve(tally, p).at(p)
     size = int(np.searchsorted(q, fdr, side="right"))
     # Beyond the first `keep`, some may be missing.
     if size >= tally.keep and len(candidates) < tally.histogram.total:
@@ -220,7 +221,7 @@ def _write_file(
 
 
 def correlation_degrees(store: TransformStore) -> tuple[int, ...]:
-    """Degrees of freedom that correlations of a store with one group can have: n - 2, and fewer if
+    """Degrees of freedom that correlations of a store with one cohort can have: n - 2, and fewer if
     values are missing."""
     most = int(store.samples[0, 0]) - 2
     least = store.settings.min_samples - 2 if store.is_partial.any() else most

@@ -6,48 +6,84 @@ import numpy as np
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.pairs.slices import Slice
 
 
 @dataclass(frozen=True)
 class StudyMatrix:
-    """The samples of a study whose illness is known.
+    """Samples of a study whose illness is known.
 
-    values  (genes, samples), NaN if missing; harmonised, log2 scale
-    labels  (samples,): their illness labels
+    values     (genes, samples), NaN if missing; harmonised, log2 scale
+    labels     (samples,): their illness labels
+    floor      values above it are detected, in the study's unit; None if the unit has no floor
+    resolution least difference of values that means anything
     """
 
     values: np.ndarray
     labels: np.ndarray
+    floor: float | None
+    resolution: float
 
-    def group(self, cohorts: tuple[str, ...]) -> np.ndarray:
-        """(genes, samples): the values of the samples of these cohorts, contiguous."""
-        members = np.isin(self.labels, cohorts)
-        return np.ascontiguousarray(self.values[:, members])
+    def cohort(self, label: str, share: float) -> np.ndarray:
+        """(genes, samples): the values of a cohort, contiguous; all NaN for genes that are not
+        expressed there, by the rule of macros/stats/detected_genes.sql.
+
+        share  of the values that must be detected
+        """
+        values = np.ascontiguousarray(self.values[:, self.labels == label])
+        values[~is_detected(values, self.floor, self.resolution, share)] = np.nan
+        return values
 
 
-def count_samples(warehouse: Warehouse, study: int) -> int:
-    """How many samples of known illness a study has."""
-    return len(_read_samples(warehouse, study)[0])
+def is_detected(
+    values: np.ndarray, floor: float | None, resolution: float, share: float
+) -> np.ndarray:
+    """(genes,): whether enough values lie above the floor, and spread by the resolution or more.
+
+    values  (genes, samples), NaN if missing
+    """
+    known = np.count_nonzero(~np.isnan(values), axis=1)
+    above = known if floor is None else np.count_nonzero(values > floor, axis=1)
+    spread = np.fmax.reduce(values, axis=1, initial=-np.inf) - np.fmin.reduce(
+        values, axis=1, initial=np.inf
+    )
+    return (known > 0) & (spread >= resolution) & (above / np.maximum(known, 1) >= share)
 
 
-def read_study(warehouse: Warehouse, study: int, genes: np.ndarray) -> StudyMatrix:
-    """The matrix of a study.
+def count_samples(warehouse: Warehouse, study: int, slice_: Slice | None = None) -> int:
+    """How many samples of known illness a study has in a slice, or in all."""
+    return len(_read_samples(warehouse, study, slice_)[0])
+
+
+def read_study(
+    warehouse: Warehouse, study: int, genes: np.ndarray, slice_: Slice | None = None
+) -> StudyMatrix:
+    """The matrix of a study's samples in a slice, or of all of them.
 
     study  its key
     genes  keys of the genes, ascending: the rows of the matrix
     """
-    samples, labels = _read_samples(warehouse, study)
+    samples, labels = _read_samples(warehouse, study, slice_)
     values = np.full((len(genes), len(samples)), np.nan)
     with warehouse.stream(_VALUES, {}, {"study_key": study}) as batches:
         for batch in batches:
-            row = np.searchsorted(genes, batch["gene_key"].to_numpy(zero_copy_only=False))
-            column = np.searchsorted(samples, batch["sample_key"].to_numpy(zero_copy_only=False))
-            values[row, column] = batch["expression_value"].to_numpy(zero_copy_only=False)
-    return StudyMatrix(values, labels)
+            key = batch["sample_key"].to_numpy(zero_copy_only=False)
+            column = np.searchsorted(samples, key).clip(max=max(len(samples) - 1, 0))
+            is_own = samples[column] == key if len(samples) else np.zeros(len(key), bool)
+            row = np.searchsorted(genes, batch["gene_key"].to_numpy(zero_copy_only=False)[is_own])
+            value = batch["expression_value"].to_numpy(zero_copy_only=False)[is_own]
+            values[row, column[is_own]] = value
+    (unit,) = warehouse.read(_UNIT, {}, {"study_key": study}).to_pylist()
+    return StudyMatrix(values, labels, unit["detection_floor"], unit["value_resolution"])
 
 
-def _read_samples(warehouse: Warehouse, study: int) -> tuple[np.ndarray, np.ndarray]:
-    table = warehouse.read(_SAMPLES, {}, {"study_key": study})
+def _read_samples(
+    warehouse: Warehouse, study: int, slice_: Slice | None
+) -> tuple[np.ndarray, np.ndarray]:
+    if slice_:
+        table = warehouse.read(_SLICE_SAMPLES, {}, {"study_key": study, **slice_.scope})
+    else:
+        table = warehouse.read(_SAMPLES, {}, {"study_key": study})
     keys = table["sample_key"].to_numpy()
     return keys, np.array(table["illness_label"].to_pylist(), dtype=np.str_)
 
@@ -134,6 +170,26 @@ _SAMPLES = """
     from {analytics}.vw_expression_export as e
     where e.study_key = $study_key and e.illness_label <> 'UNKNOWN'
     order by e.sample_key
+"""
+
+_SLICE_SAMPLES = """
+    select s.sample_key, i.illness_label
+    from {staging}.stg_slice_sample as s
+    inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+    inner join {dim}.dim_illness as i on s.illness_key = i.illness_key
+    where
+        s.study_key = $study_key
+        and d.disease_label = $disease_label
+        and s.technology = $technology
+        and s.organism = $organism
+    order by s.sample_key
+"""
+
+_UNIT = """
+    select u.detection_floor, u.value_resolution
+    from {dim}.dim_study as s
+    inner join {seeds}.unit as u on s.study_unit_tag = u.unit_tag
+    where s.study_key = $study_key
 """
 
 _VALUES = """

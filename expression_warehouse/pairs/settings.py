@@ -36,14 +36,18 @@ class GeneChoice:
 class Settings:
     """The vars that SQL and this package share.
 
-    k_min         studies that must have measured a gene; all studies if the slice has fewer
-    min_samples   samples that a group must have, never below 4
+    k_min         studies that a contrast must have to be eligible, and that must have measured a
+                  gene; all studies if the slice has fewer
+    min_samples   samples that a cohort must have, never below 4
     spearman_se   formula of the standard error of Fisher's z
+    detection_share_min
+                  share of a cohort's samples that must be above the unit's detection floor
     """
 
     k_min: int
     min_samples: int
     spearman_se: str
+    detection_share_min: float
 
     @property
     def se_factor(self) -> float:
@@ -90,9 +94,10 @@ def settings_of(variables: Mapping[str, Any]) -> Settings:
             expected=f"one of {', '.join(_STANDARD_ERRORS)}",
         )
     return Settings(
-        k_min=_whole(variables, "k_min"),
-        min_samples=max(4, _whole(variables, "min_cohort_samples")),
+        k_min=_number(variables, "k_min", int, "a whole number"),
+        min_samples=max(4, _number(variables, "min_cohort_samples", int, "a whole number")),
         spearman_se=method,
+        detection_share_min=_number(variables, "detection_share_min", float, "a number"),
     )
 
 
@@ -107,12 +112,12 @@ def parse_settings(text: str) -> Settings:
     return settings_of(dict(setting.split("=", 1) for setting in text.split(";")))
 
 
-def _whole(variables: Mapping[str, Any], name: str) -> int:
+def _number(variables: Mapping[str, Any], name: str, kind: type, expected: str) -> Any:
     try:
-        return int(variables[name])
+        return kind(variables[name])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            "CONFIG_INVALID", f"var {name} is {variables.get(name)}", expected="a whole number"
+            "CONFIG_INVALID", f"var {name} is {variables.get(name)}", expected=expected
         ) from error
 
 

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 from scipy import stats
-from test_pair_numbers import count_all, kept_of, store_of, study_of
+from test_pair_numbers import DESIGN, count_all, kept_of, settings_of, store_of, study_of
 
-from expression_warehouse.pairs.cohorts import TESTS
-from expression_warehouse.pairs.screen.block import degrees_of_freedom, pool_pairs
+from expression_warehouse.pairs.screen.block import new_tallies, pool_pairs
+from expression_warehouse.pairs.screen.deciding import decide, log_p_table
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.histogram import PAGE, PAGES, WIDTH, bin_edges, p_value
 from expression_warehouse.pairs.screen.tally import Tally
@@ -81,14 +81,13 @@ def test_rates_of_any_test(kind, student):
     statistics, degrees = x[upper], df[upper]
     is_tested = ~np.isnan(statistics)
     assert tally.histogram.total == is_tested.sum()
-    p = np.ones(len(statistics))
+    p, exact = np.full((2, len(statistics)), np.nan)
     p[is_tested] = p_value(np.abs(statistics[is_tested]), degrees[is_tested])
-    exact = np.where(is_tested, stats.false_discovery_control(p), np.nan)
-    p[~is_tested] = np.nan
+    exact[is_tested] = stats.false_discovery_control(p[is_tested])
     candidates, candidate_p = tally.sorted_candidates()
     # p of 0 and what is next to it have few digits.
     has_digits = ~(p < 1e-300) | (p == 0)
-    q = RateCurve(tally, candidate_p, len(p)).at(p)
+    q = RateCurve(tally, candidate_p).at(p)
     assert_rates(q[has_digits], p[has_digits], exact[has_digits])
     assert (p == 0).any() == (kind == "zeros" or (kind == "extreme" and not student))
     order = np.lexsort((upper[1], upper[0], np.where(p == 0, -np.abs(statistics), 0), p))[:keep]
@@ -98,50 +97,103 @@ def test_rates_of_any_test(kind, student):
     assert list(candidate_p) == sorted(candidate_p)
 
 
-def assert_screen(folder, studies, keep: int, watched: list[int]) -> None:
-    """All kept pairs in all six tests, against scipy's rates over all pairs."""
+def exact_p(store, pooled) -> np.ndarray:
+    """p of all tests of all pairs that count, (tests, pairs); NaN where there is none."""
+    p = np.full(pooled.statistics.shape, np.nan)
+    for test, (tally, values, rows) in enumerate(
+        zip(new_tallies(store, 1), pooled.statistics, pooled.rows, strict=True)
+    ):
+        counts = ~np.isnan(values) & (rows >= 0)
+        degrees = np.array(tally.degrees)[rows[counts]]
+        p[test, counts] = p_value(np.abs(values[counts]), degrees)
+    contrasts, pair = len(store.design.contrasts), store.design.tests.index("pair")
+    hk = p[contrasts : 2 * contrasts]
+    tests = (~np.isnan(hk)).sum(axis=0)
+    has_test = tests > 0
+    p[pair, has_test] = np.minimum(1, tests[has_test] * np.nanmin(hk[:, has_test], axis=0))
+    return p
+
+
+def assert_screen(folder, studies, keep: int, watched: list[int], k_min: int) -> None:
+    """All kept pairs in all tests, against scipy's rates over all pairs that have the test."""
     genes = len(studies[0][0])
-    store = store_of(folder, studies)
+    store = store_of(folder, studies, settings_of(k_min))
     kept = kept_of(folder, count_all(folder, keep), watched)
     upper = np.array(np.triu_indices(genes, 1))
     position = np.searchsorted(upper[0] * genes + upper[1], kept.gene_a * genes + kept.gene_b)
     assert keep < len(position) < store.pair_count / 10
-    statistics, k = pool_pairs(store, *upper)
-    for number, df in enumerate(degrees_of_freedom(k)):
-        size, p = np.abs(statistics[number]), np.ones(upper.shape[1])
-        is_tested = ~np.isnan(size)
-        p[is_tested] = p_value(size[is_tested], df[is_tested])
-        exact = np.where(is_tested, stats.false_discovery_control(p), np.nan)[position]
-        np.testing.assert_array_equal(kept.statistics[number], statistics[number, position])
-        assert_rates(kept.q[number], kept.p[number], exact)
-        best = np.lexsort((-size, p))[:keep]
-        assert np.isin(p[best], kept.p[number]).all(), TESTS[number]
-    assert len(np.unique(k)) > 2
+    pooled = pool_pairs(store, *upper)
+    for number, (name, p) in enumerate(zip(DESIGN.tests, exact_p(store, pooled), strict=True)):
+        counts = ~np.isnan(p)
+        exact = np.full(len(p), np.nan)
+        exact[counts] = stats.false_discovery_control(p[counts])
+        assert kept.counted[number] == counts.sum(), name
+        found = np.where(np.isnan(kept.q[number]), np.nan, kept.p[number])
+        np.testing.assert_allclose(found, p[position], rtol=1e-12, err_msg=name)
+        assert_rates(kept.q[number], found, exact[position])
+        if not name.endswith("adhoc"):
+            size = np.abs(pooled.statistics[number])
+            best = np.lexsort((-size, np.where(counts, p, 2)))[: min(keep, counts.sum())]
+            assert np.isin(p[best], found).all(), name
+    assert len(np.unique(pooled.k)) > 2
 
 
-def test_rates_of_kept_pairs(tmp_path):
-    """Many pairs are of genes that some studies lack, some have equal statistics, some a p of 0."""
+@pytest.mark.parametrize("k_min", [1, 3])
+def test_rates_of_kept_pairs(tmp_path, k_min):
+    """Many pairs are of genes that some studies lack, some have equal statistics, some a p of 0.
+    Contrasts of a pair have different numbers of studies."""
     dice = np.random.default_rng(8)
     studies = [study_of(dice, 330, 12, 13, 8) for _ in range(4)]
     studies += [study_of(dice, 330, 400, 400, 60, spread=0.3)]
-    for groups in studies:
-        for values in groups:
+    for cohorts in studies:
+        for values in cohorts:
             values[dice.random(330) < 0.15] = np.nan
             values[20:30] = values[10:20]
-        groups[0][40:44] = groups[0][40]
+        cohorts[0][40:44] = cohorts[0][40]
     studies[2][1][100, :3] = np.nan
-    assert_screen(tmp_path, studies, 30, [2, 3, 200])
+    assert_screen(tmp_path, studies, 30, [2, 3, 200], k_min)
 
 
 def test_rates_over_1_999_000_pairs(tmp_path):
     """2,000 genes that not all studies have, some of them in modules of septic shock only."""
     started = time.monotonic()
     dice = np.random.default_rng(6)
-    studies = [study_of(dice, 2000, 10, 10, 4, spread=0.4) for _ in range(3)]
-    for groups, share in zip(studies, (0.0, 0.1, 0.2), strict=True):
+    studies = [study_of(dice, 2000, 10, 10, 8, spread=0.4) for _ in range(3)]
+    for cohorts, share in zip(studies, (0.0, 0.1, 0.2), strict=True):
         absent = dice.random(2000) < share
-        for values in groups:
+        for values in cohorts:
             values[absent] = np.nan
-        groups[0][:60] += 3 * dice.normal(size=groups[0].shape[1])
-    assert_screen(tmp_path, studies, 1000, [*range(0, 2000, 400)])
+        cohorts[0][:60] += 3 * dice.normal(size=cohorts[0].shape[1])
+    assert_screen(tmp_path, studies, 1000, [*range(0, 2000, 400)], 1)
     print(f"{time.monotonic() - started:.1f} s")
+
+
+@pytest.mark.parametrize("most", [1, 4, 30, 200])
+def test_the_least_p_decides(most):
+    """Of contrasts with other degrees of freedom, to a relative error of 4e-5."""
+    dice = np.random.default_rng(9)
+    rows = dice.integers(-1, most + 1, (3, 200, 200), dtype=np.int32)
+    t = np.exp(dice.normal(0, 1.5, rows.shape)) * dice.choice([-1.0, 1.0], rows.shape)
+    t[dice.random(t.shape) < 0.1] = np.nan
+    t[rows == 0] = np.nan
+    # Of two equal p, one a little larger.
+    close = (rows[:2] > 0).all(axis=0) & ~np.isnan(t[0])
+    p0 = p_value(np.abs(t[0][close]), rows[0][close])
+    t[1][close] = stats.t.isf(p0 / 2, rows[1][close]) * (1 + dice.normal(0, 1e-3, close.sum()))
+    table = log_p_table(most)
+    statistic, row = np.empty((200, 200)), np.empty((200, 200), np.int32)
+    decide(t, rows, most + 1, table.values, table.start, table.shift, statistic, row)
+    is_tested = (rows >= 0) & ~np.isnan(t)
+    p = np.full(t.shape, np.nan)
+    p[is_tested] = p_value(np.abs(t[is_tested]), rows[is_tested])
+    tests = is_tested.sum(axis=0)
+    assert (np.isnan(statistic) == (tests == 0)).all()
+    assert ((row == -1) == (tests == 0)).all()
+    has_test = tests > 0
+    assert (row[has_test] // (most + 1) == tests[has_test] - 1).all()
+    chosen = p_value(np.abs(statistic[has_test]), row[has_test] % (most + 1))
+    least = np.nanmin(p[:, has_test], axis=0)
+    is_small = least < 1e-50
+    assert (chosen[~is_small] <= least[~is_small] * (1 + 4e-5)).all()
+    assert (chosen[is_small] < 1e-49).all()
+    assert math.exp(WIDTH) * (1 + 4e-5) < 1.001 * (1 - 1e-6)

@@ -16,7 +16,7 @@ import pytest
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
-from expression_warehouse.pairs.cohorts import TESTS
+from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.correlate import (
     compute_correlations,
     correlation_degrees,
@@ -38,7 +38,7 @@ from expression_warehouse.pairs.screen.memory import plan_correlations, require_
 from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
 from expression_warehouse.pairs.screen.scan import Cluster, scan
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.tally import Tally, merge_all
+from expression_warehouse.pairs.screen.tally import CANDIDATE, Tally, merge_all
 from expression_warehouse.pairs.screen.transform_store import (
     TransformStore,
     TransformWriter,
@@ -47,15 +47,30 @@ from expression_warehouse.pairs.screen.transform_store import (
 )
 from expression_warehouse.pairs.settings import Settings, parse_memory
 
-Groups = list[np.ndarray]
+Cohorts = list[np.ndarray]
+
+DESIGN = Design(
+    (
+        Contrast("ss", ("SEPTIC_SHOCK",), ("SEPSIS",)),
+        Contrast("soth", ("SEPTIC_SHOCK",), ("SEPSIS", "CONTROL")),
+        Contrast("sc", ("SEPSIS",), ("CONTROL",)),
+    )
+)
+
+
+def settings_of(k_min: int = 1, spearman_se: str = "fisher", min_samples: int = 8) -> Settings:
+    return Settings(k_min, min_samples, spearman_se, detection_share_min=0.2)
 
 
 def store_of(
-    folder: Path, studies: list[Groups], spearman_se: str = "fisher", min_samples: int = 8
+    folder: Path,
+    studies: list[Cohorts],
+    settings: Settings | None = None,
+    design: Design = DESIGN,
 ) -> TransformStore:
-    writer = TransformWriter(folder, Settings(3, min_samples, spearman_se))
-    for groups in studies:
-        writer.add(groups, np.arange(len(groups[0])))
+    writer = TransformWriter(folder, settings or settings_of(), design)
+    for cohorts in studies:
+        writer.add(cohorts, np.arange(len(cohorts[0])))
     writer.finish()
     open_store.cache_clear()
     return open_store(folder)
@@ -68,13 +83,13 @@ def study_of(
     sepsis: int,
     control: int,
     spread: float = 0.5,
-) -> Groups:
-    """Groups of a study whose genes share factors with other loadings in each cohort."""
+) -> Cohorts:
+    """Cohorts of a study whose genes share factors with other loadings in each."""
     cohorts = []
     for n in (shock, sepsis, control):
         loadings = dice.normal(0, spread, (genes, 3))
         cohorts.append(loadings @ dice.normal(size=(3, n)) + dice.normal(size=(genes, n)))
-    return [cohorts[0], cohorts[1], np.concatenate(cohorts[1:], axis=1)]
+    return cohorts
 
 
 def count_all(folder: Path, keep: int) -> list[Tally]:
@@ -89,41 +104,72 @@ def kept_of(folder: Path, tallies: list[Tally], watched: list[int]) -> ScreenedP
     return collect(store, tallies, np.array(watched), np.arange(store.gene_count))
 
 
-def expected_of(studies: list[Groups], a: int, b: int, spearman_se: str) -> tuple[list, list]:
-    """The statistics of a pair, one by one, and the studies of either contrast."""
-    estimates, samples = ([], []), [0, 0]
-    for groups in studies:
-        found = []
-        for values in groups:
+def estimates_of(
+    studies: list[Cohorts], design: Design, a: int, b: int, spearman_se: str
+) -> dict[str, list[tuple[float, float, int]]]:
+    """Per contrast: difference, SE and samples of each study that has it."""
+    estimates = {contrast.name: [] for contrast in design.contrasts}
+    for cohorts in studies:
+        found = {}
+        for label, values in zip(design.cohorts, cohorts, strict=True):
             r_n = oracle.spearman(values[a], values[b])
-            fits = r_n and r_n[1] >= 8
-            found.append((*oracle.fisher(*r_n, spearman_se), r_n[1]) if fits else None)
-        for c in (0, 1):
-            if found[0] and found[c + 1]:
-                (z1, se1, n1), (z2, se2, n2) = found[0], found[c + 1]
-                estimates[c].append((z1 - z2, np.hypot(se1, se2)))
-                samples[c] += n1 + n2
-    pooled = {name: oracle.pool(own) for name, own in zip(("ss", "soth"), estimates, strict=True)}
-    z = [one and one.z for one in pooled.values()]
-    knapp = [one and one.hartung_knapp()["hk_se"] for one in pooled.values()]
-    t = [own.mean / se if se else None for own, se in zip(pooled.values(), knapp, strict=True)]
-    both = oracle.combined_columns(pooled, dict(zip(pooled, samples, strict=True)))
-    statistics = [*z, *t, both["combined_z_score"], both["combined_z_dependent"]]
-    return statistics, [one.k if one else 0 for one in pooled.values()]
+            if r_n and r_n[1] >= 8:
+                found[label] = (*oracle.fisher(*r_n, spearman_se), r_n[1])
+        for contrast in design.contrasts:
+            case, references = (
+                [found[label] for label in side if label in found]
+                for side in (contrast.case, contrast.references)
+            )
+            if case and references:
+                (z1, se1, n1), (z2, se2, n2) = map(oracle.stratified, (case, references))
+                estimates[contrast.name].append((z1 - z2, np.hypot(se1, se2), n1 + n2))
+    return estimates
 
 
-def assert_statistics(
-    store: TransformStore, studies: list[Groups], pairs: np.ndarray, se: str
-) -> None:
-    statistics, k = pool_pairs(store, *pairs)
+def expected_of(
+    studies: list[Cohorts], design: Design, a: int, b: int, settings: Settings
+) -> tuple[dict[str, float | None], list[int]]:
+    """The statistics of a pair by test, and the studies of each contrast."""
+    estimates = estimates_of(studies, design, a, b, settings.spearman_se)
+    pooled = {name: oracle.pooled_of(own) for name, own in estimates.items()}
+    expected: dict[str, float | None] = {}
+    p_hk = {}
+    for name, own in pooled.items():
+        knapp = own.hartung_knapp() if own else {"hk_se": None, "hk_adhoc_se": None, "hk_p": None}
+        expected[f"{name}_z"] = own and own.z
+        # Equal estimates scatter only by rounding.
+        has_se = own and knapp["hk_se"] and knapp["hk_se"] > 1e-12 * abs(own.mean)
+        expected[f"{name}_hk"] = own.mean / knapp["hk_se"] if has_se else None
+        adhoc = knapp["hk_adhoc_se"]
+        expected[f"{name}_hk_adhoc"] = own.mean / adhoc if adhoc else None
+        if has_se and own.k >= settings.k_min:
+            p_hk[name] = knapp["hk_p"]
+    least = min(p_hk, key=p_hk.get, default=None)
+    expected["pair"] = least and expected[f"{least}_hk"]
+    if design.combined:
+        both = {name: pooled[name] for name in ("ss", "soth")}
+        samples = {name: sum(n for *_, n in estimates[name]) for name in both}
+        row = oracle.combined_columns(both, samples)
+        expected["combined"] = row["combined_z_score"]
+        expected["combined_dependent"] = row["combined_z_dependent"]
+    return expected, [own.k if own else 0 for own in pooled.values()]
+
+
+def assert_statistics(store: TransformStore, studies: list[Cohorts], pairs: np.ndarray) -> None:
+    """Against the oracle; and what counts is of contrasts with k_min studies or more."""
+    pooled = pool_pairs(store, *pairs)
+    contrasts = len(store.design.contrasts)
     for i, (a, b) in enumerate(pairs.T):
-        expected, studies_of_pair = expected_of(studies, a, b, se)
-        assert list(k[:, i]) == studies_of_pair
-        for test, one, other in zip(TESTS, statistics[:, i], expected, strict=True):
-            if other is None:
-                assert np.isnan(one), (a, b, test)
+        expected, k = expected_of(studies, store.design, a, b, store.settings)
+        assert list(pooled.k[:, i]) == k
+        assert set(expected) == set(store.design.tests)
+        eligible = [count >= store.settings.k_min for count in k]
+        assert list(pooled.rows[:contrasts, i] >= 0) == eligible
+        for test, found in zip(store.design.tests, pooled.statistics[:, i], strict=True):
+            if (other := expected[test]) is None:
+                assert np.isnan(found), (a, b, test)
             else:
-                assert one == pytest.approx(other, rel=1e-9), (a, b, test)
+                assert found == pytest.approx(other, rel=1e-9), (a, b, test)
 
 
 def random_pairs(dice: np.random.Generator, genes: int, size: int) -> np.ndarray:
@@ -152,38 +198,73 @@ def test_a_thousand_random_pairs(tmp_path):
     sizes = [(12, 14, 20), (20, 30, 25), (9, 8, 8), (40, 35, 12), (15, 15, 15), (60, 50, 10)]
     studies = [study_of(dice, 60, *own) for own in sizes]
     store = store_of(tmp_path, studies)
-    assert_statistics(store, studies, random_pairs(dice, 60, 1000), "fisher")
+    assert_statistics(store, studies, random_pairs(dice, 60, 1000))
 
 
+def test_contrasts_of_several_cohorts_on_each_side(tmp_path):
+    """Four cohorts, and contrasts that share them; not all studies have all."""
+    design = Design(
+        (
+            Contrast("flare", ("FLARE", "ACTIVE"), ("CONTROL", "REMISSION")),
+            Contrast("ca", ("ACTIVE",), ("CONTROL",)),
+        )
+    )
+    assert design.cohorts == ("FLARE", "ACTIVE", "CONTROL", "REMISSION")
+    assert design.sides.tolist() == [[1, 1, -1, -1], [0, 1, -1, 0]]
+    assert design.tests[-1] == "pair", "only ss and soth are combined"
+    dice = np.random.default_rng(15)
+    studies = []
+    for sizes in ((9, 14, 8, 20), (30, 0, 12, 9), (8, 8, 8, 8), (7, 25, 11, 3), (0, 15, 0, 12)):
+        studies.append([dice.normal(size=(20, n)) for n in sizes])
+    for settings in (settings_of(k_min=3), settings_of(k_min=4, spearman_se="bonett_wright")):
+        store = store_of(tmp_path, studies, settings, design)
+        assert_statistics(store, studies, np.array(np.triu_indices(20, 1)))
+
+
+def test_one_contrast(tmp_path):
+    design = Design((Contrast("cc", ("CASE",), ("CONTROL",)),))
+    dice = np.random.default_rng(16)
+    studies = [[dice.normal(size=(20, n)) for n in (12, 9)] for _ in range(4)]
+    store = store_of(tmp_path, studies, settings_of(3), design)
+    assert_statistics(store, studies, np.array(np.triu_indices(20, 1)))
+
+
+@pytest.mark.parametrize("k_min", [1, 3])
 @pytest.mark.parametrize("se", ["fisher", "fieller", "bonett_wright"])
-def test_ties_gaps_constant_genes_and_small_groups(tmp_path, se):
+def test_ties_gaps_constant_genes_and_small_cohorts(tmp_path, se, k_min):
     dice = np.random.default_rng(3)
     sizes = [(10, 12, 9), (8, 20, 7), (7, 15, 12), (11, 6, 14)]
     studies = [study_of(dice, 24, *own) for own in sizes]
-    for groups in studies:
-        for values in groups:
+    for cohorts in studies:
+        for values in cohorts:
             np.round(values, 1, out=values)
     studies[0][0][1] = 4.0  # constant
     studies[1][2][2] = np.nan  # not measured
     for values in studies[1]:
         values[3] = np.nan  # not measured in the study
-    for groups in studies:
-        groups[0][4, 0] = np.nan  # partly missing, in all studies
-    for groups in studies[1:]:
-        for values in groups:
+    for cohorts in studies:
+        cohorts[0][4, 0] = np.nan  # partly missing, in all studies
+    for cohorts in studies[1:]:
+        for values in cohorts:
             values[5] = np.nan  # one study only
     studies[0][1][6, :3] = np.nan
     studies[0][2][6, 2:6] = np.nan
     studies[0][0][8] = studies[0][0][7]  # r is 1
-    store = store_of(tmp_path, studies, se)
+    store = store_of(tmp_path, studies, settings_of(k_min, se))
     a, b = np.triu_indices(24, 1)
-    assert_statistics(store, studies, np.array([a, b]), se)
+    assert_statistics(store, studies, np.array([a, b]))
     # The tiles and the slow path of genes with missing values count the same, each pair once.
-    statistics, _ = pool_pairs(store, a, b)
-    for tally, own in zip(count_all(tmp_path, 10_000), statistics, strict=True):
-        kept = np.concatenate(tally.candidates)
+    pooled = pool_pairs(store, a, b)
+    tallies = count_all(tmp_path, 10_000)
+    for test, tally, own, rows in zip(
+        store.design.tests, tallies, pooled.statistics, pooled.rows, strict=True
+    ):
+        is_tested = ~np.isnan(own) & (rows >= 0)
+        assert tally.histogram.total == is_tested.sum()
+        if test.endswith("adhoc"):
+            continue
+        kept = np.concatenate([np.empty(0, CANDIDATE), *tally.candidates])
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
-        is_tested = ~np.isnan(own)
         assert list(kept["gene_a"][order]) == list(a[is_tested])
         assert list(kept["gene_b"][order]) == list(b[is_tested])
         assert kept["size"][order] == pytest.approx(np.abs(own[is_tested]), rel=1e-12)
@@ -193,17 +274,34 @@ def test_one_study_has_no_hartung_knapp(tmp_path):
     dice = np.random.default_rng(4)
     studies = [study_of(dice, 20, 10, 10, 10)]
     store = store_of(tmp_path, studies)
-    assert_statistics(store, studies, np.array(np.triu_indices(20, 1)), "fisher")
+    assert_statistics(store, studies, np.array(np.triu_indices(20, 1)))
     counts = [tally.histogram.total for tally in count_all(tmp_path, 1000)]
-    assert counts == [190, 190, 0, 0, 190, 190]
+    assert counts == [190] * 3 + [0] * 7 + [190] * 2
+
+
+def test_too_few_studies_count_nowhere(tmp_path):
+    """They have statistics, but they are in no false discovery rate."""
+    dice = np.random.default_rng(4)
+    studies = [study_of(dice, 20, 10, 10, 10) for _ in range(3)]
+    studies[0][2] = studies[0][2][:, :5]
+    store = store_of(tmp_path, studies, settings_of(k_min=3))
+    assert_statistics(store, studies, np.array(np.triu_indices(20, 1)))
+    tallies = count_all(tmp_path, 50)
+    counts = dict(zip(DESIGN.tests, (tally.histogram.total for tally in tallies), strict=True))
+    assert counts == {test: 0 if test.startswith("sc_") else 190 for test in DESIGN.tests}
+    kept = kept_of(tmp_path, tallies, [])
+    sc = [DESIGN.tests.index(f"sc_{kind}") for kind in ("z", "hk", "hk_adhoc")]
+    assert np.isnan(kept.q[sc]).all()
+    assert not np.isnan(kept.p[sc]).any()
+    assert kept.pairs_tested == 190
 
 
 def test_many_samples_take_64_bits(tmp_path):
     dice = np.random.default_rng(5)
-    studies = [study_of(dice, 12, 10, 10, EXACT_FLOAT32_SAMPLES), study_of(dice, 12, 9, 9, 9)]
+    studies = [study_of(dice, 12, 10, 10, EXACT_FLOAT32_SAMPLES + 1), study_of(dice, 12, 9, 9, 9)]
     store = store_of(tmp_path, studies)
     assert [ranks.dtype.itemsize for ranks in store.ranks[0]] == [4, 4, 8]
-    assert_statistics(store, studies, np.array(np.triu_indices(12, 1)), "fisher")
+    assert_statistics(store, studies, np.array(np.triu_indices(12, 1)))
     largest = np.arange(EXACT_FLOAT32_SAMPLES) * 2.0 - EXACT_FLOAT32_SAMPLES + 1
     assert float(largest @ largest) < 2**24
 
@@ -233,13 +331,13 @@ def test_correlations_in_narrow_blocks(tmp_path, monkeypatch, partial):
     dice = np.random.default_rng(14)
     values = dice.normal(size=(20, 12))
     values[partial, 1] = np.nan
-    writer = TransformWriter(tmp_path, Settings(3, 8, "fisher"))
+    writer = TransformWriter(tmp_path, settings_of(), Design(()))
     writer.add([values], np.arange(20))
     writer.finish()
     open_store.cache_clear()
     store = open_store(tmp_path)
     for shape in ((256, 8192), (4, 8)):
-        monkeypatch.setattr(block_module, "block_shape", lambda _, shape=shape: shape)
+        monkeypatch.setattr(block_module, "block_shape", lambda *_, shape=shape: shape)
         tally = Tally(correlation_degrees(store), 1000)
         for block in blocks_of(store):
             merge_all([tally], compute_correlations(tmp_path, block, [tally]))
@@ -264,7 +362,7 @@ def test_blocks_of_another_shape_are_not_taken_up(some_studies, tmp_path, monkey
 
 
 def test_a_block_takes_no_more_with_more_studies():
-    shapes = [block_module.block_shape(studies) for studies in (1, 20, 40, 1000)]
+    shapes = [block_module.block_shape(studies, 3) for studies in (1, 20, 40, 1000)]
     assert shapes == [(256, 8192), (256, 6400), (136, 6144), (64, 512)]
     assert Block(0, 256, 0, 6400, False).pair_count == 256 * 6400 - 256 * 257 // 2
     assert Block(0, 256, 6400, 12800, False).pair_count == 256 * 6400
@@ -399,23 +497,23 @@ def test_heterogeneity_without_a_difference(tmp_path):
     dice = np.random.default_rng(10)
     store = store_of(tmp_path, [study_of(dice, 500, 40, 40, 20, spread=0.7) for _ in range(6)])
     shares, discoveries = {}, {}
-    for test, tally in zip(TESTS, count_all(tmp_path, store.pair_count), strict=True):
+    for test, tally in zip(DESIGN.tests, count_all(tmp_path, store.pair_count), strict=True):
         _, p = tally.sorted_candidates()
-        q = RateCurve(tally, p, store.pair_count).at(p)
+        q = RateCurve(tally, p).at(p)
         shares[test] = np.mean(p < 0.001) / 0.001
         discoveries[test] = int(np.count_nonzero(q <= 0.05))
     assert 0.3 < shares["ss_hk"] < 2
     assert 0.3 < shares["soth_hk"] < 2
-    assert shares["ss"] > 5
-    assert discoveries["ss_hk"] <= 3 < discoveries["ss"]
+    assert shares["ss_z"] > 5
+    assert discoveries["pair"] <= 3 < discoveries["ss_z"]
 
 
 def test_memory_is_told_before():
     with pytest.raises(UserError, match=r"54401 PAIRS_MEMORY_EXCEEDED[\s\S]*take 9\d\.\dGB"):
-        require_memory(2 * 10**9, 100_000, 60_000, 65_000, 20, 2)
+        require_memory(2 * 10**9, 100_000, 60_000, 65_000, 20, DESIGN, 2)
     with pytest.raises(UserError, match="54401"):
         plan_correlations(10**9, 60_000, 10_000, 2)
-    require_memory(2 * 10**9, 100_000, 20_000, 200, 20, 2)
+    require_memory(2 * 10**9, 100_000, 20_000, 200, 20, DESIGN, 2)
 
 
 @pytest.mark.parametrize("text", ["2", "0GB", "-1GB", "two GB", "2GB or so"])
@@ -481,7 +579,7 @@ def test_r_of_two_genes_has_no_direction(tmp_path):
     common = rng.standard_normal(60)
     values = common + 0.02 * rng.standard_normal((40, 60))
     values[20:, 0] = np.nan
-    writer = TransformWriter(tmp_path, Settings(k_min=1, min_samples=4, spearman_se="fisher"))
+    writer = TransformWriter(tmp_path, settings_of(min_samples=4), DESIGN)
     writer.add([values, values[:, :30], values[:, 30:]], np.arange(40))
     writer.finish()
     store = open_store(tmp_path)

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_warehouse.pairs.cohorts import CONTRAST_GROUPS, CONTRASTS, TESTS
+from expression_warehouse.pairs.screen.deciding import decide, log_p_table
 from expression_warehouse.pairs.screen.pooling import pool_tile
 from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import TransformStore, error_of, open_store
+from expression_warehouse.pairs.screen.transform_store import (
+    TransformStore,
+    limit_of,
+    open_store,
+    weight_of,
+)
 
 # Genes per side of a tile: what one row of it needs stays in a processor's L2 cache, and all of it
 # is large enough for the matrix products. Measured by `python -m bench screen`. With many studies a
@@ -19,10 +24,8 @@ _FEWEST_ROWS, _PRODUCTS = 64, 1 << 22
 # Upper bounds per block, pairs × studies and genes per gene, so that a block takes some seconds,
 # and its memory does not depend on the number of genes.
 _WORK, _WIDEST = 1 << 25, 8192
-# Single pairs at a time: the ranks of one group stay in the cache for all of them.
+# Single pairs at a time: the ranks of one cohort stay in the cache for all of them.
 PAIRS = 8192
-
-_CONTRASTS = np.array(CONTRAST_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,15 @@ class Block:
         return rows * (self.end - self.start) - both * (both + 1) // 2
 
 
-def block_shape(studies: int) -> tuple[int, int]:
+def block_shape(studies: int, cohorts: int) -> tuple[int, int]:
     """How many genes a block has, and how many others each is paired with, at most."""
-    rows = min(ROWS, max(_FEWEST_ROWS, _PRODUCTS // (3 * studies * COLUMNS)))
+    rows = min(ROWS, max(_FEWEST_ROWS, _PRODUCTS // (cohorts * studies * COLUMNS)))
     return rows, min(_WIDEST, max(1, _WORK // (rows * studies * COLUMNS)) * COLUMNS)
 
 
 def blocks_of(store: TransformStore) -> list[Block]:
     """All blocks: together they have each pair of genes once."""
-    genes, (rows, width) = store.gene_count, block_shape(len(store.samples))
+    genes, (rows, width) = store.gene_count, block_shape(*store.samples.shape)
 
     def band(first: int, start: int, is_partial: bool) -> list[Block]:
         last = min(first + rows, genes)
@@ -75,16 +78,19 @@ def blocks_of(store: TransformStore) -> list[Block]:
 
 
 def new_tallies(store: TransformStore, keep: int) -> list[Tally]:
-    """A tally per test."""
-    studies = len(store.samples)
+    """A tally per test of Design.tests. Ad hoc tests are counted, but no pair is kept for them."""
     # Hartung-Knapp's test has k - 1 degrees of freedom; row 0 is of one study, which has no test.
-    return [Tally(tuple(range(studies)) if test.endswith("_hk") else (0,), keep) for test in TESTS]
-
-
-def degrees_of_freedom(k: np.ndarray) -> list[np.ndarray]:
-    """Those of each test, by the studies per contrast, (contrasts, …); 0 is normal."""
-    normal, t = np.zeros(k.shape[1:], k.dtype), np.maximum(k - 1, 0)
-    return [*[normal] * len(k), *t, normal, normal]
+    degrees = tuple(range(len(store.samples)))
+    contrasts = range(len(store.design.contrasts))
+    # p of a pair is the least p times the number of its tests.
+    factors = tuple(tests for c in contrasts for tests in [c + 1] * len(degrees))
+    return [
+        *[Tally((0,), keep) for _ in contrasts],
+        *[Tally(degrees, keep) for _ in contrasts],
+        *[Tally(degrees, 1) for _ in contrasts],
+        Tally(degrees * len(contrasts), keep, factors),
+        *[Tally((0,), keep) for _ in store.design.combined],
+    ]
 
 
 def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
@@ -113,38 +119,80 @@ def partial_pairs(store: TransformStore, block: Block) -> Iterator[tuple[int, np
 
 def tiles(store: TransformStore, block: Block) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The tiles of a block: other genes, and the inner products of the block's genes with them,
-    (studies, groups, genes, others), which the next tile overwrites."""
+    (studies, cohorts, genes, others), which the next tile overwrites."""
     products = np.empty(0)
     for first in range(block.start, block.end, COLUMNS):
         b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
         if products.shape[-1] != len(b):
             shape = (*store.samples.shape, block.last - block.first, len(b))
             products = np.empty(shape, store.product_type)
-        for s, groups in enumerate(store.ranks):
-            for g, ranks in enumerate(groups):
+        for s, cohorts in enumerate(store.ranks):
+            for g, ranks in enumerate(cohorts):
                 others = ranks[b[0] : b[-1] + 1]
                 np.matmul(ranks[block.first : block.last], others.T, out=products[s, g])
         yield b, products
 
 
-def pool_pairs(
-    store: TransformStore, a: np.ndarray, b: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The statistics of single pairs, (tests, pairs), and their studies, (contrasts, pairs)."""
-    statistics, k = np.empty((len(TESTS), len(a))), np.empty((len(CONTRASTS), len(a)), np.int32)
+@dataclass(frozen=True)
+class PooledPairs:
+    """What was computed of some pairs, in arrays that the next tile may overwrite.
+
+    statistics  (tests, …): Design.tests; NaN if there is no test
+    rows        (tests, …), int32: row of the statistic in its tally; -1 if it does not count
+    k           (contrasts, …), int32: studies that have the contrast
+    """
+
+    statistics: np.ndarray
+    rows: np.ndarray
+    k: np.ndarray
+
+    @staticmethod
+    def empty(store: TransformStore, shape: tuple[int, int]) -> "PooledPairs":
+        """Room for the pairs of a tile."""
+        tests, contrasts = len(store.design.tests), len(store.design.contrasts)
+        return PooledPairs(
+            np.empty((tests, *shape)),
+            np.empty((tests, *shape), np.int32),
+            np.empty((contrasts, *shape), np.int32),
+        )
+
+    def decide(self, store: TransformStore) -> None:
+        """Tell what counts, and fill in the test of the pair."""
+        contrasts, studies = len(self.k), len(store.samples)
+        # A contrast of fewer studies has statistics, but no false discovery rate.
+        is_eligible = self.k >= store.settings.k_min
+        degrees = self.rows[contrasts : 2 * contrasts]
+        np.copyto(degrees, np.where(is_eligible, self.k - 1, -1))
+        self.rows[:contrasts] = np.minimum(degrees, 0)
+        self.rows[2 * contrasts : 3 * contrasts] = degrees
+        table, pair = log_p_table(max(studies - 1, 1)), 3 * contrasts
+        decide(
+            self.statistics[contrasts : 2 * contrasts], degrees, studies,
+            table.values, table.start, table.shift, self.statistics[pair], self.rows[pair],
+        )  # fmt: skip
+        if both := store.design.combined:
+            self.rows[pair + 1 :] = np.where(is_eligible[list(both)].any(axis=0), 0, -1)
+
+
+def pool_pairs(store: TransformStore, a: np.ndarray, b: np.ndarray) -> PooledPairs:
+    """Single pairs, their arrays (…, pairs)."""
+    pooled = PooledPairs.empty(store, (1, len(a)))
     is_partial = store.is_partial[a] | store.is_partial[b]
     for start in range(0, len(a), PAIRS):
         whole = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
         if len(whole):
             scale = store.inverse[:, :, a[whole]] * store.inverse[:, :, b[whole]]
-            error = np.repeat(store.error[:, :, None], len(whole), axis=2)
             size = np.repeat(store.samples[:, :, None], len(whole), axis=2)
-            products = store.products(a[whole], b[whole])
-            statistics[:, whole], k[:, whole] = _pool_row(store, products, scale, error, size)
+            _put(pooled, whole, _pool_row(store, store.products(a[whole], b[whole]), scale, size))
     for i in np.flatnonzero(is_partial):
         r, n = store.spearman_of_gene(int(a[i]), b[[i]])
-        statistics[:, [i]], k[:, [i]] = _pool_correlations(store, r, n)
-    return statistics, k
+        _put(pooled, np.array([i]), _pool_correlations(store, r, n))
+    return PooledPairs(pooled.statistics[:, 0], pooled.rows[:, 0], pooled.k[:, 0])
+
+
+def _put(pooled: PooledPairs, pairs: np.ndarray, own: PooledPairs) -> None:
+    for name, array in vars(pooled).items():
+        array[:, :, pairs] = getattr(own, name)
 
 
 def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> None:
@@ -154,73 +202,71 @@ def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> N
     for b, products in tiles(store, block):
         if len(b) != width:
             width = len(b)
-            statistics, k = _result_arrays(len(a), width)
-            error = np.repeat(store.error[:, :, None], width, axis=2)
-            size = np.repeat(store.samples[:, :, None].astype(float), width, axis=2)
-        pool_tile(
-            products,
-            scale_a,
-            np.ascontiguousarray(store.tile_scale[:, :, b[0] : b[-1] + 1]),
-            error,
-            store.settings.se_slope,
-            size,
-            _CONTRASTS,
-            statistics,
-            k,
-        )
-        _count(tallies, statistics, k, a, b)
+            pooled = PooledPairs.empty(store, (len(a), width))
+            size = np.repeat(store.samples[:, :, None], width, axis=2)
+        scale_b = np.ascontiguousarray(store.tile_scale[:, :, b[0] : b[-1] + 1])
+        _pool(store, pooled, products, scale_a, scale_b, size)
+        _count(tallies, pooled, a, b)
 
 
 def _count_partial(
     store: TransformStore, gene: int, others: np.ndarray, tallies: list[Tally]
 ) -> None:
-    statistics, k = _pool_correlations(store, *store.spearman_of_gene(gene, others))
+    pooled = _pool_correlations(store, *store.spearman_of_gene(gene, others))
     is_after, genes = others > gene, np.array([gene], np.int32)
-    after, before = others[is_after], others[~is_after]
-    _count(tallies, statistics[:, None, is_after], k[:, None, is_after], genes, after)
-    _count(tallies, statistics[:, ~is_after, None], k[:, ~is_after, None], before, genes)
+    after, before = (
+        PooledPairs(*(array[:, :, chosen] for array in vars(pooled).values()))
+        for chosen in (is_after, ~is_after)
+    )
+    _count(tallies, after, genes, others[is_after])
+    turned = PooledPairs(*(array.transpose(0, 2, 1) for array in vars(before).values()))
+    _count(tallies, turned, others[~is_after], genes)
 
 
-def _pool_correlations(
-    store: TransformStore, r: np.ndarray, n: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
     has_r = ~np.isnan(r)
-    scale = np.where(has_r, 1.0, np.nan)
-    return _pool_row(store, np.where(has_r, r, 0.0), scale, error_of(n, store.settings), n)
+    return _pool_row(store, np.where(has_r, r, 0.0), np.where(has_r, 1.0, np.nan), n)
 
 
 def _pool_row(
+    store: TransformStore, products: np.ndarray, scale: np.ndarray, size: np.ndarray
+) -> PooledPairs:
+    """Pool single pairs: (studies, cohorts, pairs) → (…, 1, pairs)."""
+    pooled = PooledPairs.empty(store, (1, products.shape[2]))
+    products = np.ascontiguousarray(products[:, :, None, :])
+    one = np.ones((*products.shape[:2], 1))
+    _pool(store, pooled, products, one, np.ascontiguousarray(scale), size)
+    return pooled
+
+
+def _pool(
     store: TransformStore,
+    pooled: PooledPairs,
     products: np.ndarray,
-    scale: np.ndarray,
-    error: np.ndarray,
+    scale_a: np.ndarray,
+    scale_b: np.ndarray,
     size: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pool single pairs: (studies, groups, pairs) → (tests, pairs) and (contrasts, pairs)."""
-    statistics, k = _result_arrays(1, products.shape[2])
-    pool_tile(
-        np.ascontiguousarray(products[:, :, None, :]),
-        np.ones((*products.shape[:2], 1)),
-        np.ascontiguousarray(scale),
-        np.ascontiguousarray(error),
-        store.settings.se_slope,
-        np.ascontiguousarray(size, dtype=float),
-        _CONTRASTS,
-        statistics,
-        k,
-    )
-    return statistics[:, 0], k[:, 0]
-
-
-def _result_arrays(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    return (
-        np.empty((len(TESTS), rows, columns)),
-        np.empty((len(CONTRASTS), rows, columns), np.int32),
-    )
-
-
-def _count(
-    tallies: list[Tally], statistics: np.ndarray, k: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> None:
-    for tally, values, df in zip(tallies, statistics, degrees_of_freedom(k), strict=True):
-        tally.add(np.ascontiguousarray(values), np.ascontiguousarray(df), a, b)
+    """Fill `pooled` with what `pool_tile` makes of these arrays.
+
+    size  (studies, cohorts, b): samples
+    """
+    pool_tile(
+        products,
+        scale_a,
+        scale_b,
+        weight_of(size, store.settings),
+        limit_of(size),
+        size.astype(float),
+        store.settings.se_slope,
+        store.design.sides,
+        np.array(store.design.combined, np.int64),
+        pooled.statistics,
+        pooled.k,
+    )
+    pooled.decide(store)
+
+
+def _count(tallies: list[Tally], pooled: PooledPairs, a: np.ndarray, b: np.ndarray) -> None:
+    for tally, statistics, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
+        tally.add(np.ascontiguousarray(statistics), np.ascontiguousarray(rows), a, b)

@@ -1,8 +1,7 @@
 """False discovery rates over all pairs tested, of which only the best are known one by one.
 
 Benjamini & Hochberg (1995): with m tests and R(x) of them with p ≤ x, q(p) is the least m x / R(x)
-of all x ≥ p, and at most 1. m is all pairs; one without a test counts as p = 1, as in
-macros/stats/benjamini_hochberg.sql.
+of all x ≥ p, and at most 1. m is all pairs that have the test.
 
 Up to a certain x all tests are candidates, so R(x) is known. Beyond, the histogram gives N(x), the
 number of tests in bins whose greatest p is at most x. No bin is wider than e^w, so
@@ -22,15 +21,14 @@ from expression_warehouse.pairs.screen.tally import ROUNDING, Tally
 class RateCurve:
     """q of one test as a function of p."""
 
-    def __init__(self, tally: Tally, candidate_p: np.ndarray, tests: int) -> None:
-        """candidate_p  of tally.sorted_candidates, ascending
-        tests        how many pairs there are, tested or not
-        """
+    def __init__(self, tally: Tally, candidate_p: np.ndarray) -> None:
+        """candidate_p  of tally.sorted_candidates, ascending"""
+        tests = tally.histogram.total
         exact = candidate_p[: np.searchsorted(candidate_p, tally.complete, side="right")]
         counts, greatest = tally.histogram.filled_bins()
         order = np.argsort(greatest)
-        x = np.concatenate([exact, greatest[order], [1.0]])
-        rank = np.concatenate([np.arange(1, len(exact) + 1), np.cumsum(counts[order]), [tests]])
+        x = np.concatenate([exact, greatest[order]])
+        rank = np.concatenate([np.arange(1, len(exact) + 1), np.cumsum(counts[order])])
         by_x = np.argsort(x, kind="stable")
         self._x = x[by_x]
         rates = tests * self._x / rank[by_x]
@@ -42,6 +40,8 @@ class RateCurve:
         p may differ from that in the tally by rounding: it is looked up below, and q is as much
         larger.
         """
+        if not len(self._x):
+            return np.full(p.shape, np.nan)
         position = np.searchsorted(self._x, p * (1 - ROUNDING)).clip(max=len(self._x) - 1)
         q = np.minimum(self._least[position] * (1 + 3 * ROUNDING), 1.0)
         return np.where(np.isnan(p), np.nan, q)

@@ -22,10 +22,10 @@ from scipy import special
 
 from expression_warehouse.pairs.screen.logarithm import bits_of
 
-# Widest bin, in ln p: e^WIDTH is 1.000991.
-WIDTH = 9.9e-4
+# Widest bin, in ln p: e^WIDTH is 1.00091. What is left to 1.001 is for deciding.py.
+WIDTH = 9.1e-4
 # Twice the density of a standard normal at 0, rounded up, as in the module's docstring.
-_SLOPE = 1.6
+SLOPE = 1.6
 _STEEPEST_T = 1.3
 _NORMAL_SCALE = 0.5 / WIDTH
 # The bits of 1 as a float, and how far those of infinity are from it.
@@ -56,14 +56,19 @@ def bin_shifts(degrees: np.ndarray) -> np.ndarray:
 @numba.njit(inline="always")
 def normal_bin(size: float) -> int:
     """The bin of a |z|."""
-    return np.int32(min(size * (_SLOPE + size) * _NORMAL_SCALE, float(_LAST)))
+    return np.int32(min(size * (SLOPE + size) * _NORMAL_SCALE, float(_LAST)))
+
+
+@numba.njit(inline="always")
+def t_coordinate(size: float, df: float) -> int:
+    """Of a |t|: the bits of y beyond those of 1."""
+    return bits_of(1.0 + size * (SLOPE + size) / df) - _ONE
 
 
 @numba.njit(inline="always")
 def t_bin(size: float, df: float, shift: int) -> int:
     """The bin of a |t|."""
-    y = 1.0 + size * (_SLOPE + size) / df
-    return np.int32(min((bits_of(y) - _ONE) >> shift, _LAST))
+    return np.int32(min(t_coordinate(size, df) >> shift, _LAST))
 
 
 def bin_edges(df: int, bins: np.ndarray) -> np.ndarray:
@@ -75,7 +80,7 @@ def bin_edges(df: int, bins: np.ndarray) -> np.ndarray:
         finite = np.minimum(bins, _OCTAVES >> shift).astype(np.int64)
         with np.errstate(over="ignore"):
             x = ((_ONE + (finite << shift)).view(np.float64) - 1.0) * df
-    half = _SLOPE / 2
+    half = SLOPE / 2
     with np.errstate(invalid="ignore"):
         edges = x / (half + np.sqrt(half * half + x))
     return np.where((bins > _LAST) | np.isinf(x), np.inf, edges)
@@ -90,15 +95,17 @@ def _edge_p_values(df: int, page: int) -> np.ndarray:
 
 @dataclass
 class Histogram:
-    """Counts of statistics per degrees of freedom and bin.
+    """Counts of statistics per row and bin.
 
     degrees  (rows,): degrees of freedom, 0 if normal
+    factors  (rows,): p of a statistic is so many times that of its distribution, at most 1
     page_of  (rows, PAGES), int32: which of `pages` has the counts; -1 if all are 0
     pages    (allocated, PAGE), int64
     used     how many of the pages are in use
     """
 
     degrees: np.ndarray
+    factors: np.ndarray
     page_of: np.ndarray = field(init=False)
     pages: np.ndarray = field(init=False)
     used: int = 0
@@ -113,7 +120,7 @@ class Histogram:
         return int(self.pages[: self.used].sum())
 
     def merge(self, other: "Histogram") -> None:
-        """Add the counts of another histogram with the same degrees of freedom."""
+        """Add the counts of another histogram with the same rows."""
         for row, page in np.argwhere(other.page_of >= 0):
             counts = other.pages[other.page_of[row, page]]
             if self.page_of[row, page] < 0:
@@ -128,7 +135,8 @@ class Histogram:
             page_counts = self.pages[self.page_of[row, page]]
             filled = np.flatnonzero(page_counts)
             counts.append(page_counts[filled])
-            greatest.append(_edge_p_values(int(self.degrees[row]), int(page))[filled])
+            edges = _edge_p_values(int(self.degrees[row]), int(page))[filled]
+            greatest.append(np.minimum(1.0, self.factors[row] * edges))
         return np.concatenate(counts), np.concatenate(greatest)
 
     def sizes_at(self, p: float) -> np.ndarray:
@@ -141,7 +149,7 @@ class Histogram:
 
         while (low < high).any():
             middle = (low + high) // 2
-            reaches = p_value(edges(middle + 1), self.degrees) <= p
+            reaches = self.factors * p_value(edges(middle + 1), self.degrees) <= p
             low = np.where(reaches, low, np.minimum(middle + 1, high))
             high = np.where(reaches, middle, high)
         return edges(low)

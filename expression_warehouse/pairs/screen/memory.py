@@ -1,7 +1,7 @@
 """How much memory a computation on pairs takes, estimated before it begins."""
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.pairs.cohorts import CONTRASTS, GROUPS, TESTS
+from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.screen.block import COLUMNS, block_shape
 from expression_warehouse.pairs.screen.histogram import PAGE, PAGES
 from expression_warehouse.pairs.screen.tally import CANDIDATE
@@ -16,7 +16,13 @@ _PAGES = 8
 
 
 def require_memory(
-    memory: int, keep: int, genes: int, samples_of_largest: int, studies: int, threads: int
+    memory: int,
+    keep: int,
+    genes: int,
+    samples_of_largest: int,
+    studies: int,
+    design: Design,
+    threads: int,
 ) -> None:
     """Check that a screen fits into a memory of so many bytes.
 
@@ -26,14 +32,15 @@ def require_memory(
 
     Raises UserError 54401 if it does not fit, with what would be enough.
     """
-    # One study's values, the part of a group, and its ranks.
+    # One study's values, the part of a cohort, and its ranks.
     preparing = 3 * 8 * genes * samples_of_largest
-    tests, contrasts = len(TESTS), len(CONTRASTS)
-    rows = tests + contrasts * (studies - 1)
+    tests, contrasts, cohorts = len(design.tests), len(design.contrasts), len(design.cohorts)
+    # Of Hartung-Knapp tests a row per degrees of freedom, of the pair's per contrast as well.
+    rows = tests + 3 * contrasts * (studies - 1)
     # All blocks so far, those under way, and those waiting to be merged.
     histograms = (1 + 2 * threads) * rows * (8 * PAGE * _PAGES + 4 * PAGES)
-    block_rows = block_shape(studies)[0]
-    tile = 8 * block_rows * COLUMNS * (len(GROUPS) * studies + 2 * tests)
+    block_rows = block_shape(studies, cohorts)[0]
+    tile = 8 * block_rows * COLUMNS * (cohorts * studies + 2 * tests)
     candidates = (2 + threads) * keep * tests * _CANDIDATE
     required = _BASE + max(preparing, histograms + candidates + threads * tile)
     if required > memory:
@@ -52,7 +59,7 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
 
     Raises UserError 54401 if the study does not fit.
     """
-    rows, columns = block_shape(1)
+    rows, columns = block_shape(1, 1)
     block = (CANDIDATE.itemsize + 8) * rows * min(genes, columns)
     required = _BASE + 3 * 8 * genes * samples + 2 * threads * block
     if required > memory:

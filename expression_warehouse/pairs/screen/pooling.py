@@ -11,8 +11,6 @@ import numpy as np
 
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
 
-# As clip_r in macros/stats/fisher_z.sql.
-_R_MAX = 1 - 1e-12
 # As in macros/stats/hartung_knapp.sql.
 _EQUAL = 1e-12
 
@@ -20,56 +18,76 @@ _OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 @numba.njit(**_OPTIONS)
-def _correlate(products, row, scale_a, scale_b, r):
-    """r (groups, pairs), written: Spearman's r of a row of the tile in one study, clipped."""
-    for g in range(len(r)):
-        of_a = scale_a[g, row]
-        for j in range(r.shape[1]):
-            r[g, j] = min(max(-_R_MAX, products[g, row, j] * (of_a * scale_b[g, j])), _R_MAX)
+def _correlate(product, of_a, scale_b, limit, r):
+    """r (pairs,), written: Spearman's r of a row of the tile in one cohort, |r| at most limit."""
+    for j in range(r.size):
+        r[j] = min(max(-limit[j], product[j] * (of_a * scale_b[j])), limit[j])
 
 
 @numba.njit(**_OPTIONS)
-def _estimate(r, contrasts, s, theta, work):
-    """The contrasts of study s for a row of the tile.
+def _transform(r_1, r_2, z_1, z_2, work):
+    """z = atanh r of two cohorts, (pairs,), written.
 
-    r          (groups, pairs)
-    contrasts  (contrasts, 2): case and reference group
-    theta      (contrasts, studies, pairs), written: atanh r of the case - atanh r of the reference
-    work       (2, pairs)
+    Half of one logarithm of a ratio, and two cohorts share one division. In two loops, because one
+    would be too long for the processor to overlap consecutive pairs.
 
-    The difference is half of one logarithm of a ratio, and two contrasts share one division. In two
-    loops, because one would be too long for the processor to overlap consecutive pairs.
+    work  (2, pairs)
     """
-    for c in range(0, len(contrasts), 2):
-        d = min(c + 1, len(contrasts) - 1)
-        case_1, reference_1 = r[contrasts[c, 0]], r[contrasts[c, 1]]
-        case_2, reference_2 = r[contrasts[d, 0]], r[contrasts[d, 1]]
-        for j in range(r.shape[1]):
-            d1, s1, k1 = split_ratio(
-                (1.0 + case_1[j]) * (1.0 - reference_1[j]),
-                (1.0 - case_1[j]) * (1.0 + reference_1[j]),
-            )
-            d2, s2, k2 = split_ratio(
-                (1.0 + case_2[j]) * (1.0 - reference_2[j]),
-                (1.0 - case_2[j]) * (1.0 + reference_2[j]),
-            )
-            inverse = 1.0 / (s1 * s2)
-            theta[c, s, j], theta[d, s, j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
-            work[0, j], work[1, j] = k1, k2
-        for j in range(r.shape[1]):
-            theta[c, s, j] = half_log(theta[c, s, j], work[0, j])
-        if d > c:
-            for j in range(r.shape[1]):
-                theta[d, s, j] = half_log(theta[d, s, j], work[1, j])
+    for j in range(r_1.size):
+        d1, s1, k1 = split_ratio(1.0 + r_1[j], 1.0 - r_1[j])
+        d2, s2, k2 = split_ratio(1.0 + r_2[j], 1.0 - r_2[j])
+        inverse = 1.0 / (s1 * s2)
+        z_1[j], z_2[j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
+        work[0, j], work[1, j] = k1, k2
+    for j in range(r_1.size):
+        z_1[j] = half_log(z_1[j], work[0, j])
+        z_2[j] = half_log(z_2[j], work[1, j])
 
 
 @numba.njit(**_OPTIONS)
-def _weigh(r_case, r_reference, error_case, error_reference, slope, at_zero, weight):
-    """Weights 1/SE² of a contrast whose SE grows with r; 0 if they are `at_zero`."""
-    for j in range(weight.size):
-        of_case = error_case[j] * (1.0 + slope * r_case[j] * r_case[j])
-        of_reference = error_reference[j] * (1.0 + slope * r_reference[j] * r_reference[j])
-        weight[j] = 1.0 / (of_case + of_reference) if at_zero[j] > 0.0 else 0.0
+def _weigh(r, known, weight, slope, size, side, share, precision, samples, work):
+    """What a contrast of one study takes of each cohort, for a row of the tile.
+
+    r          (cohorts, pairs)
+    known      (cohorts,): whether gene a has an r there
+    weight     (cohorts, pairs): 1 / variance of z at r = 0; 0 if gene b has no r there
+    slope      relative growth of that variance per r²
+    size       (cohorts, pairs): samples
+    side       (cohorts,): 1 case, -1 reference, 0 neither
+    share      (cohorts, pairs), written: signed share of z within the side; 0 if a side is missing
+    precision  (pairs,), written: 1 / variance of the difference of sides; 0 if there is none
+    samples    (pairs,), written: those of both sides
+    work       (2, pairs)
+    """
+    case, reference = work
+    case[:], reference[:], samples[:] = 0.0, 0.0, 0.0
+    for g in range(len(side)):
+        total = case if side[g] > 0 else reference
+        if side[g] != 0 and known[g]:
+            for j in range(precision.size):
+                share[g, j] = weight[g, j] / (1.0 + slope * r[g, j] * r[g, j])
+                total[j] += share[g, j]
+                samples[j] += size[g, j] if weight[g, j] > 0.0 else 0.0
+        else:
+            share[g] = 0.0
+    for j in range(precision.size):
+        both = case[j] > 0.0 and reference[j] > 0.0
+        precision[j] = case[j] * reference[j] / (case[j] + reference[j]) if both else 0.0
+    for g in range(len(side)):
+        total = case if side[g] > 0 else reference
+        if side[g] != 0 and known[g]:
+            for j in range(precision.size):
+                share[g, j] = side[g] * share[g, j] / total[j] if precision[j] > 0.0 else 0.0
+
+
+@numba.njit(**_OPTIONS)
+def _contrast(z, share, side, known, theta):
+    """theta (pairs,), written: the difference of sides."""
+    theta[:] = 0.0
+    for g in range(len(side)):
+        if side[g] != 0 and known[g]:
+            for j in range(theta.size):
+                theta[j] += share[g, j] * z[g, j]
 
 
 @numba.njit(**_OPTIONS)
@@ -160,24 +178,27 @@ def _shrink(w0, w1, w2, w3, tau2):
 
 
 @numba.njit(**_OPTIONS)
-def _test(mean, sum_w, residual, k, z, t):
-    """z of the mean, and Hartung-Knapp's t; NaN if there is none."""
+def _test(mean, sum_w, residual, k, z, t, t_adhoc):
+    """z of the mean, Hartung-Knapp's t and its ad hoc t, whose SE is never below that of z; NaN if
+    there is none."""
     for j in range(z.size):
         z[j] = mean[j] * math.sqrt(sum_w[j])
         degrees = k[j] - 1.0
         # Equal estimates scatter only by rounding.
         is_scattered = degrees > 0.0 and residual[j] > _EQUAL * _EQUAL * z[j] * z[j] * degrees
         t[j] = z[j] * math.sqrt(degrees / residual[j]) if is_scattered else np.nan
+        smaller = t[j] if is_scattered and residual[j] > degrees else z[j]
+        t_adhoc[j] = smaller if degrees > 0.0 else np.nan
 
 
 @numba.njit(**_OPTIONS)
-def _combine(ss, soth, root, sum_w, combined, dependent):
+def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, dependent):
     """Two contrasts combined, weighted by the roots of their samples."""
     for j in range(ss.size):
-        w_ss, w_soth = root[0, j], root[1, j]
+        w_ss, w_soth = root_ss[j], root_soth[j]
         total = (w_ss * ss[j] if w_ss > 0.0 else 0.0) + (w_soth * soth[j] if w_soth > 0.0 else 0.0)
         # Both contrasts share the samples with septic shock.
-        rho = min(1.0, math.sqrt(sum_w[0, j] / sum_w[1, j]))
+        rho = min(1.0, math.sqrt(sum_w_ss[j] / sum_w_soth[j]))
         shared = 2.0 * rho * w_ss * w_soth if w_ss * w_soth > 0.0 else 0.0
         variance = w_ss * w_ss + w_soth * w_soth
         combined[j] = total / math.sqrt(variance)
@@ -196,80 +217,100 @@ def _fill(scale, known, filled):
 
 @numba.njit(**_OPTIONS)
 def _differs(known, i):
-    """Whether gene i is known in other groups than the gene before it."""
-    for s in range(len(known)):
-        for g in range(known.shape[1]):
-            if known[s, g, i] != known[s, g, i - 1]:
-                return True
-    return False
+    """Whether gene i is known in other cohorts of a study than the gene before it."""
+    return i == 0 or (known[:, i] != known[:, i - 1]).any()
 
 
 @numba.njit(**_OPTIONS)
-def pool_tile(products, scale_a, scale_b, error, slope, size, contrasts, statistics, k):
+def _transform_study(products, i, a, known, b, limit, r, z, work):
+    """r and z of a row of the tile in all cohorts of a study where gene a has an r, two at a time.
+
+    r, z  (cohorts + 1, pairs), written; the last row is for an odd cohort's missing partner
+    """
+    odd = -1
+    for g in range(len(products)):
+        if known[g]:
+            _correlate(products[g, i], a[g, i], b[g], limit[g], r[g])
+            if odd >= 0:
+                _transform(r[odd], r[g], z[odd], z[g], work)
+                odd = -1
+            else:
+                odd = g
+    if odd >= 0:
+        _transform(r[odd], r[odd], z[odd], z[len(products)], work)
+
+
+@numba.njit(**_OPTIONS)
+def pool_tile(
+    products, scale_a, scale_b, weight, limit, size, slope, sides, combined, statistics, k
+):
     """The statistics of a tile of pairs, a genes × b genes.
 
-    products    (studies, groups, a, b): inner products of rank transforms
-    scale_a     (studies, groups, a): factors that make them r; NaN if a gene has no r
-    scale_b     (studies, groups, b)
-    error       (studies, groups, b): variance of Fisher's z at r = 0
-    slope       how much it grows with r²
-    size        (studies, groups, b): samples
-    contrasts   (contrasts, 2), int: case and reference group of each; two or more
-    statistics  (tests, a, b), written: cohorts.TESTS; NaN if there is no test
+    products    (studies, cohorts, a, b): inner products of rank transforms
+    scale_a     (studies, cohorts, a): factors that make them r; NaN if a gene has no r
+    scale_b     (studies, cohorts, b)
+    weight      (studies, cohorts, b): 1 / variance of Fisher's z at r = 0; 0 without samples
+    limit       (studies, cohorts, b): greatest |r|
+    size        (studies, cohorts, b): samples
+    slope       how much that variance grows with r²
+    sides       (contrasts, cohorts), int: Design.sides
+    combined    positions of the two contrasts to combine, or empty
+    statistics  (tests, a, b), written: Design.tests, except `pair`; NaN if there is no test
     k           (contrasts, a, b), int32, written: studies that have the contrast
     """
-    studies, groups, rows, pairs = products.shape
-    count = len(contrasts)
+    studies, cohorts, rows, pairs = products.shape
+    count = len(sides)
     has_a, a = np.empty(scale_a.shape, np.bool_), np.empty(scale_a.shape)
     has_b, b = np.empty(scale_b.shape, np.bool_), np.empty(scale_b.shape)
     _fill(scale_a, has_a, a)
     _fill(scale_b, has_b, b)
+    weight = np.where(has_b, weight, 0.0)
+    for s in range(studies):
+        for g in range(cohorts):
+            if weight[s, g].max() <= 0.0:
+                has_a[s, g] = False
     # `_pool` takes four studies at a time; padding studies have no estimate.
     padded = (count, (studies + 3) // 4 * 4, pairs)
-    theta, weight = np.zeros(padded), np.zeros(padded)
-    of_b, sizes = np.zeros(padded), np.zeros(padded)
-    for s in range(studies):
-        for c in range(count):
-            case, reference = contrasts[c]
-            for j in range(pairs):
-                both = has_b[s, case, j] and has_b[s, reference, j]
-                of_b[c, s, j] = 1.0 / (error[s, case, j] + error[s, reference, j]) if both else 0.0
-                sizes[c, s, j] = size[s, case, j] + size[s, reference, j]
+    theta, precision, samples = np.zeros(padded), np.zeros(padded), np.zeros(padded)
+    share = np.zeros((count, studies, cohorts, pairs))
     root, studies_of = np.empty((count, pairs)), np.empty((count, pairs))
     inverse_w, inverse_c = np.empty((count, pairs)), np.empty((count, pairs))
     mean, sum_w, residual = np.empty(pairs), np.empty((count, pairs)), np.empty(pairs)
-    r, work = np.empty((groups, pairs)), np.empty((2, pairs))
+    r, z = np.zeros((cohorts + 1, pairs)), np.zeros((cohorts + 1, pairs))
+    work = np.empty((2, pairs))
     for i in range(rows):
-        # Rows of genes that the same studies have differ in θ alone.
-        weighs = i == 0 or slope > 0.0 or _differs(has_a, i)
+        # Rows of genes that the same cohorts have differ in θ alone.
+        weighs = False
         for s in range(studies):
-            _correlate(products[s], i, a[s], b[s], r)
-            _estimate(r, contrasts, s, theta, work)
-            if weighs:
-                for c in range(count):
-                    case, reference = contrasts[c]
-                    if not (has_a[s, case, i] and has_a[s, reference, i]):
-                        weight[c, s] = 0.0
-                    elif slope > 0.0:
-                        _weigh(
-                            r[case], r[reference], error[s, case], error[s, reference], slope,
-                            of_b[c, s], weight[c, s],
-                        )  # fmt: skip
-                    else:
-                        weight[c, s] = of_b[c, s]
+            known = has_a[s, :, i]
+            _transform_study(products[s], i, a[s], known, b[s], limit[s], r, z, work)
+            differs = slope > 0.0 or _differs(has_a[s], i)
+            weighs |= differs
+            for c in range(count):
+                if differs:
+                    _weigh(
+                        r, known, weight[s], slope, size[s], sides[c],
+                        share[c, s], precision[c, s], samples[c, s], work,
+                    )  # fmt: skip
+                _contrast(z, share[c, s], sides[c], known, theta[c, s])
         for c in range(count):
             if weighs:
-                _add_up(weight[c], sizes[c], root[c], studies_of[c], inverse_w[c], inverse_c[c])
+                _add_up(
+                    precision[c], samples[c], root[c], studies_of[c], inverse_w[c], inverse_c[c]
+                )
             _pool(
-                theta[c], weight[c], studies_of[c], inverse_w[c], inverse_c[c],
+                theta[c], precision[c], studies_of[c], inverse_w[c], inverse_c[c],
                 mean, sum_w[c], residual, work,
             )  # fmt: skip
             _test(
-                mean, sum_w[c], residual, studies_of[c], statistics[c, i], statistics[count + c, i]
-            )
+                mean, sum_w[c], residual, studies_of[c],
+                statistics[c, i], statistics[count + c, i], statistics[2 * count + c, i],
+            )  # fmt: skip
             for j in range(pairs):
                 k[c, i, j] = np.int32(studies_of[c, j])
-        _combine(
-            statistics[0, i], statistics[1, i], root, sum_w,
-            statistics[2 * count, i], statistics[2 * count + 1, i],
-        )  # fmt: skip
+        if len(combined) == 2:
+            c, d = combined
+            _combine(
+                statistics[c, i], statistics[d, i], root[c], root[d], sum_w[c], sum_w[d],
+                statistics[3 * count + 1, i], statistics[3 * count + 2, i],
+            )  # fmt: skip

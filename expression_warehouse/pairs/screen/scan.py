@@ -62,7 +62,10 @@ class Checkpoint:
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:
     """Differs between scans whose checkpoints must not be mixed."""
-    state = [[(tally.degrees, tally.keep) for tally in tallies], [str(block) for block in blocks]]
+    state = [
+        [(tally.degrees, tally.factors, tally.keep) for tally in tallies],
+        [str(block) for block in blocks],
+    ]
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 

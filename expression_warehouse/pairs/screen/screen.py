@@ -15,7 +15,7 @@ from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
-from expression_warehouse.pairs.cohorts import GROUPS
+from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
@@ -26,7 +26,12 @@ from expression_warehouse.pairs.run_record import feature_run
 from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tallies
 from expression_warehouse.pairs.screen.memory import require_memory
 from expression_warehouse.pairs.screen.scan import Cluster, scan, thread_count
-from expression_warehouse.pairs.screen.screened_pairs import SCHEMA, ScreenedPairs, collect
+from expression_warehouse.pairs.screen.screened_pairs import (
+    CONTRAST_SCHEMA,
+    PAIR_SCHEMA,
+    ScreenedPairs,
+    collect,
+)
 from expression_warehouse.pairs.screen.transform_store import (
     TransformWriter,
     is_complete,
@@ -63,8 +68,8 @@ def screen(
 ) -> bool:
     """Screen the slices of a disease and stage the pairs that are kept.
 
-    Returns whether all slices were staged. The warehouse is open only to be read and written, not
-    while pairs are computed.
+    Returns whether all slices were staged; one that cannot be tested holds up no other. The
+    warehouse is open only to be read and written, not while pairs are computed.
     """
     step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
@@ -73,9 +78,21 @@ def screen(
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology, organism)
             step.rows_written = 0
+            untestable = []
             for members in slices:
-                with named_os_errors(options.work):
-                    step.rows_written += _screen_slice(members, options, open_warehouse, reporter)
+                try:
+                    with named_os_errors(options.work):
+                        step.rows_written += _screen_slice(
+                            members, options, open_warehouse, reporter
+                        )
+                except UserError as error:
+                    if error.name != "PAIRS_NOTHING_TO_TEST":
+                        raise
+                    untestable.append(error)
+                    if error is not untestable[0]:
+                        reporter.failed(None, error)
+            if untestable:
+                raise untestable[0]
     except UserError as error:
         reporter.failed(None, error)
         return False
@@ -93,6 +110,7 @@ def _screen_slice(
     cluster = Cluster(options.dask) if options.dask else None
     with open_warehouse(reporter.waiting) as warehouse:
         folder, watched = _prepare(members, options, warehouse, reporter)
+    missing = json.loads((folder / "not_detected.json").read_text(encoding="utf-8"))
     store, keys = open_store(folder), np.load(folder / "genes.npy")
     task = reporter.begin_pairs(str(members.slice), store.pair_count)
     tallies = scan(
@@ -111,12 +129,14 @@ def _screen_slice(
             **asdict(members.settings),
             **options.choice.parameters(),
             "keep": options.keep,
+            "contrasts": [asdict(contrast) for contrast in store.design.contrasts],
             "studies": list(members.accessions),
             "studies_hash": members.studies_hash,
+            "genes_not_detected": missing,
         },
         study_count=len(members.studies),
         gene_count=store.gene_count,
-        pairs_tested=store.pair_count,
+        pairs_tested=kept.pairs_tested,
         started_at=started,
     )
     rows_written = _stage(run, members, kept, open_warehouse, reporter)
@@ -129,7 +149,7 @@ def _screen_slice(
         feature_run=run.feature_run_id,
         study_count=len(members.studies),
         gene_count=store.gene_count,
-        pair_count=store.pair_count,
+        pair_count=kept.pairs_tested,
         kept_count=len(kept.gene_a),
         significant_count=kept.significant_count,
         seconds=watch.seconds,
@@ -145,13 +165,15 @@ def _prepare(
     Returns its folder, and the keys of watched genes.
     """
     genes, watched = read_genes(warehouse), read_watched(warehouse)
-    samples = [count_samples(warehouse, study) for study in members.studies]
+    design = read_design(warehouse, members.slice.disease_label)
+    samples = [count_samples(warehouse, study, members.slice) for study in members.studies]
     require_memory(
         parse_memory(options.memory),
         options.keep,
         len(genes),
         max(samples),
         len(members.studies),
+        design,
         thread_count(),
     )
     key = {
@@ -166,12 +188,13 @@ def _prepare(
     folder = (options.work / name).absolute()
     if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _write_store(members, options.choice, warehouse, reporter, folder, genes, watched)
+        _write_store(members, design, options.choice, warehouse, reporter, folder, genes, watched)
     return folder, watched
 
 
 def _write_store(
     members: SliceStudies,
+    design: Design,
     choice: GeneChoice,
     warehouse: Warehouse,
     reporter: Reporter,
@@ -182,14 +205,19 @@ def _write_store(
     """Write the transform store of a slice. Values wait in files until all studies have been read,
     because the genes that take part depend on all of them."""
     folder.mkdir(parents=True)
-    spreads, measured = [], []
+    spreads, measured, missing = [], [], {}
+    share = members.settings.detection_share_min
     task = reporter.begin_rows(str(members.slice))
     for number, study in enumerate(members.studies):
-        matrix = read_study(warehouse, study, genes)
+        matrix = read_study(warehouse, study, genes, members.slice)
         spreads.append(variability(matrix.values, choice.method))
         measured.append(~np.isnan(matrix.values).all(axis=1))
-        for g, cohorts in enumerate(GROUPS):
-            np.save(_group_path(folder, number, g), matrix.group(cohorts))
+        own = missing[members.accessions[number]] = {}
+        for g, label in enumerate(design.cohorts):
+            values = matrix.cohort(label, share)
+            np.save(_values_path(folder, number, g), values)
+            if values.shape[1] >= members.settings.min_samples:
+                own[label] = int(np.count_nonzero(np.isnan(values).all(axis=1) & measured[-1]))
         reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     chosen = choose_genes(
         np.array(spreads),
@@ -204,24 +232,35 @@ def _write_store(
             f"{len(chosen)} genes of {members.slice} vary and were measured in enough of its "
             f"{len(members.studies)} studies",
         )
-    writer = TransformWriter(folder, members.settings)
+    writer = TransformWriter(folder, members.settings, design)
     for number in range(len(members.studies)):
-        paths = [_group_path(folder, number, g) for g in range(len(GROUPS))]
+        paths = [_values_path(folder, number, g) for g in range(len(design.cohorts))]
         writer.add([np.load(path) for path in paths], chosen)
         for path in paths:
             path.unlink()
-    if not writer.has_contrast:
-        raise UserError(
-            "PAIRS_NOTHING_TO_TEST",
-            f"no study of {members.slice} has {members.settings.min_samples} samples with septic "
-            "shock and as many without",
-        )
+    _require_contrast(members, writer.contrast_studies)
+    (folder / "not_detected.json").write_text(json.dumps(missing), encoding="utf-8")
     np.save(folder / "genes.npy", genes[chosen])
     writer.finish()
 
 
-def _group_path(folder: Path, study: int, group: int) -> Path:
-    return folder / f"group_{study}_{group}.npy"
+def _require_contrast(members: SliceStudies, studies: dict[str, int]) -> None:
+    """Raise UserError if no contrast has enough studies, with how many each has."""
+    least = members.settings.k_min
+    if max(studies.values(), default=0) >= least:
+        return
+    found = ", ".join(f"{name} {count}" for name, count in studies.items()) or "none defined"
+    raise UserError(
+        "PAIRS_NOTHING_TO_TEST",
+        f"{members.slice}: no contrast has {least} studies with both sides ({found})",
+        expected=f"{least} (var k_min) with {members.settings.min_samples} samples (var "
+        "min_cohort_samples) or more of a cohort on each side",
+        action="Add studies, or lower k_min with dbt build --vars",
+    )
+
+
+def _values_path(folder: Path, study: int, cohort: int) -> Path:
+    return folder / f"cohort_{study}_{cohort}.npy"
 
 
 def _stage(
@@ -232,7 +271,14 @@ def _stage(
     reporter: Reporter,
 ) -> int:
     scope = members.slice.scope
-    rows = kept.batches(scope, members.studies_hash, run)
+    constants = {
+        **scope,
+        "feature_run_id": run.feature_run_id,
+        "studies_hash": members.studies_hash,
+    }
     with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
         load.put_run(run)
-        return load.replace_rows("screened_pairs", scope, SCHEMA, rows)
+        pairs = kept.pair_batches(constants)
+        contrasts = kept.contrast_batches(constants)
+        written = load.replace_rows("screened_pairs", scope, PAIR_SCHEMA, pairs)
+        return written + load.replace_rows("screened_contrasts", scope, CONTRAST_SCHEMA, contrasts)

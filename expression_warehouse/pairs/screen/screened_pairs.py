@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from expression_warehouse.core.warehouse.base import FeatureRun
-from expression_warehouse.pairs.cohorts import CONTRASTS, TESTS
-from expression_warehouse.pairs.screen.block import PAIRS, degrees_of_freedom, pool_pairs
+from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.screen.block import PAIRS, pool_pairs
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.histogram import p_value
 from expression_warehouse.pairs.screen.scan import thread_count
@@ -19,19 +19,46 @@ from expression_warehouse.pairs.screen.transform_store import TransformStore
 
 _BATCH_ROWS = 50_000
 
+_SLICE = {
+    "feature_run_id": pa.string(),
+    "disease_label": pa.string(),
+    "technology": pa.string(),
+    "organism": pa.string(),
+}
+
 # Columns of staging.screened_pairs.
-SCHEMA = pa.schema(
+PAIR_SCHEMA = pa.schema(
     {
-        "feature_run_id": pa.string(),
-        "disease_label": pa.string(),
-        "technology": pa.string(),
+        **_SLICE,
         "studies_hash": pa.string(),
         "gene_a_key": pa.int32(),
         "gene_b_key": pa.int32(),
         "is_watched": pa.bool_(),
         "pairs_tested": pa.int64(),
-        **{f"n_studies_{contrast.name}": pa.int32() for contrast in CONTRASTS},
-        **{f"{what}_{test}": pa.float64() for test in TESTS for what in ("statistic", "p", "q")},
+        "q_combined": pa.float64(),
+        "q_combined_dependent": pa.float64(),
+    }
+)
+
+# Columns of staging.screened_contrasts.
+CONTRAST_SCHEMA = pa.schema(
+    {
+        **_SLICE,
+        "gene_a_key": pa.int32(),
+        "gene_b_key": pa.int32(),
+        "contrast": pa.string(),
+        "n_studies": pa.int32(),
+        "z": pa.float64(),
+        "t_hk": pa.float64(),
+        "tests": pa.int64(),
+        "tests_hk": pa.int64(),
+        "p": pa.float64(),
+        "q": pa.float64(),
+        "p_hk": pa.float64(),
+        "q_hk": pa.float64(),
+        "p_hk_adhoc": pa.float64(),
+        "q_hk_adhoc": pa.float64(),
+        "q_pair": pa.float64(),
     }
 )
 
@@ -43,54 +70,93 @@ class ScreenedPairs:
     gene_a, gene_b  (pairs,): keys, the smaller one first
     is_watched      (pairs,): whether both are on the watch list
     statistics, p, q
-                    (tests, pairs): cohorts.TESTS; NaN if a pair has no such test
+                    (tests, pairs): Design.tests; NaN if a pair has no such test, q also if its
+                    contrast has too few studies
+    counted         (tests,): pairs of the screen that have the test
+    deciding        (pairs,): position of the contrast with the least Hartung-Knapp p, or -1
     k               (contrasts, pairs): studies that have the contrast
     """
 
+    design: Design
     gene_a: np.ndarray
     gene_b: np.ndarray
     is_watched: np.ndarray
     statistics: np.ndarray
     p: np.ndarray
     q: np.ndarray
+    counted: np.ndarray
+    deciding: np.ndarray
     k: np.ndarray
 
     @property
+    def pairs_tested(self) -> int:
+        """Pairs of the screen with an eligible contrast."""
+        return int(self.counted[self.design.tests.index("pair")])
+
+    @property
     def significant_count(self) -> int:
-        """Pairs with a q of at most 0.05 in any test."""
-        return int(np.count_nonzero((self.q <= 0.05).any(axis=0)))
+        """Pairs with a q of at most 0.05 over their contrasts."""
+        return int(np.count_nonzero(self.q[self.design.tests.index("pair")] <= 0.05))
 
-    def batches(
-        self, scope: Mapping[str, str], studies_hash: str, run: FeatureRun
-    ) -> Iterator[pa.RecordBatch]:
-        """Rows of SCHEMA.
+    def pair_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+        """Rows of PAIR_SCHEMA.
 
-        scope  disease_label and technology
+        constants  the columns that are the same in all rows, except pairs_tested
         """
-        constants = {
-            **scope,
-            "feature_run_id": run.feature_run_id,
-            "studies_hash": studies_hash,
-            "pairs_tested": run.pairs_tested,
-        }
         columns = {
             "gene_a_key": self.gene_a,
             "gene_b_key": self.gene_b,
             "is_watched": self.is_watched,
         }
-        columns |= {f"n_studies_{c.name}": k for c, k in zip(CONTRASTS, self.k, strict=True)}
-        for i, test in enumerate(TESTS):
-            columns[f"statistic_{test}"] = self.statistics[i]
-            columns[f"p_{test}"], columns[f"q_{test}"] = self.p[i], self.q[i]
-        for start in range(0, len(self.gene_a), _BATCH_ROWS):
-            rows = slice(start, start + _BATCH_ROWS)
-            arrays = [
-                pa.array(columns[field.name][rows], from_pandas=True).cast(field.type)
-                if field.name in columns
-                else pa.repeat(constants[field.name], len(self.gene_a[rows])).cast(field.type)
-                for field in SCHEMA
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+        for test in ("combined", "combined_dependent"):
+            has_test = test in self.design.tests
+            missing = np.full(len(self.gene_a), np.nan)
+            columns[f"q_{test}"] = self.q[self.design.tests.index(test)] if has_test else missing
+        yield from _batches(PAIR_SCHEMA, columns, {**constants, "pairs_tested": self.pairs_tested})
+
+    def contrast_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+        """Rows of CONTRAST_SCHEMA: all contrasts that any study of a pair has."""
+        tests = self.design.tests
+        q_pair = self.q[tests.index("pair")]
+        for c, contrast in enumerate(self.design.contrasts):
+            z, hk, adhoc = (tests.index(f"{contrast.name}_{k}") for k in ("z", "hk", "hk_adhoc"))
+            rows = np.flatnonzero(self.k[c])
+            columns = {
+                "gene_a_key": self.gene_a,
+                "gene_b_key": self.gene_b,
+                "n_studies": self.k[c],
+                "z": self.statistics[z],
+                "t_hk": self.statistics[hk],
+                "p": self.p[z],
+                "q": self.q[z],
+                "p_hk": self.p[hk],
+                "q_hk": self.q[hk],
+                "p_hk_adhoc": self.p[adhoc],
+                "q_hk_adhoc": self.q[adhoc],
+                "q_pair": np.where(self.deciding == c, q_pair, np.nan),
+            }
+            own = {
+                "contrast": contrast.name,
+                "tests": int(self.counted[z]),
+                "tests_hk": int(self.counted[hk]),
+            }
+            chosen = {name: column[rows] for name, column in columns.items()}
+            yield from _batches(CONTRAST_SCHEMA, chosen, {**constants, **own})
+
+
+def _batches(
+    schema: pa.Schema, columns: Mapping[str, np.ndarray], constants: Mapping[str, Any]
+) -> Iterator[pa.RecordBatch]:
+    size = len(columns["gene_a_key"])
+    for start in range(0, size, _BATCH_ROWS):
+        rows = slice(start, start + _BATCH_ROWS)
+        arrays = [
+            pa.array(columns[field.name][rows], from_pandas=True).cast(field.type)
+            if field.name in columns
+            else pa.repeat(constants[field.name], min(size - start, _BATCH_ROWS)).cast(field.type)
+            for field in schema
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def collect(
@@ -104,32 +170,63 @@ def collect(
     """
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
     with ThreadPoolExecutor(thread_count()) as pool:
-        best = list(pool.map(lambda tally: _best(tally, store.pair_count), tallies))
+        best = list(pool.map(_best, tallies))
         pairs = np.unique(
             np.concatenate([*(numbers for numbers, _ in best), np.array(both, np.int64)])
         )
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
-        starts = range(0, len(pairs), PAIRS)
-        chunks = pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
-        statistics, k = (np.concatenate(arrays, axis=1) for arrays in zip(*chunks, strict=True))
-    p = np.full(statistics.shape, np.nan)
-    for p_of_test, values, df in zip(p, statistics, degrees_of_freedom(k), strict=True):
-        is_tested = ~np.isnan(values)
-        p_of_test[is_tested] = p_value(np.abs(values[is_tested]), df[is_tested])
+        starts = range(0, max(len(pairs), 1), PAIRS)
+        chunks = list(
+            pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
+        )
+    statistics, rows, k = (
+        np.concatenate([getattr(chunk, name) for chunk in chunks], axis=1)
+        for name in ("statistics", "rows", "k")
+    )
+    p, deciding = _p_values(store.design, statistics, rows, k)
+    curves = (curve for _, curve in best)
+    q = [
+        np.where(r >= 0, curve.at(of_test), np.nan)
+        for curve, of_test, r in zip(curves, p, rows, strict=True)
+    ]
     return ScreenedPairs(
+        design=store.design,
         gene_a=keys[a],
         gene_b=keys[b],
         is_watched=np.isin(a, watched) & np.isin(b, watched),
         statistics=statistics,
         p=p,
-        q=np.array([curve.at(values) for (_, curve), values in zip(best, p, strict=True)]),
+        q=np.array(q),
+        counted=np.array([tally.histogram.total for tally in tallies]),
+        deciding=deciding,
         k=k,
     )
 
 
-def _best(tally: Tally, tests: int) -> tuple[np.ndarray, RateCurve]:
+def _p_values(
+    design: Design, statistics: np.ndarray, rows: np.ndarray, k: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """p of all tests, (tests, pairs), also of contrasts with too few studies; and which contrast of
+    each pair decides."""
+    contrasts, pair = len(k), design.tests.index("pair")
+    p = np.full(statistics.shape, np.nan)
+    for test in range(len(p)):
+        is_tested = ~np.isnan(statistics[test])
+        is_student = contrasts <= test < pair
+        degrees = k[test % contrasts] - 1 if is_student else np.zeros_like(k[0])
+        p[test, is_tested] = p_value(np.abs(statistics[test, is_tested]), degrees[is_tested])
+    is_eligible = rows[contrasts : 2 * contrasts] >= 0
+    p_hk = np.where(is_eligible, p[contrasts : 2 * contrasts], np.nan)
+    tests = np.count_nonzero(~np.isnan(p_hk), axis=0)
+    least = np.fmin.reduce(p_hk, axis=0)
+    p[pair] = np.minimum(1.0, tests * least)
+    deciding = np.where(tests > 0, np.argmax(p_hk == least, axis=0), -1)
+    return p, deciding
+
+
+def _best(tally: Tally) -> tuple[np.ndarray, RateCurve]:
     """Both genes of the pairs to be kept, in one number each, and q of any p."""
     candidates, p = tally.sorted_candidates()
     kept = candidates[: tally.keep]
     pairs = kept["gene_a"].astype(np.int64) << 32 | kept["gene_b"]
-    return pairs, RateCurve(tally, p, tests)
+    return pairs, RateCurve(tally, p)

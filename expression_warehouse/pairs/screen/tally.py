@@ -27,7 +27,9 @@ ROUNDING = 1e-7
 class Tally:
     """Statistics of one test.
 
-    histogram   of all of them; a row per degrees of freedom
+    degrees     degrees of freedom of each row
+    factors     of each row's p, as in Histogram
+    histogram   of all statistics
     keep        how many pairs with the smallest p are wanted
     least       (rows,): a |statistic| at or above it is a candidate
     complete    all tests with p at or below it are among the candidates
@@ -36,18 +38,20 @@ class Tally:
 
     degrees: tuple[int, ...]
     keep: int
+    factors: tuple[int, ...] = ()
     histogram: Histogram = field(init=False)
     least: np.ndarray = field(init=False)
     complete: float = 1.0
     candidates: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.histogram = Histogram(np.array(self.degrees))
+        factors = self.factors or (1,) * len(self.degrees)
+        self.histogram = Histogram(np.array(self.degrees), np.array(factors, float))
         self.least = np.zeros(len(self.degrees))
 
     def like(self) -> "Tally":
         """An empty tally that leaves out what this one would."""
-        empty = Tally(self.degrees, self.keep)
+        empty = Tally(self.degrees, self.keep, self.factors)
         empty.least, empty.complete = self.least, self.complete
         return empty
 
@@ -64,7 +68,7 @@ class Tally:
 
     def restored(self, arrays: Mapping[str, np.ndarray]) -> "Tally":
         """A tally of the same test with these contents."""
-        tally = Tally(self.degrees, self.keep)
+        tally = Tally(self.degrees, self.keep, self.factors)
         tally.histogram.page_of = arrays["page_of"]
         tally.histogram.pages = arrays["pages"]
         tally.histogram.used = len(arrays["pages"])
@@ -78,7 +82,7 @@ class Tally:
         """Count a tile.
 
         statistics  (a, b); NaN if there is no test
-        rows        (a, b), int32: positions of the degrees of freedom in `degrees`
+        rows        (a, b), int32: position in `degrees`; -1 if the statistic does not count
         genes_a     (a,), int32; only pairs with gene a before gene b are counted
         genes_b     (b,), int32
         """
@@ -103,7 +107,9 @@ class Tally:
         0 from the greatest statistic on. The first `keep` are those of all tests."""
         self._prune(0)
         candidates = np.concatenate([np.empty(0, CANDIDATE), *self.candidates])
-        p = p_value(candidates["size"], self.histogram.degrees[candidates["row"]])
+        rows = candidates["row"]
+        p = p_value(candidates["size"], self.histogram.degrees[rows])
+        p = np.minimum(1.0, self.histogram.factors[rows] * p)
         # np.lexsort on all keys takes ten times as long.
         by_pair = np.argsort(candidates["gene_a"].astype(np.int64) << 32 | candidates["gene_b"])
         order = by_pair[np.argsort(p[by_pair], kind="stable")]
@@ -145,7 +151,7 @@ def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, p
     count = 0
     for i in range(len(genes_a)):
         if df[0] == 0.0 and len(df) == 1:
-            large = _normal_bins(statistics[i], genes_a[i], genes_b, least[0], bins)
+            large = _normal_bins(statistics[i], rows[i], genes_a[i], genes_b, least[0], bins)
         else:
             large = _t_bins(statistics[i], rows[i], genes_a[i], genes_b, least, df, shift, bins)
         j = _increment(bins, rows[i], page_of, pages, 0)
@@ -168,11 +174,11 @@ def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, p
 # Loops of their own, which the compiler can vectorise. They write -1 for what does not count, and
 # return how many statistics are at or above `least`.
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _normal_bins(statistics, gene_a, genes_b, least, bins):
+def _normal_bins(statistics, rows, gene_a, genes_b, least, bins):
     large = 0
     for j in range(bins.size):
         size = abs(statistics[j])
-        counts = (size == size) & (gene_a < genes_b[j])
+        counts = (size == size) & (rows[j] >= 0) & (gene_a < genes_b[j])
         bins[j] = normal_bin(size) if counts else -1
         large += counts & (size >= least)
     return large
@@ -182,8 +188,8 @@ def _normal_bins(statistics, gene_a, genes_b, least, bins):
 def _t_bins(statistics, rows, gene_a, genes_b, least, df, shift, bins):
     large = 0
     for j in range(bins.size):
-        size, row = abs(statistics[j]), rows[j]
-        counts = (size == size) & (gene_a < genes_b[j])
+        size, row = abs(statistics[j]), max(rows[j], 0)
+        counts = (size == size) & (rows[j] >= 0) & (gene_a < genes_b[j])
         bins[j] = t_bin(size, df[row], shift[row]) if counts else -1
         large += counts & (size >= least[row])
     return large

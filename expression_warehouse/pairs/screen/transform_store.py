@@ -1,4 +1,4 @@
-"""Rank transforms of all genes, studies and groups, in files that are mapped into memory.
+"""Rank transforms of all genes, studies and cohorts, in files that are mapped into memory.
 
 So the memory that a screen needs does not grow with the number of genes. README.md describes the
 files.
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from expression_warehouse.core.files import open_atomically
-from expression_warehouse.pairs.cohorts import CONTRAST_GROUPS
+from expression_warehouse.pairs.contrasts import CASE, REFERENCE, Contrast, Design
 from expression_warehouse.pairs.screen.rank_transform import (
     EXACT_FLOAT32_SAMPLES,
     inner_products,
@@ -26,12 +26,13 @@ from expression_warehouse.pairs.settings import Settings
 class TransformStore:
     """The genes of a screen, numbered from 0.
 
-    ranks    [study][group]: (genes, samples), see RankTransform
+    ranks    [study][cohort]: (genes, samples), see RankTransform
     values   the same, of studies with missing values; else None
-    inverse  (studies, groups, genes); NaN if a gene has no r
-    partial  (studies, groups, genes): whether some of its values are missing
-    samples  (studies, groups); 0 if a group is too small to take part
-    settings decide errors and the smallest group
+    inverse  (studies, cohorts, genes); NaN if a gene has no r
+    partial  (studies, cohorts, genes): whether some of its values are missing
+    samples  (studies, cohorts); 0 if a cohort is too small to take part
+    settings decide weights and the smallest cohort
+    design   the contrasts; their cohorts are those of the store
     """
 
     ranks: list[list[np.ndarray]]
@@ -40,6 +41,7 @@ class TransformStore:
     partial: np.ndarray
     samples: np.ndarray
     settings: Settings
+    design: Design
 
     @property
     def gene_count(self) -> int:
@@ -54,7 +56,7 @@ class TransformStore:
     @functools.cached_property
     def product_type(self) -> np.dtype:
         """The type that holds all inner products of ranks exactly."""
-        return np.result_type(*(ranks.dtype for groups in self.ranks for ranks in groups))
+        return np.result_type(*(ranks.dtype for cohorts in self.ranks for ranks in cohorts))
 
     @functools.cached_property
     def is_partial(self) -> np.ndarray:
@@ -66,21 +68,16 @@ class TransformStore:
         """`inverse` of the genes without missing values; NaN for the others."""
         return np.where(self.is_partial, np.nan, self.inverse)
 
-    @functools.cached_property
-    def error(self) -> np.ndarray:
-        """(studies, groups): variance of Fisher's z at r = 0, if no value is missing."""
-        return error_of(self.samples, self.settings)
-
     def products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """(studies, groups, pairs): inner products of the ranks of genes a and b."""
+        """(studies, cohorts, pairs): inner products of the ranks of genes a and b."""
         products = np.empty((*self.samples.shape, len(a)), self.product_type)
-        for s, groups in enumerate(self.ranks):
-            for g, ranks in enumerate(groups):
+        for s, cohorts in enumerate(self.ranks):
+            for g, ranks in enumerate(cohorts):
                 inner_products(ranks, a, b, products[s, g])
         return products
 
     def spearman_of_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of single pairs, and the samples it is based on: (studies, groups, pairs)."""
+        """r of single pairs, and the samples it is based on: (studies, cohorts, pairs)."""
         r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for i in np.flatnonzero(self.is_partial[a] | self.is_partial[b]):
@@ -88,7 +85,7 @@ class TransformStore:
         return r, n
 
     def spearman_of_gene(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of a gene with others, and the samples it is based on: (studies, groups, others).
+        """r of a gene with others, and the samples it is based on: (studies, cohorts, others).
 
         A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
         samples.
@@ -108,35 +105,40 @@ class TransformStore:
         return r, n
 
 
-def error_of(samples: np.ndarray, settings: Settings) -> np.ndarray:
-    """Variance of Fisher's z of a Spearman r of 0; infinite if no r is defined."""
-    degrees = np.maximum(samples - 3.0, 0.0)
-    return np.divide(
-        settings.se_factor, degrees, out=np.full(degrees.shape, np.inf), where=degrees > 0
-    )
+def weight_of(samples: np.ndarray, settings: Settings) -> np.ndarray:
+    """1 / variance of Fisher's z of a Spearman r of 0; 0 if no r is defined."""
+    return np.maximum(samples - 3.0, 0.0) / settings.se_factor
+
+
+def limit_of(samples: np.ndarray) -> np.ndarray:
+    """Greatest |r| of so many samples, as clip_r in macros/stats/fisher_z.sql; 0 without any."""
+    n = samples.astype(float)
+    steps = n * (n * n - 1)
+    return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
 
 
 class TransformWriter:
     """Writes a store into a folder, study by study."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, design: Design) -> None:
         self._folder = folder
         self._settings = settings
+        self._design = design
         self._inverse: list[list[np.ndarray]] = []
         self._partial: list[list[np.ndarray]] = []
         self._samples: list[list[int]] = []
         self._has_values: list[bool] = []
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, groups: list[np.ndarray], genes: np.ndarray) -> None:
+    def add(self, cohorts: list[np.ndarray], genes: np.ndarray) -> None:
         """Transform a study.
 
-        groups  each (all genes, samples), NaN if missing
-        genes   row numbers of the genes that take part
+        cohorts  values of the design's cohorts, each (all genes, samples), NaN if missing
+        genes    row numbers of the genes that take part
         """
         study = len(self._samples)
         transforms, samples = [], []
-        for g, values in enumerate(groups):
+        for g, values in enumerate(cohorts):
             takes_part = values.shape[1] >= self._settings.min_samples
             size = values.shape[1] if takes_part else 0
             transforms.append(rank_transform(values[:, :size], genes, _dtype(size)))
@@ -144,7 +146,7 @@ class TransformWriter:
             np.save(_ranks_path(self._folder, study, g), transforms[-1].ranks)
         has_values = any(transform.partial.any() for transform in transforms)
         if has_values:
-            for g, values in enumerate(groups):
+            for g, values in enumerate(cohorts):
                 np.save(_values_path(self._folder, study, g), values[genes][:, : samples[g]])
         self._inverse.append([transform.inverse for transform in transforms])
         self._partial.append([transform.partial for transform in transforms])
@@ -152,11 +154,15 @@ class TransformWriter:
         self._has_values.append(has_values)
 
     @property
-    def has_contrast(self) -> bool:
-        """Whether a study has both groups of a contrast."""
-        return any(
-            study[case] and study[ref] for study in self._samples for case, ref in CONTRAST_GROUPS
-        )
+    def contrast_studies(self) -> dict[str, int]:
+        """How many studies have both sides of each contrast."""
+        has = np.array(self._samples) > 0
+        counts = [
+            np.count_nonzero((has & (side == CASE)).any(1) & (has & (side == REFERENCE)).any(1))
+            for side in self._design.sides
+        ]
+        names = [contrast.name for contrast in self._design.contrasts]
+        return dict(zip(names, map(int, counts), strict=True))
 
     def finish(self) -> None:
         """Write the file that makes the store complete."""
@@ -166,6 +172,7 @@ class TransformWriter:
             "samples": self._samples,
             "has_values": self._has_values,
             "settings": vars(self._settings),
+            "contrasts": [vars(contrast) for contrast in self._design.contrasts],
         }
         with open_atomically(_head_path(self._folder)) as file:
             file.write(json.dumps(document).encode())
@@ -207,6 +214,12 @@ def _read_store(folder: Path) -> TransformStore:
         partial=np.load(folder / "partial.npy"),
         samples=samples,
         settings=Settings(**head["settings"]),
+        design=Design(
+            tuple(
+                Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
+                for each in head["contrasts"]
+            )
+        ),
     )
 
 
@@ -219,9 +232,9 @@ def _head_path(folder: Path) -> Path:
     return folder / "store.json"
 
 
-def _ranks_path(folder: Path, study: int, group: int) -> Path:
-    return folder / f"ranks_{study}_{group}.npy"
+def _ranks_path(folder: Path, study: int, cohort: int) -> Path:
+    return folder / f"ranks_{study}_{cohort}.npy"
 
 
-def _values_path(folder: Path, study: int, group: int) -> Path:
-    return folder / f"values_{study}_{group}.npy"
+def _values_path(folder: Path, study: int, cohort: int) -> Path:
+    return folder / f"values_{study}_{cohort}.npy"

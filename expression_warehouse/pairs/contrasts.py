@@ -1,0 +1,85 @@
+"""The contrasts of a disease: which cohorts they compare, and the tests of a pair that follow."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from expression_warehouse.core.warehouse.base import Warehouse
+
+CASE, REFERENCE = 1, -1
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How much Fisher's z of r differs between two sides of a study.
+
+    name        suffix of its columns, as in q_ss
+    case        the cohorts of interest
+    references  the cohorts they are compared with; each side is the weighted mean of its cohorts
+    """
+
+    name: str
+    case: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """The contrasts that are tested in one pass, the primary one first."""
+
+    contrasts: tuple[Contrast, ...]
+
+    @functools.cached_property
+    def cohorts(self) -> tuple[str, ...]:
+        """The cohorts of all contrasts; each is correlated once."""
+        labels = (label for c in self.contrasts for label in (*c.case, *c.references))
+        return tuple(dict.fromkeys(labels))
+
+    @functools.cached_property
+    def sides(self) -> np.ndarray:
+        """(contrasts, cohorts): CASE, REFERENCE, or 0 if the contrast leaves the cohort out."""
+        sides = np.zeros((len(self.contrasts), len(self.cohorts)), np.int64)
+        for row, contrast in zip(sides, self.contrasts, strict=True):
+            row[[self.cohorts.index(label) for label in contrast.case]] = CASE
+            row[[self.cohorts.index(label) for label in contrast.references]] = REFERENCE
+        return sides
+
+    @property
+    def combined(self) -> tuple[int, ...]:
+        """Positions of ss and soth, which the requirement combines; empty if one is missing."""
+        names = [contrast.name for contrast in self.contrasts]
+        both = ("ss", "soth")
+        return tuple(map(names.index, both)) if set(both) <= set(names) else ()
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The tests of a pair: z of each contrast, its Hartung-Knapp t and ad hoc t, the least
+        Hartung-Knapp p of the pair, and ss and soth combined as independent and as dependent."""
+        names = [contrast.name for contrast in self.contrasts]
+        kinds = [f"{name}_{kind}" for kind in ("z", "hk", "hk_adhoc") for name in names]
+        return (*kinds, "pair", *(("combined", "combined_dependent") if self.combined else ()))
+
+
+def read_design(warehouse: Warehouse, disease: str) -> Design:
+    """The contrasts of a disease as the last build knows them."""
+    rows = warehouse.read(_COHORTS, {}, {"disease_label": disease}).to_pylist()
+    contrasts = []
+    for name in dict.fromkeys(row["contrast"] for row in rows):
+        own = [row for row in rows if row["contrast"] == name]
+        case, references = (
+            tuple(row["illness_label"] for row in own if row["side"] == side)
+            for side in ("CASE", "REFERENCE")
+        )
+        contrasts.append(Contrast(name, case, references))
+    return Design(tuple(contrasts))
+
+
+_COHORTS = """
+    select n.contrast, c.illness_label, c.side
+    from {staging}.stg_contrast_cohort as c
+    inner join {dim}.dim_contrast as n on c.contrast_key = n.contrast_key
+    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
+    where d.disease_label = $disease_label
+    order by n.is_primary desc, n.contrast_key, c.illness_key
+"""
