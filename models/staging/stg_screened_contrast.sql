@@ -7,7 +7,7 @@ select
     s.q,
     s.q_hk,
     s.q_hk_adhoc,
-    s.tests_hk,
+    case when s.q_hk is not null then s.tests_hk end as tests_hk,
     s.q_pair
 from {{ source('staging', 'screened_contrasts') }} as s
 inner join {{ ref('stg_screened_pairs') }} as p

@@ -19,6 +19,7 @@ from test_pair_metrics import (
     build,
     differences,
     ingest,
+    long_table,
     moved,
     small_study,
     study_of,
@@ -28,8 +29,6 @@ from test_pair_metrics import (
 
 from demo.download import CONFIG_FILE, write_downloads
 
-TESTS = ("ss", "soth", "ss_hk", "soth_hk", "combined", "combined_dependent")
-
 
 def screen(warehouse: WarehouseUnderTest, *arguments: object, disease: str = "SEPSIS"):
     work = warehouse.path.parent / "work"
@@ -37,10 +36,13 @@ def screen(warehouse: WarehouseUnderTest, *arguments: object, disease: str = "SE
 
 
 def staged(warehouse: WarehouseUnderTest) -> list[tuple]:
-    return warehouse.query(
-        "select * exclude (feature_run_id) from staging.screened_pairs"
-        " order by disease_label, technology, gene_a_key, gene_b_key"
-    )
+    return [
+        row
+        for table in ("screened_pairs", "screened_contrasts")
+        for row in warehouse.query(
+            f"select * exclude (feature_run_id) from staging.{table} order by all"
+        )
+    ]
 
 
 def refused(result, name: str) -> dict:
@@ -51,21 +53,55 @@ def refused(result, name: str) -> dict:
     return error
 
 
-def assert_metrics(rows: Rows, expected: dict[tuple[str, str], oracle.Row]) -> None:
-    """All metrics of the kept pairs are the expected ones; each q is in [exact, 1.001 exact], at
-    least p and at most 1."""
-    wanted = {pair: expected[pair] for pair in rows}
-    names = next(iter(wanted.values()))
-    rates = [name for name in names if name.startswith("q_")]
-    assert not differences(rows, without(wanted, [n for n in names if "q_" in n[:9]]))
-    p_of = {"q_combined": "combined_p_value", "q_combined_dependent": "combined_p_dependent"}
-    for pair, row in wanted.items():
-        for rate in rates:
-            q, exact, p = rows[pair][rate], row[rate], rows[pair][p_of.get(rate, f"p{rate[1:]}")]
-            assert (q is None) == (exact is None), (pair, rate)
+WIDE_RATES = {
+    "q_ss": "p_ss",
+    "q_ss_hk": "p_ss_hk",
+    "q_soth": "p_soth",
+    "q_soth_hk": "p_soth_hk",
+    "q_combined": "combined_p_value",
+    "q_combined_dependent": "combined_p_dependent",
+}
+LONG_RATES = {"q": "p", "q_hk": "p_hk", "q_hk_adhoc": "p_hk_adhoc", "q_pair": "p_pair"}
+
+
+def assert_rates(found: dict, expected: dict[tuple, oracle.Row], p_of: dict[str, str]) -> None:
+    """Each q is in [exact, 1.001 exact], at least p and at most 1; all else is as expected."""
+    derived = [f"neglog_{rate}" for rate in p_of]
+    assert not differences(found, without(expected, [*p_of, *derived]))
+    for key, row in expected.items():
+        for rate, p in p_of.items():
+            q, exact = found[key][rate], row[rate]
+            assert (q is None) == (exact is None), (key, rate)
             if q is not None:
-                assert exact * (1 - 1e-8) <= q <= 1.001 * exact, (pair, rate)
-                assert p <= q <= 1, (pair, rate)
+                assert exact * (1 - 1e-8) <= q <= 1.001 * exact, (key, rate)
+                assert found[key][p] <= q <= 1, (key, rate)
+
+
+def assert_metrics(warehouse: WarehouseUnderTest, technology: str, every: oracle.Slice) -> Rows:
+    """The kept pairs have what they would have if all pairs were built; returns their rows."""
+    rows = table(warehouse)["SEPSIS", technology]
+    assert_rates(rows, {pair: every.wide[pair] for pair in rows}, WIDE_RATES)
+    contrasts = long_table(warehouse, "fact_gene_pair_contrast", technology)
+    assert set(contrasts) == {key for key in every.contrasts if key[:2] in rows}
+    assert_rates(contrasts, {key: every.contrasts[key] for key in contrasts}, LONG_RATES)
+    return rows
+
+
+def best_of(every: oracle.Slice, keep: int) -> set[tuple[str, str]]:
+    """The pairs with the smallest p of each test that has a false discovery rate."""
+    tests = [
+        {key[:2]: row[p] for key, row in every.contrasts.items() if key[2] == name and row[q]}
+        for name in oracle.CONTRASTS
+        for q, p in (("q", "p"), ("q_hk", "p_hk"))
+    ]
+    tests += [
+        {key[:2]: row["p_pair"] for key, row in every.contrasts.items() if row["is_deciding"]}
+    ]
+    tests += [
+        {key: row[p] for key, row in every.wide.items() if row[q] is not None}
+        for q, p in list(WIDE_RATES.items())[-2:]
+    ]
+    return {pair for p in tests for pair in sorted(p, key=p.get)[:keep]}
 
 
 def test_ten_published_studies(warehouse, shared_data):
@@ -77,21 +113,15 @@ def test_ten_published_studies(warehouse, shared_data):
     assert result.exit_code == 0, result.output
     build(warehouse, gene_filter_top=2)
     studies = oracle.read_panel(folder)
-    found = table(warehouse)
-    assert set(found) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}
-    for (_, technology), rows in found.items():
+    assert set(table(warehouse)) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}
+    for technology in ("MICROARRAY", "RNA-SEQ"):
         own = [study for study in studies if study.technology == technology]
-        every = oracle.pair_metrics(own, top=25, watched=WATCHED)
-        assert len(rows) < len(every)
-        assert_metrics(rows, every)
-        for test in TESTS:
-            p = {"combined": "combined_p_value", "combined_dependent": "combined_p_dependent"}.get(
-                test, f"p_{test}"
-            )
-            tested = [pair for pair in every if every[pair][p] is not None]
-            assert set(sorted(tested, key=lambda pair: every[pair][p])[:40]) <= set(rows), p
+        every = oracle.meta_analysis(own, top=25, watched=WATCHED)
+        rows = assert_metrics(warehouse, technology, every)
+        assert len(rows) < len(every.wide)
+        assert best_of(every, 40) <= set(rows)
         watched = tuple(sorted(WATCHED))
-        assert (watched in rows) == (watched in every)
+        assert (watched in rows) == (watched in every.wide)
 
 
 @pytest.fixture(scope="module")
@@ -126,21 +156,20 @@ def test_all_genes_with_gaps(built, copied):
     result = screen(copied, "--keep", 30, "--technology", "MICROARRAY")
     assert result.exit_code == 0, result.output
     build(copied, gene_filter_top=2, k_min=2)
-    rows = table(copied)["SEPSIS", "MICROARRAY"]
-    every = oracle.pair_metrics(built[1], top=10**6, k_min=2, watched=WATCHED)
-    assert {row["pairs_tested"] for row in every.values()} == {42 * 41 // 2}
-    assert_metrics(rows, every)
+    every = oracle.meta_analysis(built[1], top=10**6, k_min=2, watched=WATCHED)
+    rows = assert_metrics(copied, "MICROARRAY", every)
     (told,) = events(result, "screened")
-    assert told["kept_count"] == len(rows) < len(every)
+    assert told["kept_count"] == len(rows) < len(every.wide)
     # What the screen itself says is the same.
+    names = "z, t_hk, p, q, p_hk, q_hk, p_hk_adhoc, q_hk_adhoc, q_pair"
     stage = copied.query(
-        "select p_ss, q_ss, p_soth_hk, q_soth_hk, p_combined_dependent, q_combined_dependent"
-        " from staging.screened_pairs order by gene_a_key, gene_b_key"
+        f"select {names} from staging.screened_contrasts order by contrast, gene_a_key, gene_b_key"
     )
     fact = copied.query(
-        "select p_ss, q_ss, p_soth_hk, q_soth_hk, combined_p_dependent, q_combined_dependent"
-        " from fact.fact_gene_pair_metrics inner join dim.dim_gene_pair using (pair_key)"
-        " where technology = 'MICROARRAY' order by gene_a_key, gene_b_key"
+        f"select {names.replace('t_hk', 'theta_re / hk_se')}"
+        " from fact.fact_gene_pair_contrast inner join dim.dim_gene_pair using (pair_key)"
+        " inner join dim.dim_contrast using (contrast_key)"
+        " where technology = 'MICROARRAY' order by contrast, gene_a_key, gene_b_key"
     )
     np.testing.assert_allclose(np.array(fact, float), np.array(stage, float), rtol=1e-9)
     sources = "select distinct pair_source, technology from analytics.tbl_gene_pairs_materialized"
@@ -152,8 +181,10 @@ def test_all_genes_with_gaps(built, copied):
         "select kind, disease_label, gene_count, pairs_tested, study_count, parameters_json"
         " from meta.meta_feature_run"
     )
-    assert (kind, disease, genes, pairs, studies) == ("SCREEN", "SEPSIS", 42, 861, 3)
+    tested = next(iter(every.wide.values()))["pairs_tested"]
+    assert (kind, disease, genes, pairs, studies) == ("SCREEN", "SEPSIS", 42, tested, 3)
     assert json.loads(parameters)["k_min"] == 2, "the vars of the build, not the file's"
+    assert told["pair_count"] == tested
     assert not list((copied.path.parent / "work").iterdir()), "nothing is left of it"
 
 
@@ -172,7 +203,7 @@ def test_a_screen_of_other_studies_is_stale(copied, tmp_path):
     ingest(copied, tmp_path, [small_study(8)])
     build(copied, gene_filter_top=2, k_min=2)
     assert copied.query(candidates)[0][0] <= 6
-    assert copied.query(finding) == [("SEPSIS MICROARRAY",)]
+    assert copied.query(finding) == [("SEPSIS MICROARRAY HOMO_SAPIENS",)]
     assert screen(copied, "--keep", 20, "--technology", "MICROARRAY").exit_code == 0
     build(copied, gene_filter_top=2, k_min=2)
     assert copied.query(finding) == []
@@ -203,6 +234,7 @@ def test_killed_and_run_again(copied, tmp_path):
     screen(copied, "--keep", 30, "--technology", "MICROARRAY")
     expected = staged(copied)
     copied.query_write("delete from staging.screened_pairs")
+    copied.query_write("delete from staging.screened_contrasts")
     for seconds in (2.0, 3.0, 4.0):
         process = subprocess.Popen(
             command, env=copied.env, cwd=PROJECT, stdout=subprocess.DEVNULL
@@ -224,11 +256,12 @@ def test_the_demo_is_screened_and_built(warehouse, tmp_path):
     warehouse.build()
     assert screen(warehouse).exit_code == 0
     warehouse.build()
-    for test in TESTS:
-        ((pairs,),) = warehouse.query(
-            f"select count(*) from staging.screened_pairs where q_{test} < p_{test}"
+    for q, p in (("q", "p"), ("q_hk", "p_hk"), ("q_hk_adhoc", "p_hk_adhoc")):
+        ((rows, below),) = warehouse.query(
+            f"select count({q}), count(*) filter (where {q} < {p}) from staging.screened_contrasts"
         )
-        assert pairs == 0
+        assert rows > 0
+        assert below == 0
 
 
 def test_mistakes_are_named(copied):
@@ -239,7 +272,7 @@ def test_mistakes_are_named(copied):
     assert "--method has no effect without --top-genes" in result.output
     assert screen(copied, "--technology", "RNASEQ").exit_code == 2
     error = refused(screen(copied, "--technology", "RNA-SEQ"), "PAIRS_NOTHING_TO_TEST")
-    assert "septic shock" in error["found"]
+    assert "no contrast has 2 studies with both sides (ss 0, sc 1, soth 0)" in error["found"]
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
     assert "47 genes in 3 studies" in error["found"]
     refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
