@@ -110,7 +110,7 @@ VARS = click.option(
         "--keep",
         type=click.IntRange(min=1),
         default=100_000,
-        help="Pairs kept per test, of six tests. Default: 100000.",
+        help="Pairs kept per test: z and Hartung-Knapp of each contrast, the pair's. Default: 100000.",
     ),
     TOP_GENES,
     METHOD,
@@ -128,10 +128,11 @@ def screen_command(
 ) -> bool:
     """Test every pair of genes in all studies of a disease.
 
-    Per technology and organism, both contrasts are pooled over the studies (DerSimonian-Laird and
-    Hartung-Knapp), with false discovery rates over all pairs tested. The best pairs of each test
-    and those of the watch list replace those of an earlier screen; `dbt build` then computes all
-    their metrics. An interrupted screen is resumed when it is run again.
+    Per technology and organism, the contrasts of the disease that enough studies have are pooled
+    over these (DerSimonian-Laird and Hartung-Knapp), with false discovery rates over all pairs
+    tested. The best pairs of each test and those of the watch list replace those of an earlier
+    screen; `dbt build` then computes all their metrics. An interrupted screen is resumed when it is
+    run again.
     """
     from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
     from expression_warehouse.pairs.settings import GeneChoice

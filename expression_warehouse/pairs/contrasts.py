@@ -60,6 +60,26 @@ class Design:
         kinds = [f"{name}_{kind}" for kind in ("z", "hk", "hk_adhoc") for name in names]
         return (*kinds, "pair", *(("combined", "combined_dependent") if self.combined else ()))
 
+    def count_studies(self, takes_part: np.ndarray) -> dict[str, int]:
+        """How many studies have both sides of each contrast.
+
+        takes_part  (studies, cohorts): whether a study's cohort is large enough
+        """
+        counts = {}
+        for contrast, side in zip(self.contrasts, self.sides, strict=True):
+            case, reference = (takes_part[:, side == of].any(axis=1) for of in (CASE, REFERENCE))
+            counts[contrast.name] = int(np.count_nonzero(case & reference))
+        return counts
+
+    def with_studies(self, takes_part: np.ndarray, least: int) -> "Design":
+        """The contrasts that at least so many studies have; ss and soth both if one of them has,
+        since they are combined."""
+        counts = self.count_studies(takes_part)
+        enough = {name for name, count in counts.items() if count >= least}
+        if self.combined and enough & {"ss", "soth"}:
+            enough |= {"ss", "soth"}
+        return Design(tuple(contrast for contrast in self.contrasts if contrast.name in enough))
+
 
 def read_design(warehouse: Warehouse, disease: str) -> Design:
     """The contrasts of a disease as the last build knows them."""

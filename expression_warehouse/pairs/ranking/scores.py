@@ -124,13 +124,12 @@ def rank_weights(variables: Mapping[str, Any]) -> dict[str, float]:
     Raises UserError 54030 if they are not weights of the four shares.
     """
     given = variables.get("rank_weights")
-    is_valid = (
+    if not (
         isinstance(given, dict)
         and set(given) == set(_SHARES)
         and all(isinstance(w, int | float) and 0 <= w < float("inf") for w in given.values())
         and sum(given.values()) > 0
-    )
-    if not is_valid:
+    ):
         raise UserError(
             "CONFIG_INVALID",
             f"var rank_weights is {given}",

@@ -224,8 +224,9 @@ def _count_partial(
 
 
 def _pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
-    has_r = ~np.isnan(r)
-    return _pool_row(store, np.where(has_r, r, 0.0), np.where(has_r, 1.0, np.nan), n)
+    has_r, limit = ~np.isnan(r), limit_of(n)
+    within = np.where(has_r, np.clip(r, -limit, limit), 0.0)
+    return _pool_row(store, within, np.where(has_r, 1.0, np.nan), n)
 
 
 def _pool_row(
@@ -256,7 +257,7 @@ def _pool(
         scale_a,
         scale_b,
         weight_of(size, store.settings),
-        limit_of(size),
+        limit_of(store.samples),
         size.astype(float),
         store.settings.se_slope,
         store.design.sides,

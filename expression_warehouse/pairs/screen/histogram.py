@@ -54,7 +54,7 @@ def bin_shifts(degrees: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(inline="always")
-def normal_bin(size: float) -> int:
+def normal_bin(size: float) -> np.int32:
     """The bin of a |z|."""
     return np.int32(min(size * (SLOPE + size) * _NORMAL_SCALE, float(_LAST)))
 
@@ -66,7 +66,7 @@ def t_coordinate(size: float, df: float) -> int:
 
 
 @numba.njit(inline="always")
-def t_bin(size: float, df: float, shift: int) -> int:
+def t_bin(size: float, df: float, shift: int) -> np.int32:
     """The bin of a |t|."""
     return np.int32(min(t_coordinate(size, df) >> shift, _LAST))
 

@@ -21,7 +21,7 @@ _OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 def _correlate(product, of_a, scale_b, limit, r):
     """r (pairs,), written: Spearman's r of a row of the tile in one cohort, |r| at most limit."""
     for j in range(r.size):
-        r[j] = min(max(-limit[j], product[j] * (of_a * scale_b[j])), limit[j])
+        r[j] = min(max(-limit, product[j] * (of_a * scale_b[j])), limit)
 
 
 @numba.njit(**_OPTIONS)
@@ -42,6 +42,16 @@ def _transform(r_1, r_2, z_1, z_2, work):
     for j in range(r_1.size):
         z_1[j] = half_log(z_1[j], work[0, j])
         z_2[j] = half_log(z_2[j], work[1, j])
+
+
+@numba.njit(**_OPTIONS)
+def _transform_one(r, z, work):
+    """As `_transform`, of one cohort."""
+    for j in range(r.size):
+        difference, total, k = split_ratio(1.0 + r[j], 1.0 - r[j])
+        z[j], work[0, j] = difference / total, k
+    for j in range(r.size):
+        z[j] = half_log(z[j], work[0, j])
 
 
 @numba.njit(**_OPTIONS)
@@ -86,8 +96,14 @@ def _contrast(z, share, side, known, theta):
     theta[:] = 0.0
     for g in range(len(side)):
         if side[g] != 0 and known[g]:
-            for j in range(theta.size):
-                theta[j] += share[g, j] * z[g, j]
+            _add_product(share[g], z[g], theta)
+
+
+@numba.njit(**_OPTIONS)
+def _add_product(a, b, total):
+    """A loop of its own, which the compiler can vectorise."""
+    for j in range(total.size):
+        total[j] += a[j] * b[j]
 
 
 @numba.njit(**_OPTIONS)
@@ -225,7 +241,7 @@ def _differs(known, i):
 def _transform_study(products, i, a, known, b, limit, r, z, work):
     """r and z of a row of the tile in all cohorts of a study where gene a has an r, two at a time.
 
-    r, z  (cohorts + 1, pairs), written; the last row is for an odd cohort's missing partner
+    r, z  (cohorts, pairs), written
     """
     odd = -1
     for g in range(len(products)):
@@ -237,7 +253,7 @@ def _transform_study(products, i, a, known, b, limit, r, z, work):
             else:
                 odd = g
     if odd >= 0:
-        _transform(r[odd], r[odd], z[odd], z[len(products)], work)
+        _transform_one(r[odd], z[odd], work)
 
 
 @numba.njit(**_OPTIONS)
@@ -250,7 +266,7 @@ def pool_tile(
     scale_a     (studies, cohorts, a): factors that make them r; NaN if a gene has no r
     scale_b     (studies, cohorts, b)
     weight      (studies, cohorts, b): 1 / variance of Fisher's z at r = 0; 0 without samples
-    limit       (studies, cohorts, b): greatest |r|
+    limit       (studies, cohorts): greatest |r|
     size        (studies, cohorts, b): samples
     slope       how much that variance grows with r²
     sides       (contrasts, cohorts), int: Design.sides
@@ -276,7 +292,7 @@ def pool_tile(
     root, studies_of = np.empty((count, pairs)), np.empty((count, pairs))
     inverse_w, inverse_c = np.empty((count, pairs)), np.empty((count, pairs))
     mean, sum_w, residual = np.empty(pairs), np.empty((count, pairs)), np.empty(pairs)
-    r, z = np.zeros((cohorts + 1, pairs)), np.zeros((cohorts + 1, pairs))
+    r, z = np.zeros((cohorts, pairs)), np.zeros((cohorts, pairs))
     work = np.empty((2, pairs))
     for i in range(rows):
         # Rows of genes that the same cohorts have differ in θ alone.

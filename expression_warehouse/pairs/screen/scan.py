@@ -36,7 +36,7 @@ class Checkpoint:
 
     def write(self, path: Path, blocks: Sequence[Block]) -> None:
         """Replace the file in one step."""
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for i, tally in enumerate(self.tallies):
             arrays |= {f"{name}_{i}": array for name, array in tally.arrays().items()}
         head = {"key": _key(self.tallies, blocks), "done": sorted(self.done)}
@@ -118,7 +118,8 @@ def _compute(
     """Blocks with their tallies, as they are done. A block is submitted late, when `tallies` know
     best what can be left out."""
     with cluster or _Threads() as pool:
-        waiting, running = list(reversed(blocks)), {}
+        waiting = list(reversed(blocks))
+        running: dict[Any, Block] = {}
         while waiting or running:
             while waiting and len(running) < 2 * pool.size:
                 block = waiting.pop()
@@ -135,7 +136,7 @@ class _Threads:
         self.size = thread_count()
         self._pool = ThreadPoolExecutor(self.size)
 
-    def submit(self, function: Compute, *arguments: object) -> Future:
+    def submit(self, function: Compute, *arguments: Any) -> Future:
         return self._pool.submit(function, *arguments)
 
     def wait_first(self, futures: list[Future]) -> set[Future]:
@@ -176,7 +177,7 @@ class Cluster:
             self._client.close()
             raise UserError("DASK_UNAVAILABLE", f"the scheduler at {address} has no worker")
 
-    def submit(self, function: Compute, *arguments: object) -> Any:
+    def submit(self, function: Compute, *arguments: Any) -> Any:
         """Compute on a worker; returns a future."""
         return self._client.submit(_with_one_thread, function, *arguments, pure=False)
 
@@ -191,7 +192,7 @@ class Cluster:
         self._client.close()
 
 
-def _with_one_thread(function: Compute, *arguments: object) -> list[Tally]:
+def _with_one_thread(function: Compute, *arguments: Any) -> list[Tally]:
     """Limit BLAS to one thread: the worker's other threads compute blocks of their own."""
     import threadpoolctl
 

@@ -149,6 +149,7 @@ def _screen_slice(
         feature_run=run.feature_run_id,
         study_count=len(members.studies),
         gene_count=store.gene_count,
+        contrasts=", ".join(contrast.name for contrast in store.design.contrasts),
         pair_count=kept.pairs_tested,
         kept_count=len(kept.gene_a),
         significant_count=kept.significant_count,
@@ -205,7 +206,8 @@ def _write_store(
     """Write the transform store of a slice. Values wait in files until all studies have been read,
     because the genes that take part depend on all of them."""
     folder.mkdir(parents=True)
-    spreads, measured, missing = [], [], {}
+    spreads, measured, sizes = [], [], []
+    missing: dict[str, dict[str, int]] = {}
     share = members.settings.detection_share_min
     task = reporter.begin_rows(str(members.slice))
     for number, study in enumerate(members.studies):
@@ -213,11 +215,12 @@ def _write_store(
         spreads.append(variability(matrix.values, choice.method))
         measured.append(~np.isnan(matrix.values).all(axis=1))
         own = missing[members.accessions[number]] = {}
-        for g, label in enumerate(design.cohorts):
+        for label in design.cohorts:
             values = matrix.cohort(label, share)
-            np.save(_values_path(folder, number, g), values)
+            np.save(_values_path(folder, number, label), values)
             if values.shape[1] >= members.settings.min_samples:
                 own[label] = int(np.count_nonzero(np.isnan(values).all(axis=1) & measured[-1]))
+        sizes.append([np.count_nonzero(matrix.labels == label) for label in design.cohorts])
         reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     chosen = choose_genes(
         np.array(spreads),
@@ -232,13 +235,16 @@ def _write_store(
             f"{len(chosen)} genes of {members.slice} vary and were measured in enough of its "
             f"{len(members.studies)} studies",
         )
-    writer = TransformWriter(folder, members.settings, design)
+    takes_part = np.array(sizes) >= members.settings.min_samples
+    _require_contrast(members, design.count_studies(takes_part))
+    # Contrasts of fewer studies have no false discovery rates: the models compute the rest.
+    tested = design.with_studies(takes_part, members.settings.k_min)
+    writer = TransformWriter(folder, members.settings, tested)
     for number in range(len(members.studies)):
-        paths = [_values_path(folder, number, g) for g in range(len(design.cohorts))]
+        paths = [_values_path(folder, number, label) for label in tested.cohorts]
         writer.add([np.load(path) for path in paths], chosen)
-        for path in paths:
-            path.unlink()
-    _require_contrast(members, writer.contrast_studies)
+    for path in folder.glob("cohort_*.npy"):
+        path.unlink()
     (folder / "not_detected.json").write_text(json.dumps(missing), encoding="utf-8")
     np.save(folder / "genes.npy", genes[chosen])
     writer.finish()
@@ -259,7 +265,7 @@ def _require_contrast(members: SliceStudies, studies: dict[str, int]) -> None:
     )
 
 
-def _values_path(folder: Path, study: int, cohort: int) -> Path:
+def _values_path(folder: Path, study: int, cohort: str) -> Path:
     return folder / f"cohort_{study}_{cohort}.npy"
 
 

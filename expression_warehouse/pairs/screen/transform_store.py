@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from expression_warehouse.core.files import open_atomically
-from expression_warehouse.pairs.contrasts import CASE, REFERENCE, Contrast, Design
+from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.screen.rank_transform import (
     EXACT_FLOAT32_SAMPLES,
     inner_products,
@@ -61,7 +61,7 @@ class TransformStore:
     @functools.cached_property
     def is_partial(self) -> np.ndarray:
         """(genes,): whether a gene lacks some values anywhere. Its pairs take another path."""
-        return self.partial.any(axis=(0, 1))
+        return np.logical_or.reduce(self.partial, axis=(0, 1))
 
     @functools.cached_property
     def tile_scale(self) -> np.ndarray:
@@ -152,17 +152,6 @@ class TransformWriter:
         self._partial.append([transform.partial for transform in transforms])
         self._samples.append(samples)
         self._has_values.append(has_values)
-
-    @property
-    def contrast_studies(self) -> dict[str, int]:
-        """How many studies have both sides of each contrast."""
-        has = np.array(self._samples) > 0
-        counts = [
-            np.count_nonzero((has & (side == CASE)).any(1) & (has & (side == REFERENCE)).any(1))
-            for side in self._design.sides
-        ]
-        names = [contrast.name for contrast in self._design.contrasts]
-        return dict(zip(names, map(int, counts), strict=True))
 
     def finish(self) -> None:
         """Write the file that makes the store complete."""
