@@ -110,7 +110,7 @@ VARS = click.option(
         "--keep",
         type=click.IntRange(min=1),
         default=100_000,
-        help="Pairs kept per test: z and Hartung-Knapp of each contrast, the pair's. Default: 100000.",
+        help="Pairs kept per test of a contrast or of the pair. Default: 100000.",
     ),
     TOP_GENES,
     METHOD,
