@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import WarehouseUnderTest
 from sklearn.metrics import average_precision_score
+from test_pair_metrics import ingest, small_study
 
 from demo.design import PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
@@ -301,6 +302,23 @@ def test_a_study_that_is_loaded_again_is_computed_again_and_its_slice(panel, sha
     scored = "select technology, count(new_rank_score) from fact.fact_gene_pair_metrics group by all order by 1"
     assert [n for _, n in changed.query(scored)] == [PAIR_COUNT, 0]
     assert {row[7] for row in after if row[3] in RANKED} == {"MICROARRAY"}
+
+
+def test_a_slice_that_is_computed_again_leaves_those_of_other_organisms(warehouse, tmp_path):
+    """Two slices of one technology: a second study of the one must not cost the other its features."""
+    mouse, _ = mouse_study = small_study(2)
+    mouse.sample_fields = {s: {"refinebio_organism": "MUS_MUSCULUS"} for s in mouse.samples}
+    ingest(warehouse, tmp_path, [small_study(1), mouse_study])
+    warehouse.build()
+    of_organism = (
+        "select feature_name, count(*) from fact.fact_feature_values"
+        " where study_key is null and organism = 'MUS_MUSCULUS' group by all order by all"
+    )
+    before = warehouse.query(of_organism)
+    assert before
+    ingest(warehouse, tmp_path, [small_study(3)])
+    warehouse.build()
+    assert warehouse.query(of_organism) == before
 
 
 def test_a_full_refresh_keeps_the_ranking(panel, tmp_path):
