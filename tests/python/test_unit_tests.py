@@ -12,6 +12,11 @@ def test_unit_tests(warehouse: WarehouseUnderTest):
     output = warehouse.dbt("test", "--select", "test_type:unit")
     assert "Completed successfully" in output
     assert "Nothing to do" not in output
+    # Models that read the facts of an earlier build ignore them in a full refresh, but not those
+    # that a unit test gives.
+    later = "int_slice_later_build", "int_feature_slice_later_build", "int_feature_study_later_build"
+    output = warehouse.dbt("build", "--full-refresh", "--select", *later)
+    assert all(f"::{name}" in output for name in later)
 
 
 def test_build_leaves_them_out(warehouse: WarehouseUnderTest):
