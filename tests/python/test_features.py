@@ -130,14 +130,8 @@ def test_both_ways_on_ten_published_studies(panel):
     """No technology has three studies with septic shock and sepsis, or with shock and others: both
     contrasts have no false discovery rate. Values are on log scales."""
     few = {
-        *("ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "FEW_STUDIES_SS", "FEW_STUDIES_HK_SS"),
-        *(
-            "TWO_STUDIES_SOTH",
-            "FEW_STUDIES_SOTH",
-            "FEW_STUDIES_HK_SOTH",
-            "FEW_STUDIES",
-            "LOG_SCALE",
-        ),
+        *("ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "NOT_ELIGIBLE_SS", "NO_HK_Q_SS"),
+        *("TWO_STUDIES_SOTH", "NOT_ELIGIBLE_SOTH", "NO_HK_Q_SOTH", "NOT_ELIGIBLE", "LOG_SCALE"),
     }
     assert without_values(panel) == {f.feature_name for f in features() if f.null_policy in few}
     assert out_of_scale(panel) == []
