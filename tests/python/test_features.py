@@ -10,7 +10,7 @@ import oracle
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import WarehouseUnderTest
+from conftest import WarehouseUnderTest, events
 from sklearn.metrics import average_precision_score
 from test_pair_metrics import ingest, small_study
 
@@ -51,9 +51,13 @@ def demo(tmp_path_factory) -> WarehouseUnderTest:
     warehouse.build()
     # As long as the int_..._feature models hold what was computed.
     warehouse.dbt(*CATALOGUE_TESTS)
-    # No pair of mice holds a gene of the watch list.
-    result = warehouse.pairs("rank", "--disease", "SEPSIS")
+    result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output
+    # No pair of mice holds a gene of the watch list.
+    (skipped,) = events(result, "slice_skipped")
+    assert skipped["error_code"] == 54111
+    assert "MOUSE_COLITIS RNA-SEQ MUS_MUSCULUS" in skipped["error"]
+    assert len(events(result, "pairs_ranked")) == 2
     warehouse.build(*SCORES)
     return warehouse
 
