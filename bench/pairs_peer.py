@@ -19,7 +19,13 @@ from scipy import special, stats
 
 BLOCK = 4096
 COHORTS = ("control", "sepsis", "septic_shock")
-CONTRASTS = {"ss": "sepsis", "soth": "others"}
+# Case and reference; sc is not in the wide table, but can be the contrast that decides.
+CONTRASTS = {
+    "ss": ("septic_shock", "sepsis"),
+    "soth": ("septic_shock", "others"),
+    "sc": ("sepsis", "control"),
+}
+WIDE = ("ss", "soth")
 DIFFERENCES = (("septic_shock", "sepsis"), ("septic_shock", "control"), ("sepsis", "control"))
 TESTS = {
     "q_ss": "p_ss",
@@ -44,7 +50,6 @@ class Study:
     def __init__(self, values: np.ndarray, labels: np.ndarray) -> None:
         self.values = values
         self.members = {cohort: labels == cohort.upper() for cohort in COHORTS}
-        self.members["others"] = ~self.members["septic_shock"]
 
     def z(self, genes: np.ndarray, upper: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple]:
         """Fisher's z of Spearman's r of all pairs, and the number of samples, by cohort."""
@@ -54,7 +59,10 @@ class Study:
             u = ranks - ranks.mean(axis=1, keepdims=True)
             norm = np.sqrt((u * u).sum(axis=1))
             r = (u @ u.T / np.outer(norm, norm))[upper]
-            found[cohort] = np.arctanh(np.clip(r, 1e-12 - 1, 1 - 1e-12)), int(members.sum())
+            n = int(members.sum())
+            # Half a step of r below 1.
+            greatest = 1 - 6 / (n * (n * n - 1))
+            found[cohort] = np.arctanh(np.clip(r, -greatest, greatest)), n
         return found
 
 
@@ -91,7 +99,7 @@ def random_effects(theta: np.ndarray, v: np.ndarray) -> Columns:
 
 
 def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Columns]:
-    """The columns of a contrast, and its agreement."""
+    """The columns of a contrast, and what the wide table has of the contrast that decides."""
     k = len(theta)
     pooled = random_effects(theta, v)
     mean, se, q, w = (pooled[name] for name in ("mean", "se", "q", "w"))
@@ -117,12 +125,15 @@ def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Col
         "pi_low": mean - half, "pi_high": mean + half,
         "loo_min": np.min(left_out, axis=0), "loo_max": np.max(left_out, axis=0),
     }  # fmt: skip
+    p_hk = 2 * special.stdtr(k - 1, -np.abs(mean / hk_se))
     return {f"dz_{short}_{name}": values for name, values in columns.items()} | {
         f"p_{short}": two_sided_normal(z),
-        f"p_{short}_hk": 2 * special.stdtr(k - 1, -np.abs(mean / hk_se)),
+        f"p_{short}_hk": p_hk,
         f"kappa_{short}": (w * agrees).sum(axis=0) / w.sum(axis=0),
         f"abs_dz_{short}": np.abs(mean),
     }, {
+        "p_hk": p_hk,
+        "power_score": special.ndtr(np.abs(z) - Z975) + special.ndtr(-np.abs(z) - Z975),
         "direction_consistency": direction,
         "magnitude_consistency": magnitude,
         "consistency_score": np.sqrt(direction * magnitude),
@@ -131,8 +142,9 @@ def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Col
 
 def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
     """All columns but the false discovery rates, from z (study, pair) and the studies' samples."""
-    shape = z["others"].shape
+    shape = z["sepsis"].shape
     v = {group: np.broadcast_to(1 / (counts - 3.0)[:, None], shape) for group, counts in n.items()}
+    z, v, n = with_others(z, v, n)
     found: Columns = {}
     for cohort in COHORTS:
         pooled = random_effects(z[cohort], v[cohort])
@@ -145,11 +157,16 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
             f"z_stat_{cohort}": mean / se,
             f"p_value_{cohort}": two_sided_normal(mean / se),
         }
-    for short, other in reversed(CONTRASTS.items()):
-        columns, agreement = contrast(
-            short, z["septic_shock"] - z[other], v["septic_shock"] + v[other]
-        )
-        found |= columns | agreement  # at last of dz_ss, the primary contrast
+    deciding: Columns = {}
+    for short, (case, reference) in CONTRASTS.items():
+        columns, own = contrast(short, z[case] - z[reference], v[case] + v[reference])
+        if short in WIDE:
+            found |= columns
+        is_less = own["p_hk"] < deciding["p_hk"] if deciding else True
+        deciding = {
+            name: np.where(is_less, values, deciding.get(name)) for name, values in own.items()
+        }
+    del deciding["p_hk"]
     for first, second in DIFFERENCES:
         z_diff = (found[f"z_{first}"] - found[f"z_{second}"]) / np.hypot(
             found[f"se_r_{first}"], found[f"se_r_{second}"]
@@ -160,7 +177,7 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
             f"p_diff_{first}_{second}": two_sided_normal(z_diff),
         }
     z1, z2 = found["dz_ss_z"], found["dz_soth_z"]
-    n1, n2 = (float((n["septic_shock"] + n[other]).sum()) for other in CONTRASTS.values())
+    n1, n2 = (float(sum(n[side].sum() for side in CONTRASTS[short])) for short in WIDE)
     se1, se2 = found["dz_ss_se"], found["dz_soth_se"]
     weighted = np.sqrt(n1) * z1 + np.sqrt(n2) * z2
     rho = np.minimum(1, se2 / se1)
@@ -169,14 +186,26 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
     effect = found["dz_ss_mean"] / se1**2 + found["dz_soth_mean"] / se2**2
     for cohort in COHORTS:
         del found[f"z_{cohort}"]
-    return found | {
+    return found | deciding | {
         "combined_z_score": combined,
         "combined_p_value": two_sided_normal(combined),
         "combined_z_dependent": dependent,
         "combined_p_dependent": two_sided_normal(dependent),
         "combined_effect_size": effect / (1 / se1**2 + 1 / se2**2),
-        "power_score": special.ndtr(np.abs(z1) - Z975) + special.ndtr(-np.abs(z1) - Z975),
     }  # fmt: skip
+
+
+def with_others(z: dict, v: dict, n: dict) -> tuple[dict, dict, dict]:
+    """z, its variance and the samples, with those of controls and sepsis pooled within each study:
+    the inverse-variance mean, not one group of samples."""
+    w = {cohort: 1 / v[cohort] for cohort in ("control", "sepsis")}
+    sum_w = sum(w.values())
+    pooled = sum(w[cohort] * z[cohort] for cohort in w) / sum_w
+    return (
+        z | {"others": pooled},
+        v | {"others": 1 / sum_w},
+        n | {"others": n["control"] + n["sepsis"]},
+    )
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -193,9 +222,8 @@ def compute(warehouse: str, top: int) -> Columns:
     genes = np.sort(np.argsort(-variance, kind="stable")[:top])
     upper = np.triu_indices(len(genes), 1)
     pairs = len(upper[0])
-    groups = (*COHORTS, "others")
-    z = {group: np.empty((len(studies), pairs)) for group in groups}
-    n = {group: np.empty(len(studies)) for group in groups}
+    z = {cohort: np.empty((len(studies), pairs)) for cohort in COHORTS}
+    n = {cohort: np.empty(len(studies)) for cohort in COHORTS}
     for i, study in enumerate(studies):
         for group, (values, count) in study.z(genes, upper).items():
             z[group][i], n[group][i] = values, count
@@ -208,7 +236,7 @@ def compute(warehouse: str, top: int) -> Columns:
         blocks = list(pool.map(block, range(0, pairs, BLOCK)))
     found = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
     found |= {q: benjamini_hochberg(found[p]) for q, p in TESTS.items()}
-    for short in CONTRASTS:
+    for short in WIDE:
         found[f"neglog_q_{short}"] = -np.log10(np.maximum(found[f"q_{short}"], 1e-300))
     return {"gene_a_key": keys[genes[upper[0]]], "gene_b_key": keys[genes[upper[1]]]} | found
 

@@ -39,6 +39,8 @@ from expression_warehouse.pairs.settings import resolve_vars
 # no test finds them all.
 DESIGNS = ((1, PLANTED_CORRELATION), (2, PLANTED_CORRELATION), (2, 0.6))
 TOP = 100
+# Of mice, no pair has a gene of the watch list.
+_DRAWN_FROM = "technology = 'RNA-SEQ' and organism = 'HOMO_SAPIENS'"
 
 # A slice of its own beside the simulated ones: pairs of invented genes with the metrics and
 # features of pairs drawn from them, each number moved a little so that no two are alike.
@@ -61,7 +63,7 @@ from genes as a
 inner join genes as b on a.gene_key < b.gene_key
 inner join (
     select pair_key, row_number() over (order by hash(pair_key)) - 1 as place
-    from fact.fact_gene_pair_metrics where technology = 'RNA-SEQ'
+    from fact.fact_gene_pair_metrics where {drawn_from}
 ) as m on m.place = (hash(a.gene_key, b.gene_key) % {known})::bigint
 limit {pairs};
 
@@ -82,7 +84,15 @@ select m.* replace (
 )
 from drawn as d
 inner join fact.fact_gene_pair_metrics as m
-    on d.of_pair_key = m.pair_key and m.technology = 'RNA-SEQ';
+    on d.of_pair_key = m.pair_key and {drawn_from};
+insert into fact.fact_gene_pair_contrast by name
+select c.* replace (
+    d.pair_key as pair_key, 'OTHER' as technology, repeat('0', 64) as batch_id,
+    c.theta_re * (1 + random() / 100) as theta_re, c.i2 * (1 + random() / 100) as i2
+)
+from drawn as d
+inner join fact.fact_gene_pair_contrast as c
+    on d.of_pair_key = c.pair_key and {drawn_from};
 insert into fact.fact_feature_values by name
 select f.* replace (
     d.gene_a_key as entity_id_1, d.gene_b_key as entity_id_2, 'OTHER' as technology,
@@ -91,7 +101,7 @@ select f.* replace (
 from drawn as d
 inner join dim.dim_gene_pair as p on d.of_pair_key = p.pair_key
 inner join fact.fact_feature_values as f
-    on f.entity_scope = 'GENE_PAIR' and f.technology = 'RNA-SEQ'
+    on f.entity_scope = 'GENE_PAIR' and {drawn_from}
     and p.gene_a_key = f.entity_id_1 and p.gene_b_key = f.entity_id_2;
 """
 
@@ -126,7 +136,8 @@ def _slices(warehouse: Path) -> list[tuple[BuiltSlice, SlicePairs]]:
         open_warehouse() as opened,
     ):
         return [
-            (one, read_slice_pairs(opened, one)) for one in read_built_slices(opened, SliceChoice())
+            (one, read_slice_pairs(opened, one))
+            for one in read_built_slices(opened, SliceChoice(organism="HOMO_SAPIENS"))
         ]
 
 
@@ -164,12 +175,12 @@ def _average_precision(slices: Slices) -> None:
     table.add_column("rank-SVM, all positives", justify="right")
     for design, technology, one, pairs in _each(slices):
         planted, found = _planted(pairs), _ranking(one, pairs)
-        more = derived(pairs.features)
+        more = derived(pairs.deciding)
         with mock.patch.object(score_module, "POSITIVE_COUNT", len(pairs)):
             of_all = _ranking(one, pairs).models["rank_svm_score"]
         scores = [
             more["neglog_q_star"],
-            more["abs_combined_effect_size"],
+            more["abs_effect"],
             *found.models.values(),
             found.unsupervised_score,
             found.new_rank_score,
@@ -186,7 +197,7 @@ def _average_precision(slices: Slices) -> None:
 def _leakage(slices: Slices) -> None:
     """Whether features say which gene a pair holds, and not what the pair is like."""
     table = _table(
-        "SlicePairs of watched genes against all others, area under the ROC curve",
+        "Pairs of watched genes against all others, area under the ROC curve",
         "best single feature",
         "which",
         "rank-SVM on the other gene's pairs",
@@ -196,10 +207,10 @@ def _leakage(slices: Slices) -> None:
         watched = [gene["gene_id"] for gene in read_seed("watch_list")]
         holds = {gene: pairs.holding(gene) for gene in watched}
         label = np.logical_or.reduce(list(holds.values()))
-        names, z = robust_z(oriented(pairs.features) | derived(pairs.features))
+        names, z = robust_z(oriented(pairs.features) | derived(pairs.deciding))
         areas = [roc_auc_score(label, column) for column in z.T]
         best = int(np.argmax(np.abs(np.array(areas) - 0.5)))
-        q = derived(pairs.features)["neglog_q_star"]
+        q = derived(pairs.deciding)["neglog_q_star"]
         unseen, strongest = [], []
         for gene in watched:
             # Learned from one gene; what counts is the other's, without the pair that both hold.
@@ -278,7 +289,7 @@ def _stability(slices: Slices, seeds: int) -> None:
 
 
 def _in_common(one: np.ndarray, other: np.ndarray) -> int:
-    """SlicePairs that are among the first TOP of both."""
+    """Pairs that are among the first TOP of both."""
     first, second = (set(np.argsort(-score, kind="stable")[:TOP]) for score in (one, other))
     return len(first & second)
 
@@ -292,12 +303,17 @@ def _cost(warehouse: Path, pair_count: int) -> None:
             " where table_name = 'fact_gene_pair_metrics' and data_type = 'DOUBLE'"
         ).fetchall()
         ((known,),) = connection.execute(
-            "select count(*) from fact.fact_gene_pair_metrics where technology = 'RNA-SEQ'"
+            f"select count(*) from fact.fact_gene_pair_metrics where {_DRAWN_FROM}"
         ).fetchall()
         moved = "".join(f", m.{name} * (1 - random() / 100) as {name}" for (name,) in numbers)
         connection.execute(
             _INVENTED.format(
-                genes=genes, pairs=pair_count, known=known, moved=moved, watched=watched
+                genes=genes,
+                pairs=pair_count,
+                known=known,
+                moved=moved,
+                watched=watched,
+                drawn_from=_DRAWN_FROM,
             )
         )
     cost = measure("bench.rank_run", "OTHER", warehouse=warehouse)

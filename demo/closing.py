@@ -11,7 +11,7 @@ from demo.pairs import PairResult
 # The two sides of a contrast: where the correlation is compared, and with what.
 _SIDES = {
     "ss": ("septic shock", "sepsis"),
-    "soth": ("septic shock", "all other samples"),
+    "soth": ("septic shock", "all other cohorts"),
     "sc": ("sepsis", "controls"),
     "cc": ("colitis", "controls"),
 }

@@ -58,7 +58,7 @@ def build(
     credentials = read_profile(target).credentials
     adapter_type, redacted = credentials.type, redactor(credentials)
     select = [f"study:{accession}" for accession in accessions]
-    command = ["build", "--exclude-resource-type", "unit_test"]
+    command = ["build"]
     if select:
         command += ["--select", *select]
     retrying = tenacity.Retrying(

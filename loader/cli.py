@@ -125,7 +125,7 @@ def run_command(
     "--organism",
     metavar="NAME",
     help="As MUS_MUSCULUS, for rows without a value in a column organism. Default: the organism of "
-    "the studies of the disease and technology, HOMO_SAPIENS if there are none.",
+    "the disease's studies of that technology, HOMO_SAPIENS if there are none.",
 )
 @TARGET
 @LOG_FORMAT

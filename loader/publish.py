@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expression_warehouse.core import signals
+from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, write_once
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
-_DISEASES = "select disease_label from {dim}.dim_disease order by disease_key"
 _PAIRS = """
     select *
     from {analytics}.vw_pair_metrics_significant
@@ -83,16 +83,16 @@ def publish(
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
     """The rows of vw_pair_metrics_significant by slice and rank, with its default settings.
 
-    Raises UserError 54030 for a disease that the warehouse does not know, and 4008 if the
-    warehouse is not built.
+    Raises UserError 54030 for a disease that the warehouse does not know or that no file can be
+    named after, and 4008 if the warehouse is not built.
     """
-    known = warehouse.read(_DISEASES, {})["disease_label"].to_pylist()
-    if disease not in known or not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
+    require_disease(warehouse, disease)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
         raise UserError(
             "CONFIG_INVALID",
-            f"dim_disease has no {disease!r}",
-            expected=f"one of {', '.join(known)}",
-            action="Correct --disease",
+            f"{disease!r} cannot be part of a file name",
+            expected="a disease of letters, digits, '_', '.' and '-'",
+            action="Rename it in seeds/disease.csv and run dbt build",
         )
     return warehouse.read(_PAIRS, {"disease": disease})
 

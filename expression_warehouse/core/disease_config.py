@@ -185,10 +185,13 @@ def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
 
 def _labels_of(name: str, disease: DiseaseConfig) -> list[str]:
     """The labels that the cohorts of a disease can have."""
+    shared = [
+        row["shares_labels_with"] for row in read_seed("disease") if row["disease_label"] == name
+    ]
     of_seed = [
         row["illness_label"]
         for row in read_seed("illness")
-        if row["disease_label"] in ("", name) and row["illness_label"] != UNKNOWN
+        if row["disease_label"] in ("", name, *shared) and row["illness_label"] != UNKNOWN
     ]
     return [*of_seed, *disease.labels]
 

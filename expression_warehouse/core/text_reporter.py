@@ -61,6 +61,7 @@ class TextReporter(Reporter):
         "publish_skipped": "{file}: already has these {row_count:,} significant pairs of {disease}",
         "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
         "learns from the other genes",
+        "slice_skipped": "skipped a slice: {error}",
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",

@@ -199,8 +199,8 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     """Score the gene pairs of each slice by how much they differ from the others.
 
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
-    are valid until the slice changes. Exits with 1 if a slice cannot be ranked; the others are
-    still ranked.
+    are valid until the slice changes. A slice that cannot be ranked, such as one without a gene of
+    seed watch_list, is skipped with its reason. Exits with 1 if no slice can be ranked.
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
     from expression_warehouse.pairs.ranking.slice_pairs import SliceChoice

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.settings import Settings, parse_settings
@@ -78,18 +79,6 @@ def find_slices(
         )
         for slice_, members in by_slice.items()
     )
-
-
-def require_disease(warehouse: Warehouse, disease: str) -> None:
-    """Raise UserError 54030 if dim_disease lacks the disease, and 4008 if it was not built."""
-    known = warehouse.read("select disease_label from {dim}.dim_disease", {})["disease_label"]
-    if disease not in (labels := sorted(known.to_pylist())):
-        raise UserError(
-            "CONFIG_INVALID",
-            f"dim_disease has no {disease!r}",
-            expected=f"one of {', '.join(labels)}",
-            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
-        )
 
 
 def read_genes(warehouse: Warehouse) -> np.ndarray:

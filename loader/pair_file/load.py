@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from expression_warehouse.core import signals
+from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
@@ -34,6 +35,7 @@ def load_pairs(
             context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
             with log.step("load-pairs", context) as step:
                 log.begin(step)
+                require_disease(warehouse, disease)
                 with warehouse.load_pairs() as load:
                     step.rows_written = _load(file, disease, load, reporter)
     except UserError as error:
@@ -45,13 +47,6 @@ def load_pairs(
 def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> int:
     """Stage the file's rows; return how many."""
     watch = Stopwatch()
-    if disease not in (known := load.diseases()):
-        raise UserError(
-            "CONFIG_INVALID",
-            f"dim_disease has no {disease!r}",
-            expected=f"one of {', '.join(known)}",
-            action="Correct --disease, or add it to pipeline.yaml, ingest and run dbt build",
-        )
     if file.ignored:
         reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
     rows = file.batches(load.gene_keys(), load.organisms(disease))

@@ -36,12 +36,12 @@ where
             exists (
                 select 1
                 from {{ slices }} as s
-                where s.disease_key = {{ fact }}.disease_key and s.technology = {{ fact }}.technology
+                where {{ same_group(slice_columns(), 's', fact) }}
             )
             or not exists (
                 select 1
                 from {{ existing }} as e
-                where e.disease_key = {{ fact }}.disease_key and e.technology = {{ fact }}.technology
+                where {{ same_group(slice_columns(), 'e', fact) }}
             )
         )
     )
@@ -52,6 +52,8 @@ where
 {% endmacro %}
 
 
-{#- fact_feature_values if it exists, else none. Models upstream of it read which rows it already has; a
-    ref would be circular. -#}
-{% macro feature_values_relation() %}{{ return(relation_of_earlier_build('fact', 'fact_feature_values')) }}{% endmacro %}
+{#- fact_feature_values if it exists, else none; none in a full refresh too, which computes all rows. Models
+    upstream of it read which rows it already has; a ref would be circular. -#}
+{% macro feature_values_relation() %}
+    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_feature_values')) }}
+{% endmacro %}

@@ -7,7 +7,7 @@ select
     s.batch_id
 from {{ ref('stg_slice') }} as s
 {%- set features = feature_values_relation() %}
-{%- if features and not flags.FULL_REFRESH %}
+{%- if features %}
 where not exists (
     select 1
     from {{ features }} as f

@@ -10,7 +10,7 @@ inner join {{ ref('unit') }} as u on s.study_unit_tag = u.unit_tag
 where
     {{ is_selected_study('b.study_accession_code') }}
     {%- set features = feature_values_relation() %}
-    {%- if features and not flags.FULL_REFRESH %}
+    {%- if features %}
     and not exists (
         select 1
         from {{ features }} as f

@@ -9,7 +9,7 @@ select
     s.batch_id
 from {{ ref('stg_slice') }} as s
 {%- set fact = pair_metrics_relation() %}
-{%- if fact and not flags.FULL_REFRESH %}
+{%- if fact %}
 where not exists (
     select 1
     from {{ fact }} as f

@@ -33,17 +33,18 @@ with texts as (
     from {{ ref('stg_sample') }}
 ),
 
--- The disease whose phrases are looked for: the study's, or SEPSIS if that has none.
+-- The diseases whose phrases are looked for: the study's, and the one that it shares labels with; SEPSIS if the
+-- study has no disease.
 study_diseases as (
     select
         b.batch_id,
-        max(case when r.disease_label is not null then d.disease_label else 'SEPSIS' end) as disease_label
+        coalesce(d.disease_label, 'SEPSIS') as disease_label,
+        e.shares_labels_with
     from {{ ref('stg_batch') }} as b
     left join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
     left join {{ ref('study_disease_map') }} as m on s.study_key = m.study_key and m.is_active = 1
     left join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
-    left join {{ ref('stg_illness_rule') }} as r on d.disease_label = r.disease_label
-    group by b.batch_id
+    left join {{ ref('stg_disease') }} as e on d.disease_label = e.disease_label
 ),
 
 matches as (
@@ -60,7 +61,7 @@ matches as (
     inner join study_diseases as d on t.batch_id = d.batch_id
     inner join {{ ref('stg_illness_rule') }} as r
         on
-            (r.disease_label is null or r.disease_label = d.disease_label)
+            (r.disease_label is null or r.disease_label in (d.disease_label, d.shares_labels_with))
             and {{ position_of("concat(' ', r.phrase, ' ')", 't.words') }} > 0
 )
 

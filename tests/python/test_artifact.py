@@ -16,7 +16,7 @@ from expression_warehouse.core.files import write_once
 from loader import publish as module
 from loader.publish import Series, Version
 
-FACT = "fact.fact_gene_pair_metrics"
+FACT = "fact.fact_gene_pair_contrast"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     build_pairs(warehouse, **SETTINGS)
     execute(
         warehouse,
-        f"update {FACT} set included_study_count = 3, q_ss = 0.01, dz_ss_i2 = 10",
+        f"update {FACT} set n_studies = 3, is_eligible = 1, q_pair = 0.01, i2 = 10",
     )
     return warehouse
 
@@ -121,7 +121,7 @@ def test_other_pairs_are_another_version_and_the_older_ones_stay(warehouse):
     for number, (options, expected) in enumerate(
         [([], "v1.1"), (["--major"], "v2.0"), ([], "v2.1")], start=2
     ):
-        execute(warehouse, f"update {FACT} set q_ss = 0.01 / {number}")
+        execute(warehouse, f"update {FACT} set q_pair = 0.01 / {number}")
         assert publish(warehouse, *options).exit_code == 0
         now = files(warehouse)
         assert len(now) == 2 * number
@@ -148,7 +148,7 @@ def test_each_disease_has_its_own_versions(warehouse):
 def test_two_processes_do_not_take_one_version(warehouse, monkeypatch):
     """Another process publishes other pairs after this one has looked for the newest version."""
     publish(warehouse)
-    execute(warehouse, f"update {FACT} set q_ss = 0.02")
+    execute(warehouse, f"update {FACT} set q_pair = 0.02")
     look, taken = Series.newest, []
 
     def look_and_be_late(series: Series):

@@ -149,6 +149,13 @@ def test_a_disease_of_the_seeds_gets_phrases_of_its_own(tmp_path):
     assert definition["contrasts"] == {}
 
 
+def test_a_disease_has_the_labels_that_it_shares(tmp_path):
+    text = "diseases:\n  {}:\n    phrases: {{SEPSIS: [sirs]}}\n"
+    assert config_of(tmp_path, text.format("SEPTIC_SHOCK")).disease_definitions
+    with pytest.raises(UserError, match="'SEPSIS' is not one of CONTROL, CASE"):
+        config_of(tmp_path, text.format("RHEUMATOID_ARTHRITIS"))
+
+
 def test_without_the_key_no_disease_is_replaced(tmp_path):
     assert config_of(tmp_path, "studies: {}\n").disease_definitions is None
     assert config_of(tmp_path, "diseases: {}\n").disease_definitions == {}

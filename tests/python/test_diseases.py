@@ -195,6 +195,31 @@ def test_rheumatoid_arthritis_by_the_seeds(warehouse, tmp_path, monkeypatch):
     assert_ranked_by(warehouse, "RHEUMATOID_ARTHRITIS", "cc")
 
 
+def test_a_disease_without_phrases_has_those_of_any_disease_alone(warehouse, tmp_path):
+    """Not those of sepsis; cases get their label by overrides."""
+    titles = ["control_1", "healthy 2", "septic shock 3", "sepsis 4", "patient 5"]
+    samples = [f"GSM{number}" for number in range(1, 6)]
+    study = Study(samples=samples, values=[["1.5"] * 5, ["2"] * 5], titles=titles)
+    (tmp_path / "pipeline.yaml").write_text(
+        "diseases:\n"
+        "  MEASLES: {contrasts: {cc: {case: [CASE], reference: [CONTROL]}}}\n"
+        "studies:\n"
+        "  GSE1: {disease: MEASLES, units: LOG2, illness_overrides: {GSM5: CASE}}\n"
+    )
+    config = ("--config", tmp_path / "pipeline.yaml")
+    result = warehouse.loader("ingest", study.write(tmp_path / "d"), *config)
+    assert result.exit_code == 0, result.output
+    warehouse.dbt(
+        "build", "--select", "+dim_sample", "--resource-type", "model", "--resource-type", "seed"
+    )
+    found = warehouse.query(
+        "select sample_accession_code, illness_label from dim.dim_sample"
+        " inner join dim.dim_illness using (illness_key) order by all"
+    )
+    labels = ["CONTROL", "CONTROL", "UNKNOWN", "UNKNOWN", "CASE"]
+    assert found == list(zip(samples, labels, strict=True))
+
+
 @pytest.fixture
 def lupus(warehouse, tmp_path) -> list[oracle.Matrix]:
     """Three studies of mice in the warehouse, and as the oracle reads them."""
@@ -244,5 +269,5 @@ def test_correlations_of_a_cohort_of_any_label(warehouse, lupus, tmp_path):
     assert result.exit_code == 0, result.output
     assert output.exists()
     (failure,) = events(warehouse.pairs(*arguments, "SEPSIS"), "failed")
-    assert failure["found"] == "SRP1 has 0 samples of SEPSIS"
+    assert failure["found"] == "the study has 0 samples of SEPSIS"
     assert failure["expected"].endswith("of one of CONTROL, LUPUS_NEPHRITIS")

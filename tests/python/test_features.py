@@ -10,8 +10,9 @@ import oracle
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import WarehouseUnderTest
+from conftest import WarehouseUnderTest, events
 from sklearn.metrics import average_precision_score
+from test_pair_metrics import ingest, small_study
 
 from demo.design import PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
@@ -50,9 +51,13 @@ def demo(tmp_path_factory) -> WarehouseUnderTest:
     warehouse.build()
     # As long as the int_..._feature models hold what was computed.
     warehouse.dbt(*CATALOGUE_TESTS)
-    # No pair of mice holds a gene of the watch list.
-    result = warehouse.pairs("rank", "--disease", "SEPSIS")
+    result = warehouse.pairs("rank")
     assert result.exit_code == 0, result.output
+    # No pair of mice holds a gene of the watch list.
+    (skipped,) = events(result, "slice_skipped")
+    assert skipped["error_code"] == 54111
+    assert "MOUSE_COLITIS RNA-SEQ MUS_MUSCULUS" in skipped["error"]
+    assert len(events(result, "pairs_ranked")) == 2
     warehouse.build(*SCORES)
     return warehouse
 
@@ -129,14 +134,8 @@ def test_both_ways_on_ten_published_studies(panel):
     """No technology has three studies with septic shock and sepsis, or with shock and others: both
     contrasts have no false discovery rate. Values are on log scales."""
     few = {
-        *("ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "FEW_STUDIES_SS", "FEW_STUDIES_HK_SS"),
-        *(
-            "TWO_STUDIES_SOTH",
-            "FEW_STUDIES_SOTH",
-            "FEW_STUDIES_HK_SOTH",
-            "FEW_STUDIES",
-            "LOG_SCALE",
-        ),
+        *("ONE_STUDY_SS", "TWO_STUDIES_SS", "NO_HK_SE_SS", "NOT_ELIGIBLE_SS", "NO_HK_Q_SS"),
+        *("TWO_STUDIES_SOTH", "NOT_ELIGIBLE_SOTH", "NO_HK_Q_SOTH", "NOT_ELIGIBLE", "LOG_SCALE"),
     }
     assert without_values(panel) == {f.feature_name for f in features() if f.null_policy in few}
     assert out_of_scale(panel) == []
@@ -301,6 +300,23 @@ def test_a_study_that_is_loaded_again_is_computed_again_and_its_slice(panel, sha
     scored = "select technology, count(new_rank_score) from fact.fact_gene_pair_metrics group by all order by 1"
     assert [n for _, n in changed.query(scored)] == [PAIR_COUNT, 0]
     assert {row[7] for row in after if row[3] in RANKED} == {"MICROARRAY"}
+
+
+def test_a_slice_that_is_computed_again_leaves_those_of_other_organisms(warehouse, tmp_path):
+    """Two slices of one technology: a second study of the one must not cost the other its features."""
+    mouse, _ = mouse_study = small_study(2)
+    mouse.sample_fields = {s: {"refinebio_organism": "MUS_MUSCULUS"} for s in mouse.samples}
+    ingest(warehouse, tmp_path, [small_study(1), mouse_study])
+    warehouse.build()
+    of_organism = (
+        "select feature_name, count(*) from fact.fact_feature_values"
+        " where study_key is null and organism = 'MUS_MUSCULUS' group by all order by all"
+    )
+    before = warehouse.query(of_organism)
+    assert before
+    ingest(warehouse, tmp_path, [small_study(3)])
+    warehouse.build()
+    assert warehouse.query(of_organism) == before
 
 
 def test_a_full_refresh_keeps_the_ranking(panel, tmp_path):

@@ -109,8 +109,9 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
         )
         connection.execute(
             "insert into staging.pair_metrics by name select 'p' as batch_id, 'SEPSIS' as disease_label,"
-            " 'OTHER' as technology, 1 as gene_a_key, 2 as gene_b_key, false as csv_override,"
-            " 2 as line_no, 'f' as file_name, 'h' as file_hash, ?::timestamp as staged_at",
+            " 'OTHER' as technology, 'HOMO_SAPIENS' as organism, 1 as gene_a_key, 2 as gene_b_key,"
+            " false as csv_override, 2 as line_no, 'f' as file_name, 'h' as file_hash,"
+            " ?::timestamp as staged_at",
             [now - 390 * DAY],
         )
     return warehouse, now

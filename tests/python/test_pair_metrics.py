@@ -227,7 +227,7 @@ def test_ties_gaps_constant_genes_and_small_cohorts(warehouse, tmp_path):
     second = study_of(
         "GSE2", {"CONTROL": 10, "SEPSIS": 12, "SEPTIC_SHOCK": 10}, genes, seed=2, decimals=0
     )
-    # Seven samples with sepsis: no cohort of its own, but part of the others.
+    # Seven samples with sepsis are too few for a cohort, on either side of a contrast.
     third = study_of(
         "GSE3", {"CONTROL": 9, "SEPSIS": 7, "SEPTIC_SHOCK": 11}, genes, seed=3, decimals=2
     )

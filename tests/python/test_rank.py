@@ -276,17 +276,21 @@ def two_slices(tmp_path_factory) -> WarehouseUnderTest:
 
 def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     result = two_slices.pairs("rank")
-    assert result.exit_code == 1
-    (error,) = events(result, "failed")
-    assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
-    assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in error["found"]
+    assert result.exit_code == 0, result.output
+    (skipped,) = events(result, "slice_skipped")
+    assert skipped["error_code"] == 54110
+    assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in skipped["error"]
     (warning,) = events(result, "positives_missing")
     assert warning["genes"] == "CD86"
     (done,) = events(result, "pairs_ranked")
     assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ HOMO_SAPIENS", 66)
     assert two_slices.query(
-        "select validation_code from meta.vw_finding where validation_code like 'RANK%'"
-    ) == [("RANK_TOO_FEW_PAIRS",)]
+        "select validation_code, severity from meta.vw_finding where validation_code like 'RANK%'"
+    ) == [("RANK_TOO_FEW_PAIRS", "WARNING")]
+    assert two_slices.query(
+        "select status from meta.meta_etl_process_log where step = 'rank' order by started_at desc"
+        " limit 1"
+    ) == [("SUCCESS",)]
 
     two_slices.build(*SCORES)
     scored = (
@@ -304,6 +308,15 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
         " inner join meta.meta_feature_run r on m.rank_run_id = r.feature_run_id"
     )
     assert named == [(66,)]
+
+
+def test_it_is_an_error_if_no_slice_can_be_ranked(two_slices):
+    result = two_slices.pairs("rank", "--technology", "MICROARRAY")
+    assert result.exit_code == 1
+    assert events(result, "slice_skipped") == []
+    (error,) = events(result, "failed")
+    assert (error["error_code"], error["error_name"]) == (54110, "RANK_TOO_FEW_PAIRS")
+    assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in error["found"]
 
 
 def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):

@@ -131,10 +131,6 @@ class PairLoad(ABC):
     """The writes of one load of pair metrics. They become visible together, or not at all."""
 
     @abstractmethod
-    def diseases(self) -> list[str]:
-        """Labels of dim_disease. Raises UserError 4008 if no build has made it."""
-
-    @abstractmethod
     def organisms(self, disease: str) -> dict[str, list[str]]:
         """Technology → organisms of the studies of a disease, in order of their names."""
 

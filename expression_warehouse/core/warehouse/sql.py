@@ -233,10 +233,6 @@ class SqlPairLoad(PairLoad):
         self._table = f"{macros.schema_name('staging')}.pair_metrics"
         self._taken = taken
 
-    def diseases(self) -> list[str]:
-        query = f"select disease_label from {self._dimension('dim_disease')} order by disease_key"
-        return [label for (label,) in self._session.rows(query)]
-
     def organisms(self, disease: str) -> dict[str, list[str]]:
         if not self._has_table("staging", "stg_slice_study"):
             return {}

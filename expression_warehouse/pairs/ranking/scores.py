@@ -41,6 +41,9 @@ POSITIVE_COUNT = 20
 # -log10 q_star is cut off here.
 EVIDENCE_MAX = 10.0
 
+# What is said of a slice whose pairs give no ranking; other errors are failures.
+_NO_RANKING = ("RANK_TOO_FEW_PAIRS", "RANK_WITHOUT_POSITIVES", "RANK_FEATURES_CONSTANT")
+
 _SHARES = ("evidence", "unsupervised", "consistency", "power")
 _PACKAGES = ("expression-warehouse", "numpy", "scipy", "scikit-learn")
 
@@ -92,11 +95,12 @@ def rank_slices(
 ) -> bool:
     """Score the pairs of the slices that are chosen, and stage the scores for the next build.
 
-    A slice that cannot be ranked loses the scores that it has; the others are still ranked.
+    A slice whose pairs give no ranking is skipped: it loses the scores that it has, and the others
+    are still ranked. If all slices are skipped, each is an error.
 
     variables  YAML text of --vars
 
-    Returns whether every slice was ranked.
+    Returns whether a slice was ranked and none failed.
     """
     try:
         weights = rank_weights(resolve_vars(variables))
@@ -105,13 +109,21 @@ def rank_slices(
             context = {**asdict(choice), "seed": seed}
             with log.step("rank", context) as step:
                 step.rows_written = 0
+                skipped: list[UserError] = []
+                failed: list[UserError] = []
                 for slice_ in read_built_slices(warehouse, choice):
                     try:
                         step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:
-                        step.error = step.error or error
                         log.finding(None, None, error)
-                        reporter.failed(None, error)
+                        (skipped if error.name in _NO_RANKING else failed).append(error)
+                if not step.rows_written:
+                    skipped, failed = [], skipped + failed
+                for error in skipped:
+                    reporter.warned("slice_skipped", error_code=error.code, error=str(error))
+                for error in failed:
+                    reporter.failed(None, error)
+                step.error = next(iter(failed), None)
     except UserError as error:
         reporter.failed(None, error)
         return False

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
+from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.pairs.catalog import features_of
-from expression_warehouse.pairs.slices import Slice, require_disease
+from expression_warehouse.pairs.slices import Slice
 
 _SLICES = """
 select distinct
