@@ -23,6 +23,7 @@ from dbt_common.events.event_manager import EventManager
 from filelock import FileLock
 from manifest_cache import shared_manifests
 from simulated_data import write_simulated_data
+from template_cache import compiled_once
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -174,6 +175,13 @@ def manifests(session_folder: Path) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     with shared_manifests(folder):
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates() -> Iterator[None]:
+    """dbt compiles a template once per worker."""
+    with compiled_once():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,7 @@ from typing import Any
 
 import duckdb
 from manifest_cache import shared_manifests
+from template_cache import compiled_once
 
 PROJECT = Path(__file__).parents[2]
 
@@ -105,6 +106,7 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
         shared_manifests(command.manifests),
+        compiled_once(),
     ):
         exit_code = _PROGRAMS[command.program](command.arguments)
     if report:

@@ -20,6 +20,12 @@ from dbt.parser.manifest import ManifestLoader
 from filelock import FileLock
 
 
+# What the parser reads: environment variables that names of schemas and tables come from, and the vars
+# that decide on a `ref`. The other vars change only SQL, which dbt compiles later.
+_ENVIRONMENT = ("EXPRESSION_SCHEMA_PREFIX", "EXPRESSION_BUILD_SLOT")
+_VARS = ("keep_intermediate", "partition_by_study")
+
+
 @contextmanager
 def shared_manifests(folder: Path) -> Iterator[None]:
     """Within the block, dbt in this process takes its manifest from `folder`, or parses the project
@@ -51,8 +57,8 @@ def _file_name(config: Any) -> str:
         config.target_name,
         config.credentials.database,
         config.credentials.schema,
-        config.cli_vars,
-        os.environ.get("EXPRESSION_SCHEMA_PREFIX"),
+        *map(os.environ.get, _ENVIRONMENT),
+        *map(config.cli_vars.get, _VARS),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()
 

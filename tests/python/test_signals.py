@@ -34,7 +34,7 @@ class Command:
         self.arguments = (name, downloads)
         self.warehouse = WarehouseUnderTest(folder)
         # What is tested is in the models.
-        self.warehouse.env["DBT_EXCLUDE_RESOURCE_TYPES"] = "unit_test test"
+        self.warehouse.env["DBT_RESOURCE_TYPES"] = "seed model"
         self.warehouse.env["PYTHONFAULTHANDLER"] = "1"
         self.run()
         self.forget()

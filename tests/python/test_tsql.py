@@ -188,9 +188,7 @@ def test_only_the_expression_fact_has_partitions(models):
 
 def test_builds_at_the_same_time_have_intermediate_tables_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPRESSION_BUILD_SLOT", "_2")
-    # A var of its own, since the session's parsed project is that of another slot.
-    anew = ("--vars", "{build_slot_of_test: 2}")
-    dbt(tmp_path, "compile", *OFFLINE, *anew, "--select", "fact_gene_pair_metrics")
+    dbt(tmp_path, "compile", *OFFLINE, "--select", "fact_gene_pair_metrics")
     sql = sql_files(tmp_path)["models/fact/fact_gene_pair_metrics.sql"]
     assert '"staging"."int_slice_2"' in sql
     assert '"staging"."int_study_pair_cohort_2"' in sql
