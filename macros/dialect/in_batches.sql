@@ -15,6 +15,15 @@
 {% macro duckdb__table_in_batches() %}{{ return('in_batches') }}{% endmacro %}
 
 
+{#- The materialization of a model that only such a model reads: on DuckDB it takes less to compute its rows
+    for each batch than to write them. -#}
+{% macro table_read_in_batches() %}{{ return(adapter.dispatch('table_read_in_batches', 'expression_warehouse')()) }}{% endmacro %}
+
+{% macro default__table_read_in_batches() %}{{ return('table') }}{% endmacro %}
+
+{% macro duckdb__table_read_in_batches() %}{{ return('view') }}{% endmacro %}
+
+
 {% macro batch() %}{{ return(adapter.dispatch('batch', 'expression_warehouse')()) }}{% endmacro %}
 
 {% macro default__batch() %}{{ return('is not null') }}{% endmacro %}

@@ -1,19 +1,19 @@
 {#- Random-effects meta-analysis of each group of study estimates, with the leave-one-out range and
     the agreement of the studies: CTEs of a `with` chain. The last is <name>, one row per group; its
-    columns are those of dsl_pool, leave_one_out (loo_min, loo_max) and consistency (kappa,
-    direction_consistency, magnitude_consistency, consistency_score). Formulas and sources stand in
-    those macros.
+    columns are those of dsl_pool, leave_one_out (loo_min, loo_max), consistency (kappa,
+    direction_consistency, magnitude_consistency, consistency_score) and n_samples, the sum of n.
+    Formulas and sources stand in those macros.
 
     name         prefix of the CTEs and name of the last
-    relation     one row per study and group: group columns, study_no, theta, se
+    relation     one row per study and group: group columns, study_no, theta, se, n
     group_by     list of its group columns
     study_count  the greatest study_no, which begins at 1; none if unknown, as in a compile without
                  a connection
 
     components                               {{ pool_estimates('pooled', 'components', ['pair_key'], 2) }}
-    pair_key | study_no | theta | se         pair_key | k | theta_re | … | loo_min | loo_max | kappa | …
-    7        | 1        | 0.5   | 0.2        7        | 2 | 0.2625   | … | 0.1     | 0.5     | 1     | …
-    7        | 2        | 0.1   | 0.1
+    pair_key | study_no | theta | se  | n    pair_key | k | n_samples | theta_re | … | loo_min | loo_max | kappa | …
+    7        | 1        | 0.5   | 0.2 | 60   7        | 2 | 100       | 0.2625   | … | 0.1     | 0.5     | 1     | …
+    7        | 2        | 0.1   | 0.1 | 40
 
     T-SQL: the set-based steps. DuckDB: one column per study, so that sums over studies are plain
     expressions, up to 32 studies because the text grows with the square of their number. -#}
@@ -47,9 +47,18 @@
     {{ consistency(relation, group_by, 'theta', 'se', name ~ '_effects') | indent(4) }}
 ),
 
+{{ name }}_samples as (
+    select
+        {{ group_columns(group_by, 'r') }},
+        cast(sum(r.n) as integer) as n_samples
+    from {{ relation }} as r
+    group by {{ group_columns(group_by, 'r') }}
+),
+
 {{ name }} as (
     select
         p.*,
+        n.n_samples,
         l.loo_min,
         l.loo_max,
         a.kappa,
@@ -57,6 +66,7 @@
         a.magnitude_consistency,
         a.consistency_score
     from {{ name }}_effects as p
+    inner join {{ name }}_samples as n on {{ same_group(group_by, 'p', 'n') }}
     left join {{ name }}_loo as l on {{ same_group(group_by, 'p', 'l') }}
     left join {{ name }}_agreement as a on {{ same_group(group_by, 'p', 'a') }}
 )
@@ -65,12 +75,15 @@
 
 {#- As pool_estimates: one row per group, one column per study.
 
-    400,000 groups of 10 studies take 2 CPU s, by rows 11. -#}
+    A study without an estimate has weight and deviation 0 and an infinite variance, so that the
+    expressions of each study have neither case nor coalesce: DuckDB computes these row by row, and parts
+    of them that repeat anew. -#}
 {% macro pool_estimates_by_columns(name, relation, group_by, study_count) -%}
 {%- set all = range(1, study_count + 1) | list -%}
 {{ name }}_studies as (
     select
-        {{ group_columns(group_by, 'r') }}
+        {{ group_columns(group_by, 'r') }},
+        cast(sum(r.n) as integer) as n_samples
         {%- for i in all %},
         max(case when r.study_no = {{ i }} and r.se > 0e0 then r.theta end) as theta_{{ i }},
         max(case when r.study_no = {{ i }} and r.se > 0e0 and r.theta is not null then 1e0 / (r.se * r.se) end) as w_{{ i }}
@@ -79,82 +92,103 @@
     group by {{ group_columns(group_by, 'r') }}
 ),
 
--- Sums of the weights of the studies before and after each one: no weight is ever subtracted.
-{{ name }}_fixed_effect as (
+-- top_w is the weight of the most precise study.
+{{ name }}_places as (
     select
-        t.*,
+        {{ group_columns(group_by, 't') }},
+        t.n_samples,
         {{ sum_over(all, 'case when t.w_@ is null then 0 else 1 end') }} as k,
-        greatest(least({{ list_of(all, 't.theta_@') }}), least(greatest({{ list_of(all, 't.theta_@') }}),
-            ({{ sum_over(all, 'coalesce(t.w_@ * t.theta_@, 0e0)') }}) / ({{ sum_over(all, 'coalesce(t.w_@, 0e0)') }})
-        )) as theta_f
-        {%- for i in range(0, study_count + 2) %},
-        {{ sum_over(range(1, [i, study_count + 1] | min), 'coalesce(t.w_@, 0e0)') }} as before_{{ i }},
-        {{ sum_over(range(i + 1, study_count + 1), 'coalesce(t.w_@, 0e0)') }} as after_{{ i }}
+        least({{ list_of(all, 't.theta_@') }}) as least_theta,
+        greatest({{ list_of(all, 't.theta_@') }}) as greatest_theta,
+        greatest({{ list_of(all, 't.w_@') }}) as top_w
+        {%- for i in all %},
+        coalesce(t.theta_{{ i }}, 0e0) as theta_{{ i }},
+        coalesce(t.w_{{ i }}, 0e0) as w_{{ i }},
+        coalesce(1e0 / t.w_{{ i }}, cast('inf' as double)) as v_{{ i }}
         {%- endfor %}
     from {{ name }}_studies as t
 ),
 
--- Deviations from the fixed-effect mean. A study without an estimate has deviation and weight 0.
-{{ name }}_deviations as (
+{{ name }}_fixed_effect as (
     select
-        {{ group_columns(group_by, 't') }},
-        t.k,
+        t.*,
         t.k - 1 as df,
-        t.theta_f,
-        t.before_{{ study_count + 1 }} as sum_w
-        {%- for i in all %},
-        t.theta_{{ i }},
-        coalesce(t.w_{{ i }}, 0e0) as w_{{ i }},
-        1e0 / t.w_{{ i }} as v_{{ i }},
-        coalesce(t.theta_{{ i }} - t.theta_f, 0e0) as d_{{ i }},
-        t.before_{{ i }} as before_{{ i }},
-        t.after_{{ i }} as after_{{ i }},
-        coalesce(t.w_{{ i }} * t.before_{{ i }}, 0e0) as wb_{{ i }},
-        coalesce(t.w_{{ i }} * t.after_{{ i }}, 0e0) as wa_{{ i }}
-        {%- endfor %}
-    from {{ name }}_fixed_effect as t
+        {{ sum_over(all, 't.w_@') }} as sum_w,
+        greatest(t.least_theta, least(t.greatest_theta, ({{ sum_over(all, 't.w_@ * t.theta_@') }}) / ({{ sum_over(all, 't.w_@') }}))) as theta_f,
+        case t.top_w
+            {%- for i in all %}
+            when t.w_{{ i }} then {{ i }}
+            {%- endfor %}
+        end as top_no,
+        case t.top_w
+            {%- for i in all %}
+            when t.w_{{ i }} then t.theta_{{ i }}
+            {%- endfor %}
+        end as top_theta
+    from {{ name }}_places as t
     where t.k > 0
 ),
 
--- w_a w_b summed over a < b, twice, is C times the sum of the weights: of all studies, and of all but i.
-{{ name }}_cochran_q as (
+-- Deviations d from the fixed-effect mean, e from the most precise study.
+{{ name }}_deviations as (
+    select
+        t.*
+        {%- for i in all %},
+        case when t.w_{{ i }} > 0e0 then t.theta_{{ i }} - t.theta_f else 0e0 end as d_{{ i }},
+        case when t.w_{{ i }} > 0e0 then t.theta_{{ i }} - t.top_theta else 0e0 end as e_{{ i }},
+        case when t.top_no = {{ i }} then 0e0 else t.w_{{ i }} end as u_{{ i }}
+        {%- endfor %}
+    from {{ name }}_fixed_effect as t
+),
+
+-- Sums over the studies before and after each one: no study is ever subtracted from a sum over all.
+{{ name }}_partial_sums as (
     select
         t.*,
-        greatest(0e0, ({{ sum_over(all, 't.w_@ * t.d_@ * t.d_@') }}) - ({{ sum_over(all, 't.w_@ * t.d_@') }}) * ({{ sum_over(all, 't.w_@ * t.d_@') }}) / t.sum_w) as q,
-        2e0 * ({{ sum_over(all, 't.wb_@') }}) / t.sum_w as c
+        ({{ sum_over(all, 't.u_@ * t.d_@') }}) / nullif({{ sum_over(all, 't.u_@') }}, 0e0) as rest_mean
         {%- for i in all %},
-        2e0 * ({{ sum_over(range(1, i), 't.wb_@') }} + {{ sum_over(range(i + 1, study_count + 1), 't.wa_@') }} + t.before_{{ i }} * t.after_{{ i }})
-        / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0) as c_{{ i }},
-        ({{ sum_over(all | reject('equalto', i), 't.w_@ * t.d_@') }}) / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0) as mean_{{ i }}
+        {{ sum_over(range(1, i), 't.w_@') }} as before_{{ i }},
+        {{ sum_over(range(study_count, i, -1), 't.w_@') }} as after_{{ i }},
+        ({{ sum_over(range(1, i), 't.w_@ * t.e_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.e_@') }}) as we_{{ i }},
+        ({{ sum_over(range(1, i), 't.w_@ * t.e_@ * t.e_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.e_@ * t.e_@') }}) as wee_{{ i }}
         {%- endfor %}
     from {{ name }}_deviations as t
 ),
 
+-- w_a w_b summed over a < b, twice, is C times the sum of the weights: of all studies, and of all but i.
+-- Sums about the most precise study lose at most the digits of k; without it, they are about the mean.
+{{ name }}_cochran_q as (
+    select
+        t.*,
+        greatest(0e0, ({{ sum_over(all, 't.w_@ * t.d_@ * t.d_@') }}) - ({{ sum_over(all, 't.w_@ * t.d_@') }}) * ({{ sum_over(all, 't.w_@ * t.d_@') }}) / t.sum_w) as q,
+        2e0 * ({{ sum_over(all, 't.w_@ * t.before_@') }}) / t.sum_w as c,
+        {{ sum_over(all, 't.u_@ * ((t.d_@ - t.rest_mean) * (t.d_@ - t.rest_mean))') }} as rest_q
+        {%- for i in all %},
+        2e0 * (({{ sum_over(range(1, i), 't.w_@ * t.before_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.after_@') }}) + t.before_{{ i }} * t.after_{{ i }})
+        / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0) as c_{{ i }},
+        greatest(0e0, t.wee_{{ i }} - t.we_{{ i }} * t.we_{{ i }} / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0)) as q_{{ i }}
+        {%- endfor %}
+    from {{ name }}_partial_sums as t
+),
+
+-- greatest passes over the null of a group that has no two other studies.
 {{ name }}_tau_squared as (
     select
         t.*,
         case when t.q > t.df and t.c > 0e0 then (t.q - t.df) / t.c else 0e0 end as tau2
         {%- for i in all %},
-        case
-            when t.c_{{ i }} > 0e0
-                then greatest(0e0, ({{ sum_over(all | reject('equalto', i), 't.w_@ * (t.d_@ - t.mean_' ~ i ~ ') * (t.d_@ - t.mean_' ~ i ~ ')') }} - (t.df - 1e0)) / t.c_{{ i }})
-            else 0e0
-        end as tau2_{{ i }}
+        greatest(0e0, (case when t.top_no = {{ i }} then t.rest_q else t.q_{{ i }} end - (t.df - 1e0)) / nullif(t.c_{{ i }}, 0e0)) as tau2_{{ i }}
         {%- endfor %}
     from {{ name }}_cochran_q as t
 ),
 
 {{ name }}_weights as (
     select
-        t.*,
-        ({{ sum_over(all, 'coalesce(abs(t.theta_@), 0e0)') }}) / t.k as mean_size
+        t.*
         {%- for i in all %},
-        coalesce(1e0 / (t.v_{{ i }} + t.tau2), 0e0) as s_{{ i }},
-        case
-            when t.v_{{ i }} is not null
-                then t.theta_f + ({{ sum_over(all | reject('equalto', i), 'coalesce(t.d_@ / (t.v_@ + t.tau2_' ~ i ~ '), 0e0)') }})
-                / nullif({{ sum_over(all | reject('equalto', i), 'coalesce(1e0 / (t.v_@ + t.tau2_' ~ i ~ '), 0e0)') }}, 0e0)
-        end as left_out_{{ i }}
+        1e0 / (t.v_{{ i }} + t.tau2) as s_{{ i }},
+        {{ sum_over(all | reject('equalto', i), '1e0 / (t.v_@ + t.tau2_' ~ i ~ ')') }} as rest_s_{{ i }},
+        {{ sum_over(all | reject('equalto', i), 't.d_@ / (t.v_@ + t.tau2_' ~ i ~ ')') }} as rest_sd_{{ i }}
         {%- endfor %}
     from {{ name }}_tau_squared as t
 ),
@@ -164,7 +198,11 @@
         t.*,
         {{ sum_over(all, 't.s_@') }} as sum_s,
         {{ sum_over(all, 't.s_@ * t.d_@') }} as sum_sd,
-        {{ sum_over(all, 't.s_@ * t.d_@ * t.d_@') }} as sum_sdd
+        {{ sum_over(all, 't.s_@ * t.d_@ * t.d_@') }} as sum_sdd,
+        ({{ sum_over(all, 'abs(t.theta_@)') }}) / t.k as mean_size
+        {%- for i in all %},
+        case when t.w_{{ i }} > 0e0 then t.rest_sd_{{ i }} / nullif(t.rest_s_{{ i }}, 0e0) end as rest_d_{{ i }}
+        {%- endfor %}
     from {{ name }}_weights as t
 ),
 
@@ -177,22 +215,31 @@
     from {{ name }}_sums as t
 ),
 
+{{ name }}_signs as (
+    select
+        t.*
+        {%- for i in all %},
+        case when t.w_{{ i }} > 0e0 and sign(t.theta_{{ i }}) = sign(t.theta_re) then 1e0 else 0e0 end as agrees_{{ i }}
+        {%- endfor %}
+    from {{ name }}_pooled_effect as t
+),
+
 {{ name }}_agreement as (
     select
         t.*,
         t.theta_re / t.se_re as z,
-        least({{ list_of(all, 't.left_out_@') }}) as loo_min,
-        greatest({{ list_of(all, 't.left_out_@') }}) as loo_max,
-        ({{ sum_over(all, 'case when sign(t.theta_@) = sign(t.theta_re) then t.s_@ else 0e0 end') }}) / t.sum_s as kappa,
-        ({{ sum_over(all, 'case when sign(t.theta_@) = sign(t.theta_re) then 1e0 else 0e0 end') }}) / t.k as direction_consistency,
+        t.theta_f + least({{ list_of(all, 't.rest_d_@') }}) as loo_min,
+        t.theta_f + greatest({{ list_of(all, 't.rest_d_@') }}) as loo_max,
+        ({{ sum_over(all, 't.agrees_@ * t.s_@') }}) / t.sum_s as kappa,
+        ({{ sum_over(all, 't.agrees_@') }}) / t.k as direction_consistency,
         case
             when t.k = 1 or t.mean_size = 0e0 then 1e0
-            else 1e0 - least(1e0, sqrt(({{ sum_over(all, 'coalesce((abs(t.theta_@) - t.mean_size) * (abs(t.theta_@) - t.mean_size), 0e0)') }}) / nullif(t.df, 0)) / nullif(t.mean_size, 0e0))
+            else 1e0 - least(1e0, sqrt(({{ sum_over(all, 'case when t.w_@ > 0e0 then (abs(t.theta_@) - t.mean_size) * (abs(t.theta_@) - t.mean_size) else 0e0 end') }}) / nullif(t.df, 0)) / nullif(t.mean_size, 0e0))
         end as magnitude_consistency
-    from {{ name }}_pooled_effect as t
+    from {{ name }}_signs as t
 ),
 
-{{ pooled_statistics(name ~ '_statistics', name ~ '_agreement', group_by, ['loo_min', 'loo_max', 'kappa', 'direction_consistency', 'magnitude_consistency']) }},
+{{ pooled_statistics(name ~ '_statistics', name ~ '_agreement', group_by, ['n_samples', 'loo_min', 'loo_max', 'kappa', 'direction_consistency', 'magnitude_consistency']) }},
 
 {{ name }} as (
     select

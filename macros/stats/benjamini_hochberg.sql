@@ -42,8 +42,8 @@
             case
                 when {{ p }} is not null
                     then row_number() over (
-                        partition by {{ (partition_by + ['']) | join(', ') }}case when {{ p }} is null then 1 else 0 end
-                        order by {{ p }}
+                        {{ 'partition by ' ~ partition_by | join(', ') if partition_by }}
+                        order by {{ nulls_last(p) }}
                     )
             end as {{ name }}_rank
         from {{ relation }}

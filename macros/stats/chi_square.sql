@@ -67,12 +67,15 @@
             + greatest(0e0, sign({{ df }} - 2)) * exp(-2.5e-1 * {{ q }}) * sqrt({{ q }} * 6.366197723675814e-1) * {{ odd.text }} * exp(-2.5e-1 * {{ q }})
         )
     end
-    + case when {{ df }} < 16 then 0e0 when {{ q }} > {{ df }} then 1e0 else -1e0 end
-    * case when {{ exponent }} < -7e2 then 0e0 else exp({{ exponent }}) end
-    * sqrt({{ f }} * 7.957747154594767e-2) / abs({{ s }}) * (
-        {%- for r, weight in points %}
-        {{ '+ ' if not loop.first }}{{ weight }}e0 * exp(greatest(-6e2, 5e-1 * ({{ f }} * ({{ r }}e0 / {{ s }}) - {{ x2 }} * (exp({{ r }}e0 / {{ s }}) - 1e0))))
-        {%- endfor %}
-    )
+    + case
+        when {{ df }} < 16 then 0e0
+        else case when {{ q }} > {{ df }} then 1e0 else -1e0 end
+            * case when {{ exponent }} < -7e2 then 0e0 else exp({{ exponent }}) end
+            * sqrt({{ f }} * 7.957747154594767e-2) / abs({{ s }}) * (
+                {%- for r, weight in points %}
+                {{ '+ ' if not loop.first }}{{ weight }}e0 * exp(greatest(-6e2, 5e-1 * ({{ f }} * ({{ r }}e0 / {{ s }}) - {{ x2 }} * (exp({{ r }}e0 / {{ s }}) - 1e0))))
+                {%- endfor %}
+            )
+    end
 )
 {%- endmacro %}

@@ -31,7 +31,7 @@ where
 truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_slice_pair') }};
 truncate table {{ ref('int_study_pair_cohort') }};
-truncate table {{ ref('int_study_pair_contrast') }};
+{% if table_read_in_batches() == 'table' %}truncate table {{ ref('int_study_pair_contrast') }};{% endif %}
 truncate table {{ ref('int_pair_cohort') }};
 truncate table {{ ref('int_pair_contrast') }};
 truncate table {{ ref('int_slice_study') }};

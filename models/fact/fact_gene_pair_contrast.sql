@@ -11,37 +11,37 @@
 {%- set tests = {'q': 'p', 'q_hk': 'hk_p', 'q_hk_adhoc': 'hk_adhoc_p'} %}
 
 -- 1. A contrast of fewer than k_min studies has p, but is not eligible for false discovery rates.
-with pooled as {{ materialized() }}(
+-- Narrow rows: to sort the wide ones per test would take as long as all else here.
+with eligible as {{ materialized() }}(
     select
-        c.*,
-        i.disease_key,
-        i.technology,
-        i.organism,
-        i.batch_id,
-        case when c.k >= {{ var('k_min') }} then 1 else 0 end as is_eligible
+        c.slice_no,
+        c.contrast_key,
+        c.pair_key
+        {%- for p in tests.values() %},
+        c.{{ p }}
+        {%- endfor %}
     from {{ ref('int_pair_contrast') }} as c
-    inner join {{ ref('int_slice') }} as i on c.slice_no = i.slice_no
+    where c.k >= {{ var('k_min') }}
 ),
 
--- 2. False discovery rates of each test over the slice's pairs that have it. Narrow rows: to sort the
--- wide ones per test would take as long as all else here.
+-- 2. False discovery rates of each test over the slice's pairs that have it.
 p_values as (
-    {%- for q, p in tests.items() %}
+    {%- for p in tests.values() %}
     {{ 'union all' if not loop.first }}
     select
         c.slice_no,
         c.contrast_key,
         c.pair_key,
-        '{{ q }}' as q_name,
+        {{ loop.index }} as test_no,
         c.{{ p }} as p,
         count(*) over (partition by c.slice_no, c.contrast_key) as tests
-    from pooled as c
-    where c.is_eligible = 1 and c.{{ p }} is not null
+    from eligible as c
+    where c.{{ p }} is not null
     {%- endfor %}
 ),
 
 adjusted as (
-    {{ benjamini_hochberg('p_values', ['slice_no', 'contrast_key', 'q_name'], 'p', 'tests') | indent(4) }}
+    {{ benjamini_hochberg('p_values', ['slice_no', 'contrast_key', 'test_no'], 'p', 'tests') | indent(4) }}
 ),
 
 rates as (
@@ -50,8 +50,8 @@ rates as (
         a.contrast_key,
         a.pair_key
         {%- for q in tests %},
-        max(case when a.q_name = '{{ q }}' then a.q end) as {{ q }},
-        max(case when a.q_name = '{{ q }}' then a.tests end) as tests_{{ q }}
+        max(case when a.test_no = {{ loop.index }} then a.q end) as {{ q }},
+        max(case when a.test_no = {{ loop.index }} then a.tests end) as tests_{{ q }}
         {%- endfor %}
     from adjusted as a
     group by a.slice_no, a.contrast_key, a.pair_key
@@ -69,9 +69,9 @@ ordered_tests as (
             order by c.hk_p, d.is_primary desc, c.contrast_key
         ) as test_order,
         least(1e0, count(*) over (partition by c.slice_no, c.pair_key) * c.hk_p) as p
-    from pooled as c
+    from eligible as c
     inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
-    where c.is_eligible = 1 and c.hk_p is not null
+    where c.hk_p is not null
 ),
 
 deciding as (
@@ -107,9 +107,9 @@ screened as (
 
 select
     c.pair_key,
-    c.disease_key,
-    c.technology,
-    c.organism,
+    i.disease_key,
+    i.technology,
+    i.organism,
     c.contrast_key,
     {%- for name, type, least, greatest, column in words_of(pair_contrast_columns()) %}
     {%- if name in tests %}
@@ -120,14 +120,15 @@ select
     cast(c.{{ column }} as {{ type }}) as {{ name }},
     {%- endif %}
     {%- endfor %}
-    cast(c.is_eligible as {{ type_flag() }}) as is_eligible,
+    cast(case when c.k >= {{ var('k_min') }} then 1 else 0 end as {{ type_flag() }}) as is_eligible,
     cast(case when s.pair_key is not null then s.tests_hk else r.tests_q_hk end as bigint) as pairs_tested,
     cast(case when d.pair_key is not null then 1 else 0 end as {{ type_flag() }}) as is_deciding,
     d.p as p_pair,
     case when s.pair_key is not null and d.pair_key is not null then s.q_pair else d.q end as q_pair,
-    c.batch_id,
+    i.batch_id,
     {{ utc_now() }} as etl_created_date
-from pooled as c
+from {{ ref('int_pair_contrast') }} as c
+inner join {{ ref('int_slice') }} as i on c.slice_no = i.slice_no
 left join rates as r on {{ same_group(contrast + ['pair_key'], 'c', 'r') }}
 left join pair_rates as d on {{ same_group(contrast + ['pair_key'], 'c', 'd') }}
 left join screened as s on {{ same_group(contrast + ['pair_key'], 'c', 's') }}

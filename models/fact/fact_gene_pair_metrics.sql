@@ -43,113 +43,206 @@ pair_studies as (
     select
         e.slice_no,
         e.pair_key,
-        cast(count(distinct e.study_no) as integer) as included_study_count,
+        cast({{ count_of_numbers('e.study_no', slice_study_count()) }} as integer) as included_study_count,
         cast(sum(e.n) as integer) as total_samples
     from {{ ref('int_study_pair_cohort') }} as e
     group by e.slice_no, e.pair_key
 ),
 
--- 2. One row per candidate pair. Of its contrasts: those of the requirement, and the one that decides.
-{%- set long_contrasts = ['theta_re', 'se_re', 'ci_low', 'ci_high', 'cochran_q', 'cochran_q_p', 'i2', 'tau2', 'z', 'p', 'q', 'hk_se', 'hk_adhoc_se', 'hk_ci_low', 'hk_ci_high', 'p_hk', 'q_hk', 'pi_low', 'pi_high', 'loo_min', 'loo_max', 'kappa', 'n_studies', 'n_samples'] %}
-{%- set deciding = ['power_score', 'direction_consistency', 'magnitude_consistency', 'consistency_score', 'i2'] %}
-contrast_values as (
+-- 2. Columns of the contrasts of the requirement, of the contrast that decides and of the cohorts: one
+-- join each, as the largest tables of this model would be the ones that all of them at once make.
+{%- set columns = {
+    'theta_re': 'dz_@_mean', 'se_re': 'dz_@_se', 'ci_low': 'dz_@_ci_low', 'ci_high': 'dz_@_ci_high',
+    'cochran_q': 'dz_@_q', 'cochran_q_p': 'dz_@_q_p', 'i2': 'dz_@_i2', 'tau2': 'dz_@_tau2', 'z': 'dz_@_z',
+    'p': 'p_@', 'q': 'q_@', 'hk_se': 'dz_@_hk_se', 'hk_adhoc_se': 'dz_@_hk_adhoc_se',
+    'hk_ci_low': 'dz_@_hk_ci_low', 'hk_ci_high': 'dz_@_hk_ci_high', 'p_hk': 'p_@_hk', 'q_hk': 'q_@_hk',
+    'pi_low': 'dz_@_pi_low', 'pi_high': 'dz_@_pi_high', 'loo_min': 'dz_@_loo_min', 'loo_max': 'dz_@_loo_max',
+    'kappa': 'kappa_@', 'n_studies': 'n_studies_@',
+} %}
+{%- set cohort_columns = {
+    'r': 'r_@', 'z_re': 'z_@', 'se_re': 'se_r_@', 'i2': 'i2_@', 'z_stat': 'z_stat_@', 'p': 'p_value_@',
+    'n_samples': 'n_samples_@', 'n_studies': 'n_studies_@',
+} %}
+{%- for contrast in contrasts %}
+{{ contrast }}_values as (
     select
-        {{ group_columns(pair, 'c') }}
-        {%- for contrast in contrasts %}
-        {%- for column in long_contrasts %},
-        max(case when d.contrast = '{{ contrast }}' then c.{{ column }} end) as {{ contrast }}_{{ column }}
-        {%- endfor %},
-        max(case when d.contrast = '{{ contrast }}' and c.is_eligible = 1 then 1 else 0 end) as {{ contrast }}_is_eligible
+        i.slice_no,
+        c.pair_key
+        {%- for column, name in columns.items() %},
+        c.{{ column }} as {{ name | replace('@', contrast) }}
         {%- endfor %}
-        {%- for column in deciding %},
-        max(case when c.is_deciding = 1 then c.{{ column }} end) as deciding_{{ column }}
-        {%- endfor %},
-        max(case when c.is_eligible = 1 then 1 else 0 end) as is_eligible
     from {{ ref('fact_gene_pair_contrast') }} as c
     inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
     inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
-    group by {{ group_columns(pair, 'c') }}
+    where d.contrast = '{{ contrast }}'
 ),
-
-cohort_values as (
+{% endfor %}
+deciding_values as (
     select
-        {{ group_columns(pair, 'c') }}
-        {%- for cohort in cohorts %}
-        {%- for column in ['r', 'z_re', 'se_re', 'i2', 'z_stat', 'p', 'n_samples', 'n_studies'] %},
-        max(case when d.illness_label = '{{ cohort | upper }}' then c.{{ column }} end) as {{ cohort }}_{{ column }}
-        {%- endfor %}
+        i.slice_no,
+        c.pair_key,
+        c.power_score,
+        c.direction_consistency,
+        c.magnitude_consistency,
+        c.consistency_score,
+        c.i2
+    from {{ ref('fact_gene_pair_contrast') }} as c
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    where c.is_deciding = 1
+),
+{% for cohort in cohorts %}
+{{ cohort }}_values as (
+    select
+        i.slice_no,
+        c.pair_key
+        {%- for column, name in cohort_columns.items() %},
+        c.{{ column }} as {{ name | replace('@', cohort) }}
         {%- endfor %}
     from {{ ref('fact_gene_pair_cohort') }} as c
     inner join {{ ref('dim_illness') }} as d on c.illness_key = d.illness_key
     inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
-    group by {{ group_columns(pair, 'c') }}
+    where d.illness_label = '{{ cohort | upper }}'
+),
+{% endfor %}
+-- 3. Both contrasts in one. These tables are narrow: wide ones would take long to sort and to keep.
+contrast_pairs as (
+    select
+        i.slice_no,
+        c.pair_key
+        {%- for contrast in contrasts %}
+        {%- for column in ['z', 'se_re', 'n_samples'] %},
+        max(case when d.contrast = '{{ contrast }}' then c.{{ column }} end) as {{ contrast }}_{{ column }}
+        {%- endfor %}
+        {%- endfor %},
+        max(case when d.contrast in ('ss', 'soth') and c.is_eligible = 1 then 1 else 0 end) as is_combined,
+        max(case when c.is_eligible = 1 then 1 else 0 end) as is_eligible
+    from {{ ref('fact_gene_pair_contrast') }} as c
+    inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    group by i.slice_no, c.pair_key
+),
+
+combined as (
+    select
+        c.slice_no,
+        c.pair_key,
+        c.is_combined,
+        c.is_eligible,
+        {{ stouffer_of(['c.ss_z', 'c.soth_z'], ['sqrt(c.ss_n_samples)', 'sqrt(c.soth_n_samples)']) }} as combined_z_score,
+        -- Both contrasts share the samples with septic shock, and the reference of soth includes that
+        -- of ss: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
+        {{ stouffer_of_dependent('c.ss_z', 'c.soth_z', 'sqrt(c.ss_n_samples)', 'sqrt(c.soth_n_samples)', 'least(1e0, c.soth_se_re / c.ss_se_re)') }} as combined_z_dependent
+    from contrast_pairs as c
+),
+
+tested as {{ materialized() }}(
+    select
+        c.*,
+        {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
+        {{ two_sided_normal_p('c.combined_z_dependent') }} as combined_p_dependent
+    from combined as c
+),
+
+-- Pairs with an eligible contrast: what false discovery rates over pairs are over.
+slice_tests as (
+    select
+        t.slice_no,
+        cast(sum(t.is_eligible) as bigint) as pairs_tested
+    from tested as t
+    group by t.slice_no
+),
+
+-- 4. False discovery rates of both contrasts in one, over the pairs of which one is eligible.
+{%- set tests = {'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent'} %}
+p_values as (
+    {%- for p in tests.values() %}
+    {{ 'union all' if not loop.first }}
+    select
+        t.slice_no,
+        t.pair_key,
+        {{ loop.index }} as test_no,
+        t.{{ p }} as p,
+        count(*) over (partition by t.slice_no) as tests
+    from tested as t
+    where t.{{ p }} is not null and t.is_combined = 1
+    {%- endfor %}
+),
+
+adjusted as (
+    {{ benjamini_hochberg('p_values', ['slice_no', 'test_no'], 'p', 'tests') | indent(4) }}
+),
+
+false_discovery_rates as (
+    select
+        a.slice_no,
+        a.pair_key
+        {%- for q in tests %},
+        max(case when a.test_no = {{ loop.index }} then a.q end) as {{ q }}
+        {%- endfor %}
+    from adjusted as a
+    group by a.slice_no, a.pair_key
+),
+
+-- A screen tested all pairs, of which those here are a part: its rates replace these.
+screened as (
+    select
+        i.slice_no,
+        p.pair_key,
+        s.pairs_tested
+        {%- for q in tests %},
+        s.{{ q }}
+        {%- endfor %}
+    from {{ ref('stg_screened_pairs') }} as s
+    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 's', 'i') }}
+    inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
 ),
 
 assembled as (
     select
-        {{ group_columns(pair, 'p') }},
-        p.batch_id,
-        {%- for short in contrasts %}
-        c.{{ short }}_theta_re as dz_{{ short }}_mean,
-        c.{{ short }}_se_re as dz_{{ short }}_se,
-        c.{{ short }}_ci_low as dz_{{ short }}_ci_low,
-        c.{{ short }}_ci_high as dz_{{ short }}_ci_high,
-        c.{{ short }}_cochran_q as dz_{{ short }}_q,
-        c.{{ short }}_cochran_q_p as dz_{{ short }}_q_p,
-        c.{{ short }}_i2 as dz_{{ short }}_i2,
-        c.{{ short }}_tau2 as dz_{{ short }}_tau2,
-        c.{{ short }}_z as dz_{{ short }}_z,
-        c.{{ short }}_p as p_{{ short }},
-        c.{{ short }}_q as q_{{ short }},
-        c.{{ short }}_hk_se as dz_{{ short }}_hk_se,
-        c.{{ short }}_hk_adhoc_se as dz_{{ short }}_hk_adhoc_se,
-        c.{{ short }}_hk_ci_low as dz_{{ short }}_hk_ci_low,
-        c.{{ short }}_hk_ci_high as dz_{{ short }}_hk_ci_high,
-        c.{{ short }}_p_hk as p_{{ short }}_hk,
-        c.{{ short }}_q_hk as q_{{ short }}_hk,
-        c.{{ short }}_pi_low as dz_{{ short }}_pi_low,
-        c.{{ short }}_pi_high as dz_{{ short }}_pi_high,
-        c.{{ short }}_loo_min as dz_{{ short }}_loo_min,
-        c.{{ short }}_loo_max as dz_{{ short }}_loo_max,
-        c.{{ short }}_kappa as kappa_{{ short }},
-        abs(c.{{ short }}_theta_re) as abs_dz_{{ short }},
-        coalesce(c.{{ short }}_n_studies, 0) as n_studies_{{ short }},
-        c.{{ short }}_n_samples as dz_{{ short }}_n,
-        coalesce(c.{{ short }}_is_eligible, 0) as {{ short }}_is_eligible,
+        {{ group_columns(pair + ['batch_id'], 'p') }},
+        {%- for contrast in contrasts %}
+        {%- for name in columns.values() %}
+        {{ contrast }}.{{ name | replace('@', contrast) }},
+        {%- endfor %}
         {%- endfor %}
         {%- for cohort in cohorts %}
-        h.{{ cohort }}_r as r_{{ cohort }},
-        h.{{ cohort }}_z_re as z_{{ cohort }},
-        h.{{ cohort }}_se_re as se_r_{{ cohort }},
-        h.{{ cohort }}_i2 as i2_{{ cohort }},
-        h.{{ cohort }}_z_stat as z_stat_{{ cohort }},
-        h.{{ cohort }}_p as p_value_{{ cohort }},
-        coalesce(h.{{ cohort }}_n_samples, 0) as n_samples_{{ cohort }},
-        coalesce(h.{{ cohort }}_n_studies, 0) as n_studies_{{ cohort }},
+        {%- for name in cohort_columns.values() %}
+        {{ cohort }}.{{ name | replace('@', cohort) }},
         {%- endfor %}
-        c.deciding_power_score as power_score,
-        c.deciding_direction_consistency as direction_consistency,
-        c.deciding_magnitude_consistency as magnitude_consistency,
-        c.deciding_consistency_score as consistency_score,
-        c.deciding_i2,
+        {%- endfor %}
+        d.power_score,
+        d.direction_consistency,
+        d.magnitude_consistency,
+        d.consistency_score,
+        d.i2 as deciding_i2,
+        t.combined_z_score,
+        t.combined_p_value,
+        t.combined_z_dependent,
+        t.combined_p_dependent,
         coalesce(n.total_samples, 0) as total_samples,
-        coalesce(n.included_study_count, 0) as included_study_count,
-        -- Pairs with an eligible contrast: what false discovery rates over pairs are over.
-        cast(sum(coalesce(c.is_eligible, 0)) over (partition by p.slice_no) as bigint) as pairs_tested
+        coalesce(n.included_study_count, 0) as included_study_count
+        {%- for q in tests %},
+        case when s.pair_key is not null then s.{{ q }} else f.{{ q }} end as {{ q }}
+        {%- endfor %},
+        case when s.pair_key is not null then s.pairs_tested else coalesce(m.pairs_tested, 0) end as pairs_tested
     from slice_pairs as p
     left join pair_studies as n on p.slice_no = n.slice_no and p.pair_key = n.pair_key
-    left join contrast_values as c on {{ same_group(pair, 'p', 'c') }}
-    left join cohort_values as h on {{ same_group(pair, 'p', 'h') }}
+    {%- for values in contrasts + cohorts %}
+    left join {{ values }}_values as {{ values }} on p.slice_no = {{ values }}.slice_no and p.pair_key = {{ values }}.pair_key
+    {%- endfor %}
+    left join deciding_values as d on p.slice_no = d.slice_no and p.pair_key = d.pair_key
+    left join tested as t on p.slice_no = t.slice_no and p.pair_key = t.pair_key
+    left join false_discovery_rates as f on p.slice_no = f.slice_no and p.pair_key = f.pair_key
+    left join screened as s on p.slice_no = s.slice_no and p.pair_key = s.pair_key
+    left join slice_tests as m on p.slice_no = m.slice_no
 ),
 
--- 3. Both contrasts in one, and the cohorts against one another.
-combined as (
+compared as (
     select
         a.*,
-        {{ stouffer_of(['a.dz_ss_z', 'a.dz_soth_z'], ['sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)']) }} as combined_z_score,
-        -- Both contrasts share the samples with septic shock, and the reference of soth includes that
-        -- of ss: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
-        {{ stouffer_of_dependent('a.dz_ss_z', 'a.dz_soth_z', 'sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)', 'least(1e0, a.dz_soth_se / a.dz_ss_se)') }} as combined_z_dependent,
+        {%- for contrast in contrasts %}
+        abs(a.dz_{{ contrast }}_mean) as abs_dz_{{ contrast }},
+        {%- endfor %}
         (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
         / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
             as combined_effect_size
@@ -160,74 +253,20 @@ combined as (
     from assembled as a
 ),
 
-tested as {{ materialized() }}(
+computed as (
     select
-        c.*,
-        {{ two_sided_normal_p('c.combined_z_score') }} as combined_p_value,
-        {{ two_sided_normal_p('c.combined_z_dependent') }} as combined_p_dependent
-        {%- for first, second in differences %},
-        {{ two_sided_normal_p('c.z_diff_' ~ first ~ '_' ~ second) }} as p_diff_{{ first }}_{{ second }}
-        {%- endfor %}
-    from combined as c
-),
-
--- 4. False discovery rates of both contrasts in one, over the pairs of which one is eligible. Narrow
--- rows: to sort the wide ones per test would take as long as all else here.
-{%- set tests = {'q_combined': 'combined_p_value', 'q_combined_dependent': 'combined_p_dependent'} %}
-p_values as (
-    {%- for q, p in tests.items() %}
-    {{ 'union all' if not loop.first }}
-    select
-        {{ group_columns(pair, 't') }},
-        '{{ q }}' as q_name,
-        t.{{ p }} as p,
-        count(*) over (partition by {{ group_columns(slice_columns(), 't') }}) as tests
-    from tested as t
-    where t.{{ p }} is not null and (t.ss_is_eligible = 1 or t.soth_is_eligible = 1)
-    {%- endfor %}
-),
-
-adjusted as (
-    {{ benjamini_hochberg('p_values', slice_columns() + ['q_name'], 'p', 'tests') | indent(4) }}
-),
-
-false_discovery_rates as (
-    select
-        {{ group_columns(pair, 'a') }}
-        {%- for q in tests %},
-        max(case when a.q_name = '{{ q }}' then a.q end) as {{ q }}
-        {%- endfor %}
-    from adjusted as a
-    group by {{ group_columns(pair, 'a') }}
-),
-
--- A screen tested all pairs, of which those here are a part: its rates replace these.
-screened as (
-    select
-        {{ group_columns(slice_columns(), 's') }},
-        p.pair_key,
-        s.pairs_tested
-        {%- for q in tests %},
-        s.{{ q }}
-        {%- endfor %}
-    from {{ ref('stg_screened_pairs') }} as s
-    inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
-),
-
-with_q as (
-    select
-        {{ group_columns(pair + ['batch_id'], 't') }}
+        {{ group_columns(pair + ['batch_id'], 'c') }}
         {%- for metric in metrics if not metric.startswith('neglog_') %},
-        {% if metric in tests or metric == 'pairs_tested' -%}
-        case when s.pair_key is not null then s.{{ metric }} else {{ 't' if metric == 'pairs_tested' else 'f' }}.{{ metric }} end as {{ metric }}
+        {% if metric.startswith('p_diff_') -%}
+        {{ two_sided_normal_p('c.' ~ metric | replace('p_diff_', 'z_diff_')) }} as {{ metric }}
+        {%- elif metric.startswith('n_') -%}
+        coalesce(c.{{ metric }}, 0) as {{ metric }}
         {%- else -%}
-        t.{{ metric }}
+        c.{{ metric }}
         {%- endif %}
         {%- endfor %},
-        t.deciding_i2
-    from tested as t
-    left join false_discovery_rates as f on {{ same_group(pair, 't', 'f') }}
-    left join screened as s on {{ same_group(pair, 't', 's') }}
+        c.deciding_i2
+    from compared as c
 ),
 
 -- 5. Rows of files: for pairs that are no candidates, and where they say that they go first.
@@ -257,7 +296,7 @@ merged as (
         {%- endif %}
         {%- endfor %},
         a.deciding_i2
-    from with_q as a
+    from computed as a
     where not exists (
         select 1
         from given as g

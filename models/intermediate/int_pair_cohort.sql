@@ -4,7 +4,7 @@
 -- depends_on: {{ ref('int_slice_pair') }}, {{ ref('int_slice_study') }}
 {%- set group = ['slice_no', 'illness_key', 'pair_key'] %}
 
-with estimates as {{ materialized() }}(
+with estimates as (
     select
         e.slice_no,
         e.illness_key,
@@ -17,20 +17,12 @@ with estimates as {{ materialized() }}(
     where e.pair_key {{ batch() }}
 ),
 
-samples as (
-    select
-        {{ group_columns(group, 'e') }},
-        cast(sum(e.n) as integer) as n_samples
-    from estimates as e
-    group by {{ group_columns(group, 'e') }}
-),
-
 {{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
 
 select
     {{ group_columns(group, 'p') }},
     p.k,
-    n.n_samples,
+    p.n_samples,
     p.theta_re,
     p.se_re,
     p.q,
@@ -39,4 +31,3 @@ select
     p.z,
     p.p
 from pooled as p
-inner join samples as n on {{ same_group(group, 'p', 'n') }}

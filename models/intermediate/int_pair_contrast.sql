@@ -4,7 +4,7 @@
 -- depends_on: {{ ref('int_slice_pair') }}, {{ ref('int_slice_study') }}
 {%- set group = ['slice_no', 'contrast_key', 'pair_key'] %}
 
-with estimates as {{ materialized() }}(
+with estimates as (
     select
         e.slice_no,
         e.contrast_key,
@@ -17,18 +17,7 @@ with estimates as {{ materialized() }}(
     where e.pair_key {{ batch() }}
 ),
 
-samples as (
-    select
-        {{ group_columns(group, 'e') }},
-        cast(sum(e.n) as integer) as n_samples
-    from estimates as e
-    group by {{ group_columns(group, 'e') }}
-),
-
 {{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
 
-select
-    p.*,
-    n.n_samples
-from pooled as p
-inner join samples as n on {{ same_group(group, 'p', 'n') }}
+select *
+from pooled

@@ -1,4 +1,4 @@
-{{ config(materialized=table_in_batches(), batches='study_batches') }}
+{{ config(materialized=table_read_in_batches()) }}
 
 -- Within a study, each side of a contrast is the weighted mean of its cohorts, each correlated by
 -- itself: differences of means between cohorts are not taken for correlation.
@@ -14,11 +14,9 @@ with sides as (
         {{ weighted_side('REFERENCE') }} as reference_z,
         {{ side_weight('REFERENCE') }} as reference_weight
     from {{ ref('int_study_pair_cohort') }} as e
-    inner join {{ ref('int_slice_study') }} as s on e.slice_no = s.slice_no and e.study_no = s.study_no
     inner join {{ ref('int_slice') }} as i on e.slice_no = i.slice_no
     inner join {{ ref('stg_contrast_cohort') }} as c
         on i.disease_key = c.disease_key and e.illness_key = c.illness_key
-    where s.slice_study_no {{ batch() }}
     group by e.slice_no, e.study_no, e.pair_key, c.contrast_key
 )
 

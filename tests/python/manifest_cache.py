@@ -19,7 +19,6 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import ManifestLoader
 from filelock import FileLock
 
-
 # What the parser reads: environment variables that names of schemas and tables come from, and the vars
 # that decide on a `ref`. The other vars change only SQL, which dbt compiles later.
 _ENVIRONMENT = ("EXPRESSION_SCHEMA_PREFIX", "EXPRESSION_BUILD_SLOT")

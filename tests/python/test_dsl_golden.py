@@ -106,10 +106,17 @@ class Engine:
         return found
 
     def _pool_estimates(self, rows: list[tuple], study_count: int | None) -> dict[int, dict]:
-        columns = "pair_key integer, study_no integer, theta double, se double"
+        columns = "pair_key integer, study_no integer, theta double, se double, n integer"
+        rows = [(*row, 10 + row[1]) for row in rows]
         self.load("studies", columns, rows)
         steps = self.macros.pool_estimates("pooled", "studies", ["pair_key"], study_count)
-        return {row["pair_key"]: row for row in self.query(f"with {steps} select * from pooled")}
+        found = {row["pair_key"]: row for row in self.query(f"with {steps} select * from pooled")}
+        samples = Counter()
+        for group, *_, n in rows:
+            samples[group] += n
+        for group, row in found.items():
+            assert row.pop("n_samples") == samples[group]
+        return found
 
 
 @pytest.fixture(

@@ -273,6 +273,15 @@ def test_mistakes_are_named(copied):
     assert screen(copied, "--technology", "RNASEQ").exit_code == 2
     error = refused(screen(copied, "--technology", "RNA-SEQ"), "PAIRS_NOTHING_TO_TEST")
     assert "no contrast has 2 studies with both sides (ss 0, sc 1, soth 0)" in error["found"]
+    result = screen(copied)
+    assert result.exit_code == 0, result.output
+    assert [event["slice"] for event in events(result, "screened")] == [
+        "SEPSIS MICROARRAY HOMO_SAPIENS"
+    ]
+    (skipped,) = events(result, "slice_skipped")
+    assert "SEPSIS RNA-SEQ HOMO_SAPIENS: no contrast" in skipped["error"]
+    copied.query_write("delete from staging.screened_pairs")
+    copied.query_write("delete from staging.screened_contrasts")
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
     assert "47 genes in 3 studies" in error["found"]
     refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
@@ -281,7 +290,7 @@ def test_mistakes_are_named(copied):
     statuses = copied.query(
         "select distinct status from meta.meta_etl_process_log where step = 'screen'"
     )
-    assert statuses == [("FAILED",)]
+    assert set(statuses) == {("FAILED",), ("SUCCESS",)}
 
 
 def test_no_warehouse(warehouse):

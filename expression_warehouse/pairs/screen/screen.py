@@ -68,8 +68,8 @@ def screen(
 ) -> bool:
     """Screen the slices of a disease and stage the pairs that are kept.
 
-    Returns whether all slices were staged; one that cannot be tested holds up no other. The
-    warehouse is open only to be read and written, not while pairs are computed.
+    A slice that cannot be tested is skipped. Returns whether a slice was staged and none failed.
+    The warehouse is open only to be read and written, not while pairs are computed.
     """
     step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
@@ -77,26 +77,37 @@ def screen(
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology, organism)
-            step.rows_written = 0
-            untestable = []
-            for members in slices:
-                try:
-                    with named_os_errors(options.work):
-                        step.rows_written += _screen_slice(
-                            members, options, open_warehouse, reporter
-                        )
-                except UserError as error:
-                    if error.name != "PAIRS_NOTHING_TO_TEST":
-                        raise
-                    untestable.append(error)
-                    if error is not untestable[0]:
-                        reporter.failed(None, error)
-            if untestable:
-                raise untestable[0]
+            step.rows_written = _screen_slices(slices, options, open_warehouse, reporter)
     except UserError as error:
         reporter.failed(None, error)
         return False
     return True
+
+
+def _screen_slices(
+    slices: tuple[SliceStudies, ...],
+    options: ScreenOptions,
+    open_warehouse: OpenWarehouse,
+    reporter: Reporter,
+) -> int:
+    """Screen and stage slices, except those that cannot be tested; return the rows written.
+
+    Raises UserError 54400 if there is no other.
+    """
+    rows_written, skipped = 0, []
+    for members in slices:
+        try:
+            with named_os_errors(options.work):
+                rows_written += _screen_slice(members, options, open_warehouse, reporter)
+        except UserError as error:
+            if error.name != "PAIRS_NOTHING_TO_TEST":
+                raise
+            skipped.append(error)
+    if not rows_written and skipped:
+        raise skipped[0]
+    for error in skipped:
+        reporter.warned("slice_skipped", error_code=error.code, error=str(error))
+    return rows_written
 
 
 def _screen_slice(

@@ -8,13 +8,9 @@
     {%- if existing is not none -%}
         {{ drop_relation(existing) }}
     {%- endif -%}
-    {%- call statement('main', language='sql') -%}
-        create table {{ target_relation }} as
-        {{ sql }}
-    {%- endcall -%}
-    {%- for condition in context[config.require('batches')]() -%}
-        {%- call statement('batch', language='sql') -%}
-            insert into {{ target_relation }}
+    {%- for condition in context[config.require('batches')]() or ['is null'] -%}
+        {%- call statement('main', language='sql') -%}
+            {{ 'create table ' ~ target_relation ~ ' as' if loop.first else 'insert into ' ~ target_relation }}
             {{ sql | replace('is /* batch */ null', condition) }}
         {%- endcall -%}
     {%- endfor -%}
