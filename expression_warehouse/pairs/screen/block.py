@@ -186,7 +186,7 @@ def pool_pairs(store: TransformStore, a: np.ndarray, b: np.ndarray) -> PooledPai
             _put(pooled, whole, _pool_row(store, store.products(a[whole], b[whole]), scale, size))
     for i in np.flatnonzero(is_partial):
         r, n = store.spearman_of_gene(int(a[i]), b[[i]])
-        _put(pooled, np.array([i]), _pool_correlations(store, r, n))
+        _put(pooled, np.array([i]), pool_correlations(store, r, n))
     return PooledPairs(pooled.statistics[:, 0], pooled.rows[:, 0], pooled.k[:, 0])
 
 
@@ -212,7 +212,7 @@ def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> N
 def _count_partial(
     store: TransformStore, gene: int, others: np.ndarray, tallies: list[Tally]
 ) -> None:
-    pooled = _pool_correlations(store, *store.spearman_of_gene(gene, others))
+    pooled = pool_correlations(store, *store.spearman_of_gene(gene, others))
     is_after, genes = others > gene, np.array([gene], np.int32)
     after, before = (
         PooledPairs(*(array[:, :, chosen] for array in vars(pooled).values()))
@@ -223,7 +223,9 @@ def _count_partial(
     _count(tallies, turned, others[~is_after], genes)
 
 
-def _pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
+def pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
+    """Pool r of single pairs, each (studies, cohorts, pairs) of n samples; NaN if there is no r.
+    Returns arrays (…, 1, pairs)."""
     has_r, limit = ~np.isnan(r), limit_of(n)
     within = np.where(has_r, np.clip(r, -limit, limit), 0.0)
     return _pool_row(store, within, np.where(has_r, 1.0, np.nan), n)

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.block import PAIRS, pool_pairs
+from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, pool_pairs
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.histogram import p_value
+from expression_warehouse.pairs.screen.p_values import p_values
 from expression_warehouse.pairs.screen.scan import thread_count
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import TransformStore
@@ -179,49 +179,30 @@ def collect(
         chunks = list(
             pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
         )
-    statistics, rows, k = (
-        np.concatenate([getattr(chunk, name) for chunk in chunks], axis=1)
-        for name in ("statistics", "rows", "k")
+    pooled = PooledPairs(
+        *(
+            np.concatenate([getattr(chunk, name) for chunk in chunks], axis=1)
+            for name in ("statistics", "rows", "k")
+        )
     )
-    p, deciding = _p_values(store.design, statistics, rows, k)
+    p, deciding = p_values(pooled, store.design.tests)
     curves = (curve for _, curve in best)
     q = [
         np.where(r >= 0, curve.at(of_test), np.nan)
-        for curve, of_test, r in zip(curves, p, rows, strict=True)
+        for curve, of_test, r in zip(curves, p, pooled.rows, strict=True)
     ]
     return ScreenedPairs(
         design=store.design,
         gene_a=keys[a],
         gene_b=keys[b],
         is_watched=np.isin(a, watched) & np.isin(b, watched),
-        statistics=statistics,
+        statistics=pooled.statistics,
         p=p,
         q=np.array(q),
         counted=np.array([tally.histogram.total for tally in tallies]),
         deciding=deciding,
-        k=k,
+        k=pooled.k,
     )
-
-
-def _p_values(
-    design: Design, statistics: np.ndarray, rows: np.ndarray, k: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """p of all tests, (tests, pairs), also of contrasts with too few studies; and which contrast of
-    each pair decides."""
-    contrasts, pair = len(k), design.tests.index("pair")
-    p = np.full(statistics.shape, np.nan)
-    for test in range(len(p)):
-        is_tested = ~np.isnan(statistics[test])
-        is_student = contrasts <= test < pair
-        degrees = k[test % contrasts] - 1 if is_student else np.zeros_like(k[0])
-        p[test, is_tested] = p_value(np.abs(statistics[test, is_tested]), degrees[is_tested])
-    is_eligible = rows[contrasts : 2 * contrasts] >= 0
-    p_hk = np.where(is_eligible, p[contrasts : 2 * contrasts], np.nan)
-    tests = np.count_nonzero(~np.isnan(p_hk), axis=0)
-    least = np.fmin.reduce(p_hk, axis=0)
-    p[pair] = np.minimum(1.0, tests * least)
-    deciding = np.where(tests > 0, np.argmax(p_hk == least, axis=0), -1)
-    return p, deciding
 
 
 def _best(tally: Tally) -> tuple[np.ndarray, RateCurve]:

@@ -117,6 +117,54 @@ def limit_of(samples: np.ndarray) -> np.ndarray:
     return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
 
 
+@dataclass(frozen=True)
+class StudyTransforms:
+    """One study of a store, with the same names."""
+
+    ranks: list[np.ndarray]
+    values: list[np.ndarray] | None
+    inverse: np.ndarray
+    partial: np.ndarray
+    samples: list[int]
+
+
+def transform_study(
+    cohorts: list[np.ndarray], genes: np.ndarray, settings: Settings
+) -> StudyTransforms:
+    """Transform a study.
+
+    cohorts  values of the design's cohorts, each (all genes, samples), NaN if missing
+    genes    row numbers of the genes that take part
+    """
+    counts = [values.shape[1] for values in cohorts]
+    samples = [count if count >= settings.min_samples else 0 for count in counts]
+    kept = [values[:, :count] for values, count in zip(cohorts, samples, strict=True)]
+    transforms = [rank_transform(v, genes, _dtype(v.shape[1])) for v in kept]
+    has_values = any(transform.partial.any() for transform in transforms)
+    return StudyTransforms(
+        ranks=[transform.ranks for transform in transforms],
+        values=[values[genes] for values in kept] if has_values else None,
+        inverse=np.array([transform.inverse for transform in transforms]),
+        partial=np.array([transform.partial for transform in transforms]),
+        samples=samples,
+    )
+
+
+def store_in_memory(
+    studies: list[StudyTransforms], settings: Settings, design: Design
+) -> TransformStore:
+    """A store without files."""
+    return TransformStore(
+        ranks=[study.ranks for study in studies],
+        values=[study.values for study in studies],
+        inverse=np.array([study.inverse for study in studies]),
+        partial=np.array([study.partial for study in studies]),
+        samples=np.array([study.samples for study in studies]),
+        settings=settings,
+        design=design,
+    )
+
+
 class TransformWriter:
     """Writes a store into a folder, study by study."""
 
@@ -124,34 +172,24 @@ class TransformWriter:
         self._folder = folder
         self._settings = settings
         self._design = design
-        self._inverse: list[list[np.ndarray]] = []
-        self._partial: list[list[np.ndarray]] = []
+        self._inverse: list[np.ndarray] = []
+        self._partial: list[np.ndarray] = []
         self._samples: list[list[int]] = []
         self._has_values: list[bool] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, cohorts: list[np.ndarray], genes: np.ndarray) -> None:
-        """Transform a study.
-
-        cohorts  values of the design's cohorts, each (all genes, samples), NaN if missing
-        genes    row numbers of the genes that take part
-        """
-        study = len(self._samples)
-        transforms, samples = [], []
-        for g, values in enumerate(cohorts):
-            takes_part = values.shape[1] >= self._settings.min_samples
-            size = values.shape[1] if takes_part else 0
-            transforms.append(rank_transform(values[:, :size], genes, _dtype(size)))
-            samples.append(size)
-            np.save(_ranks_path(self._folder, study, g), transforms[-1].ranks)
-        has_values = any(transform.partial.any() for transform in transforms)
-        if has_values:
-            for g, values in enumerate(cohorts):
-                np.save(_values_path(self._folder, study, g), values[genes][:, : samples[g]])
-        self._inverse.append([transform.inverse for transform in transforms])
-        self._partial.append([transform.partial for transform in transforms])
-        self._samples.append(samples)
-        self._has_values.append(has_values)
+        """Transform a study, as `transform_study`."""
+        number = len(self._samples)
+        study = transform_study(cohorts, genes, self._settings)
+        for cohort, ranks in enumerate(study.ranks):
+            np.save(_ranks_path(self._folder, number, cohort), ranks)
+        for cohort, values in enumerate(study.values or []):
+            np.save(_values_path(self._folder, number, cohort), values)
+        self._inverse.append(study.inverse)
+        self._partial.append(study.partial)
+        self._samples.append(study.samples)
+        self._has_values.append(study.values is not None)
 
     def finish(self) -> None:
         """Write the file that makes the store complete."""

@@ -1,0 +1,1 @@
+"""How often the tests find something where nothing is, on a user's own studies."""
