@@ -61,7 +61,7 @@ def read_study(
     """The matrix of a study's samples in a slice, or of all of them.
 
     study  its key
-    genes  keys of the genes, ascending: the rows of the matrix
+    genes  keys of genes, ascending: the rows of the matrix
     """
     samples, labels = _read_samples(warehouse, study, slice_)
     values = np.full((len(genes), len(samples)), np.nan)
@@ -69,10 +69,12 @@ def read_study(
         for batch in batches:
             key = batch["sample_key"].to_numpy(zero_copy_only=False)
             column = np.searchsorted(samples, key).clip(max=max(len(samples) - 1, 0))
-            is_own = samples[column] == key if len(samples) else np.zeros(len(key), bool)
-            row = np.searchsorted(genes, batch["gene_key"].to_numpy(zero_copy_only=False)[is_own])
-            value = batch["expression_value"].to_numpy(zero_copy_only=False)[is_own]
-            values[row, column[is_own]] = value
+            gene = batch["gene_key"].to_numpy(zero_copy_only=False)
+            row = np.searchsorted(genes, gene).clip(max=max(len(genes) - 1, 0))
+            if values.size:
+                is_own = (samples[column] == key) & (genes[row] == gene)
+                value = batch["expression_value"].to_numpy(zero_copy_only=False)[is_own]
+                values[row[is_own], column[is_own]] = value
     (unit,) = warehouse.read(_UNIT, {}, {"study_key": study}).to_pylist()
     return StudyMatrix(values, labels, unit["detection_floor"], unit["value_resolution"])
 

@@ -1,0 +1,133 @@
+"""All draws of a calibration of one slice, in as many threads as there are processors."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from expression_warehouse.pairs.calibration.nulls import (
+    EFFECTS,
+    KINDS,
+    SliceData,
+    flip_signs,
+    permute_genes,
+    permute_labels,
+    plant,
+    sign_patterns,
+    unchanged,
+)
+from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
+from expression_warehouse.pairs.calibration.progress import Progress
+from expression_warehouse.pairs.screen.scan import thread_count
+
+# A kill costs at most this, and the draws under way.
+CHECKPOINT_S = 30.0
+
+
+def planted_null(effect: float) -> str:
+    """The name of PLANTED with an effect."""
+    return f"PLANTED_{effect}"
+
+
+# The outcomes of one draw by the null's name; of LABELS, also p of `pair` of each pair.
+Outcomes = tuple[dict[str, np.ndarray], np.ndarray | None]
+
+
+def measure(
+    data: SliceData, draws: int, seed: int, path: Path, advance: Callable[[int], None]
+) -> Progress:
+    """Make all draws, except those that an earlier call with this file has made.
+
+    path     file of the progress so far
+    advance  takes how many draws are done since it was last called
+
+    The same seed gives the same bits: each draw has random numbers of its own, and the draws are
+    added up in order.
+    """
+    pair = data.design.tests.index("pair")
+    observed = p_of_draw(data, unchanged(data))[pair]
+    progress = Progress.read(path, _key(data, draws, seed), len(data.a))
+    written = time.monotonic()
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for null, count, draw in _plan(data, draws, seed):
+            done = progress.done(null)
+            advance(done)
+            for outcomes, p in _in_order(pool, draw, done, count):
+                for name, outcome in outcomes.items():
+                    progress.add(name, outcome)
+                if p is not None:
+                    progress.at_least += p <= observed
+                    progress.least_p.append(float(np.nanmin(p, initial=1.0)))
+                advance(1)
+                if time.monotonic() - written > CHECKPOINT_S:
+                    progress.write(path)
+                    written = time.monotonic()
+    progress.write(path)
+    return progress
+
+
+def total_draws(data: SliceData, draws: int) -> int:
+    """How many draws `measure` makes."""
+    patterns = min(draws, 2 ** (len(data.matrices) - 1) - 1)
+    return 2 * draws + patterns
+
+
+def _plan(
+    data: SliceData, draws: int, seed: int
+) -> Iterator[tuple[str, int, Callable[[int], Outcomes]]]:
+    """Each null: its name, its draws, and the function that makes one."""
+    design, pairs = data.design, len(data.a)
+
+    def dice(kind: str, draw: int) -> np.random.Generator:
+        return np.random.default_rng([seed, KINDS.index(kind), draw])
+
+    def labels(number: int) -> Outcomes:
+        draw = permute_labels(data, dice("LABELS", number))
+        p = p_of_draw(data, draw)
+        outcomes = {"LABELS": summarise(design, p)}
+        for effect in EFFECTS:
+            changed, is_planted = plant(draw, pairs, effect, dice("PLANTED", number))
+            outcomes[planted_null(effect)] = summarise(design, p_of_draw(data, changed), is_planted)
+        return outcomes, p[design.tests.index("pair")]
+
+    def genes(number: int) -> Outcomes:
+        draw = permute_genes(data, dice("GENES", number))
+        return {"GENES": summarise(design, p_of_draw(data, draw))}, None
+
+    original = unchanged(data)
+    patterns = sign_patterns(len(data.matrices), draws, dice("SIGNS", 0))
+
+    def signs(number: int) -> Outcomes:
+        draw = flip_signs(original, patterns[number])
+        return {"SIGNS": summarise(design, p_of_draw(data, draw))}, None
+
+    yield "LABELS", draws, labels
+    yield "GENES", draws, genes
+    yield "SIGNS", len(patterns), signs
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, draw: Callable[[int], Outcomes], done: int, count: int
+) -> Iterator[Outcomes]:
+    """The draws from `done` on, a few at a time, so that their results do not pile up."""
+    numbers = iter(range(done, count))
+    while some := list(islice(numbers, 4 * thread_count())):
+        yield from pool.map(draw, some)
+
+
+def _key(data: SliceData, draws: int, seed: int) -> str:
+    """Differs between calibrations whose draws must not be mixed."""
+    digest = hashlib.sha256()
+    for matrix in data.matrices:
+        digest.update(matrix.values.tobytes())
+        digest.update("\n".join(matrix.labels).encode())
+    for side in (data.a, data.b):
+        digest.update(side.tobytes())
+    contrasts = [vars(contrast) for contrast in data.design.contrasts]
+    digest.update(json.dumps([contrasts, vars(data.settings), draws, seed]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""What the tests and the ranked views find in one draw."""
+
+import numpy as np
+from scipy import stats
+
+from expression_warehouse.pairs.calibration.nulls import Draw, SliceData
+from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, pool_correlations
+from expression_warehouse.pairs.screen.p_values import p_values
+
+FALSE_DISCOVERY_RATE = 0.05
+# Columns of an outcome: pairs that have the test, of them with p < 0.05 and p < 0.001, pairs found
+# that have no planted contrast, pairs with one that the test is of, and of these those found.
+FIELDS = ("tested", "below_05", "below_001", "found", "planted", "planted_found")
+
+
+def views(design: Design) -> dict[str, tuple[str, ...]]:
+    """The ranked views by their setting q_basis, and the tests the least q of which they take."""
+    if not design.combined:
+        return {"view_hk": ("pair",)}
+    both = ("ss_z", "soth_z")
+    return {
+        "view_hk": ("pair",),
+        "view_spec": (*both, "combined"),
+        "view_dependent": (*both, "combined_dependent"),
+    }
+
+
+def rows_of(design: Design) -> tuple[str, ...]:
+    """The names of an outcome's rows."""
+    return (*design.tests, *views(design))
+
+
+def p_of_draw(data: SliceData, draw: Draw, pairs: np.ndarray | None = None) -> np.ndarray:
+    """p of all tests, (tests, pairs); NaN if a pair has none that is eligible.
+
+    pairs  positions of some pairs; None is all
+    """
+    chosen = np.arange(len(data.a)) if pairs is None else pairs
+    p = np.empty((len(data.design.tests), len(chosen)))
+    for start in range(0, len(chosen), PAIRS):
+        chunk = slice(start, start + PAIRS)
+        own = pool_correlations(draw.store, *draw.correlate(data, chosen[chunk]))
+        pooled = PooledPairs(own.statistics[:, 0], own.rows[:, 0], own.k[:, 0])
+        found, _ = p_values(pooled, data.design.tests)
+        p[:, chunk] = np.where(pooled.rows >= 0, found, np.nan)
+    return p
+
+
+def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = None) -> np.ndarray:
+    """(rows, FIELDS): counts of `rows_of`.
+
+    p           (tests, pairs), from `p_of_draw`
+    is_planted  (contrasts, pairs)
+    """
+    is_found = np.zeros(p.shape, bool)
+    for test, values in enumerate(p):
+        has_test = ~np.isnan(values)
+        if has_test.any():
+            q = stats.false_discovery_control(values[has_test])
+            is_found[test, has_test] = q <= FALSE_DISCOVERY_RATE
+    of_test = _planted_by_test(design, p.shape[1], is_planted)
+    counts = []
+    for test, values in enumerate(p):
+        shares = [int(np.count_nonzero(values < level)) for level in (0.05, 0.001)]
+        counts.append(
+            [
+                int(np.count_nonzero(~np.isnan(values))),
+                *shares,
+                *_found(is_found[test], of_test[test]),
+            ]
+        )
+    for tests in views(design).values():
+        members = [design.tests.index(test) for test in tests]
+        # A view has no p of its own.
+        tested = int(np.count_nonzero(~np.isnan(p[members]).all(axis=0)))
+        of_view, planted = (np.logical_or.reduce(each[members]) for each in (is_found, of_test))
+        counts.append([tested, -1, -1, *_found(of_view, planted)])
+    return np.array(counts, np.int64)
+
+
+def _planted_by_test(design: Design, pairs: int, is_planted: np.ndarray | None) -> np.ndarray:
+    """(tests, pairs): whether the pair has a planted contrast that the test is of."""
+    by_test = np.zeros((len(design.tests), pairs), bool)
+    if is_planted is None:
+        return by_test
+    names = [contrast.name for contrast in design.contrasts]
+    for row, test in enumerate(design.tests):
+        if test == "pair":
+            by_test[row] = is_planted.any(axis=0)
+        elif test.startswith("combined"):
+            by_test[row] = is_planted[list(design.combined)].any(axis=0)
+        else:
+            by_test[row] = is_planted[names.index(test.rsplit("_z", 1)[0].split("_hk")[0])]
+    return by_test
+
+
+def _found(is_found: np.ndarray, is_planted: np.ndarray) -> list[int]:
+    """Pairs found without a planted contrast, pairs with one, and of these those found."""
+    shown = (is_found & ~is_planted, is_planted, is_found & is_planted)
+    return [int(np.count_nonzero(pairs)) for pairs in shown]
