@@ -147,8 +147,8 @@ combined as (
     select
         a.*,
         {{ stouffer_of(['a.dz_ss_z', 'a.dz_soth_z'], ['sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)']) }} as combined_z_score,
-        -- Both contrasts share the samples with septic shock, and the reference of soth includes that
-        -- of ss: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
+        -- Both contrasts share the samples with septic shock, and others include those with
+        -- sepsis: a study's contrasts have the covariance SE(dz_soth)^2, so the correlation below.
         {{ stouffer_of_dependent('a.dz_ss_z', 'a.dz_soth_z', 'sqrt(a.dz_ss_n)', 'sqrt(a.dz_soth_n)', 'least(1e0, a.dz_soth_se / a.dz_ss_se)') }} as combined_z_dependent,
         (coalesce(a.dz_ss_mean / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(a.dz_soth_mean / (a.dz_soth_se * a.dz_soth_se), 0e0))
         / nullif(coalesce(1e0 / (a.dz_ss_se * a.dz_ss_se), 0e0) + coalesce(1e0 / (a.dz_soth_se * a.dz_soth_se), 0e0), 0e0)
