@@ -119,10 +119,10 @@ def rank_slices(
                         (skipped if error.name in _NO_RANKING else failed).append(error)
                 if not step.rows_written:
                     skipped, failed = [], skipped + failed
-                for error in skipped:
-                    reporter.warned("slice_skipped", error_code=error.code, error=str(error))
-                for error in failed:
-                    reporter.failed(None, error)
+                for reason in skipped:
+                    reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+                for reason in failed:
+                    reporter.failed(None, reason)
                 step.error = next(iter(failed), None)
     except UserError as error:
         reporter.failed(None, error)

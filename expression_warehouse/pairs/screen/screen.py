@@ -105,8 +105,8 @@ def _screen_slices(
             skipped.append(error)
     if not rows_written and skipped:
         raise skipped[0]
-    for error in skipped:
-        reporter.warned("slice_skipped", error_code=error.code, error=str(error))
+    for reason in skipped:
+        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
     return rows_written
 
 
