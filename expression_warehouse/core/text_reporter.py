@@ -52,9 +52,8 @@ class TextReporter(Reporter):
         "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
         "{days} days from the logs of the warehouse",
         "screened": "{slice}: {pair_count:,} pairs of {gene_count:,} genes in "
-        "{study_count} studies, tested for {contrasts}, {kept_count:,} kept, "
-        "{significant_count:,} of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all "
-        "their metrics",
+        "{study_count} studies, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
+        "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
         "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",

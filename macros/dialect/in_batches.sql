@@ -43,8 +43,8 @@
 {% endmacro %}
 
 
-{#- The batches of models that pool pair by pair: ranges of pair keys that hold about a million
-    study estimates per metric. -#}
+{#- The batches of models that pool pair by pair: ranges of pair keys that hold about two
+    million study estimates per metric. -#}
 {% macro pair_batches() %}
     {% set query %}
         select min(p.pair_key) as first_key, max(p.pair_key) as last_key
@@ -52,7 +52,7 @@
             select
                 d.pair_key,
                 (row_number() over (order by d.pair_key) - 1)
-                // greatest(1000, 1000000 // greatest(1, (select coalesce(max(s.study_no), 1) from {{ ref('int_slice_study') }} as s))) as batch_no
+                // greatest(1000, 2000000 // greatest(1, (select coalesce(max(s.study_no), 1) from {{ ref('int_slice_study') }} as s))) as batch_no
             from (
                 select distinct k.pair_key
                 from {{ ref('int_slice_pair') }} as k

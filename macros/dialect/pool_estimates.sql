@@ -32,6 +32,67 @@
 {%- endmacro %}
 
 
+{#- As pool_estimates, with fewer columns: those of the group, k, n_samples, theta_re, se_re, q, i2, tau2,
+    z and p. On DuckDB it takes half as long to plan, and the others to compute. -#}
+{% macro pool_effects(name, relation, group_by, study_count) %}{{ return(adapter.dispatch('pool_effects', 'expression_warehouse')(name, relation, group_by, study_count)) }}{% endmacro %}
+
+{% macro default__pool_effects(name, relation, group_by, study_count) -%}
+{{ dsl_pool(name ~ '_effects', relation, group_by, 'theta', 'se') }},
+
+{{ name }}_samples as (
+    {{ sum_of_samples(relation, group_by) }}
+),
+
+{{ name }} as (
+    select
+        {{ group_columns(group_by, 'p') }},
+        p.k,
+        n.n_samples,
+        p.theta_re,
+        p.se_re,
+        p.q,
+        p.i2,
+        p.tau2,
+        p.z,
+        p.p
+    from {{ name }}_effects as p
+    inner join {{ name }}_samples as n on {{ same_group(group_by, 'p', 'n') }}
+)
+{%- endmacro %}
+
+{% macro duckdb__pool_effects(name, relation, group_by, study_count) -%}
+{%- if study_count is none or study_count > 32 -%}
+{{ default__pool_effects(name, relation, group_by, study_count) }}
+{%- else -%}
+{{ effects_by_columns(name ~ '_effects', relation, group_by, study_count) }},
+
+{{ name }} as (
+    select
+        {{ group_columns(group_by, 't') }},
+        t.k,
+        t.n_samples,
+        t.theta_re,
+        t.se_re,
+        t.q,
+        {{ i_squared('t.q', 't.df') }} as i2,
+        t.tau2,
+        t.z,
+        {{ two_sided_normal_p('t.z') }} as p
+    from {{ name }}_effects as t
+)
+{%- endif -%}
+{%- endmacro %}
+
+
+{% macro sum_of_samples(relation, group_by) -%}
+    select
+        {{ group_columns(group_by, 'r') }},
+        cast(sum(r.n) as integer) as n_samples
+    from {{ relation }} as r
+    group by {{ group_columns(group_by, 'r') }}
+{%- endmacro %}
+
+
 {#- As pool_estimates: one row per study. -#}
 {% macro pool_estimates_by_rows(name, relation, group_by) -%}
 {{ dsl_pool(name ~ '_dsl', relation, group_by, 'theta', 'se') }},
@@ -48,11 +109,7 @@
 ),
 
 {{ name }}_samples as (
-    select
-        {{ group_columns(group_by, 'r') }},
-        cast(sum(r.n) as integer) as n_samples
-    from {{ relation }} as r
-    group by {{ group_columns(group_by, 'r') }}
+    {{ sum_of_samples(relation, group_by) }}
 ),
 
 {{ name }} as (
@@ -73,12 +130,31 @@
 {%- endmacro %}
 
 
-{#- As pool_estimates: one row per group, one column per study.
+{#- As pool_estimates: one row per group, one column per study. -#}
+{% macro pool_estimates_by_columns(name, relation, group_by, study_count) -%}
+{{ effects_by_columns(name ~ '_effects', relation, group_by, study_count) }},
+
+{{ leave_one_out_by_columns(name ~ '_loo', name ~ '_effects', study_count) }},
+
+{{ consistency_by_columns(name ~ '_agreement', name ~ '_loo', study_count) }},
+
+{{ pooled_statistics(name ~ '_statistics', name ~ '_agreement', group_by, ['n_samples', 'loo_min', 'loo_max', 'kappa', 'direction_consistency', 'magnitude_consistency']) }},
+
+{{ name }} as (
+    select
+        t.*,
+        sqrt(t.direction_consistency * t.magnitude_consistency) as consistency_score
+    from {{ name }}_statistics as t
+)
+{%- endmacro %}
+
+
+{#- The columns of pooled_effect, n_samples, and of each study what the macros below need.
 
     A study without an estimate has weight and deviation 0 and an infinite variance, so that the
-    expressions of each study have neither case nor coalesce: DuckDB computes these row by row, and parts
+    expressions of each study need neither case nor coalesce: DuckDB computes these row by row, and parts
     of them that repeat anew. -#}
-{% macro pool_estimates_by_columns(name, relation, group_by, study_count) -%}
+{% macro effects_by_columns(name, relation, group_by, study_count) -%}
 {%- set all = range(1, study_count + 1) | list -%}
 {{ name }}_studies as (
     select
@@ -92,15 +168,13 @@
     group by {{ group_columns(group_by, 'r') }}
 ),
 
--- top_w is the weight of the most precise study.
 {{ name }}_places as (
     select
         {{ group_columns(group_by, 't') }},
         t.n_samples,
         {{ sum_over(all, 'case when t.w_@ is null then 0 else 1 end') }} as k,
         least({{ list_of(all, 't.theta_@') }}) as least_theta,
-        greatest({{ list_of(all, 't.theta_@') }}) as greatest_theta,
-        greatest({{ list_of(all, 't.w_@') }}) as top_w
+        greatest({{ list_of(all, 't.theta_@') }}) as greatest_theta
         {%- for i in all %},
         coalesce(t.theta_{{ i }}, 0e0) as theta_{{ i }},
         coalesce(t.w_{{ i }}, 0e0) as w_{{ i }},
@@ -114,7 +188,90 @@
         t.*,
         t.k - 1 as df,
         {{ sum_over(all, 't.w_@') }} as sum_w,
-        greatest(t.least_theta, least(t.greatest_theta, ({{ sum_over(all, 't.w_@ * t.theta_@') }}) / ({{ sum_over(all, 't.w_@') }}))) as theta_f,
+        greatest(t.least_theta, least(t.greatest_theta, ({{ sum_over(all, 't.w_@ * t.theta_@') }}) / ({{ sum_over(all, 't.w_@') }}))) as theta_f
+        {%- for i in all %},
+        {{ sum_over(range(1, i), 't.w_@') }} as before_{{ i }}
+        {%- endfor %}
+    from {{ name }}_places as t
+    where t.k > 0
+),
+
+{{ name }}_deviations as (
+    select
+        t.*
+        {%- for i in all %},
+        case when t.w_{{ i }} > 0e0 then t.theta_{{ i }} - t.theta_f else 0e0 end as d_{{ i }}
+        {%- endfor %}
+    from {{ name }}_fixed_effect as t
+),
+
+-- w_a w_b summed over a < b, twice, is C times the sum of the weights.
+{{ name }}_cochran_q as (
+    select
+        t.*,
+        greatest(0e0, ({{ sum_over(all, 't.w_@ * t.d_@ * t.d_@') }}) - ({{ sum_over(all, 't.w_@ * t.d_@') }}) * ({{ sum_over(all, 't.w_@ * t.d_@') }}) / t.sum_w) as q,
+        2e0 * ({{ sum_over(all, 't.w_@ * t.before_@') }}) / t.sum_w as c
+    from {{ name }}_deviations as t
+),
+
+{{ name }}_tau_squared as (
+    select
+        t.*,
+        case when t.q > t.df and t.c > 0e0 then (t.q - t.df) / t.c else 0e0 end as tau2
+    from {{ name }}_cochran_q as t
+),
+
+{{ name }}_weights as (
+    select
+        t.*
+        {%- for i in all %},
+        1e0 / (t.v_{{ i }} + t.tau2) as s_{{ i }}
+        {%- endfor %}
+    from {{ name }}_tau_squared as t
+),
+
+{{ name }}_sums as (
+    select
+        t.*,
+        {{ sum_over(all, 't.s_@') }} as sum_s,
+        {{ sum_over(all, 't.s_@ * t.d_@') }} as sum_sd,
+        {{ sum_over(all, 't.s_@ * t.d_@ * t.d_@') }} as sum_sdd
+    from {{ name }}_weights as t
+),
+
+{{ name }}_estimates as (
+    select
+        t.*,
+        t.theta_f + t.sum_sd / t.sum_s as theta_re,
+        sqrt(1e0 / t.sum_s) as se_re,
+        greatest(0e0, t.sum_sdd - t.sum_sd * t.sum_sd / t.sum_s) as residual_q
+    from {{ name }}_sums as t
+),
+
+{{ name }} as (
+    select
+        t.*,
+        t.theta_re / t.se_re as z
+    from {{ name }}_estimates as t
+)
+{%- endmacro %}
+
+
+{#- Columns loo_min and loo_max beside those of effects_by_columns. The method is that of leave_one_out: no
+    study is ever subtracted from a sum over all, and sums are taken about the most precise study, `top`;
+    without it, about the mean. -#}
+{% macro leave_one_out_by_columns(name, effects, study_count) -%}
+{%- set all = range(1, study_count + 1) | list -%}
+{{ name }}_top_weight as (
+    select
+        t.*,
+        greatest({{ list_of(all, 't.w_@') }}) as top_w
+    from {{ effects }} as t
+),
+
+{{ name }}_top as (
+    select
+        t.*,
         case t.top_w
             {%- for i in all %}
             when t.w_{{ i }} then {{ i }}
@@ -125,111 +282,100 @@
             when t.w_{{ i }} then t.theta_{{ i }}
             {%- endfor %}
         end as top_theta
-    from {{ name }}_places as t
-    where t.k > 0
+    from {{ name }}_top_weight as t
 ),
 
--- Deviations d from the fixed-effect mean, e from the most precise study.
+-- e is the deviation from top, u the weight without top.
 {{ name }}_deviations as (
     select
         t.*
         {%- for i in all %},
-        case when t.w_{{ i }} > 0e0 then t.theta_{{ i }} - t.theta_f else 0e0 end as d_{{ i }},
         case when t.w_{{ i }} > 0e0 then t.theta_{{ i }} - t.top_theta else 0e0 end as e_{{ i }},
-        case when t.top_no = {{ i }} then 0e0 else t.w_{{ i }} end as u_{{ i }}
+        case when t.top_no = {{ i }} then 0e0 else t.w_{{ i }} end as u_{{ i }},
+        {{ sum_over(range(study_count, i, -1), 't.w_@') }} as after_{{ i }}
         {%- endfor %}
-    from {{ name }}_fixed_effect as t
+    from {{ name }}_top as t
 ),
 
--- Sums over the studies before and after each one: no study is ever subtracted from a sum over all.
-{{ name }}_partial_sums as (
+{{ name }}_rest as (
     select
         t.*,
         ({{ sum_over(all, 't.u_@ * t.d_@') }}) / nullif({{ sum_over(all, 't.u_@') }}, 0e0) as rest_mean
         {%- for i in all %},
-        {{ sum_over(range(1, i), 't.w_@') }} as before_{{ i }},
-        {{ sum_over(range(study_count, i, -1), 't.w_@') }} as after_{{ i }},
+        nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0) as rest_w_{{ i }},
         ({{ sum_over(range(1, i), 't.w_@ * t.e_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.e_@') }}) as we_{{ i }},
         ({{ sum_over(range(1, i), 't.w_@ * t.e_@ * t.e_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.e_@ * t.e_@') }}) as wee_{{ i }}
         {%- endfor %}
     from {{ name }}_deviations as t
 ),
 
--- w_a w_b summed over a < b, twice, is C times the sum of the weights: of all studies, and of all but i.
--- Sums about the most precise study lose at most the digits of k; without it, they are about the mean.
 {{ name }}_cochran_q as (
     select
         t.*,
-        greatest(0e0, ({{ sum_over(all, 't.w_@ * t.d_@ * t.d_@') }}) - ({{ sum_over(all, 't.w_@ * t.d_@') }}) * ({{ sum_over(all, 't.w_@ * t.d_@') }}) / t.sum_w) as q,
-        2e0 * ({{ sum_over(all, 't.w_@ * t.before_@') }}) / t.sum_w as c,
         {{ sum_over(all, 't.u_@ * ((t.d_@ - t.rest_mean) * (t.d_@ - t.rest_mean))') }} as rest_q
         {%- for i in all %},
-        2e0 * (({{ sum_over(range(1, i), 't.w_@ * t.before_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.after_@') }}) + t.before_{{ i }} * t.after_{{ i }})
-        / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0) as c_{{ i }},
-        greatest(0e0, t.wee_{{ i }} - t.we_{{ i }} * t.we_{{ i }} / nullif(t.before_{{ i }} + t.after_{{ i }}, 0e0)) as q_{{ i }}
+        2e0 * (({{ sum_over(range(1, i), 't.w_@ * t.before_@') }}) + ({{ sum_over(range(study_count, i, -1), 't.w_@ * t.after_@') }}) + t.before_{{ i }} * t.after_{{ i }}) / t.rest_w_{{ i }} as c_{{ i }},
+        greatest(0e0, t.wee_{{ i }} - t.we_{{ i }} * t.we_{{ i }} / t.rest_w_{{ i }}) as q_{{ i }}
         {%- endfor %}
-    from {{ name }}_partial_sums as t
+    from {{ name }}_rest as t
 ),
 
 -- greatest passes over the null of a group that has no two other studies.
 {{ name }}_tau_squared as (
     select
-        t.*,
-        case when t.q > t.df and t.c > 0e0 then (t.q - t.df) / t.c else 0e0 end as tau2
+        t.*
         {%- for i in all %},
         greatest(0e0, (case when t.top_no = {{ i }} then t.rest_q else t.q_{{ i }} end - (t.df - 1e0)) / nullif(t.c_{{ i }}, 0e0)) as tau2_{{ i }}
         {%- endfor %}
     from {{ name }}_cochran_q as t
 ),
 
-{{ name }}_weights as (
+{{ name }}_sums as (
     select
         t.*
         {%- for i in all %},
-        1e0 / (t.v_{{ i }} + t.tau2) as s_{{ i }},
         {{ sum_over(all | reject('equalto', i), '1e0 / (t.v_@ + t.tau2_' ~ i ~ ')') }} as rest_s_{{ i }},
         {{ sum_over(all | reject('equalto', i), 't.d_@ / (t.v_@ + t.tau2_' ~ i ~ ')') }} as rest_sd_{{ i }}
         {%- endfor %}
     from {{ name }}_tau_squared as t
 ),
 
-{{ name }}_sums as (
-    select
-        t.*,
-        {{ sum_over(all, 't.s_@') }} as sum_s,
-        {{ sum_over(all, 't.s_@ * t.d_@') }} as sum_sd,
-        {{ sum_over(all, 't.s_@ * t.d_@ * t.d_@') }} as sum_sdd,
-        ({{ sum_over(all, 'abs(t.theta_@)') }}) / t.k as mean_size
-        {%- for i in all %},
-        case when t.w_{{ i }} > 0e0 then t.rest_sd_{{ i }} / nullif(t.rest_s_{{ i }}, 0e0) end as rest_d_{{ i }}
-        {%- endfor %}
-    from {{ name }}_weights as t
-),
-
-{{ name }}_pooled_effect as (
-    select
-        t.*,
-        t.theta_f + t.sum_sd / t.sum_s as theta_re,
-        sqrt(1e0 / t.sum_s) as se_re,
-        greatest(0e0, t.sum_sdd - t.sum_sd * t.sum_sd / t.sum_s) as residual_q
-    from {{ name }}_sums as t
-),
-
-{{ name }}_signs as (
+{{ name }}_estimates as (
     select
         t.*
         {%- for i in all %},
-        case when t.w_{{ i }} > 0e0 and sign(t.theta_{{ i }}) = sign(t.theta_re) then 1e0 else 0e0 end as agrees_{{ i }}
+        case when t.w_{{ i }} > 0e0 then t.rest_sd_{{ i }} / nullif(t.rest_s_{{ i }}, 0e0) end as rest_d_{{ i }}
         {%- endfor %}
-    from {{ name }}_pooled_effect as t
+    from {{ name }}_sums as t
 ),
 
-{{ name }}_agreement as (
+{{ name }} as (
     select
         t.*,
-        t.theta_re / t.se_re as z,
         t.theta_f + least({{ list_of(all, 't.rest_d_@') }}) as loo_min,
-        t.theta_f + greatest({{ list_of(all, 't.rest_d_@') }}) as loo_max,
+        t.theta_f + greatest({{ list_of(all, 't.rest_d_@') }}) as loo_max
+    from {{ name }}_estimates as t
+)
+{%- endmacro %}
+
+
+{#- Columns kappa, direction_consistency and magnitude_consistency of `consistency` beside those of
+    effects_by_columns. -#}
+{% macro consistency_by_columns(name, effects, study_count) -%}
+{%- set all = range(1, study_count + 1) | list -%}
+{{ name }}_signs as (
+    select
+        t.*,
+        ({{ sum_over(all, 'abs(t.theta_@)') }}) / t.k as mean_size
+        {%- for i in all %},
+        case when t.w_{{ i }} > 0e0 and sign(t.theta_{{ i }}) = sign(t.theta_re) then 1e0 else 0e0 end as agrees_{{ i }}
+        {%- endfor %}
+    from {{ effects }} as t
+),
+
+{{ name }} as (
+    select
+        t.*,
         ({{ sum_over(all, 't.agrees_@ * t.s_@') }}) / t.sum_s as kappa,
         ({{ sum_over(all, 't.agrees_@') }}) / t.k as direction_consistency,
         case
@@ -237,15 +383,6 @@
             else 1e0 - least(1e0, sqrt(({{ sum_over(all, 'case when t.w_@ > 0e0 then (abs(t.theta_@) - t.mean_size) * (abs(t.theta_@) - t.mean_size) else 0e0 end') }}) / nullif(t.df, 0)) / nullif(t.mean_size, 0e0))
         end as magnitude_consistency
     from {{ name }}_signs as t
-),
-
-{{ pooled_statistics(name ~ '_statistics', name ~ '_agreement', group_by, ['n_samples', 'loo_min', 'loo_max', 'kappa', 'direction_consistency', 'magnitude_consistency']) }},
-
-{{ name }} as (
-    select
-        t.*,
-        sqrt(t.direction_consistency * t.magnitude_consistency) as consistency_score
-    from {{ name }}_statistics as t
 )
 {%- endmacro %}
 

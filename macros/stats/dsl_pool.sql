@@ -78,6 +78,22 @@
     {{ prediction_interval(name ~ '_hartung_knapp') }}
 ),
 
+{{ name }}_t_ratios as (
+    select
+        i.*,
+        {{ t_ratio('i.hk_z', 'i.df') }} as hk_ratio,
+        {{ t_ratio('i.theta_re / i.hk_adhoc_se', 'i.df') }} as hk_adhoc_ratio
+    from {{ name }}_prediction_interval as i
+),
+
+{{ name }}_t_exponents as (
+    select
+        i.*,
+        {{ t_exponent('i.hk_ratio') }} as hk_exponent,
+        {{ t_exponent('i.hk_adhoc_ratio') }} as hk_adhoc_exponent
+    from {{ name }}_t_ratios as i
+),
+
 {{ name }} as (
     select
         {{ group_columns(group_by + beside, 'i') }},
@@ -95,11 +111,11 @@
         i.hk_se,
         i.theta_re - i.hk_t975 * i.hk_se as hk_ci_low,
         i.theta_re + i.hk_t975 * i.hk_se as hk_ci_high,
-        {{ two_sided_t_p('i.hk_z', 'i.df') }} as hk_p,
+        {{ two_sided_t_p_by_steps('i.hk_z', 'i.df', 'i.hk_ratio', 'i.hk_exponent') }} as hk_p,
         i.pi_low,
         i.pi_high,
         i.hk_adhoc_se,
-        {{ two_sided_t_p('i.theta_re / i.hk_adhoc_se', 'i.df') }} as hk_adhoc_p
-    from {{ name }}_prediction_interval as i
+        {{ two_sided_t_p_by_steps('i.theta_re / i.hk_adhoc_se', 'i.df', 'i.hk_adhoc_ratio', 'i.hk_adhoc_exponent') }} as hk_adhoc_p
+    from {{ name }}_t_exponents as i
 )
 {%- endmacro %}

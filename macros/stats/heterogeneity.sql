@@ -11,6 +11,10 @@
     select
         p.*,
         coalesce({{ chi_square_sf('p.q', 'p.df') }}, 1e0) as q_p,
-        case when p.q > p.df then (p.q - p.df) / p.q * 1e2 else 0e0 end as i2
+        {{ i_squared('p.q', 'p.df') }} as i2
     from {{ pooled }} as p
+{%- endmacro %}
+
+{% macro i_squared(q, df) -%}
+case when {{ q }} > {{ df }} then ({{ q }} - {{ df }}) / {{ q }} * 1e2 else 0e0 end
 {%- endmacro %}

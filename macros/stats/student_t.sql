@@ -30,10 +30,23 @@
 
     ln(1 + v) is computed as ln(u) + (v - (u - 1)) / u with u = 1 + v rounded, which is exact for small v. -#}
 {% macro two_sided_t_p(t, df) -%}
-{%- set f = 'greatest(1e0, ' ~ df ~ ')' -%}
-{%- set v = 'least(abs(' ~ t ~ '), 1e150) * least(abs(' ~ t ~ '), 1e150) / ' ~ f -%}
+{{ two_sided_t_p_by_steps(t, df, '(' ~ t_ratio(t, df) ~ ')', '(' ~ t_exponent(t_ratio(t, df)) ~ ')') }}
+{%- endmacro %}
+
+
+{#- Its first steps, v = t^2 / df and xi = ln(1 + v) of v. If they are columns, the SQL is a fifth as long. -#}
+{% macro t_ratio(t, df) -%}
+least(abs({{ t }}), 1e150) * least(abs({{ t }}), 1e150) / greatest(1e0, {{ df }})
+{%- endmacro %}
+
+{% macro t_exponent(v) -%}
 {%- set u = '(1e0 + ' ~ v ~ ')' -%}
-{%- set xi = '(' ~ ln(u) ~ ' + (' ~ v ~ ' - (' ~ u ~ ' - 1e0)) / ' ~ u ~ ')' -%}
+{{ ln(u) }} + ({{ v }} - ({{ u }} - 1e0)) / {{ u }}
+{%- endmacro %}
+
+{% macro two_sided_t_p_by_steps(t, df, v, xi) -%}
+{%- set f = 'greatest(1e0, ' ~ df ~ ')' -%}
+{%- set u = '(1e0 + ' ~ v ~ ')' -%}
 {%- set big_t = '(5e-1 * ' ~ f ~ ' + 9.75e0)' -%}
 {%- set q = '1e0 / ' ~ big_t -%}
 {%- set q2 = '1e0 / (' ~ big_t ~ ' * ' ~ big_t ~ ')' -%}

@@ -17,17 +17,7 @@ with estimates as (
     where e.pair_key {{ batch() }}
 ),
 
-{{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
+{{ pool_effects('pooled', 'estimates', group, slice_study_count()) }}
 
-select
-    {{ group_columns(group, 'p') }},
-    p.k,
-    p.n_samples,
-    p.theta_re,
-    p.se_re,
-    p.q,
-    p.i2,
-    p.tau2,
-    p.z,
-    p.p
-from pooled as p
+select *
+from pooled

@@ -198,6 +198,16 @@ def test_a_disease_that_is_unknown_is_named(warehouse):
     assert files(warehouse) == {}
 
 
+def test_a_disease_that_no_file_can_be_named_after_is_named(warehouse):
+    execute(warehouse, "update dim.dim_disease set disease_label = 'A/B' where disease_key = 3")
+    result = publish(warehouse, disease="A/B")
+    assert result.exit_code == 1
+    (error,) = events(result, "failed")
+    assert error["error_code"] == 54030
+    assert error["found"] == "'A/B' cannot be part of a file name"
+    assert files(warehouse) == {}
+
+
 def test_a_warehouse_that_is_not_built_is_named(tmp_path):
     warehouse = WarehouseUnderTest(tmp_path)
     (tmp_path / "pipeline.yaml").write_text("")

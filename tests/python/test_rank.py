@@ -319,6 +319,21 @@ def test_it_is_an_error_if_no_slice_can_be_ranked(two_slices):
     assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in error["found"]
 
 
+def test_a_slice_that_fails_is_an_error_and_holds_up_no_other(two_slices, monkeypatch):
+    rank_slice = scores._rank_slice
+
+    def fail_on_microarray(warehouse, slice_, *rest):
+        if slice_.technology == "MICROARRAY":
+            raise UserError("LOAD_WRITE_FAILED", "disk full")
+        return rank_slice(warehouse, slice_, *rest)
+
+    monkeypatch.setattr(scores, "_rank_slice", fail_on_microarray)
+    result = two_slices.pairs("rank")
+    assert result.exit_code == 1
+    assert [error["found"] for error in events(result, "failed")] == ["disk full"]
+    assert len(events(result, "pairs_ranked")) == 1
+
+
 def test_a_later_ranking_takes_the_place_of_an_earlier_one(two_slices):
     def staged() -> list[tuple]:
         scores = "select * from staging.pair_scores order by all"

@@ -80,8 +80,8 @@ def command(request, downloads, tmp_path_factory) -> Command:
 @pytest.mark.parametrize(
     ("command", "count"),
     [
-        ("ingest", 14),
-        ("run", 6),
+        ("ingest", 6),
+        ("run", 4),
         pytest.param("ingest", 100, marks=pytest.mark.long),
         pytest.param("run", 100, marks=pytest.mark.long),
     ],

@@ -244,7 +244,8 @@ ARROW = {
     {
         "expression_rows": lambda _folder: ROWS,
         "pair_metrics": pair_file,
-        "screened_pairs": lambda _folder: screened_pairs.SCHEMA,
+        "screened_pairs": lambda _folder: screened_pairs.PAIR_SCHEMA,
+        "screened_contrasts": lambda _folder: screened_pairs.CONTRAST_SCHEMA,
         "pair_scores": lambda _folder: scores._SCORES,
         "feature_values": lambda _folder: scores._VALUES,
     }.items(),
