@@ -54,6 +54,10 @@ class TextReporter(Reporter):
         "screened": "{slice}: {pair_count:,} pairs of {gene_count:,} genes in "
         "{study_count} studies, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
         "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",
+        "calibrated": "{slice}: {null_hypothesis}: the default test found pairs in {draws_found:,} "
+        "of {draws:,} draws; p < 0.05 in {share_p05:.1%} of pairs",
+        "calibrated_power": "{slice}: {null_hypothesis}: the default test found {power:.1%} of "
+        "pairs whose Fisher z differs by {effect}",
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
         "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
@@ -105,6 +109,9 @@ class TextReporter(Reporter):
 
     def begin_pairs(self, what: str, total: int) -> rich.progress.TaskID:
         return self._bars.add_task(what, total=total, unit="gene pairs")
+
+    def begin_draws(self, what: str, total: int) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit="draws")
 
     def advance(self, task: rich.progress.TaskID, count: int) -> None:
         self._bars.advance(task, count)

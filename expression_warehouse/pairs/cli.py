@@ -180,6 +180,59 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
 
 
 @_command(
+    "calibrate",
+    "--disease SEPSIS --technology MICROARRAY",
+    "run it again to resume",
+    click.option("--disease", required=True, help="Disease whose slices are tested, as SEPSIS."),
+    TECHNOLOGY,
+    ORGANISM,
+    click.option(
+        "--contrast", metavar="NAME", help="Only this contrast, as sc. Default: all of the disease."
+    ),
+    click.option(
+        "--draws",
+        default=1000,
+        show_default=True,
+        type=click.IntRange(min=2),
+        help="How often the studies are shuffled.",
+    ),
+    click.option(
+        "--seed",
+        default=1,
+        show_default=True,
+        type=click.IntRange(min=0, max=2**32 - 1),
+        help="Of the random numbers; the same seed gives the same result.",
+    ),
+    click.option(
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Folder for Parquet files: the result, and p of each pair by permutation.",
+    ),
+    click.option(
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        default="calibration_work",
+        help="Folder for files that an interrupted calibration is resumed from. Default: "
+        "calibration_work.",
+    ),
+)
+def calibrate_command(open_warehouse, reporter, disease, technology, organism, **options) -> bool:
+    """Measure how often the tests err on your own studies.
+
+    The candidate pairs of each slice are tested again and again: with labels permuted within
+    studies (LABELS), with the signs of whole studies flipped (SIGNS), with each gene permuted
+    within cohorts (GENES), so that whatever is found is false; and with contrasts planted
+    (PLANTED), which shows the power. meta.meta_calibration has the result. An interrupted
+    calibration is resumed when it is run again.
+    """
+    from expression_warehouse.pairs.calibration.calibrate import CalibrateOptions, calibrate
+
+    chosen = CalibrateOptions(**options)
+    return calibrate(disease, technology, organism, chosen, open_warehouse, reporter)
+
+
+@_command(
     "rank",
     "--disease SEPSIS",
     "slices that were reported are ranked, the others are unchanged",

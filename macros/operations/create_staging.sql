@@ -23,6 +23,8 @@
 
 {{ create_table_if_absent(staging ~ '.screened_contrasts', staging_screened_contrasts_columns()) }};
 
+{{ create_table_if_absent(staging ~ '.calibration', staging_calibration_columns()) }};
+
 {{ create_table_if_absent(staging ~ '.disease_definition', staging_disease_definition_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
@@ -138,6 +140,29 @@
     pairs_tested bigint not null,
     q_combined float(53) null,
     q_combined_dependent float(53) null
+{% endmacro %}
+
+
+{#- What `expression-warehouse pairs calibrate` measured. -#}
+{% macro staging_calibration_columns() %}
+    feature_run_id {{ type_code(36) }} not null,
+    disease_label {{ type_code(64) }} not null,
+    technology {{ type_code(16) }} not null,
+    organism {{ type_code(100) }} not null,
+    studies_hash {{ type_code(64) }} not null,
+    null_hypothesis {{ type_code(16) }} not null,
+    planted_effect float(53) null,
+    test {{ type_code(30) }} not null,
+    draws integer not null,
+    pairs_tested float(53) not null,
+    share_p05 float(53) null,
+    share_p05_error float(53) null,
+    share_p001 float(53) null,
+    share_p001_error float(53) null,
+    draws_found integer not null,
+    mean_found float(53) not null,
+    power float(53) null,
+    power_error float(53) null
 {% endmacro %}
 
 

@@ -46,7 +46,7 @@ _PARAMETER = re.compile(r"\$([a-z_]+)")
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
 _HEAP = re.compile(
-    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs|screened_contrasts)"
+    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs|screened_contrasts|calibration)"
     "_[0-9a-f]{32}"
 )
 

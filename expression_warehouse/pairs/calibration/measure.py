@@ -51,7 +51,7 @@ def measure(
     """
     pair = data.design.tests.index("pair")
     observed = p_of_draw(data, unchanged(data))[pair]
-    progress = Progress.read(path, _key(data, draws, seed), len(data.a))
+    progress = Progress.read(path, _key(data, draws, seed), observed)
     written = time.monotonic()
     with ThreadPoolExecutor(thread_count()) as pool:
         for null, count, draw in _plan(data, draws, seed):

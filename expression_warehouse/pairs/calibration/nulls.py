@@ -3,7 +3,7 @@
 LABELS   labels permuted within each study: no contrast is real, co-expression is as it was.
 SIGNS    all r of a study, in some studies, with the other sign: contrasts of whole studies point in
          a direction that is chance. The studies stay as different as they are.
-GENES    each gene permuted by itself within each cohort: no co-expression, means differ as they did.
+GENES    each gene permuted by itself within each cohort: no co-expression; means differ as before.
 PLANTED  LABELS, and some pairs whose Fisher z is larger by `effect` in the cohorts of a case.
 """
 
@@ -131,8 +131,8 @@ def sign_patterns(studies: int, draws: int, dice: np.random.Generator) -> np.nda
 def plant(
     draw: Draw, pairs: int, effect: float, dice: np.random.Generator
 ) -> tuple[Draw, np.ndarray]:
-    """A draw of PLANTED from one of LABELS; and (contrasts, pairs): where a contrast was planted, in
-    either direction."""
+    """A draw of PLANTED from one of LABELS; and (contrasts, pairs): where a contrast was planted,
+    in either direction."""
     design = draw.store.design
     chosen = dice.permutation(pairs)[: max(1, pairs // _PLANTED_EVERY)]
     is_planted = np.zeros((len(design.contrasts), pairs), bool)

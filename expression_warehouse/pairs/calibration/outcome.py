@@ -60,6 +60,8 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
             q = stats.false_discovery_control(values[has_test])
             is_found[test, has_test] = q <= FALSE_DISCOVERY_RATE
     of_test = _planted_by_test(design, p.shape[1], is_planted)
+    # What is planted for one contrast changes the others that have its cohorts.
+    is_free = ~of_test.any(axis=0)
     counts = []
     for test, values in enumerate(p):
         shares = [int(np.count_nonzero(values < level)) for level in (0.05, 0.001)]
@@ -75,7 +77,7 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
         # A view has no p of its own.
         tested = int(np.count_nonzero(~np.isnan(p[members]).all(axis=0)))
         of_view, planted = (np.logical_or.reduce(each[members]) for each in (is_found, of_test))
-        counts.append([tested, -1, -1, *_found(of_view, planted)])
+        counts.append([tested, -1, -1, *_found(of_view, planted, is_free)])
     return np.array(counts, np.int64)
 
 
@@ -95,7 +97,7 @@ def _planted_by_test(design: Design, pairs: int, is_planted: np.ndarray | None) 
     return by_test
 
 
-def _found(is_found: np.ndarray, is_planted: np.ndarray) -> list[int]:
+def _found(is_found: np.ndarray, is_planted: np.ndarray, is_free: np.ndarray) -> list[int]:
     """Pairs found without a planted contrast, pairs with one, and of these those found."""
-    shown = (is_found & ~is_planted, is_planted, is_found & is_planted)
+    shown = (is_found & is_free, is_planted, is_found & is_planted)
     return [int(np.count_nonzero(pairs)) for pairs in shown]

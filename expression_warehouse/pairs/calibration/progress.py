@@ -16,11 +16,13 @@ class Progress:
     """
     key       of the calibration: its inputs and options
     outcomes  name of a null → an outcome per draw, in order of the draws
-    at_least  (pairs,): draws of LABELS whose pair has as small a p as the studies themselves
+    observed  (pairs,): p of `pair` in the studies as they are; NaN if a pair has none
+    at_least  (pairs,): draws of LABELS in which the pair's p is as small
     least_p   per draw of LABELS, the least p of all pairs
     """
 
     key: str
+    observed: np.ndarray
     at_least: np.ndarray
     outcomes: dict[str, list[np.ndarray]] = field(default_factory=dict)
     least_p: list[float] = field(default_factory=list)
@@ -48,9 +50,9 @@ class Progress:
             )
 
     @staticmethod
-    def read(path: Path, key: str, pairs: int) -> "Progress":
+    def read(path: Path, key: str, observed: np.ndarray) -> "Progress":
         """What the file says; nothing done if it is missing, damaged, or of another calibration."""
-        empty = Progress(key, np.zeros(pairs, np.int64))
+        empty = Progress(key, observed, np.zeros(len(observed), np.int64))
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 head = json.loads(str(arrays["head"]))
@@ -58,6 +60,7 @@ class Progress:
                     return empty
                 return Progress(
                     key,
+                    observed,
                     arrays["at_least"],
                     {null: list(arrays[f"outcomes_{null}"]) for null in head["nulls"]},
                     arrays["least_p"].tolist(),

@@ -1,0 +1,354 @@
+"""How often the tests err on the studies of a slice: `expression-warehouse pairs calibrate`."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors, open_atomically
+from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.pairs.calibration.measure import measure, planted_null, total_draws
+from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData
+from expression_warehouse.pairs.calibration.outcome import FIELDS, rows_of
+from expression_warehouse.pairs.calibration.progress import Progress
+from expression_warehouse.pairs.contrasts import Design, read_design
+from expression_warehouse.pairs.expression import StudyMatrix, read_study
+from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.slices import SliceStudies, find_slices
+
+# Columns of staging.calibration.
+SCHEMA = pa.schema(
+    {
+        "feature_run_id": pa.string(),
+        "disease_label": pa.string(),
+        "technology": pa.string(),
+        "organism": pa.string(),
+        "studies_hash": pa.string(),
+        "null_hypothesis": pa.string(),
+        "planted_effect": pa.float64(),
+        "test": pa.string(),
+        "draws": pa.int32(),
+        "pairs_tested": pa.float64(),
+        "share_p05": pa.float64(),
+        "share_p05_error": pa.float64(),
+        "share_p001": pa.float64(),
+        "share_p001_error": pa.float64(),
+        "draws_found": pa.int32(),
+        "mean_found": pa.float64(),
+        "power": pa.float64(),
+        "power_error": pa.float64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class CalibrateOptions:
+    """What the user asks for.
+
+    contrast  the only one that is tested; None is all
+    work      folder for the file that an interrupted calibration is resumed from
+    output    folder for Parquet files; None is none
+    """
+
+    contrast: str | None
+    draws: int
+    seed: int
+    work: Path
+    output: Path | None
+
+
+def calibrate(
+    disease: str,
+    technology: str | None,
+    organism: str | None,
+    options: CalibrateOptions,
+    open_warehouse: OpenWarehouse,
+    reporter: Reporter,
+) -> bool:
+    """Calibrate the slices of a disease on their candidate pairs.
+
+    A slice that cannot be tested is skipped. Returns whether a slice was calibrated, and none
+    failed.
+    """
+    step = Step("calibrate", {"disease": disease, "technology": technology, "organism": organism})
+    try:
+        with (
+            recorded_step(step, open_warehouse, reporter),
+            named_os_errors(options.work),
+        ):
+            with open_warehouse(reporter.waiting) as warehouse:
+                slices = find_slices(warehouse, disease, technology, organism)
+            step.rows_written, skipped = 0, []
+            for members in slices:
+                try:
+                    step.rows_written += _calibrate_slice(
+                        members, options, open_warehouse, reporter
+                    )
+                except UserError as error:
+                    if error.name != "PAIRS_NOTHING_TO_TEST":
+                        raise
+                    skipped.append(error)
+            if not step.rows_written and skipped:
+                raise skipped[0]
+            for reason in skipped:
+                reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    return True
+
+
+def _calibrate_slice(
+    members: SliceStudies,
+    options: CalibrateOptions,
+    open_warehouse: OpenWarehouse,
+    reporter: Reporter,
+) -> int:
+    """Calibrate one slice and stage the result; return how many rows."""
+    watch, started = Stopwatch(), utc_now()
+    with open_warehouse(reporter.waiting) as warehouse:
+        data, keys = read_slice(warehouse, members, options.contrast, reporter)
+    folder = options.work / "-".join(members.slice.scope.values())
+    folder.mkdir(parents=True, exist_ok=True)
+    task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
+    progress = measure(
+        data,
+        options.draws,
+        options.seed,
+        folder / "progress.npz",
+        lambda done: reporter.advance(task, done),
+    )
+    reporter.end(task)
+    run = feature_run(
+        "CALIBRATE",
+        members.slice,
+        parameters={
+            **asdict(members.settings),
+            "contrasts": [asdict(contrast) for contrast in data.design.contrasts],
+            "draws": options.draws,
+            "studies": list(members.accessions),
+            "studies_hash": members.studies_hash,
+        },
+        study_count=len(members.studies),
+        gene_count=len(data.matrices[0].values),
+        pairs_tested=len(data.a),
+        started_at=started,
+        seed=options.seed,
+    )
+    table = result_table(data.design, progress, members, run)
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
+        load.put_run(run)
+        rows = load.replace_rows("calibration", members.slice.scope, SCHEMA, _batches(table))
+    if options.output:
+        _write_files(options.output, members, table, permutation_table(progress, keys))
+    shutil.rmtree(folder)
+    _report(members, table, run, watch.seconds, reporter)
+    return rows
+
+
+def read_slice(
+    warehouse: Warehouse, members: SliceStudies, contrast: str | None, reporter: Reporter
+) -> tuple[SliceData, np.ndarray]:
+    """What a slice is calibrated with, and (2, pairs): the keys of the genes of its candidate
+    pairs.
+
+    Raises UserError 54400 if no pair or no contrast can be tested, and 54030 if the disease lacks
+    the contrast.
+    """
+    slice_, settings = members.slice, members.settings
+    found = warehouse.read(_PAIRS, {}, slice_.scope)
+    keys = np.array([found[side].to_numpy() for side in ("gene_a_key", "gene_b_key")])
+    if not keys.size:
+        raise UserError(
+            "PAIRS_NOTHING_TO_TEST",
+            f"{slice_} has no candidate pairs",
+            action="Run dbt build, which chooses them",
+        )
+    genes = np.unique(keys)
+    task = reporter.begin_rows(str(slice_))
+    matrices: list[StudyMatrix] = []
+    for study in members.studies:
+        matrices.append(read_study(warehouse, study, genes, slice_))
+        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrices[-1].values))))
+    reporter.end(task)
+    design = _design(read_design(warehouse, slice_.disease_label), members, contrast, matrices)
+    a, b = np.searchsorted(genes, keys)
+    return SliceData(tuple(matrices), a, b, design, settings), keys
+
+
+def _design(
+    design: Design, members: SliceStudies, contrast: str | None, matrices: list[StudyMatrix]
+) -> Design:
+    """The contrasts that enough studies have, or of these the one that is asked for."""
+    names = [each.name for each in design.contrasts]
+    if contrast is not None and contrast not in names:
+        raise UserError(
+            "CONFIG_INVALID",
+            f"{members.slice.disease_label} has no contrast {contrast!r}",
+            expected=f"one of {', '.join(names)}",
+        )
+    if contrast is not None:
+        design = replace(
+            design, contrasts=tuple(each for each in design.contrasts if each.name == contrast)
+        )
+    sizes = [[np.count_nonzero(m.labels == label) for label in design.cohorts] for m in matrices]
+    takes_part = np.array(sizes) >= members.settings.min_samples
+    tested = design.with_studies(takes_part, members.settings.k_min)
+    if not tested.contrasts:
+        counts = design.count_studies(takes_part)
+        raise UserError(
+            "PAIRS_NOTHING_TO_TEST",
+            f"{members.slice}: no contrast has {members.settings.k_min} studies with both sides "
+            f"({', '.join(f'{name} {count}' for name, count in counts.items())})",
+            action="Add studies, or lower k_min with dbt build --vars",
+        )
+    return tested
+
+
+def result_table(
+    design: Design, progress: Progress, members: SliceStudies, run: FeatureRun
+) -> pa.Table:
+    """Rows of SCHEMA: of each null hypothesis and test, how often it rejected."""
+    constants = {
+        **members.slice.scope,
+        "feature_run_id": run.feature_run_id,
+        "studies_hash": members.studies_hash,
+    }
+    effect_of = {planted_null(effect): effect for effect in EFFECTS}
+    rows = []
+    for null, outcomes in progress.outcomes.items():
+        for test, counts in zip(
+            rows_of(design), np.array(outcomes).transpose(1, 2, 0), strict=True
+        ):
+            measured = dict(zip(FIELDS, counts.astype(float), strict=True))
+            rows.append(
+                {
+                    **constants,
+                    "null_hypothesis": "PLANTED" if null in effect_of else null,
+                    "planted_effect": effect_of.get(null),
+                    "test": test,
+                    **_measures(measured, has_p=not test.startswith("view_")),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def _measures(counts: dict[str, np.ndarray], has_p: bool) -> dict[str, Any]:
+    """The columns of SCHEMA from the counts of each draw."""
+    measures: dict[str, Any] = {
+        "draws": len(counts["tested"]),
+        "pairs_tested": counts["tested"].mean(),
+        "draws_found": int(np.count_nonzero(counts["found"])),
+        "mean_found": counts["found"].mean(),
+    }
+    measures["power"], measures["power_error"] = _share(counts["planted_found"], counts["planted"])
+    for level in ("05", "001"):
+        share, error = _share(counts[f"below_{level}"], counts["tested"])
+        measures[f"share_p{level}"] = share if has_p else None
+        measures[f"share_p{level}_error"] = error if has_p else None
+    return measures
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, float | None]:
+    """Mean over the draws of part / whole, and its Monte Carlo error; None if no draw has any.
+
+    Pairs of one draw depend on one another, draws do not: the error is that of a mean of draws.
+    """
+    shares = part[whole > 0] / whole[whole > 0]
+    if not len(shares):
+        return None, None
+    error = shares.std(ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else None
+    return float(shares.mean()), None if error is None else float(error)
+
+
+def permutation_table(progress: Progress, keys: np.ndarray) -> pa.Table:
+    """Of each candidate pair, p by permutation of labels, and the same over all pairs.
+
+    permutation_p  share of the draws in which the pair's p was as small as it is, the studies as
+                   they are counted as one draw (Phipson & Smyth 2010)
+    familywise_p   share of the draws in which any pair's p was as small (Westfall & Young 1993,
+                   single-step min-P)
+    """
+    draws = len(progress.least_p)
+    return pa.table(
+        {
+            "gene_a_key": pa.array(keys[0], pa.int32()),
+            "gene_b_key": pa.array(keys[1], pa.int32()),
+            "p": progress.observed,
+            "permutation_p": (1 + progress.at_least) / (1 + draws),
+            "familywise_p": _familywise(progress.observed, np.array(progress.least_p)),
+        }
+    )
+
+
+def _familywise(observed: np.ndarray, least_p: np.ndarray) -> np.ndarray:
+    as_small = np.searchsorted(np.sort(least_p), observed, side="right")
+    return np.where(np.isnan(observed), np.nan, (1 + as_small) / (1 + len(least_p)))
+
+
+def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    yield from table.to_batches()
+
+
+def _write_files(
+    folder: Path, members: SliceStudies, table: pa.Table, permutations: pa.Table
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(members.slice.scope.values())
+    for kind, content in (("calibration", table), ("permutation_p", permutations)):
+        with open_atomically(folder / f"{kind}-{name}.parquet") as file:
+            pq.write_table(content, file)
+
+
+def _report(
+    members: SliceStudies, table: pa.Table, run: FeatureRun, seconds: float, reporter: Reporter
+) -> None:
+    """Say what the default test found, under each null hypothesis."""
+    rows = table.to_pylist()
+
+    def of_test(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return next(
+            other
+            for other in rows
+            if other["test"] == "pair"
+            and all(other[c] == row[c] for c in ("null_hypothesis", "planted_effect"))
+        )
+
+    for row in rows:
+        if row["test"] != "view_hk":
+            continue
+        is_planted = row["null_hypothesis"] == "PLANTED"
+        reporter.step(
+            None,
+            "calibrated_power" if is_planted else "calibrated",
+            slice=str(members.slice),
+            feature_run=run.feature_run_id,
+            null_hypothesis=row["null_hypothesis"],
+            effect=row["planted_effect"],
+            draws=row["draws"],
+            draws_found=row["draws_found"],
+            share_p05=of_test(row)["share_p05"],
+            power=row["power"],
+            seconds=seconds,
+        )
+
+
+_PAIRS = """
+    select t.gene_a_key, t.gene_b_key
+    from {analytics}.tbl_gene_pairs_materialized as t
+    inner join {dim}.dim_disease as d on t.disease_key = d.disease_key
+    where
+        d.disease_label = $disease_label
+        and t.technology = $technology
+        and t.organism = $organism
+    order by t.gene_a_key, t.gene_b_key
+"""
