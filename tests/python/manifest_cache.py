@@ -19,11 +19,10 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import ManifestLoader
 from filelock import FileLock
 
-
-# What the parser reads: environment variables that names of schemas and tables come from, and the vars
-# that decide on a `ref`. The other vars change only SQL, which dbt compiles later.
+# What the parser reads: environment variables that names of schemas and tables come from, and the var
+# that a `ref` depends on. The other vars change only SQL, which dbt compiles later.
 _ENVIRONMENT = ("EXPRESSION_SCHEMA_PREFIX", "EXPRESSION_BUILD_SLOT")
-_VARS = ("keep_intermediate", "partition_by_study")
+_VAR = "keep_intermediate"
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def _file_name(config: Any) -> str:
         config.credentials.database,
         config.credentials.schema,
         *map(os.environ.get, _ENVIRONMENT),
-        *map(config.cli_vars.get, _VARS),
+        config.cli_vars.get(_VAR),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()
 

@@ -3,7 +3,6 @@
 dbt compiles the same macros anew for each command: a tenth of a build.
 """
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType
