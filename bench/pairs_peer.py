@@ -1,7 +1,8 @@
 """The pair metrics in numpy and scipy: `python -m bench.pairs_peer WAREHOUSE GENES`.
 
 From the warehouse's expression values to a table of all columns of fact_gene_pair_metrics but
-those of NO_SEPSIS, which the generated studies lack, in the DuckDB file EXPRESSION_WAREHOUSE_DB.
+those of NO_SEPSIS, which the generated studies lack, and of what the long facts have besides
+(contrast sc, ad hoc Hartung-Knapp, p and q per pair), in the DuckDB file EXPRESSION_WAREHOUSE_DB.
 Vectorised over blocks of pairs, on all cores. It makes use of what it knows of the studies: no
 value is missing, and each has all three cohorts, large enough.
 """
@@ -19,22 +20,20 @@ from scipy import special, stats
 
 BLOCK = 4096
 COHORTS = ("control", "sepsis", "septic_shock")
-# Case and reference; sc is not in the wide table, but can be the contrast that decides.
+# Case cohort and reference cohorts; the primary contrast first.
 CONTRASTS = {
-    "ss": ("septic_shock", "sepsis"),
-    "soth": ("septic_shock", "others"),
-    "sc": ("sepsis", "control"),
+    "ss": ("septic_shock", ["sepsis"]),
+    "soth": ("septic_shock", ["control", "sepsis"]),
+    "sc": ("sepsis", ["control"]),
 }
-WIDE = ("ss", "soth")
 DIFFERENCES = (("septic_shock", "sepsis"), ("septic_shock", "control"), ("sepsis", "control"))
-TESTS = {
-    "q_ss": "p_ss",
-    "q_soth": "p_soth",
-    "q_combined": "combined_p_value",
-    "q_combined_dependent": "combined_p_dependent",
-    "q_ss_hk": "p_ss_hk",
-    "q_soth_hk": "p_soth_hk",
+TESTS = {"q_combined": "combined_p_value", "q_combined_dependent": "combined_p_dependent"} | {
+    f"q_{short}{kind}": f"p_{short}{kind}"
+    for short in CONTRASTS
+    for kind in ("", "_hk", "_hk_adhoc")
 }
+# What the wide fact takes from the contrast that decides.
+DECIDING = ("power_score", "direction_consistency", "magnitude_consistency", "consistency_score")
 Z975 = float(stats.norm.ppf(0.975))
 
 Columns = dict[str, np.ndarray]
@@ -52,7 +51,9 @@ class Study:
         self.members = {cohort: labels == cohort.upper() for cohort in COHORTS}
 
     def z(self, genes: np.ndarray, upper: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple]:
-        """Fisher's z of Spearman's r of all pairs, and the number of samples, by cohort."""
+        """Fisher's z of Spearman's r of all pairs, and the number of samples, by cohort.
+
+        |r| is held half a step below 1."""
         found = {}
         for cohort, members in self.members.items():
             ranks = stats.rankdata(self.values[np.ix_(genes, members)], axis=1)
@@ -60,9 +61,8 @@ class Study:
             norm = np.sqrt((u * u).sum(axis=1))
             r = (u @ u.T / np.outer(norm, norm))[upper]
             n = int(members.sum())
-            # Half a step of r below 1.
-            greatest = 1 - 6 / (n * (n * n - 1))
-            found[cohort] = np.arctanh(np.clip(r, -greatest, greatest)), n
+            limit = 1 - 6 / (n * (n * n - 1))
+            found[cohort] = np.arctanh(np.clip(r, -limit, limit)), n
         return found
 
 
@@ -99,13 +99,14 @@ def random_effects(theta: np.ndarray, v: np.ndarray) -> Columns:
 
 
 def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Columns]:
-    """The columns of a contrast, and what the wide table has of the contrast that decides."""
+    """The columns of a contrast, and those that count if it decides."""
     k = len(theta)
     pooled = random_effects(theta, v)
     mean, se, q, w = (pooled[name] for name in ("mean", "se", "q", "w"))
     z = mean / se
     s2 = (w * (theta - mean) ** 2).sum(axis=0) / (k - 1)
     hk_se = se * np.sqrt(s2)
+    hk_adhoc_se = se * np.sqrt(np.maximum(1, s2))
     t_hk = stats.t.ppf(0.975, k - 1)
     half = stats.t.ppf(0.975, k - 2) * np.sqrt(pooled["tau2"] + se * se)
     left_out = [
@@ -120,19 +121,18 @@ def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Col
         "mean": mean, "se": se, "ci_low": mean - Z975 * se, "ci_high": mean + Z975 * se,
         "q": q, "q_p": special.chdtrc(k - 1, q), "tau2": pooled["tau2"], "z": z,
         "i2": 100 * np.maximum(0, (q - (k - 1)) / q),
-        "hk_se": hk_se, "hk_adhoc_se": se * np.sqrt(np.maximum(1, s2)),
+        "hk_se": hk_se, "hk_adhoc_se": hk_adhoc_se,
         "hk_ci_low": mean - t_hk * hk_se, "hk_ci_high": mean + t_hk * hk_se,
         "pi_low": mean - half, "pi_high": mean + half,
         "loo_min": np.min(left_out, axis=0), "loo_max": np.max(left_out, axis=0),
     }  # fmt: skip
-    p_hk = 2 * special.stdtr(k - 1, -np.abs(mean / hk_se))
     return {f"dz_{short}_{name}": values for name, values in columns.items()} | {
         f"p_{short}": two_sided_normal(z),
-        f"p_{short}_hk": p_hk,
+        f"p_{short}_hk": 2 * special.stdtr(k - 1, -np.abs(mean / hk_se)),
+        f"p_{short}_hk_adhoc": 2 * special.stdtr(k - 1, -np.abs(mean / hk_adhoc_se)),
         f"kappa_{short}": (w * agrees).sum(axis=0) / w.sum(axis=0),
         f"abs_dz_{short}": np.abs(mean),
     }, {
-        "p_hk": p_hk,
         "power_score": special.ndtr(np.abs(z) - Z975) + special.ndtr(-np.abs(z) - Z975),
         "direction_consistency": direction,
         "magnitude_consistency": magnitude,
@@ -142,12 +142,11 @@ def contrast(short: str, theta: np.ndarray, v: np.ndarray) -> tuple[Columns, Col
 
 def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
     """All columns but the false discovery rates, from z (study, pair) and the studies' samples."""
-    shape = z["sepsis"].shape
-    v = {group: np.broadcast_to(1 / (counts - 3.0)[:, None], shape) for group, counts in n.items()}
-    z, v, n = with_others(z, v, n)
+    shape = z["control"].shape
+    w = {cohort: np.broadcast_to((counts - 3.0)[:, None], shape) for cohort, counts in n.items()}
     found: Columns = {}
     for cohort in COHORTS:
-        pooled = random_effects(z[cohort], v[cohort])
+        pooled = random_effects(z[cohort], 1 / w[cohort])
         mean, se = pooled["mean"], pooled["se"]
         found |= {
             f"r_{cohort}": np.tanh(mean),
@@ -157,16 +156,18 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
             f"z_stat_{cohort}": mean / se,
             f"p_value_{cohort}": two_sided_normal(mean / se),
         }
-    deciding: Columns = {}
-    for short, (case, reference) in CONTRASTS.items():
-        columns, own = contrast(short, z[case] - z[reference], v[case] + v[reference])
-        if short in WIDE:
-            found |= columns
-        is_less = own["p_hk"] < deciding["p_hk"] if deciding else True
-        deciding = {
-            name: np.where(is_less, values, deciding.get(name)) for name, values in own.items()
-        }
-    del deciding["p_hk"]
+    decides = []
+    for short, (case, references) in CONTRASTS.items():
+        weight = sum(w[cohort] for cohort in references)
+        z_reference = sum(w[cohort] * z[cohort] for cohort in references) / weight
+        columns, deciding = contrast(short, z[case] - z_reference, 1 / w[case] + 1 / weight)
+        found |= columns
+        decides.append(deciding)
+    p_hk = np.array([found[f"p_{short}_hk"] for short in CONTRASTS])
+    found["p_pair"] = np.minimum(1, len(CONTRASTS) * p_hk.min(axis=0))
+    for name in DECIDING:
+        values = np.array([deciding[name] for deciding in decides])
+        found[name] = np.take_along_axis(values, p_hk.argmin(axis=0)[None], axis=0)[0]
     for first, second in DIFFERENCES:
         z_diff = (found[f"z_{first}"] - found[f"z_{second}"]) / np.hypot(
             found[f"se_r_{first}"], found[f"se_r_{second}"]
@@ -177,7 +178,10 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
             f"p_diff_{first}_{second}": two_sided_normal(z_diff),
         }
     z1, z2 = found["dz_ss_z"], found["dz_soth_z"]
-    n1, n2 = (float(sum(n[side].sum() for side in CONTRASTS[short])) for short in WIDE)
+    n1, n2 = (
+        float(sum(n[cohort] for cohort in (case, *references)).sum())
+        for case, references in (CONTRASTS["ss"], CONTRASTS["soth"])
+    )
     se1, se2 = found["dz_ss_se"], found["dz_soth_se"]
     weighted = np.sqrt(n1) * z1 + np.sqrt(n2) * z2
     rho = np.minimum(1, se2 / se1)
@@ -186,26 +190,13 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
     effect = found["dz_ss_mean"] / se1**2 + found["dz_soth_mean"] / se2**2
     for cohort in COHORTS:
         del found[f"z_{cohort}"]
-    return found | deciding | {
+    return found | {
         "combined_z_score": combined,
         "combined_p_value": two_sided_normal(combined),
         "combined_z_dependent": dependent,
         "combined_p_dependent": two_sided_normal(dependent),
         "combined_effect_size": effect / (1 / se1**2 + 1 / se2**2),
-    }  # fmt: skip
-
-
-def with_others(z: dict, v: dict, n: dict) -> tuple[dict, dict, dict]:
-    """z, its variance and the samples, with those of controls and sepsis pooled within each study:
-    the inverse-variance mean, not one group of samples."""
-    w = {cohort: 1 / v[cohort] for cohort in ("control", "sepsis")}
-    sum_w = sum(w.values())
-    pooled = sum(w[cohort] * z[cohort] for cohort in w) / sum_w
-    return (
-        z | {"others": pooled},
-        v | {"others": 1 / sum_w},
-        n | {"others": n["control"] + n["sepsis"]},
-    )
+    }
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -225,18 +216,19 @@ def compute(warehouse: str, top: int) -> Columns:
     z = {cohort: np.empty((len(studies), pairs)) for cohort in COHORTS}
     n = {cohort: np.empty(len(studies)) for cohort in COHORTS}
     for i, study in enumerate(studies):
-        for group, (values, count) in study.z(genes, upper).items():
-            z[group][i], n[group][i] = values, count
+        for cohort, (values, count) in study.z(genes, upper).items():
+            z[cohort][i], n[cohort][i] = values, count
 
     def block(start: int) -> Columns:
         part = slice(start, start + BLOCK)
-        return metrics({group: values[:, part] for group, values in z.items()}, n)
+        return metrics({cohort: values[:, part] for cohort, values in z.items()}, n)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         blocks = list(pool.map(block, range(0, pairs, BLOCK)))
     found = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
     found |= {q: benjamini_hochberg(found[p]) for q, p in TESTS.items()}
-    for short in WIDE:
+    found["q_pair"] = benjamini_hochberg(found["p_pair"])
+    for short in CONTRASTS:
         found[f"neglog_q_{short}"] = -np.log10(np.maximum(found[f"q_{short}"], 1e-300))
     return {"gene_a_key": keys[genes[upper[0]]], "gene_b_key": keys[genes[upper[1]]]} | found
 

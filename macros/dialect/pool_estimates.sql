@@ -33,7 +33,7 @@
 
 
 {#- As pool_estimates, with fewer columns: those of the group, k, n_samples, theta_re, se_re, q, i2, tau2,
-    z and p. On DuckDB it takes half as long to plan, and the others to compute. -#}
+    z and p. Its SQL is a sixth as long, and DuckDB plans it for each batch. -#}
 {% macro pool_effects(name, relation, group_by, study_count) %}{{ return(adapter.dispatch('pool_effects', 'expression_warehouse')(name, relation, group_by, study_count)) }}{% endmacro %}
 
 {% macro default__pool_effects(name, relation, group_by, study_count) -%}
@@ -152,8 +152,9 @@
 {#- The columns of pooled_effect, n_samples, and of each study what the macros below need.
 
     A study without an estimate has weight and deviation 0 and an infinite variance, so that the
-    expressions of each study need neither case nor coalesce: DuckDB computes these row by row, and parts
-    of them that repeat anew. -#}
+    expressions of each study need neither case nor coalesce, which make DuckDB slow: inside them it computes
+    only the rows of a branch, and computes repeated parts each time. With both, and sums over the k (k - 1)
+    pairs of studies, 180,000 groups of 10 studies took 1.6 CPU s; now 1.1. -#}
 {% macro effects_by_columns(name, relation, group_by, study_count) -%}
 {%- set all = range(1, study_count + 1) | list -%}
 {{ name }}_studies as (

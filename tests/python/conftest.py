@@ -202,6 +202,10 @@ def no_debug_events() -> Iterator[None]:
         yield
 
 
+# The expression fact, all that it is made of, and the views of it.
+EXPRESSION = ("+fact_gene_expression", "vw_expression_long", "vw_expression_export")
+
+
 class WarehouseUnderTest:
     """A DuckDB file or a database on the server, for one test, and the commands that use it.
 
@@ -294,6 +298,10 @@ class WarehouseUnderTest:
         # Writing dbt's record of the run takes a quarter of the time.
         return self.dbt("build", "--no-write-json", *kinds, *arguments, succeeds=succeeds)
 
+    def build_expression(self, *arguments: object) -> None:
+        """`build` of EXPRESSION."""
+        self.build("--select", *EXPRESSION, *arguments)
+
     def query(self, sql: str) -> list[tuple]:
         if self._server:
             return self._server.query(sql)
@@ -328,6 +336,22 @@ class WarehouseUnderTest:
                 columns, rows = [column[0] for column in result.description], result.fetchall()
         kept = [i for i, column in enumerate(columns) if column != "staged_at"]
         return sorted((tuple(row[i] for i in kept) for row in rows), key=repr)
+
+
+def narrow_runs(monkeypatch: pytest.MonkeyPatch, *select: str) -> None:
+    """Let `python -m loader run`, in this process, build only what dbt selects by `select` and the views
+    that a run reads, with those tests of the data that look at nothing else."""
+    import loader.build
+
+    invoke = loader.build.invoke_dbt
+    narrowly = (
+        "--select", *select, "vw_quarantine", "+vw_finding", "--indirect-selection", "cautious",
+    )  # fmt: skip
+
+    def invoke_narrowly(command, *rest):
+        return invoke([*command, *narrowly] if command[0] == "build" else command, *rest)
+
+    monkeypatch.setattr(loader.build, "invoke_dbt", invoke_narrowly)
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ Parsing takes dbt 5 s, and its own partial parsing starts anew for each path of 
 
 import hashlib
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,10 +17,10 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import ManifestLoader
 from filelock import FileLock
 
-# What the parser reads: environment variables that names of schemas and tables come from, and the vars
-# that decide on a `ref`. The other vars change only SQL, which dbt compiles later.
+# What the parser reads: environment variables that names of schemas and tables come from, and the var
+# that a `ref` depends on. The other vars change only SQL, which dbt compiles later.
 _ENVIRONMENT = ("EXPRESSION_SCHEMA_PREFIX", "EXPRESSION_BUILD_SLOT")
-_VARS = ("keep_intermediate", "partition_by_study")
+_VAR = "keep_intermediate"
 
 
 @contextmanager
@@ -37,7 +35,7 @@ def shared_manifests(folder: Path) -> Iterator[None]:
         if name not in in_memory:
             in_memory[name] = _read_or_parse(folder / name, lambda: parse(config, **options))
         # Each call gets a copy, since dbt changes its manifest.
-        manifest = Manifest(**pickle.loads(in_memory[name]))
+        manifest = Manifest.from_msgpack(in_memory[name])
         adapter = get_adapter(config)
         adapter.set_macro_resolver(manifest)
         adapter.connections.set_query_header(
@@ -57,7 +55,7 @@ def _file_name(config: Any) -> str:
         config.credentials.database,
         config.credentials.schema,
         *map(os.environ.get, _ENVIRONMENT),
-        *map(config.cli_vars.get, _VARS),
+        config.cli_vars.get(_VAR),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()
 
@@ -75,6 +73,4 @@ def _without_comments(manifest: Manifest) -> bytes:
     for node in manifest.nodes.values():
         if hasattr(node.config, "persist_docs"):
             node.config.persist_docs = {}
-    # Pickling a Manifest itself loses its fixtures, and mixes up its lookups.
-    parts = {f.name: getattr(manifest, f.name) for f in fields(manifest) if f.name[0] != "_"}
-    return pickle.dumps(parts)
+    return manifest.to_msgpack()

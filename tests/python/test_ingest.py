@@ -303,17 +303,11 @@ def test_every_error_of_the_macros_is_in_the_catalog():
     assert used <= known
 
 
-# The expression fact, all that it is made of, and the views of it.
-FACT = (
-    "--select", "+fact_gene_expression", "vw_expression_long", "vw_expression_export",
-)  # fmt: skip
-
-
 def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     """Type 1: the dimension row is overwritten, keeps its key, and is not written twice."""
     rows = "select sample_key, sample_title, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"
     warehouse.loader("ingest", Study().write(tmp_path / "d"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     assert warehouse.query(rows) == [
         (1, "healthy", "CONTROL"),
         (2, "healthy", "CONTROL"),
@@ -322,7 +316,7 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     warehouse.loader(
         "ingest", Study(titles=["healthy", "septic shock", "healthy"]).write(tmp_path / "mended")
     )
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     assert warehouse.query(rows) == [
         (1, "healthy", "CONTROL"),
         (2, "septic shock", "SEPTIC_SHOCK"),
@@ -334,10 +328,10 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
 def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp_path):
     """Both batches stay in the fact; the views show the one that was made last."""
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     newer = Study(created_at="2025-01-01T00:00:00", values=[["7", "7", "7"], ["8", "8", "8"]])
     warehouse.loader("ingest", newer.write(tmp_path / "new"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     assert warehouse.query(
         "select count(*), count(distinct batch_id) from fact.fact_gene_expression"
     ) == [(12, 2)]
@@ -345,7 +339,7 @@ def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp
         "select distinct expression_value_raw from analytics.vw_expression_long order by 1"
     ) == [(7.0,), (8.0,)]
     warehouse.loader("ingest", Study(created_at="2020-01-01T00:00:00").write(tmp_path / "older"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
 
 
@@ -371,7 +365,7 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
     """A build that stops after the dimensions takes nothing out of the views."""
     count = "select count(*) from analytics.vw_expression_export"
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
     warehouse.dbt("run", "--select", "dim_study")
     assert warehouse.query(count) == [(6,)]
@@ -379,9 +373,9 @@ def test_the_views_show_a_study_until_its_newer_batch_is_built(warehouse, tmp_pa
 
 def test_a_full_refresh_keeps_superseded_batches(warehouse, tmp_path):
     warehouse.loader("ingest", Study().write(tmp_path / "old"))
-    warehouse.build(*FACT)
+    warehouse.build_expression()
     warehouse.loader("ingest", Study(created_at="2025-01-01T00:00:00").write(tmp_path / "new"))
-    warehouse.build("--full-refresh", *FACT)
+    warehouse.build_expression("--full-refresh")
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(12,)]
 
 

@@ -50,9 +50,9 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     newer = Study("GSE2", samples=["S4", "S5", "S6"], created_at="2024-06-02T03:04:05")
     for study, name in ((Study("GSE1"), "a"), (older, "b")):
         assert warehouse.loader("ingest", study.write(folder / name)).exit_code == 0
-    warehouse.build()
+    warehouse.build_expression()
     assert warehouse.loader("ingest", newer.write(folder / "c")).exit_code == 0
-    warehouse.build()
+    warehouse.build_expression()
     return warehouse
 
 
@@ -256,7 +256,7 @@ def test_a_purged_batch_can_be_staged_again_with_another_configuration(built, tm
     config.write_text("studies: {GSE1: {skip_samples: [GSM3]}}\n")
     download = Study("GSE1").write(tmp_path / "again")
     assert warehouse.loader("ingest", download, "--config", config).exit_code == 0
-    warehouse.build()
+    warehouse.build_expression()
     found = warehouse.query(
         "select count(*) from analytics.vw_expression_long where study_accession_code = 'GSE1'"
     )
@@ -334,7 +334,7 @@ def test_a_released_batch_is_built(built, tmp_path):
     ((step, status, context),) = logged(warehouse)
     assert (step, status) == ("release_batch", "SUCCESS")
     assert json.loads(context) == {"batch_id": batch_id, "study_accession": "GSE1", "actor": "anna"}
-    warehouse.build()
+    warehouse.build_expression()
     assert register(warehouse) == [("LOADED", None, "anna")]
 
 

@@ -1,7 +1,13 @@
 """A batch that is held back: what it takes to get on, and that nothing of it gets out before."""
 
 import pytest
-from conftest import Study, events
+from conftest import EXPRESSION, Study, events, narrow_runs
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch):
+    """Runs build, and test, expression values alone."""
+    narrow_runs(monkeypatch, *EXPRESSION)
 
 
 @pytest.fixture

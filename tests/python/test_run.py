@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tenacity
-from conftest import Study, WarehouseUnderTest, events
+from conftest import Study, WarehouseUnderTest, events, narrow_runs
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from forked import Command, Death
@@ -78,15 +78,9 @@ def assert_equal(warehouse: WarehouseUnderTest, undisturbed: WarehouseUnderTest)
 @pytest.fixture
 def impatient(monkeypatch, warehouse):
     """Attempts follow each other at once, and build only what `assert_equal` looks at."""
-    invoke = loader.build.invoke_dbt
-
-    def invoke_narrowly(command, *args):
-        select = ["--select", "+fact_gene_pair_metrics"]
-        return invoke([*command, *select] if command[0] == "build" else command, *args)
-
     without_tests(warehouse)
+    narrow_runs(monkeypatch, "+fact_gene_pair_metrics")
     monkeypatch.setattr(loader.build, "_WAIT_S", tenacity.wait_none())
-    monkeypatch.setattr(loader.build, "invoke_dbt", invoke_narrowly)
 
 
 def without_tests(warehouse: WarehouseUnderTest) -> None:

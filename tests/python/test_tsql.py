@@ -7,6 +7,7 @@ The table in CONTRIBUTING.md says what each of them covers.
 """
 
 import functools
+import gc
 import re
 from pathlib import Path
 
@@ -38,12 +39,17 @@ def operations(tmp_path_factory) -> dict[str, str]:
     return compiled_operations(tmp_path_factory)
 
 
+LINTER = Linter(FluffConfig.from_path(str(PROJECT)))
+
+
 @functools.cache
 def violations(sql: str, is_ours: bool) -> list[str]:
     """sqlfluff's findings; in SQL that dbt itself writes, only syntax errors. Cached, since most files are
     the same for a first and a later build."""
-    linter = Linter(FluffConfig.from_path(str(PROJECT)))
-    found = linter.lint_string(sql).get_violations()
+    # The parser's objects live until the end: looking for garbage takes a quarter of the time.
+    gc.disable()
+    found = LINTER.lint_string(sql).get_violations()
+    gc.enable()
     return [
         f"{v.rule_code()} line {v.line_no}: {v.desc()}"
         for v in found
