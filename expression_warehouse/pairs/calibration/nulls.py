@@ -23,7 +23,7 @@ from expression_warehouse.pairs.settings import Settings
 KINDS = ("LABELS", "SIGNS", "GENES", "PLANTED")
 # Fisher z of a planted contrast: r of 0.3, 0.54 and 0.72 against 0.
 EFFECTS = (0.3, 0.6, 0.9)
-# One of so many pairs gets a planted contrast.
+# One of so many pairs gets a planted contrast; at least one pair per contrast.
 _PLANTED_EVERY = 100
 
 
@@ -134,7 +134,7 @@ def plant(
     """A draw of PLANTED from one of LABELS; and (contrasts, pairs): where a contrast was planted,
     in either direction."""
     design = draw.store.design
-    chosen = dice.permutation(pairs)[: max(1, pairs // _PLANTED_EVERY)]
+    chosen = dice.permutation(pairs)[: max(len(design.contrasts), pairs // _PLANTED_EVERY)]
     is_planted = np.zeros((len(design.contrasts), pairs), bool)
     shift = np.zeros((len(design.cohorts), pairs))
     for contrast, own in enumerate(np.array_split(chosen, len(design.contrasts))):

@@ -69,7 +69,7 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
             [
                 int(np.count_nonzero(~np.isnan(values))),
                 *shares,
-                *_found(is_found[test], of_test[test]),
+                *_found(is_found[test], of_test[test], is_free),
             ]
         )
     for tests in views(design).values():
