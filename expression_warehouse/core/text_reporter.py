@@ -56,6 +56,8 @@ class TextReporter(Reporter):
         "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",
         "calibrated": "{slice}: {null_hypothesis}: the default test found pairs in {draws_found:,} "
         "of {draws:,} draws; p < 0.05 in {share_p05:.1%} of pairs",
+        "calibrated_level": "{slice}: {null_hypothesis}: p < 0.05 in {share_p05:.1%} of pairs by "
+        "the default test",
         "calibrated_power": "{slice}: {null_hypothesis}: the default test found {power:.1%} of "
         "pairs whose Fisher z differs by {effect}",
         "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "

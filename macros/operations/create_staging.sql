@@ -159,8 +159,8 @@
     share_p05_error float(53) null,
     share_p001 float(53) null,
     share_p001_error float(53) null,
-    draws_found integer not null,
-    mean_found float(53) not null,
+    draws_found integer null,
+    mean_found float(53) null,
     power float(53) null,
     power_error float(53) null
 {% endmacro %}

@@ -77,7 +77,9 @@ def test_the_site_opens_with_an_overview_of_this_project(manifest, nodes):
 
 def test_programs_that_read_the_warehouse_are_exposures(manifest):
     exposures = {exposure["name"]: exposure for exposure in manifest["exposures"].values()}
-    assert set(exposures) == {"published_pairs", "pairs_screen", "pairs_rank", "loader_health"}
+    assert set(exposures) == {
+        "published_pairs", "pairs_screen", "pairs_rank", "pairs_calibrate", "loader_health",
+    }  # fmt: skip
     for exposure in exposures.values():
         assert exposure["description"]
         assert exposure["depends_on"]["nodes"]

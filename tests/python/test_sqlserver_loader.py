@@ -30,6 +30,7 @@ from expression_warehouse.core.warehouse.sqlserver_driver import (
     open_driver,
     wheel_driver,
 )
+from expression_warehouse.pairs.calibration import calibrate
 from expression_warehouse.pairs.ranking import scores
 from expression_warehouse.pairs.screen import screened_pairs
 from loader.pair_file.metrics import metrics
@@ -247,6 +248,7 @@ ARROW = {
         "screened_pairs": lambda _folder: screened_pairs.PAIR_SCHEMA,
         "screened_contrasts": lambda _folder: screened_pairs.CONTRAST_SCHEMA,
         "pair_scores": lambda _folder: scores._SCORES,
+        "calibration": lambda _folder: calibrate.SCHEMA,
         "feature_values": lambda _folder: scores._VALUES,
     }.items(),
 )

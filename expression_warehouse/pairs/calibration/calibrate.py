@@ -50,6 +50,11 @@ SCHEMA = pa.schema(
 )
 
 
+# Below eight studies there are too few patterns of signs to count draws that find something.
+_FEWEST_PATTERNS = 2 ** (8 - 1) - 1
+_UNSAID = {"draws_found": None, "mean_found": None}
+
+
 @dataclass(frozen=True)
 class CalibrateOptions:
     """What the user asks for.
@@ -237,6 +242,7 @@ def result_table(
                     "planted_effect": effect_of.get(null),
                     "test": test,
                     **_measures(measured, has_p=not test.startswith("view_")),
+                    **(_UNSAID if null == "SIGNS" and len(outcomes) < _FEWEST_PATTERNS else {}),
                 }
             )
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -326,10 +332,13 @@ def _report(
     for row in rows:
         if row["test"] != "view_hk":
             continue
-        is_planted = row["null_hypothesis"] == "PLANTED"
+        if row["null_hypothesis"] == "PLANTED":
+            sentence = "calibrated_power"
+        else:
+            sentence = "calibrated" if row["draws_found"] is not None else "calibrated_level"
         reporter.step(
             None,
-            "calibrated_power" if is_planted else "calibrated",
+            sentence,
             slice=str(members.slice),
             feature_run=run.feature_run_id,
             null_hypothesis=row["null_hypothesis"],

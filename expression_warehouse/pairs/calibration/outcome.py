@@ -61,7 +61,7 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
             is_found[test, has_test] = q <= FALSE_DISCOVERY_RATE
     of_test = _planted_by_test(design, p.shape[1], is_planted)
     # What is planted for one contrast changes the others that have its cohorts.
-    is_free = ~of_test.any(axis=0)
+    is_free = ~np.logical_or.reduce(of_test)
     counts = []
     for test, values in enumerate(p):
         shares = [int(np.count_nonzero(values < level)) for level in (0.05, 0.001)]
