@@ -8,6 +8,7 @@ import oracle
 import pyarrow.parquet as pq
 import pytest
 from conftest import WarehouseUnderTest, events
+from scipy import stats
 from test_pair_metrics import WATCHED, build, ingest, moved, study_of
 from test_screen import refused
 
@@ -16,7 +17,7 @@ from expression_warehouse.pairs.calibration.calibrate import permutation_table
 from expression_warehouse.pairs.calibration.measure import measure, planted_null, total_draws
 from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData, plant, sign_patterns
 from expression_warehouse.pairs.calibration.nulls import unchanged as unchanged_draw
-from expression_warehouse.pairs.calibration.outcome import FIELDS, rows_of, summarise
+from expression_warehouse.pairs.calibration.outcome import FIELDS, find, rows_of, summarise
 from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.expression import StudyMatrix
 from expression_warehouse.pairs.settings import Settings
@@ -127,6 +128,19 @@ def test_planted_pairs_have_the_effect():
     assert (direction == direction[0]).all(), "the same in all studies"
     difference[:, shock, planted] = 0
     np.testing.assert_allclose(difference, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3])
+def test_found_as_by_scipy(share):
+    dice = np.random.default_rng(3)
+    for _ in range(50):
+        p = np.where(dice.random(500) < share, dice.random(500) / 2000, dice.random(500))
+        p[dice.random(500) < 0.1] = np.nan
+        p[:20] = p[20]  # ties
+        expected = np.zeros(500, bool)
+        has_p = ~np.isnan(p)
+        expected[has_p] = stats.false_discovery_control(p[has_p]) <= 0.05
+        np.testing.assert_array_equal(find(p), expected)
 
 
 def test_found_pairs_with_a_planted_contrast_are_not_false():

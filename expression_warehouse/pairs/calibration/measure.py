@@ -92,7 +92,10 @@ def _plan(
         outcomes = {"LABELS": summarise(design, p)}
         for effect in EFFECTS:
             changed, is_planted = plant(draw, pairs, effect, dice("PLANTED", number))
-            outcomes[planted_null(effect)] = summarise(design, p_of_draw(data, changed), is_planted)
+            affected = np.flatnonzero(is_planted.any(axis=0))
+            p_planted = p.copy()
+            p_planted[:, affected] = p_of_draw(data, changed, affected)
+            outcomes[planted_null(effect)] = summarise(design, p_planted, is_planted)
         return outcomes, p[design.tests.index("pair")]
 
     def genes(number: int) -> Outcomes:
