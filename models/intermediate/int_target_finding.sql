@@ -8,9 +8,12 @@
         'rule_illness_conflicts',
         'rule_manufacturer_known',
         'rule_shared_sample_config',
+        'rule_shared_sample_labels',
         'rule_study_has_disease',
         'rule_study_has_one_disease',
         'rule_expression_outliers',
+        'rule_shared_samples',
+        'rule_repeated_subjects',
         'rule_contrast_studies',
         'rule_heterogeneity',
         'rule_screen_is_current'
