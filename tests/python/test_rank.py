@@ -240,14 +240,15 @@ def test_weights_sum_to_one(tmp_path, monkeypatch):
 def test_vars_are_resolved_as_by_dbt(tmp_path, monkeypatch):
     """--vars before those scoped to the project, before those of all projects."""
     scoped = {"k_min": 4, "spearman_se": "fieller"}
-    project(tmp_path, monkeypatch, {"k_min": 3, "min_cohort_samples": 8, "warehouse": scoped})
-    assert settings.settings_of(settings.resolve_vars()) == settings.Settings(4, 8, "fieller")
+    general = {"k_min": 3, "min_cohort_samples": 8, "detection_share_min": 0.2}
+    project(tmp_path, monkeypatch, {**general, "warehouse": scoped})
+    assert settings.settings_of(settings.resolve_vars()) == settings.Settings(4, 8, "fieller", 0.2)
     given = settings.settings_of(settings.resolve_vars("{k_min: 2, min_cohort_samples: 3}"))
-    assert given == settings.Settings(2, 4, "fieller")
+    assert given == settings.Settings(2, 4, "fieller", 0.2)
     for text in ("k_min", "[1]", "{k_min: "):
         with pytest.raises(UserError, match=r"54030 CONFIG_INVALID[\s\S]*--vars"):
             settings.resolve_vars(text)
-    for text in ("{spearman_se: best}", "{k_min: few}"):
+    for text in ("{spearman_se: best}", "{k_min: few}", "{detection_share_min: most}"):
         with pytest.raises(UserError, match="54030 CONFIG_INVALID"):
             settings.settings_of(settings.resolve_vars(text))
 
