@@ -36,6 +36,16 @@ with batches as (
         and b.status in ('VALIDATED'{% if not is_incremental() %}, 'LOADED'{% endif %})
 ),
 
+batch_samples as (
+    select
+        b.study_key,
+        n.sample_accession_code,
+        m.sample_key
+    from batches as b
+    inner join {{ ref('stg_sample') }} as n on b.batch_id = n.batch_id
+    inner join {{ ref('dim_sample') }} as m on n.sample_natural_key = m.sample_natural_key
+),
+
 -- Counts are scaled by the sample's library size; other units need none.
 library_sizes as (
     select
@@ -60,7 +70,7 @@ select
     {{ utc_now() }} as etl_created_date
 from {{ source('staging', 'expression_rows') }} as r
 inner join batches as b on r.batch_id = b.batch_id
-inner join {{ ref('dim_sample') }} as m on r.sample_accession_code = m.sample_accession_code
+inner join batch_samples as m on b.study_key = m.study_key and r.sample_accession_code = m.sample_accession_code
 inner join {{ ref('dim_gene') }} as g on r.gene_id = g.gene_id
 left join library_sizes as l on r.batch_id = l.batch_id and r.sample_accession_code = l.sample_accession_code
 where r.expression_value is not null

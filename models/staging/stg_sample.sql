@@ -17,6 +17,7 @@ select
     batch_id,
     study_accession_code,
     cast(name as {{ type_code(50) }}) as sample_accession_code,
+    {{ sample_natural_key('study_accession_code', 'name') | indent(4) }} as sample_natural_key,
     cast({{ json_text('content', '$.refinebio_title') }} as {{ type_text(1000) }}) as sample_title,
     cast({{ json_text('content', '$.refinebio_organism') }} as {{ type_code(100) }}) as sample_organism,
     cast({{ json_text('content', '$.refinebio_platform') }} as {{ type_text(300) }}) as sample_platform,

@@ -24,6 +24,6 @@ from mapped as m
 inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key
 inner join {{ ref('stg_loaded_batch') }} as b on s.study_accession_code = b.study_accession_code
 inner join {{ ref('stg_sample') }} as n on b.batch_id = n.batch_id
-inner join {{ ref('dim_sample') }} as d on n.sample_accession_code = d.sample_accession_code
+inner join {{ ref('dim_sample') }} as d on n.sample_natural_key = d.sample_natural_key
 inner join {{ ref('dim_illness') }} as i on d.illness_key = i.illness_key
 where d.exclude_from_analysis = 0 and i.illness_label <> 'UNKNOWN'

@@ -42,5 +42,6 @@ select
     'the sample has no key' as finding
 from batches as b
 inner join staged_samples as r on b.batch_id = r.batch_id
-left join {{ ref('dim_sample') }} as m on r.sample_accession_code = m.sample_accession_code
+left join {{ ref('stg_sample') }} as n on r.batch_id = n.batch_id and r.sample_accession_code = n.sample_accession_code
+left join {{ ref('dim_sample') }} as m on n.sample_natural_key = m.sample_natural_key
 where m.sample_key is null

@@ -74,6 +74,7 @@ OPERATIONS = {
     "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
     "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true,"
     " and_then=mark_batches_not_loaded()) }}",
+    "add_sample_natural_keys": "{{ add_sample_natural_keys_to('dim.dim_sample', ref('dim_study')) }}",
     "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 

@@ -104,12 +104,12 @@ def test_full_refresh_is_refused(two_studies):
 
 def test_a_sample_of_two_studies_is_kept_by_the_one_that_brings_it(warehouse, tmp_path):
     """GSE2 is built alone first; GSE1, which shares a sample, must not lose or take it."""
-    for number, samples in ((1, ["SHARED", "A", "B"]), (2, ["SHARED", "C", "D"])):
+    for number, samples in ((1, ["GSM9", "A", "B"]), (2, ["GSM9", "C", "D"])):
         study = Study(f"GSE{number}", samples=samples)
         assert warehouse.loader("ingest", study.write(tmp_path / str(number))).exit_code == 0
     owner = (
         "select study_accession_code from dim.dim_sample inner join dim.dim_study using (study_key)"
-        " where sample_accession_code = 'SHARED'"
+        " where sample_accession_code = 'GSM9'"
     )
     for selection in (["--select", "study:GSE2"], ["--select", "study:GSE1"], []):
         warehouse.build(*selection)

@@ -73,7 +73,10 @@ LOADED = {
 
 # Staged before the second build: the study, its code, and what is done to its staged rows.
 STAGED = {
-    "STAGED_GOOD": (KnownStudy("STAGED_GOOD"), None, None),
+    "STAGED_GOOD": (
+        KnownStudy("STAGED_GOOD", samples=["GSM1", "GSM2", "S1", "S2", "S3"], created_at="2025-01-01T00:00:00"),
+        None, None,
+    ),
     "FEW_GENES": (KnownStudy("FEW_GENES", genes=GENES[:14]), 2002, None),
     "MISSING_VALUES": (changed("MISSING_VALUES", "", 2), 2003, None),
     "SAMPLE_TWICE": (
@@ -94,9 +97,16 @@ STAGED = {
         KnownStudy("UNKNOWN_MANUFACTURER", platform="Array (GPL99999999)"), 3002, None,
     ),
     "ILLNESS_CONFLICT": (KnownStudy("ILLNESS_CONFLICT"), 3004, None),
-    "SHARED_SAMPLE": (
-        KnownStudy("SHARED_SAMPLE", samples=["LOADED_GOOD-1", *(f"S{n}" for n in range(4))]), 3005,
-        None,
+    "SHARED_OVERRIDE": (
+        KnownStudy("SHARED_OVERRIDE", samples=["GSM1", "S1", "S2", "S3", "S4"]), 3005, None,
+    ),
+    "SHARED_LABEL": (
+        KnownStudy(
+            "SHARED_LABEL",
+            samples=["GSM2", "S1", "S2", "S3", "S4"],
+            titles=["sepsis", *["healthy"] * 4],
+        ),
+        3006, None,
     ),
     "REGISTER_DIFFERS": (
         KnownStudy("REGISTER_DIFFERS"), 4005,
@@ -131,7 +141,8 @@ def configuration() -> str:
     # Of a slice of its own: the meta-analysis cannot take a fact that has a value twice.
     studies["FACT_HAS_A_ROW_TWICE"]["disease"] = "SEPTIC_SHOCK"
     studies["ILLNESS_CONFLICT"]["illness_overrides"] = {"ILLNESS_CONFLICT-1": "SEPSIS"}
-    studies["SHARED_SAMPLE"]["illness_overrides"] = {"LOADED_GOOD-1": "CONTROL"}
+    studies["SHARED_OVERRIDE"]["illness_overrides"] = {"GSM1": "SEPSIS"}
+    studies["STAGED_GOOD"]["illness_overrides"] = {"GSM1": "CONTROL"}
     return yaml.dump({"studies": studies})
 
 

@@ -1,0 +1,96 @@
+"""Samples of several studies: which names mean the same sample, and how often it counts."""
+
+import duckdb
+import pytest
+import yaml
+from conftest import Study, WarehouseUnderTest
+
+LABELS = (
+    "select study_accession_code, sample_accession_code, illness_label from dim.dim_sample"
+    " inner join dim.dim_study using (study_key) inner join dim.dim_illness using (illness_key)"
+    " order by 1, 2"
+)
+FINDINGS = (
+    "select json_extract_string(details, '$.error_code'), json_extract_string(details, '$.study_accession'),"
+    " json_extract_string(details, '$.subject'), json_extract_string(details, '$.finding')"
+    " from meta.meta_data_validation_log order by all"
+)
+
+
+@pytest.fixture
+def loaded(warehouse: WarehouseUnderTest, tmp_path):
+    """Ingests studies with their settings, and builds."""
+
+    def load(*studies: Study, settings: dict[str, dict] | None = None) -> WarehouseUnderTest:
+        config = tmp_path / "pipeline.yaml"
+        named = {
+            study.accession: {"disease": "SEPSIS", **(settings or {}).get(study.accession, {})}
+            for study in studies
+        }
+        config.write_text(yaml.dump({"studies": named}))
+        for study in studies:
+            folder = tmp_path / study.accession
+            if not folder.exists():
+                study.write(folder)
+        arguments = [tmp_path / study.accession for study in studies]
+        for folder in arguments:
+            result = warehouse.loader("ingest", folder, "--config", config)
+            assert result.exit_code == 0, result.stdout
+        warehouse.build()
+        return warehouse
+
+    return load
+
+
+def findings(warehouse: WarehouseUnderTest, code: int) -> list[tuple]:
+    return [row[1:] for row in warehouse.query(FINDINGS) if row[0] == str(code)]
+
+
+def test_names_that_are_no_accession_belong_to_their_study(loaded):
+    """Both studies have S0 to S2; each keeps its own labels and values."""
+    names = ["S0", "S1", "S2"]
+    sick = Study("GSE1", samples=names, titles=["septic shock"] * 3, values=[["1", "2", "3"]] * 2)
+    well = Study("GSE2", samples=names, titles=["healthy"] * 3, values=[["4", "5", "6"]] * 2)
+    warehouse = loaded(sick, well)
+    assert warehouse.query(LABELS) == [
+        *(("GSE1", name, "SEPTIC_SHOCK") for name in names),
+        *(("GSE2", name, "CONTROL") for name in names),
+    ]
+    assert warehouse.query(
+        "select illness_label, sum(expression_value_raw) from analytics.vw_expression_long"
+        " group by all order by 1"
+    ) == [("CONTROL", 30), ("SEPTIC_SHOCK", 12)]
+    assert findings(warehouse, 3006) == []
+
+
+def test_studies_that_label_a_shared_sample_differently(loaded):
+    """A finding has both texts; an override under either study decides."""
+    names = ["GSM1", "GSM2", "GSM3"]
+    older = Study("GSE1", samples=names, titles=["sepsis"] * 3, created_at="2023-01-01T00:00:00")
+    newer = Study("GSE2", samples=names[:1], titles=["healthy"], values=[["1"], ["2"]])
+    warehouse = loaded(older, newer)
+    labels = "select sample_accession_code, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"  # noqa: E501
+    assert warehouse.query(labels) == [("GSM1", "CONTROL"), ("GSM2", "SEPSIS"), ("GSM3", "SEPSIS")]
+    said = 'SEPSIS by "sepsis"; GSE2 has CONTROL by "healthy", which applies'
+    assert findings(warehouse, 3006) == [("GSE1", "GSM1", said)]
+    loaded(older, newer, settings={"GSE1": {"illness_overrides": {"GSM1": "SEPTIC_SHOCK"}}})
+    assert warehouse.query(labels)[0] == ("GSM1", "SEPTIC_SHOCK")
+    assert len(findings(warehouse, 3006)) == 1
+
+
+def test_keys_of_an_earlier_version_stay(loaded):
+    """Its dim_sample knows samples by their names alone, each of which it had once."""
+    study = Study("GSE2", samples=["GSM1", "S1", "S2"])
+    warehouse = loaded(study)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(
+            "create or replace table dim.dim_sample as"
+            " select * exclude sample_natural_key replace (100 - sample_key as sample_key) from dim.dim_sample"
+        )
+        connection.execute("alter table dim.dim_sample add unique (sample_accession_code)")
+    keys = "select sample_natural_key, sample_key from dim.dim_sample order by 1"
+    expected = [("GSE2 S1", 99), ("GSE2 S2", 98), ("GSM1", 97)]
+    warehouse.build()
+    assert warehouse.query(keys) == expected
+    loaded(study, Study("GSE1", samples=["GSM1", "S1", "S2"]))
+    assert warehouse.query(keys) == [("GSE1 S1", 100), ("GSE1 S2", 101), *expected]
