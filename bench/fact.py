@@ -25,7 +25,8 @@ select
     cast(now() at time zone 'utc' as timestamp) as etl_created_date
 from staging.expression_rows as r
 inner join dim.dim_study as b on r.batch_id = b.current_batch_id
-inner join dim.dim_sample as m on r.sample_accession_code = m.sample_accession_code and b.study_key = m.study_key
+inner join dim.dim_sample as m
+    on r.sample_accession_code = m.sample_accession_code and b.study_key = m.study_key
 inner join dim.dim_gene as g on r.gene_id = g.gene_id
 where r.expression_value is not null {condition}
 """

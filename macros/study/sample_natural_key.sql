@@ -13,21 +13,25 @@ cast(
 {%- endmacro %}
 
 
-{#- Condition: the name is an accession of GEO, of INSDC (run, experiment, sample, BioSample) or of ArrayExpress.
-    Written without patterns of digits, which the engines spell differently: a name that begins with a
-    registry's letters, and that is nothing but these letters once its digits are removed, is such an
-    accession. ArrayExpress names a sample after its experiment: E-MTAB-1548-S3.
+{#- Condition: the name is an accession of GEO, of INSDC (run, experiment, sample, BioSample) or of ArrayExpress,
+    written without patterns of digits, which the engines spell differently: the letters of a registry, a digit,
+    then letters and digits only. ArrayExpress names a sample after its experiment: E-MTAB-1548-S3.
 
     GSM12, SRR7993430, SAMN02581284, E-MTAB-1548-S3  ->  true
     GSM, S0, 1GSM2, GSM12_a, E-MTAB-1548             ->  false -#}
 {% macro is_public_accession(name) -%}
-{%- set registries = ['GSM', 'SRR', 'ERR', 'DRR', 'SRX', 'ERX', 'DRX', 'SRS', 'ERS', 'DRS', 'SAMN', 'SAMEA', 'SAME', 'SAMD'] -%}
-{%- set letters = "replace(translate(" ~ name ~ ", '0123456789', '0000000000'), '0', '')" -%}
+{%- set registries = {
+    3: ['GSM', 'SRR', 'ERR', 'DRR', 'SRX', 'ERX', 'DRX', 'SRS', 'ERS', 'DRS'], 4: ['SAMN', 'SAMD', 'SAME'], 5: ['SAMEA']
+} -%}
 {%- set form = "translate(" ~ name ~ ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', '" ~ 'A' * 26 ~ '0' * 10 ~ "')" -%}
 (
     (
-        {{ letters }} in ('{{ registries | join("', '") }}')
-        and {{ name }} like concat({{ letters }}, '_%')
+        replace(replace({{ form }}, 'A', ''), '0', '') = ''
+        and (
+            {%- for length, letters in registries.items() %}
+            {{ 'or ' if not loop.first }}({{ form }} like '{{ 'A' * length }}0%' and left({{ name }}, {{ length }}) in ('{{ letters | join("', '") }}'))
+            {%- endfor %}
+        )
     )
     or (
         {{ name }} like 'E-%'

@@ -24,7 +24,11 @@ def loaded(warehouse: WarehouseUnderTest, tmp_path):
     def load(*studies: Study, settings: dict[str, dict] | None = None) -> WarehouseUnderTest:
         config = tmp_path / "pipeline.yaml"
         named = {
-            study.accession: {"disease": "SEPSIS", **(settings or {}).get(study.accession, {})}
+            study.accession: {
+                "disease": "SEPSIS",
+                "units": "LOG2",
+                **(settings or {}).get(study.accession, {}),
+            }
             for study in studies
         }
         config.write_text(yaml.dump({"studies": named}))
@@ -69,7 +73,10 @@ def test_studies_that_label_a_shared_sample_differently(loaded):
     older = Study("GSE1", samples=names, titles=["sepsis"] * 3, created_at="2023-01-01T00:00:00")
     newer = Study("GSE2", samples=names[:1], titles=["healthy"], values=[["1"], ["2"]])
     warehouse = loaded(older, newer)
-    labels = "select sample_accession_code, illness_label from dim.dim_sample inner join dim.dim_illness using (illness_key) order by 1"  # noqa: E501
+    labels = (
+        "select sample_accession_code, illness_label from dim.dim_sample"
+        " inner join dim.dim_illness using (illness_key) order by 1"
+    )
     assert warehouse.query(labels) == [("GSM1", "CONTROL"), ("GSM2", "SEPSIS"), ("GSM3", "SEPSIS")]
     said = 'SEPSIS by "sepsis"; GSE2 has CONTROL by "healthy", which applies'
     assert findings(warehouse, 3006) == [("GSE1", "GSM1", said)]
@@ -94,3 +101,64 @@ def test_keys_of_an_earlier_version_stay(loaded):
     assert warehouse.query(keys) == expected
     loaded(study, Study("GSE1", samples=["GSM1", "S1", "S2"]))
     assert warehouse.query(keys) == [("GSE1 S1", 100), ("GSE1 S2", 101), *expected]
+
+
+COUNTED = (
+    "select study_accession_code, illness_label, count(*) from staging.stg_slice_sample"
+    " inner join dim.dim_study using (study_key) inner join dim.dim_illness using (illness_key)"
+    " group by all order by all"
+)
+
+
+def sepsis(accession: str, *numbers: int) -> Study:
+    """A study of the samples GSM1 …; those with odd numbers have sepsis."""
+    return Study(
+        accession,
+        samples=[f"GSM{number}" for number in numbers],
+        titles=["sepsis" if number % 2 else "healthy" for number in numbers],
+        values=[[str(number + gene) for number in numbers] for gene in range(2)],
+    )
+
+
+def test_a_superseries_gives_way_to_its_parts(loaded):
+    """It has three samples of its own, too few for a cohort."""
+    first, second = range(1, 17), range(17, 33)
+    parts = [sepsis("GSE8", *first), sepsis("GSE9", *second)]
+    warehouse = loaded(*parts)
+    hashes = "select studies_hash from staging.stg_slice_studies"
+    alone = warehouse.query(hashes)
+    assert findings(warehouse, 54102) == []
+    loaded(*parts, sepsis("GSE1", *first, *second, 33, 35, 37))
+    assert warehouse.query(COUNTED) == [
+        ("GSE1", "SEPSIS", 3), *((f"GSE{n}", label, 8) for n in (8, 9) for label in ("CONTROL", "SEPSIS")),
+    ]  # fmt: skip
+    assert warehouse.query("select count(*) from dim.dim_sample") == [(35,)]
+    assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(134,)]
+    where = "in SEPSIS MICROARRAY HOMO_SAPIENS"
+    assert sorted(findings(warehouse, 54102)) == [
+        ("GSE1", "CONTROL", f"0 of its 16 samples {where} are left, fewer than the 8 that a cohort needs: it takes no part"),
+        ("GSE1", "GSE8", f"16 of its 35 samples {where} count in GSE8, which has them too: GSM1 to GSM9"),
+        ("GSE1", "GSE9", f"16 of its 35 samples {where} count in GSE9, which has them too: GSM17 to GSM32"),
+        ("GSE1", "SEPSIS", f"3 of its 19 samples {where} are left, fewer than the 8 that a cohort needs: it takes no part"),
+    ]  # fmt: skip
+    ((accessions,),) = warehouse.query(
+        "select string_agg(distinct study_accession_code order by study_accession_code)"
+        " from analytics.vw_contrast_study"
+    )
+    assert accessions == "GSE8,GSE9"
+    assert warehouse.query(hashes) != alone
+
+
+def test_the_hash_of_a_slice_follows_its_samples(loaded):
+    """Two samples swap their labels: the cohorts are as large as before."""
+    study = sepsis("GSE1", *range(1, 17))
+    warehouse = loaded(study)
+    state = "select studies_hash, batch_id from staging.stg_slice_studies inner join staging.stg_slice using (disease_key)"
+    before = warehouse.query(state)
+    loaded(study)
+    assert warehouse.query(state) == before
+    swapped = {"illness_overrides": {"GSM1": "CONTROL", "GSM2": "SEPSIS"}}
+    loaded(study, settings={"GSE1": swapped})
+    after = warehouse.query(state)
+    assert warehouse.query(COUNTED) == [("GSE1", "CONTROL", 8), ("GSE1", "SEPSIS", 8)]
+    assert (after[0][0] != before[0][0], after[0][1] != before[0][1]) == (True, True)

@@ -1,0 +1,55 @@
+-- Exactly one active mapping: none is 54001, several are 54002, and both leave the study out.
+with mapped as (
+    select
+        study_key,
+        min(disease_key) as disease_key
+    from {{ ref('study_disease_map') }}
+    where is_active = 1
+    group by study_key
+    having count(*) = 1
+),
+
+members as (
+    select
+        m.disease_key,
+        d.sample_technology as technology,
+        cast(upper(replace(
+            coalesce(nullif(d.sample_organism, ''), nullif(s.study_organism, ''), 'UNKNOWN'), ' ', '_'
+        )) as {{ type_code(100) }}) as organism,
+        s.study_key,
+        s.study_accession_code,
+        d.sample_key,
+        d.illness_key,
+        b.batch_id,
+        b.loaded_at
+    from mapped as m
+    inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key
+    inner join {{ ref('stg_loaded_batch') }} as b on s.study_accession_code = b.study_accession_code
+    inner join {{ ref('stg_sample') }} as n on b.batch_id = n.batch_id
+    inner join {{ ref('dim_sample') }} as d on n.sample_natural_key = d.sample_natural_key
+    inner join {{ ref('dim_illness') }} as i on d.illness_key = i.illness_key
+    where d.exclude_from_analysis = 0 and i.illness_label <> 'UNKNOWN'
+),
+
+sized as (
+    select
+        m.*,
+        count(*) over (partition by m.disease_key, m.technology, m.organism, m.study_key) as study_sample_count
+    from members as m
+)
+
+select
+    disease_key,
+    technology,
+    organism,
+    study_key,
+    sample_key,
+    illness_key,
+    batch_id,
+    loaded_at,
+    -- The smallest study that has the sample, so that a superseries gives way to its parts.
+    first_value(study_key) over (
+        partition by disease_key, technology, organism, sample_key
+        order by study_sample_count, study_accession_code
+    ) as counting_study_key
+from sized
