@@ -26,6 +26,7 @@ from loader.source.batch_rules import (
 from loader.source.download import Download
 from loader.source.matrix import Matrix, read_matrix
 from loader.source.metadata import StudyMetadata
+from loader.source.subjects import repeated_titles, resolve_subjects
 from loader.summary import Outcomes, error_of
 
 
@@ -88,6 +89,7 @@ class StudyLoader:
         check_named_samples(matrix, metadata, self.config)
         mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
         metadata = metadata.without(config.skip_samples)
+        config = resolve_subjects(config, metadata)
         file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
         self.reporter.step(
@@ -114,6 +116,8 @@ class StudyLoader:
             self._restage(batch, step)
         else:
             self._stage(batch, step)
+        if doubt := repeated_titles(config, metadata, source.metadata.label):
+            self._warn(key, doubt)
         step.context["seconds"] = watch.seconds
 
     def _skip(self, key: BatchKey, known: RegisteredBatch, step: Step) -> None:

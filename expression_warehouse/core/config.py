@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -45,6 +46,18 @@ def _unique(values: list[str]) -> list[str]:
     return values
 
 
+def _is_subject_pattern(value: str | dict[str, str]) -> str | dict[str, str]:
+    if isinstance(value, str) and value != "refinebio_subject":
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+        if "subject" not in groups:
+            raise ValueError(f"{value!r} has no group (?P<subject>…)")
+    return value
+
+
+Subjects = Annotated[str | dict[str, str], AfterValidator(_is_subject_pattern)]
 Samples = Annotated[list[str], AfterValidator(_unique)]
 Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
 IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
@@ -60,6 +73,9 @@ class StudyConfig(Strict):
     skip_samples       samples that are not loaded
     include            if given, analyses use only these samples
     exclude            samples that are loaded, but not used in analyses
+    subjects           sample → subject, or a regular expression on the title with a group `subject`
+                       and optionally `time`, or `refinebio_subject` for the metadata's own
+    times              sample → time in hours; default: that of the title or `refinebio_time`
     """
 
     units: Unit | None = None
@@ -68,6 +84,8 @@ class StudyConfig(Strict):
     skip_samples: Samples = Field(default_factory=list)
     include: Samples = Field(default_factory=list)
     exclude: Samples = Field(default_factory=list)
+    subjects: Subjects | None = None
+    times: dict[str, float] = Field(default_factory=dict)
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""
@@ -78,7 +96,9 @@ class StudyConfig(Strict):
     def named_samples(self) -> dict[str, str]:
         """Sample → the setting that names it."""
         settings = ("illness_overrides", "skip_samples", "include", "exclude")
-        return {sample: setting for setting in settings for sample in getattr(self, setting)}
+        named = {sample: setting for setting in settings for sample in getattr(self, setting)}
+        subjects = self.subjects if isinstance(self.subjects, dict) else {}
+        return named | dict.fromkeys(self.times, "times") | dict.fromkeys(subjects, "subjects")
 
 
 class Defaults(Strict):

@@ -34,7 +34,14 @@ with described as (
                 {% endif -%}
                 s.study_accession_code
         ) as label_order,
-        -- 3. Excluded in one of its studies, a sample is excluded in all.
+        -- 3. The newest settings that name the sample's subject.
+        row_number() over (
+            partition by s.sample_natural_key
+            order by case when c.sample_subject is not null then 0 else 1 end, b.created_at desc, s.study_accession_code
+        ) as subject_order,
+        c.sample_subject,
+        c.sample_time,
+        -- 4. Excluded in one of its studies, a sample is excluded in all.
         max(cast(c.exclude_from_analysis as integer)) over (partition by s.sample_natural_key) as is_excluded,
         max(case when {{ is_selected_study('s.study_accession_code') }} then 1 else 0 end) over (
             partition by s.sample_natural_key
@@ -64,6 +71,8 @@ incoming as (
         s.is_processed,
         s.processor_name,
         s.processor_version,
+        cast(case when u.sample_subject is not null then concat(u.study_accession_code, ' ', u.sample_subject) end as {{ type_text(251) }}) as sample_subject,
+        u.sample_time,
         o.study_key,
         case when sp.measurement_technology = 'OTHER' then o.study_technology else sp.measurement_technology end as sample_technology,
         p.platform_key,
@@ -74,6 +83,7 @@ incoming as (
     inner join {{ ref('stg_sample') }} as s
         on o.batch_id = s.batch_id and o.sample_accession_code = s.sample_accession_code
     inner join described as l on o.sample_natural_key = l.sample_natural_key and l.label_order = 1
+    inner join described as u on o.sample_natural_key = u.sample_natural_key and u.subject_order = 1
     inner join {{ ref('stg_sample_platform') }} as sp
         on s.batch_id = sp.batch_id and s.sample_accession_code = sp.sample_accession_code
     left join {{ ref('dim_platform') }} as p on sp.platform_accession = p.platform_accession
@@ -86,7 +96,8 @@ incoming as (
         'incoming', key='sample_key', natural_key='sample_natural_key',
         attributes=[
             'sample_accession_code', 'sample_title', 'sample_organism', 'sample_platform', 'sample_treatment',
-            'sample_cell_line', 'sample_tissue', 'is_processed', 'processor_name', 'processor_version', 'study_key',
+            'sample_cell_line', 'sample_tissue', 'is_processed', 'processor_name', 'processor_version', 'sample_subject',
+            'sample_time', 'study_key',
             'sample_technology', 'platform_key', 'illness_key', 'illness_source', 'exclude_from_analysis'
         ]
     )

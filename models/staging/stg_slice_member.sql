@@ -20,6 +20,9 @@ members as (
         s.study_accession_code,
         d.sample_key,
         d.illness_key,
+        d.sample_natural_key,
+        d.sample_subject,
+        d.sample_time,
         b.batch_id,
         b.loaded_at
     from mapped as m
@@ -31,11 +34,27 @@ members as (
     where d.exclude_from_analysis = 0 and i.illness_label <> 'UNKNOWN'
 ),
 
-sized as (
+-- Of a subject's samples in a cohort of a study, the earliest takes part.
+ordered as (
     select
         m.*,
-        count(*) over (partition by m.disease_key, m.technology, m.organism, m.study_key) as study_sample_count
+        row_number() over (
+            partition by
+                m.disease_key, m.technology, m.organism, m.study_key, m.illness_key, m.sample_subject,
+                case when m.sample_subject is null then m.sample_key end
+            order by {{ nulls_last('m.sample_time') }}, m.sample_natural_key
+        ) as subject_order
     from members as m
+),
+
+sized as (
+    select
+        o.*,
+        case when o.subject_order > 1 then 1 else 0 end as is_repeat,
+        sum(case when o.subject_order = 1 then 1 else 0 end) over (
+            partition by o.disease_key, o.technology, o.organism, o.study_key
+        ) as study_sample_count
+    from ordered as o
 )
 
 select
@@ -47,9 +66,10 @@ select
     illness_key,
     batch_id,
     loaded_at,
+    cast(is_repeat as {{ type_flag() }}) as is_repeat,
     -- The smallest study that has the sample, so that a superseries gives way to its parts.
-    first_value(study_key) over (
+    first_value(case when is_repeat = 0 then study_key end) over (
         partition by disease_key, technology, organism, sample_key
-        order by study_sample_count, study_accession_code
+        order by is_repeat, study_sample_count, study_accession_code
     ) as counting_study_key
 from sized

@@ -16,6 +16,7 @@ with members as (
     inner join {{ ref('dim_study') }} as c on m.counting_study_key = c.study_key
     inner join {{ ref('dim_sample') }} as s on m.sample_key = s.sample_key
     inner join {{ ref('dim_illness') }} as i on m.illness_key = i.illness_key
+    where m.is_repeat = 0
 ),
 
 sizes as (

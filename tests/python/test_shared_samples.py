@@ -1,5 +1,7 @@
 """Samples of several studies: which names mean the same sample, and how often it counts."""
 
+import json
+
 import duckdb
 import pytest
 import yaml
@@ -162,3 +164,54 @@ def test_the_hash_of_a_slice_follows_its_samples(loaded):
     after = warehouse.query(state)
     assert warehouse.query(COUNTED) == [("GSE1", "CONTROL", 8), ("GSE1", "SEPSIS", 8)]
     assert (after[0][0] != before[0][0], after[0][1] != before[0][1]) == (True, True)
+
+
+def patients(*titles: str) -> Study:
+    numbers = range(1, len(titles) + 1)
+    return Study(
+        "GSE1",
+        samples=[f"GSM{100 + number}" for number in numbers],
+        titles=list(titles),
+        values=[[str(number + gene) for number in numbers] for gene in range(2)],
+    )
+
+
+# Two samples of each patient; the later one comes first.
+REPEATED = [f"sepsis_P{p}_D{day}" for p in range(1, 9) for day in (3, 1)]
+PATTERN = r"^sepsis_(?P<subject>P\d+)_D(?P<time>\d+)$"
+
+
+def test_one_sample_per_subject_takes_part(loaded):
+    warehouse = loaded(patients(*REPEATED), settings={"GSE1": {"subjects": PATTERN}})
+    assert warehouse.query(
+        "select sample_accession_code, sample_subject, sample_time from dim.dim_sample order by 1 limit 2"
+    ) == [("GSM101", "GSE1 P1", 3), ("GSM102", "GSE1 P1", 1)]
+    assert warehouse.query("select count(*) from dim.dim_sample") == [(16,)]
+    assert warehouse.query(
+        "select sample_accession_code from staging.stg_slice_sample"
+        " inner join dim.dim_sample using (sample_key) order by 1"
+    ) == [(f"GSM{number}",) for number in range(102, 117, 2)]
+    assert findings(warehouse, 54103) == [
+        (
+            "GSE1",
+            "SEPSIS MICROARRAY HOMO_SAPIENS",
+            "8 of 16 samples are of subjects with an earlier sample in the same cohort, and take no part",
+        )
+    ]
+    assert findings(warehouse, 3007) == []
+
+
+def test_titles_equal_but_for_a_day_are_doubted(loaded):
+    """The warning names a pattern; with it, the warning is gone and one sample per patient counts."""
+    study = patients(*REPEATED)
+    warehouse = loaded(study)
+    assert warehouse.query("select count(*) from staging.stg_slice_sample") == [(16,)]
+    ((_, _, found),) = findings(warehouse, 3007)
+    assert "16 samples seem to be of 8 subjects, for example 'sepsis_P1'" in found
+    ((details,),) = warehouse.query(
+        "select details from meta.meta_data_validation_log where validation_code like '%SUBJECTS%'"
+    )
+    suggested = json.loads(details)["action"].split("subjects: '")[1].split("'}")[0]
+    loaded(study, settings={"GSE1": {"subjects": suggested}})
+    assert warehouse.query("select count(*) from staging.stg_slice_sample") == [(8,)]
+    assert len(findings(warehouse, 3007)) == 1
