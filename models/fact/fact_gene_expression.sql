@@ -36,14 +36,21 @@ with batches as (
         and b.status in ('VALIDATED'{% if not is_incremental() %}, 'LOADED'{% endif %})
 ),
 
-batch_samples as (
+accessions as (
     select
-        b.study_key,
-        n.sample_accession_code,
-        m.sample_key
-    from batches as b
-    inner join {{ ref('stg_sample') }} as n on b.batch_id = n.batch_id
-    inner join {{ ref('dim_sample') }} as m on n.sample_natural_key = m.sample_natural_key
+        sample_accession_code,
+        sample_key
+    from {{ ref('dim_sample') }}
+    where sample_natural_key = sample_accession_code
+),
+
+study_names as (
+    select
+        study_key,
+        sample_accession_code,
+        sample_key
+    from {{ ref('dim_sample') }}
+    where sample_natural_key <> sample_accession_code
 ),
 
 -- Counts are scaled by the sample's library size; other units need none.
@@ -59,7 +66,7 @@ library_sizes as (
 )
 
 select
-    m.sample_key,
+    coalesce(a.sample_key, n.sample_key) as sample_key,
     g.gene_key,
     b.study_key,
     cast(r.batch_id as {{ type_code(64) }}) as batch_id,
@@ -70,7 +77,10 @@ select
     {{ utc_now() }} as etl_created_date
 from {{ source('staging', 'expression_rows') }} as r
 inner join batches as b on r.batch_id = b.batch_id
-inner join batch_samples as m on b.study_key = m.study_key and r.sample_accession_code = m.sample_accession_code
 inner join {{ ref('dim_gene') }} as g on r.gene_id = g.gene_id
+-- An accession is the sample of all studies, any other name that of its study: the parts of the natural key,
+-- which is not put together for each value.
+left join accessions as a on r.sample_accession_code = a.sample_accession_code
+left join study_names as n on b.study_key = n.study_key and r.sample_accession_code = n.sample_accession_code
 left join library_sizes as l on r.batch_id = l.batch_id and r.sample_accession_code = l.sample_accession_code
-where r.expression_value is not null
+where r.expression_value is not null and coalesce(a.sample_key, n.sample_key) is not null
