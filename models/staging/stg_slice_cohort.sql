@@ -12,7 +12,7 @@ select
     cast(count(*) as integer) as sample_count,
     -- Two sums that tell sets of samples apart, for the hash of a slice.
     concat(
-        sum(cast(s.sample_key as bigint)), ' ', sum(cast(cast(s.sample_key as bigint) * s.sample_key as decimal(38, 0)))
+        sum(cast(s.sample_key as bigint)), ' ', sum(cast(cast(s.sample_key as bigint) * cast(s.sample_key as bigint) as decimal(38, 0)))
     ) as sample_sums,
     cast(case when count(*) >= {{ min_samples }} then 1 else 0 end as {{ type_flag() }}) as is_large_enough
 from {{ ref('stg_slice_sample') }} as s

@@ -98,7 +98,12 @@ STAGED = {
     ),
     "ILLNESS_CONFLICT": (KnownStudy("ILLNESS_CONFLICT"), 3004, None),
     "SHARED_OVERRIDE": (
-        KnownStudy("SHARED_OVERRIDE", samples=["GSM1", "S1", "S2", "S3", "S4"]), 3005, None,
+        KnownStudy(
+            "SHARED_OVERRIDE",
+            samples=["GSM1", "S1", "S2", "S3", "S4"],
+            titles=["sepsis", *["healthy"] * 4],
+        ),
+        3005, None,
     ),
     "SHARED_LABEL": (
         KnownStudy(
@@ -108,6 +113,16 @@ STAGED = {
         ),
         3006, None,
     ),
+    # The newer study of the shared samples, and the last by accession of equally large ones.
+    "SHARED_SAMPLES": (
+        KnownStudy(
+            "SHARED_SAMPLES",
+            samples=["GSM1", "GSM2", "S1", "S2", "S3"],
+            created_at="2025-01-01T00:00:00",
+        ),
+        54102, None,
+    ),
+    "REPEATED_SUBJECT": (KnownStudy("REPEATED_SUBJECT"), 54103, None),
     "REGISTER_DIFFERS": (
         KnownStudy("REGISTER_DIFFERS"), 4005,
         "update staging.batch set null_count = 1 where study_accession_code = 'REGISTER_DIFFERS'",
@@ -142,7 +157,9 @@ def configuration() -> str:
     studies["FACT_HAS_A_ROW_TWICE"]["disease"] = "SEPTIC_SHOCK"
     studies["ILLNESS_CONFLICT"]["illness_overrides"] = {"ILLNESS_CONFLICT-1": "SEPSIS"}
     studies["SHARED_OVERRIDE"]["illness_overrides"] = {"GSM1": "SEPSIS"}
-    studies["STAGED_GOOD"]["illness_overrides"] = {"GSM1": "CONTROL"}
+    studies["SHARED_SAMPLES"]["illness_overrides"] = {"GSM1": "CONTROL"}
+    subjects = {f"REPEATED_SUBJECT-{n}": "P1" for n in (1, 2)}
+    studies["REPEATED_SUBJECT"]["subjects"] = subjects
     return yaml.dump({"studies": studies})
 
 
