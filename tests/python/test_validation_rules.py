@@ -73,10 +73,7 @@ LOADED = {
 
 # Staged before the second build: the study, its code, and what is done to its staged rows.
 STAGED = {
-    "STAGED_GOOD": (
-        KnownStudy("STAGED_GOOD", samples=["GSM1", "GSM2", "S1", "S2", "S3"], created_at="2025-01-01T00:00:00"),
-        None, None,
-    ),
+    "STAGED_GOOD": (KnownStudy("STAGED_GOOD"), None, None),
     "FEW_GENES": (KnownStudy("FEW_GENES", genes=GENES[:14]), 2002, None),
     "MISSING_VALUES": (changed("MISSING_VALUES", "", 2), 2003, None),
     "SAMPLE_TWICE": (
