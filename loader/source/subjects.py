@@ -83,7 +83,8 @@ def repeated_titles(config: StudyConfig, metadata: StudyMetadata, label: str) ->
             count = sum(len(found[subject]) for subject in repeated)
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
-                f"{count} samples seem to be of {len(repeated)} subjects, for example "
+                f"{count} samples seem to be of {len(repeated)} "
+                f"{'subject' if len(repeated) == 1 else 'subjects'}, for example "
                 f"{repeated[0][0]!r}: their titles are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
