@@ -72,6 +72,13 @@ ORGANISM = click.option(
     callback=lambda _context, _parameter, name: name and name.upper().replace(" ", "_"),
     help="Only this organism, as MUS_MUSCULUS. Default: all.",
 )
+SEED = click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0, max=2**32 - 1),
+    help="Of the random numbers; the same seed gives the same result.",
+)
 TOP_GENES = click.option(
     "--top-genes",
     type=click.IntRange(min=2),
@@ -196,13 +203,7 @@ def correlate_command(open_warehouse, reporter, top_genes, method, **options) ->
         type=click.IntRange(min=2),
         help="How often the studies are shuffled.",
     ),
-    click.option(
-        "--seed",
-        default=1,
-        show_default=True,
-        type=click.IntRange(min=0, max=2**32 - 1),
-        help="Of the random numbers; the same seed gives the same result.",
-    ),
+    SEED,
     click.option(
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
@@ -239,13 +240,7 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
     TECHNOLOGY,
     ORGANISM,
-    click.option(
-        "--seed",
-        default=1,
-        show_default=True,
-        type=click.IntRange(min=0, max=2**32 - 1),
-        help="Of the random numbers; the same seed gives the same scores.",
-    ),
+    SEED,
     VARS,
 )
 def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> bool:

@@ -1,12 +1,15 @@
 """Slices of the warehouse (disease × technology × organism), their studies and their genes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.settings import Settings, parse_settings
 
 
@@ -29,6 +32,11 @@ class Slice:
             "technology": self.technology,
             "organism": self.organism,
         }
+
+    @property
+    def file_name(self) -> str:
+        """Its part of the names of files and folders."""
+        return "-".join(self.scope.values())
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,56 @@ def find_slices(
             studies_hash=members[0]["studies_hash"],
         )
         for slice_, members in by_slice.items()
+    )
+
+
+def compute_slices(
+    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
+) -> int:
+    """Compute slices, except those that cannot be tested, which are reported.
+
+    compute  returns how many rows it wrote
+
+    Returns the rows written in all. Raises UserError 54400 if no slice can be tested.
+    """
+    rows_written, skipped = 0, []
+    for members in slices:
+        try:
+            rows_written += compute(members)
+        except UserError as error:
+            if error.name != "PAIRS_NOTHING_TO_TEST":
+                raise
+            skipped.append(error)
+    if not rows_written and skipped:
+        raise skipped[0]
+    for reason in skipped:
+        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+    return rows_written
+
+
+def testable_contrasts(
+    design: Design, members: SliceStudies, labels: Sequence[np.ndarray]
+) -> Design:
+    """The contrasts that enough studies of a slice have.
+
+    labels  per study, those of its samples
+
+    Raises UserError 54400 if there is none, with how many studies each has.
+    """
+    least, min_samples = members.settings.k_min, members.settings.min_samples
+    sizes = [[np.count_nonzero(own == label) for label in design.cohorts] for own in labels]
+    takes_part = np.array(sizes) >= min_samples
+    tested = design.with_studies(takes_part, least)
+    if tested.contrasts:
+        return tested
+    counts = design.count_studies(takes_part)
+    found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none defined"
+    raise UserError(
+        "PAIRS_NOTHING_TO_TEST",
+        f"{members.slice}: no contrast has {least} studies with both sides ({found})",
+        expected=f"{least} (var k_min) with {min_samples} samples (var min_cohort_samples) or more "
+        "of a cohort on each side",
+        action="Add studies, or lower k_min with dbt build --vars",
     )
 
 

@@ -1,7 +1,7 @@
 """How often the tests err on the studies of a slice: `expression-warehouse pairs calibrate`."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,12 @@ from expression_warehouse.pairs.calibration.progress import Progress
 from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import StudyMatrix, read_study
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.slices import SliceStudies, find_slices
+from expression_warehouse.pairs.slices import (
+    SliceStudies,
+    compute_slices,
+    find_slices,
+    testable_contrasts,
+)
 
 # Columns of staging.calibration.
 SCHEMA = pa.schema(
@@ -86,26 +91,15 @@ def calibrate(
     """
     step = Step("calibrate", {"disease": disease, "technology": technology, "organism": organism})
     try:
-        with (
-            recorded_step(step, open_warehouse, reporter),
-            named_os_errors(options.work),
-        ):
+        with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology, organism)
-            step.rows_written, skipped = 0, []
-            for members in slices:
-                try:
-                    step.rows_written += _calibrate_slice(
-                        members, options, open_warehouse, reporter
-                    )
-                except UserError as error:
-                    if error.name != "PAIRS_NOTHING_TO_TEST":
-                        raise
-                    skipped.append(error)
-            if not step.rows_written and skipped:
-                raise skipped[0]
-            for reason in skipped:
-                reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+            with named_os_errors(options.work):
+                step.rows_written = compute_slices(
+                    slices,
+                    lambda members: _calibrate_slice(members, options, open_warehouse, reporter),
+                    reporter,
+                )
     except UserError as error:
         reporter.failed(None, error)
         return False
@@ -122,7 +116,7 @@ def _calibrate_slice(
     watch, started = Stopwatch(), utc_now()
     with open_warehouse(reporter.waiting) as warehouse:
         data, keys = read_slice(warehouse, members, options.contrast, reporter)
-    folder = options.work / "-".join(members.slice.scope.values())
+    folder = options.work / members.slice.file_name
     folder.mkdir(parents=True, exist_ok=True)
     task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
     progress = measure(
@@ -152,7 +146,9 @@ def _calibrate_slice(
     table = result_table(data.design, progress, members, run)
     with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
         load.put_run(run)
-        rows = load.replace_rows("calibration", members.slice.scope, SCHEMA, _batches(table))
+        rows = load.replace_rows(
+            "calibration", members.slice.scope, SCHEMA, iter(table.to_batches())
+        )
     if options.output:
         _write_files(options.output, members, table, permutation_table(progress, keys))
     shutil.rmtree(folder)
@@ -205,18 +201,7 @@ def _design(
         design = replace(
             design, contrasts=tuple(each for each in design.contrasts if each.name == contrast)
         )
-    sizes = [[np.count_nonzero(m.labels == label) for label in design.cohorts] for m in matrices]
-    takes_part = np.array(sizes) >= members.settings.min_samples
-    tested = design.with_studies(takes_part, members.settings.k_min)
-    if not tested.contrasts:
-        counts = design.count_studies(takes_part)
-        raise UserError(
-            "PAIRS_NOTHING_TO_TEST",
-            f"{members.slice}: no contrast has {members.settings.k_min} studies with both sides "
-            f"({', '.join(f'{name} {count}' for name, count in counts.items())})",
-            action="Add studies, or lower k_min with dbt build --vars",
-        )
-    return tested
+    return testable_contrasts(design, members, [matrix.labels for matrix in matrices])
 
 
 def result_table(
@@ -301,17 +286,12 @@ def _familywise(observed: np.ndarray, least_p: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, (1 + as_small) / (1 + len(least_p)))
 
 
-def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    yield from table.to_batches()
-
-
 def _write_files(
     folder: Path, members: SliceStudies, table: pa.Table, permutations: pa.Table
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    name = "-".join(members.slice.scope.values())
     for kind, content in (("calibration", table), ("permutation_p", permutations)):
-        with open_atomically(folder / f"{kind}-{name}.parquet") as file:
+        with open_atomically(folder / f"{kind}-{members.slice.file_name}.parquet") as file:
             pq.write_table(content, file)
 
 

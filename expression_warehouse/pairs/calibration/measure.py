@@ -13,6 +13,7 @@ import numpy as np
 from expression_warehouse.pairs.calibration.nulls import (
     EFFECTS,
     KINDS,
+    Draw,
     SliceData,
     flip_signs,
     permute_genes,
@@ -50,11 +51,12 @@ def measure(
     added up in order.
     """
     pair = data.design.tests.index("pair")
-    observed = p_of_draw(data, unchanged(data))[pair]
+    original = unchanged(data)
+    observed = p_of_draw(data, original)[pair]
     progress = Progress.read(path, _key(data, draws, seed), observed)
     written = time.monotonic()
     with ThreadPoolExecutor(thread_count()) as pool:
-        for null, count, draw in _plan(data, draws, seed):
+        for null, count, draw in _plan(data, original, draws, seed):
             done = progress.done(null)
             advance(done)
             for outcomes, p in _in_order(pool, draw, done, count):
@@ -78,7 +80,7 @@ def total_draws(data: SliceData, draws: int) -> int:
 
 
 def _plan(
-    data: SliceData, draws: int, seed: int
+    data: SliceData, original: Draw, draws: int, seed: int
 ) -> Iterator[tuple[str, int, Callable[[int], Outcomes]]]:
     """Each null: its name, its draws, and the function that makes one."""
     design, pairs = data.design, len(data.a)
@@ -102,7 +104,6 @@ def _plan(
         draw = permute_genes(data, dice("GENES", number))
         return {"GENES": summarise(design, p_of_draw(data, draw))}, None
 
-    original = unchanged(data)
     patterns = sign_patterns(len(data.matrices), draws, dice("SIGNS", 0))
 
     def signs(number: int) -> Outcomes:

@@ -1,14 +1,13 @@
 """The outcomes of the draws so far, in a file that an interrupted calibration is resumed from."""
 
-import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from expression_warehouse.core.files import open_atomically
+from expression_warehouse.pairs.array_file import read_arrays, write_arrays
 
 
 @dataclass
@@ -37,33 +36,19 @@ class Progress:
 
     def write(self, path: Path) -> None:
         """Replace the file in one step."""
-        arrays: dict[str, Any] = {
-            f"outcomes_{null}": np.array(own) for null, own in self.outcomes.items()
-        }
-        with open_atomically(path) as file:
-            np.savez(
-                file,
-                head=np.array(json.dumps({"key": self.key, "nulls": list(self.outcomes)})),
-                at_least=self.at_least,
-                least_p=np.array(self.least_p),
-                **arrays,
-            )
+        arrays = {f"outcomes_{null}": np.array(own) for null, own in self.outcomes.items()}
+        arrays |= {"at_least": self.at_least, "least_p": np.array(self.least_p)}
+        write_arrays(path, {"key": self.key, "nulls": list(self.outcomes)}, arrays)
 
     @staticmethod
     def read(path: Path, key: str, observed: np.ndarray) -> "Progress":
         """What the file says; nothing done if it is missing, damaged, or of another calibration."""
-        empty = Progress(key, observed, np.zeros(len(observed), np.int64))
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                head = json.loads(str(arrays["head"]))
-                if head["key"] != key:
-                    return empty
-                return Progress(
-                    key,
-                    observed,
-                    arrays["at_least"],
-                    {null: list(arrays[f"outcomes_{null}"]) for null in head["nulls"]},
-                    arrays["least_p"].tolist(),
-                )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            return empty
+
+        def restore(head: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Progress | None:
+            if head["key"] != key:
+                return None
+            outcomes = {null: list(arrays[f"outcomes_{null}"]) for null in head["nulls"]}
+            return Progress(key, observed, arrays["at_least"], outcomes, arrays["least_p"].tolist())
+
+        nothing = Progress(key, observed, np.zeros(len(observed), np.int64))
+        return read_arrays(path, restore) or nothing

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from scipy import special
 
-from expression_warehouse.pairs.screen.histogram import SLOPE, bin_shifts, t_coordinate
+from expression_warehouse.pairs.screen.histogram import (
+    bin_edges,
+    bin_shifts,
+    p_value,
+    t_coordinate,
+)
 
 # A cell of the table is 2^_CELL_BITS bins wide.
 _CELL_BITS = 4
@@ -40,19 +44,16 @@ class LogPTable:
 @functools.lru_cache(maxsize=4)
 def log_p_table(most: int) -> LogPTable:
     """The table of 1 to `most` degrees of freedom."""
-    shift = bin_shifts(np.arange(most + 1)) + _CELL_BITS
-    pieces = [np.empty(0), *(_piece(df, int(shift[df])) for df in range(1, most + 1))]
+    pieces = [np.empty(0), *map(_piece, range(1, most + 1))]
     start = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
-    return LogPTable(np.concatenate(pieces), start, shift)
+    return LogPTable(np.concatenate(pieces), start, bin_shifts(np.arange(most + 1)) + _CELL_BITS)
 
 
-def _piece(df: int, shift: int) -> np.ndarray:
+def _piece(df: int) -> np.ndarray:
     """ln p at the edges of all cells down to _LEAST_P."""
     cells = 1024
     while True:
-        one = np.array(1.0).view(np.int64)
-        x = ((one + (np.arange(cells, dtype=np.int64) << shift)).view(np.float64) - 1.0) * df
-        p = 2 * special.stdtr(df, -x / (SLOPE / 2 + np.sqrt(SLOPE**2 / 4 + x)))
+        p = p_value(bin_edges(df, np.arange(cells) << _CELL_BITS), np.array(df))
         if p[-1] < _LEAST_P:
             return np.log(p[p > _LEAST_P / 1e3])
         cells *= 2

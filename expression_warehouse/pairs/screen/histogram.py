@@ -25,7 +25,7 @@ from expression_warehouse.pairs.screen.logarithm import bits_of
 # Widest bin, in ln p: e^WIDTH is 1.00091. What is left to 1.001 is for deciding.py.
 WIDTH = 9.1e-4
 # Twice the density of a standard normal at 0, rounded up, as in the module's docstring.
-SLOPE = 1.6
+_SLOPE = 1.6
 _STEEPEST_T = 1.3
 _NORMAL_SCALE = 0.5 / WIDTH
 # The bits of 1 as a float, and how far those of infinity are from it.
@@ -56,13 +56,13 @@ def bin_shifts(degrees: np.ndarray) -> np.ndarray:
 @numba.njit(inline="always")
 def normal_bin(size: float) -> np.int32:
     """The bin of a |z|."""
-    return np.int32(min(size * (SLOPE + size) * _NORMAL_SCALE, float(_LAST)))
+    return np.int32(min(size * (_SLOPE + size) * _NORMAL_SCALE, float(_LAST)))
 
 
 @numba.njit(inline="always")
 def t_coordinate(size: float, df: float) -> int:
     """Of a |t|: the bits of y beyond those of 1."""
-    return bits_of(1.0 + size * (SLOPE + size) / df) - _ONE
+    return bits_of(1.0 + size * (_SLOPE + size) / df) - _ONE
 
 
 @numba.njit(inline="always")
@@ -80,7 +80,7 @@ def bin_edges(df: int, bins: np.ndarray) -> np.ndarray:
         finite = np.minimum(bins, _OCTAVES >> shift).astype(np.int64)
         with np.errstate(over="ignore"):
             x = ((_ONE + (finite << shift)).view(np.float64) - 1.0) * df
-    half = SLOPE / 2
+    half = _SLOPE / 2
     with np.errstate(invalid="ignore"):
         edges = x / (half + np.sqrt(half * half + x))
     return np.where((bins > _LAST) | np.isinf(x), np.inf, edges)

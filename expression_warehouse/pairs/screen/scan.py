@@ -4,8 +4,7 @@ import hashlib
 import json
 import os
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import threadpoolctl
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import open_atomically
+from expression_warehouse.pairs.array_file import read_arrays, write_arrays
 from expression_warehouse.pairs.screen.block import Block
 from expression_warehouse.pairs.screen.tally import Tally, merge_all
 
@@ -36,28 +35,26 @@ class Checkpoint:
 
     def write(self, path: Path, blocks: Sequence[Block]) -> None:
         """Replace the file in one step."""
-        arrays: dict[str, Any] = {}
+        arrays: dict[str, np.ndarray] = {}
         for i, tally in enumerate(self.tallies):
             arrays |= {f"{name}_{i}": array for name, array in tally.arrays().items()}
         head = {"key": _key(self.tallies, blocks), "done": sorted(self.done)}
-        with open_atomically(path) as file:
-            np.savez(file, head=np.array(json.dumps(head)), **arrays)
+        write_arrays(path, head, arrays)
 
     @staticmethod
     def read(path: Path, empty: list[Tally], blocks: Sequence[Block]) -> "Checkpoint":
         """The state in the file; nothing done if it is missing, damaged, or of another scan."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                head = json.loads(str(arrays["head"]))
-                if head["key"] != _key(empty, blocks):
-                    return Checkpoint(empty, set())
-                tallies = [
-                    tally.restored({name: arrays[f"{name}_{i}"] for name in tally.arrays()})
-                    for i, tally in enumerate(empty)
-                ]
-                return Checkpoint(tallies, set(head["done"]))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            return Checkpoint(empty, set())
+
+        def restore(head: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Checkpoint | None:
+            if head["key"] != _key(empty, blocks):
+                return None
+            tallies = [
+                tally.restored({name: arrays[f"{name}_{i}"] for name in tally.arrays()})
+                for i, tally in enumerate(empty)
+            ]
+            return Checkpoint(tallies, set(head["done"]))
+
+        return read_arrays(path, restore) or Checkpoint(empty, set())
 
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:

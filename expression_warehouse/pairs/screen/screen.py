@@ -38,7 +38,14 @@ from expression_warehouse.pairs.screen.transform_store import (
     open_store,
 )
 from expression_warehouse.pairs.settings import GeneChoice, parse_memory
-from expression_warehouse.pairs.slices import SliceStudies, find_slices, read_genes, read_watched
+from expression_warehouse.pairs.slices import (
+    SliceStudies,
+    compute_slices,
+    find_slices,
+    read_genes,
+    read_watched,
+    testable_contrasts,
+)
 
 
 @dataclass(frozen=True)
@@ -77,37 +84,16 @@ def screen(
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 slices = find_slices(warehouse, disease, technology, organism)
-            step.rows_written = _screen_slices(slices, options, open_warehouse, reporter)
+            with named_os_errors(options.work):
+                step.rows_written = compute_slices(
+                    slices,
+                    lambda members: _screen_slice(members, options, open_warehouse, reporter),
+                    reporter,
+                )
     except UserError as error:
         reporter.failed(None, error)
         return False
     return True
-
-
-def _screen_slices(
-    slices: tuple[SliceStudies, ...],
-    options: ScreenOptions,
-    open_warehouse: OpenWarehouse,
-    reporter: Reporter,
-) -> int:
-    """Screen and stage slices, except those that cannot be tested; return the rows written.
-
-    Raises UserError 54400 if there is no other.
-    """
-    rows_written, skipped = 0, []
-    for members in slices:
-        try:
-            with named_os_errors(options.work):
-                rows_written += _screen_slice(members, options, open_warehouse, reporter)
-        except UserError as error:
-            if error.name != "PAIRS_NOTHING_TO_TEST":
-                raise
-            skipped.append(error)
-    if not rows_written and skipped:
-        raise skipped[0]
-    for reason in skipped:
-        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-    return rows_written
 
 
 def _screen_slice(
@@ -196,8 +182,7 @@ def _prepare(
         **options.choice.parameters(),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    name = "-".join((*members.slice.scope.values(), digest))
-    folder = (options.work / name).absolute()
+    folder = (options.work / f"{members.slice.file_name}-{digest}").absolute()
     if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
         _write_store(members, design, options.choice, warehouse, reporter, folder, genes, watched)
@@ -217,7 +202,7 @@ def _write_store(
     """Write the transform store of a slice. Values wait in files until all studies have been read,
     because the genes that take part depend on all of them."""
     folder.mkdir(parents=True)
-    spreads, measured, sizes = [], [], []
+    spreads, measured, labels = [], [], []
     missing: dict[str, dict[str, int]] = {}
     share = members.settings.detection_share_min
     task = reporter.begin_rows(str(members.slice))
@@ -231,7 +216,7 @@ def _write_store(
             np.save(_values_path(folder, number, label), values)
             if values.shape[1] >= members.settings.min_samples:
                 own[label] = int(np.count_nonzero(np.isnan(values).all(axis=1) & measured[-1]))
-        sizes.append([np.count_nonzero(matrix.labels == label) for label in design.cohorts])
+        labels.append(matrix.labels)
         reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     chosen = choose_genes(
         np.array(spreads),
@@ -246,10 +231,8 @@ def _write_store(
             f"{len(chosen)} genes of {members.slice} vary and were measured in enough of its "
             f"{len(members.studies)} studies",
         )
-    takes_part = np.array(sizes) >= members.settings.min_samples
-    _require_contrast(members, design.count_studies(takes_part))
     # Contrasts of fewer studies have no false discovery rates: the models compute the rest.
-    tested = design.with_studies(takes_part, members.settings.k_min)
+    tested = testable_contrasts(design, members, labels)
     writer = TransformWriter(folder, members.settings, tested)
     for number in range(len(members.studies)):
         paths = [_values_path(folder, number, label) for label in tested.cohorts]
@@ -259,21 +242,6 @@ def _write_store(
     (folder / "not_detected.json").write_text(json.dumps(missing), encoding="utf-8")
     np.save(folder / "genes.npy", genes[chosen])
     writer.finish()
-
-
-def _require_contrast(members: SliceStudies, studies: dict[str, int]) -> None:
-    """Raise UserError if no contrast has enough studies, with how many each has."""
-    least = members.settings.k_min
-    if max(studies.values(), default=0) >= least:
-        return
-    found = ", ".join(f"{name} {count}" for name, count in studies.items()) or "none defined"
-    raise UserError(
-        "PAIRS_NOTHING_TO_TEST",
-        f"{members.slice}: no contrast has {least} studies with both sides ({found})",
-        expected=f"{least} (var k_min) with {members.settings.min_samples} samples (var "
-        "min_cohort_samples) or more of a cohort on each side",
-        action="Add studies, or lower k_min with dbt build --vars",
-    )
 
 
 def _values_path(folder: Path, study: int, cohort: str) -> Path:
