@@ -26,6 +26,10 @@
 {{ create_table_if_absent(staging ~ '.calibration', staging_calibration_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.disease_definition', staging_disease_definition_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.annotation_file', staging_annotation_file_columns()) }};
+
+{{ create_table_if_absent(staging ~ '.annotation_value', staging_annotation_value_columns()) }};
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
@@ -194,4 +198,31 @@
 {% macro staging_disease_definition_columns() %}
     disease_label {{ type_code(64) }} not null{{ primary_key() }},
     definition_json {{ type_text() }} not null
+{% endmacro %}
+
+
+{#- The bulk file of each kind whose values are loaded. No key, for the same reason as in pair_metrics. -#}
+{% macro staging_annotation_file_columns() %}
+    bulk_file {{ type_code(50) }} not null,
+    file_name {{ type_text(260) }} not null,
+    file_hash {{ type_code(64) }} not null,
+    file_size bigint not null,
+    version {{ type_text(100) }} null,
+    url {{ type_text(500) }} null,
+    published_at {{ type_instant() }} null,
+    loaded_at {{ type_instant() }} not null,
+    value_count bigint not null,
+    gene_count bigint not null
+{% endmacro %}
+
+
+{#- Values of genes, as the files have them. No key, for the same reason. -#}
+{% macro staging_annotation_value_columns() %}
+    bulk_file {{ type_code(50) }} not null,
+    id_type {{ type_code(20) }} not null,
+    gene_ref {{ type_code(50) }} not null,
+    attribute {{ type_code(50) }} not null,
+    item {{ type_text(200) }} not null,
+    value {{ type_text(4000) }} null,
+    number float(53) null
 {% endmacro %}

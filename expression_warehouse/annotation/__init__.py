@@ -1,0 +1,1 @@
+"""Gene annotation from bulk files."""

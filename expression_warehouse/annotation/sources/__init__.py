@@ -1,0 +1,1 @@
+"""One module per source; each names its files in BULK_FILES."""
