@@ -1,7 +1,8 @@
-"""All commands: those of the loader, and `pairs COMMAND`."""
+"""All commands: those of the loader, `pairs COMMAND` and `api COMMAND`."""
 
 import click
 
+from expression_warehouse.api.cli import api
 from expression_warehouse.core.commands import EXIT_CODES, GROUP_SETTINGS, example
 from expression_warehouse.pairs.cli import pairs
 from loader.cli import main as loader
@@ -13,7 +14,7 @@ The dbt profile says where the warehouse is."""
 
 main = click.Group(
     name="expression-warehouse",
-    commands={**loader.commands, "pairs": pairs},
+    commands={**loader.commands, "pairs": pairs, "api": api},
     help=f"{_HELP}\n\n{EXIT_CODES}",
     context_settings=GROUP_SETTINGS,
     epilog=example(

@@ -69,6 +69,8 @@ class TextReporter(Reporter):
         "slice_skipped": "skipped a slice: {error}",
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
+        "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
+        "serving": "serving {url} until Ctrl-C",
         "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
     }
 

@@ -66,7 +66,7 @@ class DuckDBWarehouse(SqlWarehouse):
         if is_probe:
             self._connection = _probe(self._path)
             return
-        self._connection = _connect(self._path, tell_waiting)
+        self._connection = connect(self._path, tell_waiting)
         with self._named_errors():
             for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
                 self._connection.execute(f"set {setting} = '{value}'")
@@ -268,7 +268,7 @@ def _probe(path: str) -> duckdb.DuckDBPyConnection:
         raise UserError(name, str(error), file=path) from error
 
 
-def _connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
+def connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
     """Open the file, once no other process has it open."""
 
     def tell_once(state: tenacity.RetryCallState) -> None:

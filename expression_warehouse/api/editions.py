@@ -1,0 +1,19 @@
+"""What a request reads, and what its answer says of it."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from expression_warehouse.api.problems import NotModifiedError
+from expression_warehouse.api.store import Edition
+
+
+def _current(request: Request) -> Edition:
+    edition: Edition = request.app.state.store.current()
+    request.state.version = edition.version
+    if f'"{edition.version}"' in request.headers.get("if-none-match", ""):
+        raise NotModifiedError
+    return edition
+
+
+CurrentEdition = Annotated[Edition, Depends(_current)]

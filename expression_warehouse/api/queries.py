@@ -1,0 +1,207 @@
+"""What the API reads, as SQL that all engines take; schemas in braces, parameters after $."""
+
+SLICES = """
+    select
+        d.disease_label,
+        c.technology,
+        c.organism,
+        n.contrast,
+        n.description,
+        n.is_primary,
+        count(*) as pair_count,
+        sum(case when c.is_eligible = 1 then 1 else 0 end) as eligible_count,
+        sum(case when c.is_eligible = 1 and c.q_hk <= 0.05e0 then 1 else 0 end) as found_count,
+        max(c.n_studies) as study_count
+    from {fact}.fact_gene_pair_contrast as c
+    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
+    inner join {dim}.dim_contrast as n on c.contrast_key = n.contrast_key
+    group by d.disease_label, c.technology, c.organism, n.contrast, n.description, n.is_primary
+    order by d.disease_label, c.technology, c.organism, n.is_primary desc, n.contrast
+"""
+
+CONTRASTS = """
+    select n.contrast, n.description
+    from {dim}.dim_contrast as n
+    inner join {dim}.dim_disease as d on n.disease_key = d.disease_key
+    where d.disease_label = $disease
+    order by n.is_primary desc, n.contrast
+"""
+
+DISEASES = """
+    select distinct d.disease_label
+    from {fact}.fact_gene_pair_metrics as m
+    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+    order by d.disease_label
+"""
+
+# Of the session's disease and settings, the rows of the best ranks per slice.
+RANKED = """
+    select *
+    from {analytics}.vw_pair_metrics_ranked
+    where
+        pair_rank <= $last_rank
+        and technology = coalesce($technology, technology)
+        and organism = coalesce($organism, organism)
+    order by technology, organism, pair_rank
+"""
+
+RANKED_OF_GENE = """
+    select *
+    from {analytics}.vw_pair_metrics_ranked
+    where gene_a_id = $gene_id or gene_b_id = $gene_id
+    order by technology, organism, pair_rank
+"""
+
+PAIR = """
+    select
+        p.pair_key,
+        a.gene_id as gene_a_id,
+        a.gene_symbol as gene_a_symbol,
+        a.gene_name as gene_a_name,
+        b.gene_id as gene_b_id,
+        b.gene_symbol as gene_b_symbol,
+        b.gene_name as gene_b_name
+    from {dim}.dim_gene_pair as p
+    inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
+    inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
+    where p.pair_key = $pair_key
+"""
+
+PAIR_CONTRASTS = """
+    select d.disease_label, n.contrast, n.description, n.is_primary, c.*
+    from {fact}.fact_gene_pair_contrast as c
+    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
+    inner join {dim}.dim_contrast as n on c.contrast_key = n.contrast_key
+    where c.pair_key = $pair_key
+    order by d.disease_label, c.technology, c.organism, n.is_primary desc, n.contrast
+"""
+
+PAIR_COHORTS = """
+    select d.disease_label, i.illness_label, c.*
+    from {fact}.fact_gene_pair_cohort as c
+    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
+    inner join {dim}.dim_illness as i on c.illness_key = i.illness_key
+    where c.pair_key = $pair_key
+    order by d.disease_label, c.technology, c.organism, i.illness_key
+"""
+
+# Of the session's pair_key.
+PAIR_STUDIES = """
+    select *
+    from {analytics}.vw_pair_study
+    order by disease_label, technology, organism, contrast, study_accession_code
+"""
+
+PAIR_STUDY_COHORTS = """
+    select *
+    from {analytics}.vw_pair_cohort
+    order by disease_label, technology, organism, study_accession_code, illness_key
+"""
+
+PAIR_VALUES = """
+    select
+        st.study_accession_code,
+        i.illness_label,
+        s.sample_accession_code,
+        a.expression_value as value_a,
+        b.expression_value as value_b
+    from {dim}.dim_gene_pair as p
+    inner join {analytics}.vw_expression_export as a on p.gene_a_key = a.gene_key
+    inner join {analytics}.vw_expression_export as b
+        on p.gene_b_key = b.gene_key and a.study_key = b.study_key and a.sample_key = b.sample_key
+    inner join {staging}.stg_slice_sample as m
+        on a.study_key = m.study_key and a.sample_key = m.sample_key
+    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+    inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
+    inner join {dim}.dim_sample as s on a.sample_key = s.sample_key
+    inner join {dim}.dim_study as st on a.study_key = st.study_key
+    where
+        p.pair_key = $pair_key
+        and d.disease_label = $disease
+        and m.technology = $technology
+        and m.organism = $organism
+    order by st.study_accession_code, i.illness_key, s.sample_accession_code
+"""
+
+FIND_GENES = """
+    select gene_id, gene_symbol, gene_name, gene_type, chromosome, start_position, end_position
+    from {dim}.dim_gene
+    where upper(gene_id) = upper($gene) or upper(gene_symbol) = upper($gene)
+    order by gene_id
+"""
+
+GENE_EXPRESSION = """
+    select study_accession_code, illness_label, sample_count, mean_expression, sd_expression,
+        min_expression, median_expression, max_expression
+    from {analytics}.vw_expression_by_cohort
+    where gene_id = $gene_id
+    order by study_accession_code, illness_label
+"""
+
+STUDIES = """
+    select
+        s.study_accession_code,
+        s.study_title,
+        s.study_technology,
+        s.study_organism,
+        s.study_unit_tag,
+        q.sample_count,
+        q.gene_count,
+        q.missing_share,
+        q.unknown_illness_share,
+        q.outlier_share,
+        q.data_quality_score
+    from {dim}.dim_study as s
+    inner join {meta}.meta_study_qc as q on s.study_key = q.study_key
+    order by s.study_accession_code
+"""
+
+STUDY_COHORTS = """
+    select
+        i.illness_label,
+        m.illness_source,
+        count(*) as sample_count
+    from {dim}.dim_sample as m
+    inner join {dim}.dim_study as s on m.study_key = s.study_key
+    inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
+    where s.study_accession_code = $study
+    group by i.illness_key, i.illness_label, m.illness_source
+    order by i.illness_label, m.illness_source
+"""
+
+STUDY_CONTRASTS = """
+    select disease_label, technology, organism, contrast, case_cohorts, reference_cohorts
+    from {analytics}.vw_contrast_study
+    where study_accession_code = $study
+    order by disease_label, technology, organism, contrast
+"""
+
+# Builds log what they find where something is new; of repeated findings, the newest.
+FINDINGS = """
+    select f.study_accession_code, f.error_code, f.validation_code, f.severity, f.subject,
+        f.finding, f.what_to_do, f.created_at
+    from (
+        select
+            v.*,
+            row_number() over (
+                partition by v.validation_code, v.study_accession_code, v.subject
+                order by v.created_at desc
+            ) as row_no
+        from {meta}.vw_finding as v
+    ) as f
+    where f.row_no = 1 and ($study is null or f.study_accession_code = $study)
+    order by f.created_at desc, f.error_code, f.study_accession_code, f.subject
+"""
+
+RUNS = """
+    select run_id, command, status, started_at, ended_at, seconds, studies_staged, rows_staged,
+        rows_loaded, error_code, error_message
+    from {meta}.vw_run
+    order by started_at desc
+"""
+
+CALIBRATION = """
+    select *
+    from {meta}.meta_calibration
+    order by disease_label, technology, organism, null_hypothesis, planted_effect, test
+"""

@@ -1,0 +1,46 @@
+"""What ranks and filters pairs: the session settings of vw_pair_metrics_ranked."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+# A form sends an empty text for a choice that is not made.
+_Absent = BeforeValidator(lambda value: None if value == "" else value)
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
+
+
+class RankSettings(BaseModel):
+    """Query parameters; each has the view's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    disease: Annotated[Label, Field(description="A label of dim_disease.")] = "SEPSIS"
+    technology: Annotated[Literal["MICROARRAY", "RNA-SEQ"] | None, _Absent] = None
+    organism: Annotated[Label | None, _Absent] = None
+    contrast: Annotated[Label, Field(description="A contrast of the disease, or all.")] = "all"
+    q_basis: Annotated[
+        Literal["hk", "spec", "dependent"],
+        Field(
+            description="hk: Hartung-Knapp; spec: the least q of z tests; dependent: likewise, "
+            "with both contrasts combined as dependent."
+        ),
+    ] = "hk"
+    q: Annotated[float, Field(ge=0, le=1, description="Greatest q_star.")] = 0.05
+    k_min: Annotated[int, Field(ge=2, le=10_000, description="Least number of studies.")] = 3
+    i2_max: Annotated[float, Field(ge=0, le=100, description="Greatest I2 in percent.")] = 75
+    limit: Annotated[int, Field(ge=1, le=1000, description="Rows per slice.")] = 100
+
+    @property
+    def session(self) -> dict[str, str]:
+        """Setting → value, for the view."""
+        names = ("disease", "contrast", "q_basis", "q", "k_min", "i2_max")
+        return {name: str(getattr(self, name)) for name in names}
+
+    @property
+    def parameters(self) -> dict[str, str | int | None]:
+        """Parameters of the query RANKED."""
+        return {
+            "last_rank": self.limit,
+            "technology": self.technology,
+            "organism": self.organism,
+        }

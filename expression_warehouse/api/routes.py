@@ -1,0 +1,129 @@
+"""REST: /api/v1."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from expression_warehouse.api import queries, reading
+from expression_warehouse.api.answers import Format, answer, json_answer
+from expression_warehouse.api.editions import CurrentEdition
+from expression_warehouse.api.rank_settings import Label, RankSettings
+from expression_warehouse.api.words import advice, rationale
+
+router = APIRouter()
+
+
+class TopPairs(RankSettings):
+    """The settings, and the form of the answer."""
+
+    format: Format = None
+
+
+PairKey = Annotated[int, Path(ge=1, le=2**31 - 1, description="A key of dim_gene_pair.")]
+GeneName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.@'-]{1,50}$", description="Id or symbol.")]
+Accession = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
+
+
+@router.get("/analytics/pairs/top", summary="The best pairs of each slice")
+def top_pairs(
+    request: Request,
+    edition: CurrentEdition,
+    settings: Annotated[TopPairs, Query()],
+) -> Response:
+    """Rows of vw_pair_metrics_ranked with a rationale made from their numbers."""
+    table = reading.ranked(edition, settings)
+    rows = [{**row, "rationale": rationale(row)} for row in table.to_pylist()]
+    return answer(request, table, settings.format, rows)
+
+
+@router.get("/pairs/{pair_key}", summary="A pair: its genes and pooled estimates")
+def pair(edition: CurrentEdition, pair_key: PairKey) -> Response:
+    found: dict[str, Any] = reading.pair(edition, pair_key)
+    parameters = {"pair_key": pair_key}
+    contrasts = edition.rows(queries.PAIR_CONTRASTS, parameters)
+    return json_answer(
+        {
+            **found,
+            "contrasts": [{**row, "advice": advice(row)} for row in contrasts],
+            "cohorts": edition.rows(queries.PAIR_COHORTS, parameters),
+        }
+    )
+
+
+@router.get("/pairs/{pair_key}/studies", summary="The estimate of each study")
+def pair_studies(
+    request: Request, edition: CurrentEdition, pair_key: PairKey, format: Format = None
+) -> Response:
+    return answer(request, reading.pair_studies(edition, pair_key), format)
+
+
+@router.get("/pairs/{pair_key}/values", summary="Both values of each sample of a slice")
+def pair_values(
+    request: Request,
+    edition: CurrentEdition,
+    pair_key: PairKey,
+    disease: Label,
+    technology: Label,
+    organism: Label,
+    format: Format = None,
+) -> Response:
+    reading.pair(edition, pair_key)
+    table = reading.pair_values(edition, pair_key, disease, technology, organism)
+    return answer(request, table, format)
+
+
+@router.get("/genes/{gene}", summary="A gene")
+def gene(edition: CurrentEdition, gene: GeneName) -> Response:
+    return json_answer(reading.gene(edition, gene))
+
+
+@router.get("/genes/{gene}/expression", summary="A gene's expression by study and cohort")
+def gene_expression(
+    request: Request, edition: CurrentEdition, gene: GeneName, format: Format = None
+) -> Response:
+    gene_id = reading.gene(edition, gene)["gene_id"]
+    table = edition.table(queries.GENE_EXPRESSION, {"gene_id": gene_id})
+    return answer(request, table, format)
+
+
+@router.get("/studies", summary="All studies with their quality")
+def studies(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.STUDIES), format)
+
+
+@router.get("/studies/{accession}", summary="A study: quality, cohorts, contrasts, findings")
+def study(edition: CurrentEdition, accession: Accession) -> Response:
+    parameters = {"study": accession}
+    return json_answer(
+        {
+            **reading.study(edition, accession),
+            "cohorts": edition.rows(queries.STUDY_COHORTS, parameters),
+            "contrasts": edition.rows(queries.STUDY_CONTRASTS, parameters),
+            "findings": reading.findings(edition, accession),
+        }
+    )
+
+
+@router.get("/slices", summary="Slices and contrasts: pairs tested and found")
+def slices(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.SLICES), format)
+
+
+@router.get("/calibration", summary="How often each test finds something in null data")
+def calibration(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.CALIBRATION), format)
+
+
+@router.get("/runs", summary="Runs, the newest first")
+def runs(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.RUNS), format)
+
+
+@router.get("/findings", summary="What loads and builds found, the newest first")
+def findings(edition: CurrentEdition) -> Response:
+    return json_answer(reading.findings(edition))
+
+
+@router.get("/health", summary="Whether the service can read the warehouse")
+def health(edition: CurrentEdition) -> dict[str, str]:
+    return {"status": "healthy", "snapshot": edition.version}

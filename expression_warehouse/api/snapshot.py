@@ -1,0 +1,155 @@
+"""A copy of what the API reads, so that readers and builds do not wait for each other.
+
+DuckDB lets either one process write a file or several read it. A snapshot is a file of its own:
+`publish` makes a new one beside the warehouse, and the API takes up the newest.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors, new_folder
+from expression_warehouse.core.warehouse.duckdb import connect
+from expression_warehouse.core.warehouse.macros import project_macros
+
+# Schema, relation and the order of its rows. A view that is listed here is kept as its rows, since
+# what it reads stays behind.
+TABLES = (
+    ("dim", "dim_study", "study_key"),
+    ("dim", "dim_sample", "sample_key"),
+    ("dim", "dim_gene", "gene_key"),
+    ("dim", "dim_gene_pair", "pair_key"),
+    ("dim", "dim_illness", "illness_key"),
+    ("dim", "dim_disease", "disease_key"),
+    ("dim", "dim_contrast", "contrast_key"),
+    # By gene, since a page reads the values of one or two genes.
+    ("fact", "fact_gene_expression", "gene_key, study_key, sample_key"),
+    ("fact", "fact_gene_pair_contrast", "pair_key, disease_key, technology, organism"),
+    ("fact", "fact_gene_pair_cohort", "pair_key, disease_key, technology, organism"),
+    ("fact", "fact_gene_pair_metrics", "pair_key, disease_key, technology, organism"),
+    ("staging", "stg_loaded_batch", "batch_id"),
+    ("staging", "stg_slice_sample", "study_key, sample_key"),
+    ("staging", "stg_slice_cohort", "study_key, illness_key"),
+    ("staging", "stg_contrast_cohort", "contrast_key, illness_key"),
+    ("seeds", "unit", "unit_tag"),
+    ("meta", "meta_study_qc", "study_key"),
+    ("meta", "meta_calibration", "disease_label, technology, organism"),
+    ("meta", "vw_run", "started_at"),
+    ("meta", "vw_finding", "created_at"),
+    ("analytics", "vw_contrast_study", "study_key, contrast_key"),
+)
+# Views that the snapshot has as views, after those they read.
+VIEWS = (
+    ("analytics", "vw_expression_export"),
+    ("analytics", "vw_expression_by_cohort"),
+    ("analytics", "vw_pair_cohort"),
+    ("analytics", "vw_pair_study"),
+    ("analytics", "vw_pair_metrics_ranked"),
+)
+_FILE = "snapshot.duckdb"
+# The one that the API is about to leave may still be read.
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published copy.
+
+    version  its name: when it was published, as 20260301T102030.123456Z; later ones sort after it
+    path     its file
+    """
+
+    version: str
+    path: Path
+
+
+def snapshot_folder(warehouse: Path) -> Path:
+    """Where the snapshots of a warehouse file are: beside it."""
+    return warehouse.with_name(f"{warehouse.stem}.snapshots")
+
+
+def newest_snapshot(warehouse: Path) -> Snapshot | None:
+    """The snapshot published last; None before the first."""
+    files = sorted(snapshot_folder(warehouse).glob(f"[0-9]*/{_FILE}"))
+    return Snapshot(files[-1].parent.name, files[-1]) if files else None
+
+
+def publish(warehouse: Path, tell_waiting: Callable[[str], None]) -> tuple[Snapshot, float]:
+    """Copy what the API reads into a new snapshot; return it and the seconds it took.
+
+    tell_waiting  takes a sentence if another process holds the warehouse
+
+    A snapshot is there as a whole or not at all, and readers of earlier ones go on. Raises
+    UserError 4001 if the warehouse cannot be opened, 4008 if it is not built, 54302 if there is no
+    room.
+    """
+    began = time.monotonic()
+    version = f"{utc_now():%Y%m%dT%H%M%S.%fZ}"
+    folder = snapshot_folder(warehouse) / version
+    with new_folder(folder) as unfinished:
+        _copy(warehouse, unfinished / _FILE, tell_waiting)
+    _remove_old(warehouse)
+    return Snapshot(version, folder / _FILE), time.monotonic() - began
+
+
+def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> None:
+    if not source.exists():
+        raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(source))
+    schema_name = project_macros("duckdb").schema_name
+    with (
+        contextlib.closing(connect(str(source), tell_waiting)) as connection,
+        _named_errors(source),
+    ):
+        connection.execute("set memory_limit = '1GB'")
+        # Quoted as a literal: DuckDB takes no parameter here.
+        quoted = str(target).replace("'", "''")
+        connection.execute(f"attach '{quoted}' as snapshot")
+        for schema, name, order in TABLES:
+            relation = f"{schema_name(schema)}.{name}"
+            connection.execute(f"create schema if not exists snapshot.{schema_name(schema)}")
+            connection.execute(
+                f"create table snapshot.{relation} as from {relation} order by {order}"
+            )
+        statements = [
+            _view_statement(connection, schema_name(schema), name) for schema, name in VIEWS
+        ]
+        connection.execute("use snapshot")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("checkpoint snapshot")
+
+
+def _view_statement(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> str:
+    query = (
+        "select sql from duckdb_views() where database_name = current_database()"
+        " and schema_name = ? and view_name = ?"
+    )
+    row = connection.execute(query, [schema, name]).fetchone()
+    if row is None:
+        raise duckdb.CatalogException(f"View {schema}.{name} does not exist")
+    return row[0]
+
+
+@contextlib.contextmanager
+def _named_errors(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.CatalogException as error:
+        message = str(error).splitlines()[0]
+        raise UserError("LOAD_WAREHOUSE_NOT_BUILT", message, file=str(source)) from error
+    except duckdb.Error as error:
+        raise UserError("SNAPSHOT_FAILED", str(error), file=str(source)) from error
+
+
+def _remove_old(warehouse: Path) -> None:
+    published = sorted(snapshot_folder(warehouse).glob("[0-9]*"))
+    for folder in published[:-_KEPT]:
+        with named_os_errors(folder):
+            shutil.rmtree(folder)

@@ -1,0 +1,110 @@
+"""What the API reads: the newest snapshot, or the warehouse itself."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+
+from expression_warehouse.api.snapshot import newest_snapshot
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
+from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.target import open_warehouse
+
+
+@dataclass(frozen=True)
+class Edition:
+    """An open warehouse, and the version of its data."""
+
+    warehouse: Warehouse
+    version: str
+
+    def rows(
+        self,
+        query: str,
+        parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The rows of a query as Warehouse.read takes it, each as column → value."""
+        return self.table(query, parameters, settings).to_pylist()
+
+    def table(
+        self,
+        query: str,
+        parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> pa.Table:
+        """The same as an Arrow table."""
+        return self.warehouse.read(query, settings or {}, parameters)
+
+
+class Store(ABC):
+    """Where each request finds what it reads."""
+
+    @abstractmethod
+    def current(self) -> Edition:
+        """What a request that begins now reads, from its first query to its last."""
+
+
+class SnapshotStore(Store):
+    """The newest snapshot of a DuckDB warehouse. Requests under way end on the one they began on.
+
+    Raises UserError 4008 if there is none.
+    """
+
+    def __init__(self, credentials: DuckDBCredentials) -> None:
+        self._credentials = credentials
+        self._warehouse: Path = file_path(credentials)
+        self._lock = threading.Lock()
+        self._edition: Edition | None = None
+        self.current()
+
+    def current(self) -> Edition:
+        snapshot = newest_snapshot(self._warehouse)
+        with self._lock:
+            if snapshot is None:
+                if self._edition:
+                    return self._edition
+                raise UserError(
+                    "LOAD_WAREHOUSE_NOT_BUILT",
+                    "no snapshot of the warehouse is published",
+                    file=str(self._warehouse),
+                    action="Run expression-warehouse api publish",
+                )
+            if self._edition is None or self._edition.version != snapshot.version:
+                of_snapshot = self._credentials.replace(path=str(snapshot.path.absolute()))
+                opened = DuckDBWarehouse(of_snapshot, is_probe=True)
+                self._edition = Edition(opened, snapshot.version)
+            return self._edition
+
+
+class DirectStore(Store):
+    """A server, whose readers and writers do not wait for each other: the warehouse itself."""
+
+    def __init__(self, target: str | None) -> None:
+        self._warehouse = open_warehouse(target, is_probe=True)
+
+    def current(self) -> Edition:
+        query = (
+            "select max(run_id) as run_id from {meta}.vw_run where started_at = "
+            "(select max(started_at) from {meta}.vw_run)"
+        )
+        (row,) = self._warehouse.read(query, {}).to_pylist()
+        return Edition(self._warehouse, str(row["run_id"]))
+
+
+def open_store(target: str | None) -> Store:
+    """What the API reads of a target of the dbt profile.
+
+    Raises UserError 4001 if the target cannot be opened, 4008 if no snapshot is published.
+    """
+    credentials: Any = read_profile(target).credentials
+    if credentials.type == "duckdb":
+        return SnapshotStore(credentials)
+    return DirectStore(target)

@@ -1,0 +1,80 @@
+"""Numbers and results in words."""
+
+from typing import Any
+
+
+def number_text(value: Any, digits: int = 2) -> str:
+    """A number for a reader: whole numbers with thousands, others with so many digits after the
+    point; '–' if missing."""
+    if value is None:
+        return "–"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def p_text(value: float | None) -> str:
+    """A p or q value with two significant digits; '–' if missing."""
+    if value is None:
+        return "–"
+    return f"{value:.2g}" if value >= 1e-3 or value == 0 else f"{value:.1e}"
+
+
+def gene_name(symbol: str | None, gene_id: str) -> str:
+    """What a reader calls a gene."""
+    return symbol or gene_id
+
+
+def rationale(row: dict[str, Any]) -> str:
+    """A sentence or two on a row of vw_pair_metrics_ranked, from its numbers alone."""
+    a = gene_name(row["gene_a_symbol"], row["gene_a_id"])
+    b = gene_name(row["gene_b_symbol"], row["gene_b_id"])
+    if row["contrast"] is None:
+        return f"{a} and {b}: metrics of a file, with q = {p_text(row['q_star'])}."
+    direction = {"STRONGER": "higher", "WEAKER": "lower"}.get(row["direction"], "the same")
+    text = (
+        f"The correlation of {a} and {b} is {direction} in the cases of contrast {row['contrast']}:"
+        f" Fisher z differs by {number_text(row['effect'])}"
+        f" (95 % interval {number_text(row['effect_ci_low'])} to"
+        f" {number_text(row['effect_ci_high'])}) over {row['included_study_count']} studies,"
+        f" q = {p_text(row['q_star'])}."
+    )
+    return f"{text} {heterogeneity(row['i2_star'])}"
+
+
+def heterogeneity(i2: float | None) -> str:
+    """What an I2 (percent) says, in the words of the Cochrane Handbook, 10.10.2."""
+    if i2 is None:
+        return "Heterogeneity is unknown."
+    if i2 <= 40:
+        words = "The studies agree"
+    elif i2 <= 60:
+        words = "The studies differ moderately"
+    elif i2 <= 75:
+        words = "The studies differ substantially"
+    else:
+        words = "The studies differ considerably"
+    return f"{words} (I² {i2:.0f} %)."
+
+
+def advice(contrast: dict[str, Any]) -> str:
+    """Which test of a row of fact_gene_pair_contrast to trust, and why."""
+    k = contrast["n_studies"]
+    if not contrast["is_eligible"]:
+        return (
+            f"{k} studies have both sides of this contrast, fewer than the least number (k_min):"
+            " there is no q."
+        )
+    found = [
+        name
+        for name, q in (("Hartung-Knapp", contrast["q_hk"]), ("the normal test", contrast["q"]))
+        if q is not None and q <= 0.05
+    ]
+    if found == ["the normal test"]:
+        return (
+            "Only the normal test finds a change. It takes the variance between the studies for"
+            " known, which it is not with few studies: trust Hartung-Knapp."
+        )
+    if found:
+        return f"Found at q ≤ 0.05 by {' and '.join(found)}."
+    return "No test finds a change at q ≤ 0.05."
