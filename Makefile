@@ -14,7 +14,7 @@ SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSE
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
 BINDER := .cache/tsql-binder
 
-.PHONY: help install demo test test-long coverage test-sqlserver test-tsql lint docs cli-docs bench clean
+.PHONY: help install demo explore test test-long coverage test-sqlserver test-tsql lint docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: install  ## Simulate 17 studies, load and build them, show the gene pairs 
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
+
+explore: demo  ## Serve the demo as pages, until Ctrl-C
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/expression-warehouse api serve --log-format text
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
 	$(BIN)/python -m pytest $(PARALLEL)

@@ -35,7 +35,7 @@ def start(edition: CurrentEdition) -> HTMLResponse:
         studies=edition.rows(queries.STUDIES),
         calibration=_calibration(edition),
         findings=reading.findings(edition),
-        runs=edition.rows(queries.RUNS)[:1],
+        runs=[run for run in edition.rows(queries.RUNS) if "build" in run["command"]][:1],
     )
 
 
@@ -65,7 +65,7 @@ def search(edition: CurrentEdition, q: Annotated[str, Query(max_length=50)] = ""
 def pairs(request: Request, edition: CurrentEdition) -> HTMLResponse:
     """Ranked pairs, with their settings as a form and in the address."""
     try:
-        settings = RankSettings(**dict(request.query_params))
+        settings = RankSettings.model_validate(dict(request.query_params))
         rows, error = reading.ranked(edition, settings).to_pylist(), None
     except ValidationError as invalid:
         settings, rows = RankSettings(), []

@@ -9,8 +9,10 @@ SLICES = """
         n.description,
         n.is_primary,
         count(*) as pair_count,
-        sum(case when c.is_eligible = 1 then 1 else 0 end) as eligible_count,
-        sum(case when c.is_eligible = 1 and c.q_hk <= 0.05e0 then 1 else 0 end) as found_count,
+        cast(sum(case when c.is_eligible = 1 then 1 else 0 end) as integer) as eligible_count,
+        cast(sum(
+            case when c.is_eligible = 1 and c.q_hk <= 0.05e0 then 1 else 0 end
+        ) as integer) as found_count,
         max(c.n_studies) as study_count
     from {fact}.fact_gene_pair_contrast as c
     inner join {dim}.dim_disease as d on c.disease_key = d.disease_key

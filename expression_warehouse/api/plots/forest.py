@@ -70,7 +70,8 @@ def pooled_rows(contrast: dict[str, Any]) -> list[PooledRow]:
 
 def forest_plot(title: str, studies: list[StudyRow], pooled: list[PooledRow]) -> str:
     """The plot as an SVG element. At least one study."""
-    ends = [0.0, *(end for row in (*studies, *pooled) for end in (row.low, row.high))]
+    rows: list[StudyRow | PooledRow] = [*studies, *pooled]
+    ends = [0.0, *(end for row in rows for end in (row.low, row.high))]
     scale = scale_over(ends, _LEFT, _RIGHT)
     largest = max(row.weight for row in studies)
     lines = [

@@ -1,0 +1,393 @@
+"""The API and its pages over a published snapshot: the warehouse's numbers, in each form; errors as
+problems; readers and builds that do not wait for each other."""
+
+import io
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from unittest import mock
+from xml.etree import ElementTree
+
+import duckdb
+import numpy as np
+import openpyxl
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+from conftest import PROJECT, WarehouseUnderTest, examples
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_pair_metrics import build, ingest, study_of
+
+from expression_warehouse.api.app import create_app
+from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
+from expression_warehouse.api.plots.scale import scale_over
+from expression_warehouse.api.queries import RANKED
+from expression_warehouse.api.rank_settings import RankSettings
+from expression_warehouse.api.snapshot import TABLES, VIEWS, newest_snapshot, publish
+from expression_warehouse.api.store import open_store
+from expression_warehouse.api.words import advice, heterogeneity, number_text, p_text, rationale
+from expression_warehouse.cli import main as commands
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver",
+    reason="the API on SQL Server reads the warehouse itself; these tests look at snapshots",
+)
+
+GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
+COHORTS = {"SEPTIC_SHOCK": 14, "SEPSIS": 12, "CONTROL": 10}
+SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPIENS"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
+    """Four studies of eight genes, built and published."""
+    folder = tmp_path_factory.mktemp("api")
+    warehouse = WarehouseUnderTest(folder)
+    studies = [study_of(f"GSE{number}", COHORTS, GENES, seed=number) for number in range(1, 5)]
+    ingest(warehouse, folder, studies)
+    build(warehouse)
+    publish(warehouse.path, print)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def client(built: WarehouseUnderTest) -> Iterator[TestClient]:
+    with mock.patch.dict(os.environ, built.env, clear=True):
+        yield TestClient(create_app(open_store(None)), base_url="http://127.0.0.1:8000")
+
+
+def fact(warehouse: WarehouseUnderTest, query: str, *settings: str) -> list[dict]:
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        for setting in settings:
+            connection.execute(setting)
+        return connection.sql(query).to_arrow_table().to_pylist()
+
+
+ALL = {"q": "1", "i2_max": "100", "limit": "1000"}
+
+
+def test_top_pairs_are_those_of_the_view(built, client):
+    found = client.get("/api/v1/analytics/pairs/top", params=ALL).json()
+    expected = fact(
+        built,
+        "select * exclude (etl_created_date) from analytics.vw_pair_metrics_ranked"
+        " order by technology, organism, pair_rank",
+        "set variable q = 1",
+        "set variable i2_max = 100",
+    )
+    assert len(expected) == math.comb(len(GENES), 2)
+    assert [{key: row[key] for key in expected[0]} for row in found] == expected
+    assert all(row["gene_a_id"] in row["rationale"] for row in found)
+    assert client.get("/analytics/pairs/top", params=ALL).json() == found
+
+
+def test_estimates_of_studies_pool_to_the_fact(built, client):
+    """The view of one pair takes the steps of the build: its estimates, pooled here as DerSimonian
+    and Laird do, are the fact's."""
+    contrasts = fact(
+        built,
+        "select n.contrast, c.* from fact.fact_gene_pair_contrast c"
+        " inner join dim.dim_contrast n using (contrast_key)"
+        " inner join dim.dim_disease d on c.disease_key = d.disease_key"
+        " where d.disease_label = 'SEPSIS'",
+    )
+    assert len(contrasts) == 3 * math.comb(len(GENES), 2)
+    for row in contrasts:
+        studies = client.get(f"/api/v1/pairs/{row['pair_key']}/studies").json()
+        own = [
+            study
+            for study in studies
+            if (study["contrast"], study["disease_label"]) == (row["contrast"], "SEPSIS")
+        ]
+        theta, tau2, i2 = derSimonian_laird(own)
+        assert row["n_studies"] == len(own) == 4
+        assert row["theta_re"] == pytest.approx(theta, abs=1e-12)
+        assert row["tau2"] == pytest.approx(tau2, abs=1e-12)
+        assert row["i2"] == pytest.approx(i2, abs=1e-9)
+
+
+def derSimonian_laird(studies: list[dict]) -> tuple[float, float, float]:  # noqa: N802
+    theta, se = (np.array([study[name] for study in studies]) for name in ("theta", "se"))
+    w = 1 / se**2
+    q = np.sum(w * (theta - np.sum(w * theta) / w.sum()) ** 2)
+    degrees = len(studies) - 1
+    tau2 = max(0, (q - degrees) / (w.sum() - np.sum(w**2) / w.sum()))
+    w = 1 / (se**2 + tau2)
+    return np.sum(w * theta) / w.sum(), tau2, 100 * max(0, (q - degrees) / q)
+
+
+def test_a_pair_has_its_rows_of_the_facts(built, client):
+    found = client.get("/api/v1/pairs/1").json()
+    contrasts = fact(built, "select * from fact.fact_gene_pair_contrast where pair_key = 1")
+    cohorts = fact(built, "select * from fact.fact_gene_pair_cohort where pair_key = 1")
+    assert {row["contrast_key"]: row["theta_re"] for row in found["contrasts"]} == {
+        row["contrast_key"]: row["theta_re"] for row in contrasts
+    }
+    assert {row["illness_key"]: row["r"] for row in found["cohorts"]} == {
+        row["illness_key"]: row["r"] for row in cohorts
+    }
+
+
+def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
+    found = client.get("/api/v1/pairs/1/values", params=SLICE).json()
+    assert len(found) == 4 * sum(COHORTS.values())
+    expected = {
+        (row["study_key"], row["sample_key"]): row["expression_value"]
+        for row in fact(
+            built,
+            "select e.* from fact.fact_gene_expression e inner join dim.dim_gene_pair p"
+            " on e.gene_key = p.gene_a_key where p.pair_key = 1",
+        )
+    }
+    assert sorted(row["value_a"] for row in found) == sorted(expected.values())
+
+
+def test_forms_have_the_same_rows(client):
+    rows = client.get("/api/v1/analytics/pairs/top", params=ALL).json()
+
+    def get(form: str) -> io.BytesIO:
+        answer = client.get("/api/v1/analytics/pairs/top", params={**ALL, "format": form})
+        assert f'filename="top.{form}"' in answer.headers["content-disposition"]
+        return io.BytesIO(answer.content)
+
+    csv = pyarrow.csv.read_csv(get("csv")).to_pylist()
+    parquet = pyarrow.parquet.read_table(get("parquet")).to_pylist()
+    first, *cells = openpyxl.load_workbook(get("xlsx")).active.iter_rows(values_only=True)
+    xlsx = [dict(zip(first, row, strict=True)) for row in cells]
+    for table in (csv, parquet, xlsx):
+        assert [row["pair_key"] for row in table] == [row["pair_key"] for row in rows]
+        # Excel keeps 15 to 16 digits.
+        means = [row["dz_ss_mean"] for row in rows]
+        assert [row["dz_ss_mean"] for row in table] == pytest.approx(means, rel=1e-15)
+    accepted = client.get("/api/v1/studies", headers={"accept": "text/csv"})
+    assert accepted.headers["content-type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/v1/analytics/pairs/top?limit=1001", 422, "limit"),
+        ("/api/v1/analytics/pairs/top?limit=0", 422, "limit"),
+        ("/api/v1/analytics/pairs/top?q_basis=best", 422, "q_basis"),
+        ("/api/v1/analytics/pairs/top?q_bais=hk", 422, "q_bais"),
+        ("/api/v1/analytics/pairs/top?disease=NONE", 404, "disease NONE"),
+        ("/api/v1/analytics/pairs/top?contrast=xx", 404, "contrast xx of SEPSIS"),
+        ("/api/v1/pairs/999999", 404, "pair 999999"),
+        ("/api/v1/pairs/0", 422, "pair_key"),
+        ("/api/v1/pairs/1'--", 422, "pair_key"),
+        ("/api/v1/genes/NO_SUCH", 404, "gene NO_SUCH"),
+        ("/api/v1/studies/NO_SUCH", 404, "study NO_SUCH"),
+        ("/nowhere", 404, "Not Found"),
+        ("/pairs/999999", 404, "pair 999999"),
+        ("/pairs/1?technology=RNA-SEQ", 404, "that slice"),
+    ],
+)
+def test_errors_are_problems(client, path, status, said):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert said in answer.text
+
+
+def test_other_hosts_and_methods_are_refused(client):
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert client.post("/api/v1/studies").status_code == 405
+
+
+def test_headers_and_version(client):
+    answer = client.get("/")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    again = client.get("/", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+PAGES = [
+    "/",
+    "/pairs",
+    "/pairs?q=1&i2_max=100",
+    "/pairs/1",
+    "/genes/" + GENES[0],
+    "/studies/GSE1",
+    "/runs",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_well_formed_and_need_no_script(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "<script" not in answer.text
+    assert " style=" not in answer.text, "the content security policy forbids it"
+    labels = re.findall(r'<(?:input|select)[^>]* name="(\w+)"', answer.text)
+    assert labels, "the search field"
+    for svg in re.findall(r"<svg.*?</svg>", answer.text, re.DOTALL):
+        ElementTree.fromstring(svg)
+    for target in re.findall(r'href="(/[^"#]*)"', answer.text):
+        linked = client.get(target.replace("&amp;", "&"))
+        assert linked.status_code == 200, target
+
+
+def test_settings_of_the_page_that_are_wrong_are_said(client):
+    answer = client.get("/pairs?q=two&disease=%3Cb%3E")
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.text
+    assert "<b>" not in answer.text
+
+
+def test_search_finds_ids_and_studies(client):
+    for text, path in ((GENES[2].lower(), "/genes/" + GENES[2].lower()), ("GSE2", "/studies/GSE2")):
+        answer = client.get("/search", params={"q": text}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, path)
+    assert client.get("/search", params={"q": "x' or 1=1"}).status_code == 404
+
+
+@settings(max_examples=examples(20), deadline=None)
+@given(st.text(max_size=60))
+def test_hostile_texts_are_answered(client, text):
+    for path in ("/search", "/api/v1/analytics/pairs/top", "/pairs"):
+        names = ("q",) if path == "/search" else ("disease", "contrast", "technology", "q", "k_min")
+        for name in names:
+            answer = client.get(path, params={name: text})
+            assert answer.status_code in (200, 404, 422)
+            assert "Traceback" not in answer.text
+
+
+def test_a_snapshot_has_all_that_the_api_reads(built):
+    """Every relation named in the API's queries is in the snapshot."""
+    source = "".join(
+        path.read_text() for path in (PROJECT / "expression_warehouse" / "api").glob("*.py")
+    )
+    read = set(re.findall(r"\{(\w+)\}\.(\w+)", source))
+    kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS)
+    assert read <= kept
+    snapshot = newest_snapshot(built.path)
+    assert snapshot is not None
+    with duckdb.connect(str(snapshot.path), read_only=True) as connection:
+        for schema, name in kept:
+            connection.execute(f"from {schema}.{name} limit 1")
+
+
+def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):
+    with mock.patch.dict(os.environ, built.env, clear=True):
+        store = open_store(None)
+        old = store.current()
+        with old.warehouse.stream("select * from {fact}.fact_gene_expression", {}) as batches:
+            batches.read_next_batch()
+            # The build can write, since nobody has the warehouse's file open.
+            built.query_write("create or replace table meta.written as select 1 as one")
+            published, _ = publish(built.path, print)
+            publish(built.path, print)
+            new = store.current()
+            assert new.version > old.version
+            remaining = sum(len(batch) for batch in batches)
+        assert remaining >= 0
+        assert old.rows(RANKED, RankSettings().parameters, RankSettings().session) is not None
+    assert len(list(published.path.parents[1].iterdir())) == 2, "older ones are removed"
+
+
+def test_publish_leaves_the_earlier_snapshot_if_it_fails(built, tmp_path):
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    earlier, _ = publish(copy, print)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("drop view analytics.vw_pair_study")
+    env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
+    result = CliRunner().invoke(commands, ["api", "publish"], env=env)
+    assert result.exit_code == 1
+    assert "4008" in result.stdout
+    assert newest_snapshot(copy) == earlier
+    assert [path.name for path in earlier.path.parents[1].iterdir()] == [earlier.version]
+
+
+def test_serve_publishes_answers_and_stops(built, tmp_path):
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "expression_warehouse", "api", "serve", "--port", "0", "--log-format", "text"],
+        env={**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy), "PYTHONUNBUFFERED": "1"},
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert "published snapshot" in process.stdout.readline()
+    url = re.search(r"http://\S+", process.stdout.readline())[0]
+    with urllib.request.urlopen(f"{url}api/v1/health") as answer:
+        assert b"healthy" in answer.read()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in errors) == (130, False)
+
+
+def test_serve_says_that_the_port_is_taken(built, tmp_path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(commands, ["api", "serve", "--port", port], env=built.env)
+    assert result.exit_code == 1
+    assert "54602" in result.stdout
+
+
+def test_a_forest_plot_is_deterministic_and_true_to_scale():
+    studies = [
+        StudyRow("GSE1 <b>", 40, 0.5, 0.1, 0.9, 0.75),
+        StudyRow("GSE2", 20, -0.2, -1.0, 0.6, 0.25),
+    ]
+    pooled = [PooledRow("Hartung-Knapp 95 %", "diamond", 0.3, -0.4, 1.0)]
+    plot = forest_plot("a & b", studies, pooled)
+    assert plot == forest_plot("a & b", studies, pooled)
+    root = ElementTree.fromstring(plot)
+    names = {"svg": "http://www.w3.org/2000/svg"}
+    squares = [float(rect.get("width")) for rect in root.iterfind(".//svg:rect", names)]
+    assert squares[1] / squares[0] == pytest.approx((0.25 / 0.75) ** 0.5, abs=0.05), (
+        "area by weight"
+    )
+    scale = scale_over([0.0, 0.1, 0.9, -1.0, 0.6, -0.4, 1.0], 190, 560)
+    (first, _) = root.iterfind(".//svg:line[@class='interval']", names)
+    assert float(first.get("x1")) == scale.pixel(0.1)
+    assert "GSE1 &lt;b&gt;" in plot
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_scales_hold_all_values_and_few_ticks(values):
+    scale = scale_over(values, 10, 100)
+    assert all(10 <= scale.pixel(value) <= 100 for value in values)
+    ticks = scale.ticks()
+    assert 1 <= len(ticks) <= 7
+    assert ticks == sorted(set(ticks))
+
+
+def test_numbers_in_words():
+    assert number_text(-1234.567) == "−1234.57"
+    assert number_text(1234567) == "1,234,567"
+    assert number_text(None) == "–"
+    assert (p_text(0.04567), p_text(1.23e-9), p_text(0.0), p_text(None)) == (
+        "0.046",
+        "1.2e-09",
+        "0",
+        "–",
+    )
+    assert heterogeneity(80).startswith("The studies differ considerably")
+    row = {
+        "gene_a_symbol": "CD86", "gene_a_id": "E1", "gene_b_symbol": None, "gene_b_id": "E2",
+        "contrast": "ss", "direction": "WEAKER", "effect": -0.5, "effect_ci_low": -0.8,
+        "effect_ci_high": -0.2, "included_study_count": 5, "q_star": 0.01, "i2_star": 12.0,
+    }  # fmt: skip
+    assert rationale(row) == (
+        "The correlation of CD86 and E2 is lower in the cases of contrast ss: Fisher z differs by"
+        " −0.50 (95 % interval −0.80 to −0.20) over 5 studies, q = 0.01. The studies agree (I² 12 %)."
+    )
+    only_z = {"n_studies": 3, "is_eligible": True, "q_hk": 0.2, "q": 0.01}
+    assert "trust Hartung-Knapp" in advice(only_z)
+    assert "there is no q" in advice({**only_z, "is_eligible": False})
