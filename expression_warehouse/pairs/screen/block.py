@@ -226,9 +226,32 @@ def _count_partial(
 def pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
     """Pool r of single pairs, each (studies, cohorts, pairs) of n samples; NaN if there is no r.
     Returns arrays (…, 1, pairs)."""
-    has_r, limit = ~np.isnan(r), limit_of(n)
-    within = np.where(has_r, np.clip(r, -limit, limit), 0.0)
-    return _pool_row(store, within, np.where(has_r, 1.0, np.nan), n)
+    pooled = PooledPairs.empty(store, (1, r.shape[2]))
+    has_r, takes_part = ~np.isnan(r), store.samples[:, :, None] > 0
+    is_whole = ((n == store.samples[:, :, None]) & (has_r == takes_part)).all(axis=(0, 1))
+    whole, others = np.flatnonzero(is_whole), np.flatnonzero(~is_whole)
+    in_tile = len(whole) // COLUMNS * COLUMNS
+    if in_tile:
+        _put(pooled, whole[:in_tile], _pool_tile_of_pairs(store, r[:, :, whole[:in_tile]]))
+    if len(others := np.concatenate([whole[in_tile:], others])):
+        r, n, has_r = r[:, :, others], n[:, :, others], has_r[:, :, others]
+        limit = limit_of(n)
+        within = np.where(has_r, np.clip(r, -limit, limit), 0.0)
+        _put(pooled, others, _pool_row(store, within, np.where(has_r, 1.0, np.nan), n))
+    return pooled
+
+
+def _pool_tile_of_pairs(store: TransformStore, r: np.ndarray) -> PooledPairs:
+    """Pool r of single pairs that all have the samples of the store, as if they were a tile: their
+    weights are computed once. (studies, cohorts, pairs) → (…, 1, pairs)."""
+    shape = (r.shape[2] // COLUMNS, COLUMNS)
+    pooled = PooledPairs.empty(store, shape)
+    one = np.where(store.samples[:, :, None] > 0, 1.0, np.nan)
+    rows, columns = (np.repeat(one, count, axis=2) for count in shape)
+    size = np.repeat(store.samples[:, :, None], COLUMNS, axis=2)
+    _pool(store, pooled, r.reshape(*store.samples.shape, *shape), rows, columns, size)
+    flat = (array.reshape(len(array), 1, -1) for array in vars(pooled).values())
+    return PooledPairs(*flat)
 
 
 def _pool_row(
