@@ -67,6 +67,7 @@ class TextReporter(Reporter):
         "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
         "learns from the other genes",
         "slice_skipped": "skipped a slice: {error}",
+        "permutation_p_left_out": "{error}",
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",

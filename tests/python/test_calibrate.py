@@ -10,7 +10,7 @@ import pytest
 from conftest import WarehouseUnderTest, events
 from scipy import stats
 from test_pair_metrics import WATCHED, build, ingest, moved, study_of
-from test_screen import refused
+from test_screen import refused, screen
 
 from expression_warehouse.pairs.calibration import measure as measure_module
 from expression_warehouse.pairs.calibration.calibrate import permutation_table
@@ -256,6 +256,21 @@ def test_command(built, tmp_path):
     ((expected,),) = warehouse.query(f"{candidates} where technology = 'MICROARRAY'")
     assert (kind, seed, pairs) == ("CALIBRATE", 1, expected)
     assert not list((tmp_path / "work").iterdir()), "nothing is left of it"
+
+
+def test_no_permutation_p_after_a_screen(built, tmp_path):
+    warehouse = moved(built, tmp_path)
+    output = tmp_path / "output"
+    assert calibrate(warehouse, "--output", output).exit_code == 0
+    assert screen(warehouse, "--keep", 20, "--technology", "MICROARRAY").exit_code == 0
+    build(warehouse, gene_filter_top=10)
+    result = calibrate(warehouse, "--technology", "MICROARRAY", "--output", output)
+    assert result.exit_code == 0, result.output
+    (told,) = events(result, "permutation_p_left_out")
+    assert told["error_code"] == 54404
+    assert "SEPSIS MICROARRAY HOMO_SAPIENS: a screen chose the candidate pairs" in told["error"]
+    (file,) = output.iterdir()
+    assert file.name.startswith("calibration"), "no file of the pairs of the gene filter is left"
 
 
 def test_one_contrast(built, tmp_path):

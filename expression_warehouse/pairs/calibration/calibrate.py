@@ -76,6 +76,18 @@ class CalibrateOptions:
     output: Path | None
 
 
+@dataclass(frozen=True)
+class CandidatePairs:
+    """The candidate pairs of a slice.
+
+    keys          (2, pairs): keys of their genes
+    are_screened  whether a screen chose them, by the labels that a calibration permutes
+    """
+
+    keys: np.ndarray
+    are_screened: bool
+
+
 def calibrate(
     disease: str,
     technology: str | None,
@@ -115,7 +127,7 @@ def _calibrate_slice(
     """Calibrate one slice and stage the result; return how many rows."""
     watch, started = Stopwatch(), utc_now()
     with open_warehouse(reporter.waiting) as warehouse:
-        data, keys = read_slice(warehouse, members, options.contrast, reporter)
+        data, pairs = read_slice(warehouse, members, options.contrast, reporter)
     folder = options.work / members.slice.file_name
     folder.mkdir(parents=True, exist_ok=True)
     task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
@@ -150,7 +162,12 @@ def _calibrate_slice(
             "calibration", members.slice.scope, SCHEMA, iter(table.to_batches())
         )
     if options.output:
-        _write_files(options.output, members, table, permutation_table(progress, keys))
+        _write_file(options.output, "calibration", members, table)
+        if pairs.are_screened:
+            _leave_out_permutations(options.output, members, reporter)
+        else:
+            permutations = permutation_table(progress, pairs.keys)
+            _write_file(options.output, "permutation_p", members, permutations)
     shutil.rmtree(folder)
     _report(members, table, run, watch.seconds, reporter)
     return rows
@@ -158,9 +175,8 @@ def _calibrate_slice(
 
 def read_slice(
     warehouse: Warehouse, members: SliceStudies, contrast: str | None, reporter: Reporter
-) -> tuple[SliceData, np.ndarray]:
-    """What a slice is calibrated with, and (2, pairs): the keys of the genes of its candidate
-    pairs.
+) -> tuple[SliceData, CandidatePairs]:
+    """What a slice is calibrated with, and its candidate pairs.
 
     Raises UserError 54400 if no pair or no contrast can be tested, and 54030 if the disease lacks
     the contrast.
@@ -183,7 +199,8 @@ def read_slice(
     reporter.end(task)
     design = _design(read_design(warehouse, slice_.disease_label), members, contrast, matrices)
     a, b = np.searchsorted(genes, keys)
-    return SliceData(tuple(matrices), a, b, design, settings), keys
+    pairs = CandidatePairs(keys, are_screened="screen" in found["pair_source"].unique().to_pylist())
+    return SliceData(tuple(matrices), a, b, design, settings), pairs
 
 
 def _design(
@@ -286,13 +303,25 @@ def _familywise(observed: np.ndarray, least_p: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(observed), np.nan, (1 + as_small) / (1 + len(least_p)))
 
 
-def _write_files(
-    folder: Path, members: SliceStudies, table: pa.Table, permutations: pa.Table
-) -> None:
+def _write_file(folder: Path, kind: str, members: SliceStudies, table: pa.Table) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, content in (("calibration", table), ("permutation_p", permutations)):
-        with open_atomically(folder / f"{kind}-{members.slice.file_name}.parquet") as file:
-            pq.write_table(content, file)
+    with open_atomically(_path(folder, kind, members)) as file:
+        pq.write_table(table, file)
+
+
+def _path(folder: Path, kind: str, members: SliceStudies) -> Path:
+    return folder / f"{kind}-{members.slice.file_name}.parquet"
+
+
+def _leave_out_permutations(folder: Path, members: SliceStudies, reporter: Reporter) -> None:
+    """Warn, and delete the file of an earlier calibration. p by permutation would be too small: the
+    pairs were chosen by the labels as they are, and not again in each draw."""
+    _path(folder, "permutation_p", members).unlink(missing_ok=True)
+    error = UserError(
+        "PERMUTATION_P_OF_SCREEN",
+        f"{members.slice}: a screen chose the candidate pairs; their permutation p is left out",
+    )
+    reporter.warned("permutation_p_left_out", error_code=error.code, error=str(error))
 
 
 def _report(
@@ -332,7 +361,7 @@ def _report(
 
 
 _PAIRS = """
-    select t.gene_a_key, t.gene_b_key
+    select t.gene_a_key, t.gene_b_key, t.pair_source
     from {analytics}.tbl_gene_pairs_materialized as t
     inner join {dim}.dim_disease as d on t.disease_key = d.disease_key
     where
