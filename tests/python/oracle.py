@@ -85,6 +85,48 @@ def read_panel(folder: Path) -> list[Matrix]:
     return studies
 
 
+def counted(studies: Sequence[Matrix], subjects: dict[str, tuple[str, float]]) -> list[Matrix]:
+    """The studies with the samples that count in their slice.
+
+    subjects  sample -> its subject and time
+
+    Of a subject in a cohort of a study, the earliest sample; of a sample of several studies, that
+    in the study which has the fewest left, the first by accession of equal ones.
+    """
+    own: dict[str, list[str]] = {}
+    for study in studies:
+        first: dict[tuple[str, str], tuple[float, str]] = {}
+        for sample, cohort in zip(study.samples, study.cohorts, strict=True):
+            if cohort.lower() in COHORTS:
+                subject, time = subjects.get(sample, (sample, 0.0))
+                key = (cohort, subject)
+                first[key] = min(first.get(key, (math.inf, "")), (time, sample))
+        own[study.accession] = [sample for _, sample in first.values()]
+    keeper: dict[str, str] = {}
+    for accession in sorted(own, key=lambda accession: (len(own[accession]), accession)):
+        for sample in own[accession]:
+            keeper.setdefault(sample, accession)
+    found = []
+    for study in studies:
+        kept = [
+            i
+            for i, sample in enumerate(study.samples)
+            if sample in own[study.accession] and keeper[sample] == study.accession
+        ]
+        if kept:
+            found.append(
+                Matrix(
+                    study.accession,
+                    study.technology,
+                    study.genes,
+                    study.values[:, kept],
+                    [study.cohorts[i] for i in kept],
+                    [study.samples[i] for i in kept],
+                )
+            )
+    return found
+
+
 def candidate_genes(
     studies: Sequence[Matrix], top: int, k_min: int, watched: Collection[str]
 ) -> list[str]:

@@ -277,6 +277,83 @@ def test_ties_gaps_constant_genes_and_small_cohorts(warehouse, tmp_path):
     assert len(seen["n_samples_control"]) > 2
 
 
+def joined(
+    accession: str,
+    genes: Sequence[str],
+    *parts: tuple[Study, oracle.Matrix, Iterable[int]],
+) -> tuple[Study, oracle.Matrix]:
+    """A study that has some samples of others."""
+    chosen = [(study, matrix, i) for study, matrix, own in parts for i in own]
+    samples = [study.samples[i] for study, _, i in chosen]
+    titles = [study.titles[i] for study, _, i in chosen]
+    labels = [matrix.cohorts[i] for _, matrix, i in chosen]
+    values = np.array([matrix.values[:, i] for _, matrix, i in chosen]).T
+    study = Study(accession, samples=samples, genes=list(genes), values=[], titles=titles)
+    return study, oracle.Matrix(accession, "MICROARRAY", list(genes), values, labels, samples)
+
+
+def test_shared_samples_and_subjects(warehouse, tmp_path):
+    """A superseries with samples of its own, patients on several days, and a study that has some of
+    these samples."""
+    genes = [*WATCHED, *(f"ENSG4{i:02d}" for i in range(10))]
+    cohorts = {"CONTROL": 10, "SEPSIS": 12, "SEPTIC_SHOCK": 11}
+    by_day = {"CONTROL": 9, "SEPSIS": 48, "SEPTIC_SHOCK": 27}
+    made = [study_of(f"GSE{n}", cohorts, genes, seed=n) for n in (1, 2, 6, 7)]
+    made.append(study_of("GSE4", by_day, genes, seed=4))
+    for number, (study, matrix) in enumerate(made, start=1):
+        matrix.samples = study.samples = [
+            f"GSM{1000 * number + i}" for i in range(len(study.samples))
+        ]
+    first, second, third, fourth, days = made
+    # The sepsis samples of its own are too few for a cohort.
+    above = joined(
+        "GSE3",
+        genes,
+        (*first, range(33)),
+        (*second, range(33)),
+        (*third, [*range(15), *range(22, 33)]),
+    )
+    # Patients have three days each, the last of them first; the day of some samples is unknown.
+    ill = np.flatnonzero(~days[1].members["control"]).tolist()
+    subjects = {days[0].samples[i]: f"P{(i - 9) // 3}" for i in ill}
+    times = {days[0].samples[i]: 24.0 * (3 - i % 3) for i in ill if i % 7}
+    # It has all days of six patients, the first of which count here: it is the smaller study.
+    some = joined(
+        "GSE5",
+        genes,
+        (*fourth, [*range(8), *range(10, 15), *range(22, 31)]),
+        (*days, range(12, 30)),
+    )
+    studies = [first, second, above, some, days]
+    for study in studies:
+        own = {sample for sample in study[0].samples if sample in subjects}
+        ingest(
+            warehouse, tmp_path, [study],
+            **({"subjects": {s: subjects[s] for s in own}} if own else {}),
+            **({"times": {s: times[s] for s in own if s in times}} if own else {}),
+        )  # fmt: skip
+    build_pairs(warehouse, gene_filter_top=9, k_min=2)
+
+    timed = {s: (subject, times.get(s, math.inf)) for s, subject in subjects.items()}
+    counted = oracle.counted([matrix for _, matrix in studies], timed)
+    sizes = {
+        matrix.accession: {
+            name: int(own.sum()) for name, own in matrix.members.items() if own.any()
+        }
+        for matrix in counted
+    }
+    assert sizes == {
+        "GSE1": {"control": 10, "sepsis": 12, "septic_shock": 11},
+        "GSE2": {"control": 10, "sepsis": 12, "septic_shock": 11},
+        "GSE3": {"control": 10, "sepsis": 5, "septic_shock": 11},
+        "GSE4": {"control": 9, "sepsis": 10, "septic_shock": 9},
+        "GSE5": {"control": 8, "sepsis": 11, "septic_shock": 9},
+    }
+    assert_slice(
+        warehouse, "MICROARRAY", oracle.meta_analysis(counted, top=9, k_min=2, watched=WATCHED)
+    )
+
+
 def pair_of(rows: dict) -> tuple[str, str]:
     return next(iter(rows))
 
