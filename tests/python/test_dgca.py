@@ -5,7 +5,7 @@ from scipy import stats
 from test_calibrate import DESIGN, data_of
 
 from expression_warehouse.pairs.calibration.nulls import unchanged
-from validation.dgca import dgca_p, measure, compared
+from validation.dgca import compared, dgca_p, measure
 
 
 def test_z_score_is_that_of_a_plain_loop():
