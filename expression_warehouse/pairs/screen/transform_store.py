@@ -80,8 +80,10 @@ class TransformStore:
         """r of single pairs, and the samples it is based on: (studies, cohorts, pairs)."""
         r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
-        for i in np.flatnonzero(self.is_partial[a] | self.is_partial[b]):
-            r[:, :, [i]], n[:, :, [i]] = self.spearman_of_gene(int(a[i]), b[[i]])
+        gene, other = (np.where(self.is_partial[a], *both) for both in ((a, b), (b, a)))
+        for one in np.unique(gene[self.is_partial[gene]]):
+            own = np.flatnonzero(gene == one)
+            r[:, :, own], n[:, :, own] = self.spearman_of_gene(int(one), other[own])
         return r, n
 
     def spearman_of_gene(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
