@@ -70,33 +70,93 @@ candidates as (
     having count(*) >= 15
 ),
 
--- The chance that two samples of a study have the same value of a gene.
+-- How many pairs of samples of two studies have the same value of a gene.
+study_pairs as (
+    select distinct
+        study_key_1,
+        study_key_2
+    from candidates
+),
+
 value_counts as (
     select
         study_key,
         gene_key,
-        cast(count(*) as bigint) as sample_count
+        unit_exponent,
+        unit_count,
+        1 as is_printed,
+        count(*) as sample_count
     from {{ ref('int_compared_value') }}
     group by study_key, gene_key, unit_exponent, unit_count
-),
-
-chances as (
+    union all
     select
         study_key,
         gene_key,
-        (sum(sample_count * (sample_count - 1)) / 2e0 + 1) / (sum(sample_count) * (sum(sample_count) - 1) / 2e0 + 2) as chance
-    from value_counts
+        unit_exponent,
+        unit_count,
+        0 as is_printed,
+        count(*) as sample_count
+    from rounded
+    group by study_key, gene_key, unit_exponent, unit_count
+),
+
+equal_counts as (
+    select
+        p.study_key_1,
+        p.study_key_2,
+        a.gene_key,
+        sum(1e0 * a.sample_count * b.sample_count) as equal_count
+    from study_pairs as p
+    inner join value_counts as a on p.study_key_1 = a.study_key
+    inner join value_counts as b
+        on
+            p.study_key_2 = b.study_key
+            and a.gene_key = b.gene_key
+            and a.unit_exponent = b.unit_exponent
+            and a.unit_count = b.unit_count
+    where a.is_printed = 1 or b.is_printed = 1
+    group by p.study_key_1, p.study_key_2, a.gene_key
+),
+
+gene_counts as (
+    select
+        study_key,
+        gene_key,
+        1e0 * count(*) as sample_count
+    from {{ ref('int_compared_value') }}
     group by study_key, gene_key
 ),
 
+-- Within a study, a sample is no pair with itself, and each pair is counted twice.
+gene_pairs as (
+    select
+        p.study_key_1,
+        p.study_key_2,
+        a.gene_key,
+        case
+            when p.study_key_1 = p.study_key_2 then (coalesce(e.equal_count, 0e0) - a.sample_count) / 2
+            else coalesce(e.equal_count, 0e0)
+        end as equal_count,
+        case
+            when p.study_key_1 = p.study_key_2 then a.sample_count * (a.sample_count - 1) / 2
+            else a.sample_count * b.sample_count
+        end as pair_count
+    from study_pairs as p
+    inner join gene_counts as a on p.study_key_1 = a.study_key
+    inner join gene_counts as b on p.study_key_2 = b.study_key and a.gene_key = b.gene_key
+    left join equal_counts as e
+        on p.study_key_1 = e.study_key_1 and p.study_key_2 = e.study_key_2 and a.gene_key = e.gene_key
+),
+
+-- Values are equal to half a unit of the coarser one; the last factor allows for floating point.
 compared as (
     select
         c.sample_key_1,
         c.study_key_1,
         c.sample_key_2,
         c.study_key_2,
+        a.gene_key,
         a.value,
-        -- Equal to half a unit of the coarser value; the last factor allows for floating point.
         case
             when
                 abs(a.value - b.value) <= 0.5000005e0 * power(
@@ -104,28 +164,35 @@ compared as (
                 )
                 then 1
             else 0
-        end as is_equal,
-        -{{ log2('case when x.chance > y.chance then x.chance else y.chance end') }} as bits
+        end as is_equal
     from candidates as c
     inner join {{ ref('int_compared_value') }} as a on c.study_key_1 = a.study_key and c.sample_key_1 = a.sample_key
     inner join {{ ref('int_compared_value') }} as b
         on c.study_key_2 = b.study_key and c.sample_key_2 = b.sample_key and a.gene_key = b.gene_key
-    inner join chances as x on a.study_key = x.study_key and a.gene_key = x.gene_key
-    inner join chances as y on b.study_key = y.study_key and b.gene_key = y.gene_key
 ),
 
+-- An equal value speaks for one sample by how rare it is in the other pairs of these studies; an unequal one, of
+-- which one sample has 1 in 32 at most, speaks against it.
 judged as (
     select
-        sample_key_1,
-        study_key_1,
-        sample_key_2,
-        study_key_2,
+        c.sample_key_1,
+        c.study_key_1,
+        c.sample_key_2,
+        c.study_key_2,
         count(*) as compared_gene_count,
-        sum(is_equal) as equal_gene_count,
-        sum(is_equal * bits) as evidence_bits,
-        count(distinct case when is_equal = 1 then value end) as value_count
-    from compared
-    group by sample_key_1, study_key_1, sample_key_2, study_key_2
+        sum(c.is_equal) as equal_gene_count,
+        sum(
+            case
+                when c.is_equal = 1
+                    then {{ log2('(g.pair_count + 1) / case when g.equal_count > 1 then g.equal_count else 1 end') }}
+                else -5e0
+            end
+        ) as evidence_bits,
+        count(distinct case when c.is_equal = 1 then c.value end) as value_count
+    from compared as c
+    inner join gene_pairs as g
+        on c.study_key_1 = g.study_key_1 and c.study_key_2 = g.study_key_2 and c.gene_key = g.gene_key
+    group by c.sample_key_1, c.study_key_1, c.sample_key_2, c.study_key_2
 )
 
 select
@@ -147,7 +214,7 @@ inner join {{ ref('stg_loaded_batch') }} as l2 on s2.study_accession_code = l2.s
 where
     j.compared_gene_count >= 20
     and j.equal_gene_count >= 0.9e0 * j.compared_gene_count
-    and j.evidence_bits >= 60
+    and j.evidence_bits >= 40
     and j.value_count > 1
     {%- if is_incremental() %}
     -- Another build may have found the pair at the same time.

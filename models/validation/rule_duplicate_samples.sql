@@ -2,9 +2,9 @@ select
     'SAMPLES_DUPLICATED' as validation_code,
     d.batch_id_2 as batch_id,
     t2.study_accession_code,
-    s2.sample_natural_key as subject,
+    s2.sample_accession_code as subject,
     concat(
-        'has the values of ', s1.sample_natural_key,
+        'has the values of ', s1.sample_accession_code,
         case when d.study_key_1 <> d.study_key_2 then concat(' of ', t1.study_accession_code) else '' end,
         ' in ', d.equal_gene_count, ' of ', d.compared_gene_count, ' genes',
         case when i1.illness_label <> i2.illness_label then concat(', as ', i2.illness_label, ' and ', i1.illness_label) else '' end

@@ -18,6 +18,7 @@ BROKEN = {
     "ck_dim_platform_technology": "measurement_technology = 'PROTEOMICS'",
     "ck_dim_study_technology": "study_technology = 'PROTEOMICS'",
     "ck_study_disease_map_period": "is_active = 0",
+    "ck_fact_duplicate_sample_order": "sample_key_1 = sample_key_2, sample_key_2 = sample_key_1",
     "ck_fact_gene_pair_metrics_technology": "technology = 'PROTEOMICS'",
     "ck_fact_gene_pair_metrics_source": "metrics_source = 'HEARSAY'",
     "ck_meta_study_qc_score": "data_quality_score = 100.5",
