@@ -8,6 +8,7 @@ translates wrongly. All models were run on an engine that speaks T-SQL; see CONT
 import json
 import math
 import random
+import re
 from dataclasses import replace
 
 import duckdb
@@ -33,6 +34,8 @@ VOLATILE = {
     "etl_created_date", "etl_updated_date", "effective_from", "created_at", "collected_at", "feature_run_id",
     "loaded_at", "last_at",
 }  # fmt: skip
+
+RUN_ID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 COHORTS = {"healthy": 9, "no sepsis": 9, "sepsis": 10, "septic shock": 10}
 
@@ -114,11 +117,10 @@ def compiled(staged) -> dict[str, dict[str, str]]:
             "resource_type:model",
         )  # fmt: skip
         manifest = json.loads((folder / "manifest.json").read_text())
-        # Rows of a run carry its id.
-        run = manifest["metadata"]["invocation_id"]
         models = folder / "compiled" / "expression_warehouse"
         found[target] = {
-            node["name"]: (models / node["original_file_path"]).read_text().replace(run, "a run")
+            # Rows of a run carry its id.
+            node["name"]: RUN_ID.sub("a run", (models / node["original_file_path"]).read_text())
             for node in manifest["nodes"].values()
             if node["resource_type"] == "model"
         }
