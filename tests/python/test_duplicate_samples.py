@@ -180,6 +180,31 @@ def test_a_mixture_is_taken_apart(load, seed):
     assert found >= {frozenset({source, copy}) for source, *copies in groups for copy in copies}
 
 
+def test_copies_of_published_studies_are_found(load, shared_data):
+    """Of each study of the panel, half of the samples once more: renamed, 35 genes, fewer digits."""
+    dice = np.random.default_rng(7)
+    formats = [places(2), places(3), significant(3), significant(4)]
+    sources, copies, expected = [], [], set()
+    for number, folder in enumerate(sorted((shared_data / "sepsis_panel").glob("GSE*"))):
+        header, *lines = (folder / f"{folder.name}.tsv").read_text().splitlines()
+        rows = [line.split("\t") for line in lines]
+        values = np.array([row[1:] for row in rows], dtype=float)
+        source = Deposit(
+            folder.name, values, header.split("\t")[1:], genes=[row[0] for row in rows]
+        )
+        samples = dice.permutation(len(source.names))[: len(source.names) // 2]
+        genes = dice.permutation(len(source.genes))[:35]
+        copy = source.renamed(f"GSE9000{number}", samples, genes, text=formats[number % 4])
+        for name, sample in zip(copy.names, samples, strict=True):
+            original = source.names[sample]
+            key = original if original.startswith("GSM") else f"{source.accession} {original}"
+            expected.add(frozenset({key, f"{copy.accession} {name}"}))
+        sources.append(source)
+        copies.append(copy)
+    assert pairs(load(*sources)) == set()
+    assert pairs(load(*copies)) == expected
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_copy_is_found_whichever_came_first(load, first):
     """A study of 40 genes and one of 2,000. Later builds find no pair again, and compare only what is new."""
