@@ -13,6 +13,7 @@
         'rule_study_has_one_disease',
         'rule_expression_outliers',
         'rule_shared_samples',
+        'rule_duplicate_samples',
         'rule_repeated_subjects',
         'rule_contrast_studies',
         'rule_heterogeneity',

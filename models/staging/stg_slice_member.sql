@@ -19,6 +19,7 @@ members as (
         s.study_key,
         s.study_accession_code,
         d.sample_key,
+        coalesce(e.same_sample_key, d.sample_key) as same_sample_key,
         d.illness_key,
         d.sample_natural_key,
         d.sample_subject,
@@ -31,6 +32,7 @@ members as (
     inner join {{ ref('stg_sample') }} as n on b.batch_id = n.batch_id
     inner join {{ ref('dim_sample') }} as d on n.sample_natural_key = d.sample_natural_key
     inner join {{ ref('dim_illness') }} as i on d.illness_key = i.illness_key
+    left join {{ ref('stg_same_sample') }} as e on d.sample_key = e.sample_key
     where d.exclude_from_analysis = 0 and i.illness_label <> 'UNKNOWN'
 ),
 
@@ -47,14 +49,32 @@ ordered as (
     from members as m
 ),
 
-sized as (
+-- Of the samples of a study that have the same values, the first takes part.
+marked as (
     select
         o.*,
         case when o.subject_order > 1 then 1 else 0 end as is_repeat,
-        sum(case when o.subject_order = 1 then 1 else 0 end) over (
-            partition by o.disease_key, o.technology, o.organism, o.study_key
-        ) as study_sample_count
+        case
+            when
+                o.subject_order = 1
+                and row_number() over (
+                    partition by o.disease_key, o.technology, o.organism, o.study_key, o.same_sample_key
+                    order by case when o.subject_order = 1 then 0 else 1 end, o.sample_natural_key
+                ) > 1
+                then 1
+            else 0
+        end as is_duplicate
     from ordered as o
+),
+
+sized as (
+    select
+        m.*,
+        case when m.is_repeat = 0 and m.is_duplicate = 0 then 0 else 1 end as is_left_out,
+        sum(case when m.is_repeat = 0 and m.is_duplicate = 0 then 1 else 0 end) over (
+            partition by m.disease_key, m.technology, m.organism, m.study_key
+        ) as study_sample_count
+    from marked as m
 )
 
 select
@@ -67,9 +87,10 @@ select
     batch_id,
     loaded_at,
     cast(is_repeat as {{ type_flag() }}) as is_repeat,
+    cast(is_duplicate as {{ type_flag() }}) as is_duplicate,
     -- The smallest study that has the sample, so that a superseries gives way to its parts.
-    first_value(case when is_repeat = 0 then study_key end) over (
-        partition by disease_key, technology, organism, sample_key
-        order by is_repeat, study_sample_count, study_accession_code
+    first_value(case when is_left_out = 0 then study_key end) over (
+        partition by disease_key, technology, organism, same_sample_key
+        order by is_left_out, study_sample_count, study_accession_code
     ) as counting_study_key
 from sized

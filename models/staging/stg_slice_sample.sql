@@ -8,4 +8,4 @@ select
     batch_id,
     loaded_at
 from {{ ref('stg_slice_member') }}
-where study_key = counting_study_key
+where study_key = counting_study_key and is_repeat = 0 and is_duplicate = 0

@@ -7,6 +7,7 @@ with members as (
         m.study_key,
         st.study_accession_code,
         m.counting_study_key,
+        m.is_duplicate,
         c.study_accession_code as counting_study_accession_code,
         s.sample_natural_key,
         i.illness_label
@@ -35,7 +36,7 @@ cohorts as (
         study_accession_code,
         illness_label,
         count(*) as cohort_sample_count,
-        sum(case when counting_study_key = study_key then 1 else 0 end) as left_count
+        sum(case when counting_study_key = study_key and is_duplicate = 0 then 1 else 0 end) as left_count
     from members
     group by slice_name, batch_id, study_accession_code, illness_label
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from conftest import PROJECT, TARGET, WarehouseUnderTest
-from test_twin import study
+from test_twin import copy_of, study
 
 # What breaks each check.
 BROKEN = {
@@ -18,6 +18,7 @@ BROKEN = {
     "ck_dim_platform_technology": "measurement_technology = 'PROTEOMICS'",
     "ck_dim_study_technology": "study_technology = 'PROTEOMICS'",
     "ck_study_disease_map_period": "is_active = 0",
+    "ck_fact_duplicate_sample_order": "sample_key_1 = sample_key_2, sample_key_2 = sample_key_1",
     "ck_fact_gene_pair_metrics_technology": "technology = 'PROTEOMICS'",
     "ck_fact_gene_pair_metrics_source": "metrics_source = 'HEARSAY'",
     "ck_meta_study_qc_score": "data_quality_score = 100.5",
@@ -41,13 +42,16 @@ def constraints() -> Iterator[tuple[str, str, dict]]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> WarehouseUnderTest:
-    """Two studies on two platforms, with all their gene pairs."""
+    """Two studies on two platforms, with all their gene pairs, and a copy of two samples."""
     folder = tmp_path_factory.mktemp("contracts")
     warehouse = WarehouseUnderTest(folder)
     config = folder / "pipeline.yaml"
-    config.write_text("studies: {GSE1: {disease: SEPSIS}, GSE2: {disease: SEPSIS}}\n")
+    config.write_text(
+        "studies: {GSE1: {disease: SEPSIS}, GSE2: {disease: SEPSIS}, GSE3: {disease: SEPSIS}}\n"
+    )
     study("GSE1", 1).write(folder / "downloads" / "GSE1")
     study("GSE2", 2, platform="Array Two (GPL2)").write(folder / "downloads" / "GSE2")
+    copy_of(study("GSE1", 1), "GSE3").write(folder / "downloads" / "GSE3")
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.stdout
     warehouse.build()

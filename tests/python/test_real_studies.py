@@ -131,6 +131,17 @@ def test_the_panel_has_the_illness_of_its_labels(panel, shared_data):
     assert fact_rows_by_study(panel) == shapes
 
 
+def test_no_sample_of_the_panel_is_taken_for_another(panel, genuine):
+    """All samples count; those of the genuine download too."""
+    panel.build()
+    pairs = "select count(*) from fact.fact_duplicate_sample"
+    assert panel.query(pairs) == genuine.query(pairs) == [(0,)]
+    counted = "select count(*), sum(cast(is_duplicate as integer)) from staging.stg_slice_member"
+    taking_part = "select count(*), 0 from staging.stg_slice_sample"
+    assert panel.query(counted) == panel.query(taking_part)
+    assert panel.query(counted) == panel.query("select count(*), 0 from dim.dim_sample")
+
+
 def test_building_one_study_again_touches_no_other(panel, shared_data, tmp_path):
     """GSE154918 gets another unit: only its rows are written again."""
     panel.dbt("build")

@@ -6,7 +6,9 @@ import pytest
 from conftest import WarehouseUnderTest
 from test_twin import study
 
-INTERMEDIATE = ("int_slice", "int_slice_value", "int_study_pair_cohort", "int_pair_contrast")
+INTERMEDIATE = (
+    "int_compared_value", "int_slice", "int_slice_value", "int_study_pair_cohort", "int_pair_contrast",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

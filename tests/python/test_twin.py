@@ -8,6 +8,8 @@ translates wrongly. All models were run on an engine that speaks T-SQL; see CONT
 import json
 import math
 import random
+import re
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -33,17 +35,19 @@ VOLATILE = {
     "loaded_at", "last_at",
 }  # fmt: skip
 
+RUN_ID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
 COHORTS = {"healthy": 9, "no sepsis": 9, "sepsis": 10, "septic shock": 10}
 
 
 def study(accession: str, seed: int, **settings: object) -> Study:
-    """Ten correlated genes, one value missing, values that repeat."""
+    """Correlated genes, one value missing, values that repeat."""
     dice = random.Random(seed)
     titles = [title for title, count in COHORTS.items() for _ in range(count)]
     is_counts = settings.pop("counts", False)
     rows = []
     common = [dice.gauss(0, 1) for _ in titles]
-    for gene in range(10):
+    for gene in range(24):
         values = [8 + (gene % 4) * 0.3 * c + dice.gauss(0, 1) for c in common]
         rows.append([str(int(2 ** (1.3 * v))) if is_counts else f"{v:.1f}" for v in values])
     if is_counts:
@@ -52,10 +56,22 @@ def study(accession: str, seed: int, **settings: object) -> Study:
     return Study(
         accession=accession,
         samples=[f"{accession}_{i}" for i in range(len(titles))],
-        genes=[f"ENSG{i:011d}" for i in range(10)],
+        genes=[f"ENSG{i:011d}" for i in range(24)],
         values=rows,
         titles=titles,
         **settings,
+    )
+
+
+def copy_of(source: Study, accession: str) -> Study:
+    """Two samples of another study, under new names."""
+    columns = [20, 30]
+    return replace(
+        source,
+        accession=accession,
+        samples=[f"copy_{i}" for i in columns],
+        titles=[source.titles[i] for i in columns],
+        values=[[line[i] for i in columns] for line in source.values],
     )
 
 
@@ -64,13 +80,14 @@ def staged(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("twin")
     warehouse = WarehouseUnderTest(folder)
     config = folder / "pipeline.yaml"
-    accessions = [f"GSE{i}" for i in range(1, 5)]
+    accessions = [f"GSE{i}" for i in range(1, 6)]
     config.write_text(
         "studies:\n"
         + "".join(f"  {name}: {{disease: SEPSIS}}\n" for name in accessions)
         .replace("GSE2: {", "GSE2: {illness_overrides: {GSE2_0: SEPSIS}, exclude: [GSE2_1], ")
     )  # fmt: skip
-    for number, name in enumerate(accessions):
+    copy_of(study("GSE1", 0), "GSE5").write(folder / "downloads" / "GSE5")
+    for number, name in enumerate(accessions[:4]):
         is_counts = number == 3
         study(
             name,
@@ -100,11 +117,13 @@ def compiled(staged) -> dict[str, dict[str, str]]:
             "resource_type:model",
         )  # fmt: skip
         manifest = json.loads((folder / "manifest.json").read_text())
+        models = folder / "compiled" / "expression_warehouse"
         found[target] = {
-            node["name"]: (folder / "compiled" / "expression_warehouse" / node["original_file_path"]).read_text()
+            # Rows of a run carry its id.
+            node["name"]: RUN_ID.sub("a run", (models / node["original_file_path"]).read_text())
             for node in manifest["nodes"].values()
             if node["resource_type"] == "model"
-        }  # fmt: skip
+        }
         found["nodes"] = manifest["nodes"]
     return found
 
@@ -199,6 +218,9 @@ def outcome(staged, compiled) -> dict[str, str]:
         found["pairs"] = connection.execute(
             "select count(*) from fact.fact_gene_pair_metrics where dz_ss_mean is not null"
         ).fetchone()[0]
+        found["duplicates"] = connection.execute(
+            "select count(*) from fact.fact_duplicate_sample"
+        ).fetchone()[0]
     return found
 
 
@@ -219,6 +241,7 @@ def test_what_sqlglot_cannot_translate_differs(outcome, name):
 
 def test_the_data_reach_the_end(outcome):
     assert outcome["pairs"] > 0
+    assert outcome["duplicates"] == 2
 
 
 def test_no_model_is_on_the_list_that_is_none():

@@ -6,6 +6,7 @@ Not here: 3003, whose rows would have to be staged while a build runs; rule_keys
 test."""
 
 import json
+import random
 import re
 from dataclasses import dataclass, field
 
@@ -20,7 +21,8 @@ PLATFORM = "HG-U133 Plus 2.0 (GPL570)"
 
 @dataclass
 class KnownStudy(Study):
-    """A study without fault: each gene's values differ a little, over samples of its own."""
+    """A study without fault: each gene's values differ a little, over samples of its own. The last
+    decimal tells studies apart."""
 
     samples: list[str] = field(default_factory=list)
     genes: list[str] = field(default_factory=lambda: list(GENES))
@@ -30,8 +32,12 @@ class KnownStudy(Study):
 
     def __post_init__(self) -> None:
         self.samples = self.samples or [f"{self.accession}-{n}" for n in range(1, 6)]
+        dice = random.Random(self.accession)
         self.values = self.values or [
-            [str(5 + g % 7 + ((s + g) % 5) / 10) for s in range(len(self.samples))]
+            [
+                f"{5 + g % 7 + ((s + g) % 5) / 10 + dice.randrange(10) / 1000:.3f}"
+                for s in range(len(self.samples))
+            ]
             for g in range(len(self.genes))
         ]
 
@@ -44,6 +50,14 @@ def changed(accession: str, value: str, samples: int = 1, genes: int = len(GENES
     study = KnownStudy(accession)
     for line in study.values[:genes]:
         line[:samples] = [value] * samples
+    return study
+
+
+def repeating(accession: str) -> KnownStudy:
+    """A study of six samples, the last with the values of the first."""
+    study = KnownStudy(accession, samples=[f"{accession}-{n}" for n in range(1, 7)])
+    for line in study.values:
+        line[-1] = line[0]
     return study
 
 
@@ -120,6 +134,8 @@ STAGED = {
         54102, None,
     ),
     "REPEATED_SUBJECT": (KnownStudy("REPEATED_SUBJECT"), 54103, None),
+    # Its last sample has the values of the first.
+    "DUPLICATE_SAMPLE": (repeating("DUPLICATE_SAMPLE"), 54104, None),
     "REGISTER_DIFFERS": (
         KnownStudy("REGISTER_DIFFERS"), 4005,
         "update staging.batch set null_count = 1 where study_accession_code = 'REGISTER_DIFFERS'",
