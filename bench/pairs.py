@@ -185,9 +185,9 @@ def compare_pair_metrics(size: Size, repeats: int, warehouses: Warehouses) -> Me
     console.print(table)
     console.print(
         f"Medians of {repeats}, {os.cpu_count()} cores; dbt's own start is not in the seconds, but"
-        f" in the memory.\n{shared} columns of both are equal within 1e-9 (p and q: 1e-8); agreement in"
-        f" sign is not compared for {signless} pairs, of which a study's estimate is within rounding"
-        " of 0. The peer knows that nothing is missing."
+        f" in the memory.\n{shared} columns of both are equal within 1e-9 (p and q: 1e-8). The peer"
+        f" knows that nothing is missing.\nAgreement in sign is not compared for {signless} pairs:"
+        " a study's estimate is within rounding of 0."
     )
     return medians[OURS]
 

@@ -3,7 +3,8 @@
 From the warehouse's expression values to a table of all columns of fact_gene_pair_metrics but
 those of NO_SEPSIS, which the generated studies lack, and of what the long facts have besides
 (contrast sc, ad hoc Hartung-Knapp, p and q per pair), in the DuckDB file EXPRESSION_WAREHOUSE_DB.
-Column least_difference is the least |θ| of a study and contrast: the sign of a 0 depends on rounding.
+Column least_difference is the least |θ| of a study and contrast: the sign of a 0 depends on
+rounding.
 Vectorised over blocks of pairs, on all cores. It makes use of what it knows of the studies: no
 value is missing, and each has all three cohorts, large enough.
 """
