@@ -7,8 +7,8 @@
     (duckdb.org/docs/stable/sql/constraints#foreign-keys), so DuckDB relies on the `relationships` tests.
     DuckDB does not keep constraint names. Nor does DuckDB enforce the primary keys of the tables of pairs
     (config `meta.key_is_tested`): to fill their indexes took a third of the time of the inserts, and no query
-    uses them; the tests assert_*_are_unique check these keys. Fabric Warehouse has no contracts here: its types differ, and it
-    enforces no constraint but NOT NULL.
+    uses them; the tests assert_*_are_unique check these keys. Fabric Warehouse has no contracts here: its
+    types differ, and it enforces no constraint but NOT NULL.
 
     Constraints are added when a table is created, and these tables are never rebuilt. If the `.yml`
     changes later, a build adds new columns (without NOT NULL) and, on SQL Server, new named constraints
