@@ -3,6 +3,8 @@
 From the warehouse's expression values to a table of all columns of fact_gene_pair_metrics but
 those of NO_SEPSIS, which the generated studies lack, and of what the long facts have besides
 (contrast sc, ad hoc Hartung-Knapp, p and q per pair), in the DuckDB file EXPRESSION_WAREHOUSE_DB.
+Column least_difference is the least |θ| of a study and contrast: the sign of a 0 depends on
+rounding.
 Vectorised over blocks of pairs, on all cores. It makes use of what it knows of the studies: no
 value is missing, and each has all three cohorts, large enough.
 """
@@ -156,11 +158,13 @@ def metrics(z: dict[str, np.ndarray], n: dict[str, np.ndarray]) -> Columns:
             f"z_stat_{cohort}": mean / se,
             f"p_value_{cohort}": two_sided_normal(mean / se),
         }
-    decides = []
+    decides, found["least_difference"] = [], np.full(shape[1], np.inf)
     for short, (case, references) in CONTRASTS.items():
         weight = sum(w[cohort] for cohort in references)
         z_reference = sum(w[cohort] * z[cohort] for cohort in references) / weight
-        columns, deciding = contrast(short, z[case] - z_reference, 1 / w[case] + 1 / weight)
+        theta = z[case] - z_reference
+        found["least_difference"] = np.minimum(found["least_difference"], np.abs(theta).min(axis=0))
+        columns, deciding = contrast(short, theta, 1 / w[case] + 1 / weight)
         found |= columns
         decides.append(deciding)
     p_hk = np.array([found[f"p_{short}_hk"] for short in CONTRASTS])

@@ -43,7 +43,7 @@ DESIGN = Design(
         Contrast("sc", ("SEPSIS",), ("CONTROL",)),
     )
 )
-MEMORY, KEEP = 2 * 10**9, 100_000
+MEMORY, KEEP = 2 * 10**9, 60_000
 _FACTORS = 20
 _BAND = 2048
 

@@ -5,8 +5,10 @@
     SQL Server enforces all constraints. DuckDB enforces all but foreign keys: a foreign key there would
     block every update of the referenced row
     (duckdb.org/docs/stable/sql/constraints#foreign-keys), so DuckDB relies on the `relationships` tests.
-    DuckDB does not keep constraint names. Fabric Warehouse has no contracts here: its types differ, and it
-    enforces no constraint but NOT NULL.
+    DuckDB does not keep constraint names. Nor does DuckDB enforce the primary keys of the tables of pairs
+    (config `meta.key_is_tested`): to fill their indexes took a third of the time of the inserts, and no query
+    uses them; the tests assert_*_are_unique check these keys. Fabric Warehouse has no contracts here: its
+    types differ, and it enforces no constraint but NOT NULL.
 
     Constraints are added when a table is created, and these tables are never rebuilt. If the `.yml`
     changes later, a build adds new columns (without NOT NULL) and, on SQL Server, new named constraints
@@ -49,7 +51,8 @@
 {% macro duckdb__get_table_columns_and_constraints() %}
     {%- set columns = adapter.render_raw_columns_constraints(raw_columns=columns_in_duckdb(model['columns'])) -%}
     {%- set declared = [] -%}
-    {%- for constraint in model['constraints'] if constraint.type != 'foreign_key' -%}
+    {%- set left_out = ['foreign_key', 'primary_key'] if config.get('meta', {}).get('key_is_tested') else ['foreign_key'] -%}
+    {%- for constraint in model['constraints'] if constraint.type not in left_out -%}
         {#- A key's expression (clustered, nonclustered) is for SQL Server only. -#}
         {%- do declared.append(dict(constraint, expression=none) if constraint.columns else constraint) -%}
     {%- endfor -%}

@@ -10,53 +10,41 @@
 {%- set contrast = ['slice_no', 'contrast_key'] %}
 {%- set tests = {'q': 'p', 'q_hk': 'hk_p', 'q_hk_adhoc': 'hk_adhoc_p'} %}
 
+with
 -- 1. A contrast of fewer than k_min studies has p, but is not eligible for false discovery rates.
+eligible_tests as (
+    select
+        c.slice_no,
+        c.contrast_key
+        {%- for q, p in tests.items() %},
+        count(c.{{ p }}) as tests_{{ q }}
+        {%- endfor %}
+    from {{ ref('int_pair_contrast') }} as c
+    where c.k >= {{ var('k_min') }}
+    group by c.slice_no, c.contrast_key
+),
+
 -- Narrow rows: to sort the wide ones per test would take as long as all else here.
-with eligible as {{ materialized() }}(
+eligible as {{ materialized() }}(
     select
         c.slice_no,
         c.contrast_key,
         c.pair_key
-        {%- for p in tests.values() %},
-        c.{{ p }}
+        {%- for q, p in tests.items() %},
+        c.{{ p }},
+        n.tests_{{ q }}
         {%- endfor %}
     from {{ ref('int_pair_contrast') }} as c
+    inner join eligible_tests as n on {{ same_group(contrast, 'c', 'n') }}
     where c.k >= {{ var('k_min') }}
 ),
 
 -- 2. False discovery rates of each test over the slice's pairs that have it.
-p_values as (
-    {%- for p in tests.values() %}
-    {{ 'union all' if not loop.first }}
-    select
-        c.slice_no,
-        c.contrast_key,
-        c.pair_key,
-        {{ loop.index }} as test_no,
-        c.{{ p }} as p,
-        count(*) over (partition by c.slice_no, c.contrast_key) as tests
-    from eligible as c
-    where c.{{ p }} is not null
-    {%- endfor %}
+{%- for q, p in tests.items() %}
+{{ 'rates' if loop.last else 'rates_' ~ q }} as (
+    {{ benjamini_hochberg('eligible' if loop.first else 'rates_' ~ loop.previtem[0], contrast, p, 'tests_' ~ q, q) | indent(4) }}
 ),
-
-adjusted as (
-    {{ benjamini_hochberg('p_values', ['slice_no', 'contrast_key', 'test_no'], 'p', 'tests') | indent(4) }}
-),
-
-rates as (
-    select
-        a.slice_no,
-        a.contrast_key,
-        a.pair_key
-        {%- for q in tests %},
-        max(case when a.test_no = {{ loop.index }} then a.q end) as {{ q }},
-        max(case when a.test_no = {{ loop.index }} then a.tests end) as tests_{{ q }}
-        {%- endfor %}
-    from adjusted as a
-    group by a.slice_no, a.contrast_key, a.pair_key
-),
-
+{% endfor %}
 -- 3. One p-value per pair: of T eligible Hartung-Knapp tests, T times the least (Bonferroni), and one
 -- false discovery rate over pairs. Over all tests of all contrasts it would hold per test, not per pair.
 ordered_tests as (
@@ -121,7 +109,7 @@ select
     {%- endif %}
     {%- endfor %}
     cast(case when c.k >= {{ var('k_min') }} then 1 else 0 end as {{ type_flag() }}) as is_eligible,
-    cast(case when s.pair_key is not null then s.tests_hk else r.tests_q_hk end as bigint) as pairs_tested,
+    cast(case when s.pair_key is not null then s.tests_hk when r.hk_p is not null then r.tests_q_hk end as bigint) as pairs_tested,
     cast(case when d.pair_key is not null then 1 else 0 end as {{ type_flag() }}) as is_deciding,
     d.p as p_pair,
     case when s.pair_key is not null and d.pair_key is not null then s.q_pair else d.q end as q_pair,

@@ -2,22 +2,8 @@
 
 -- What its batches are made of.
 -- depends_on: {{ ref('int_slice_pair') }}, {{ ref('int_slice_study') }}
-{%- set group = ['slice_no', 'contrast_key', 'pair_key'] %}
 
-with estimates as (
-    select
-        e.slice_no,
-        e.contrast_key,
-        e.pair_key,
-        e.study_no,
-        e.theta,
-        e.se,
-        e.n
-    from {{ ref('int_study_pair_contrast') }} as e
-    where e.pair_key {{ batch() }}
-),
-
-{{ pool_estimates('pooled', 'estimates', group, slice_study_count()) }}
+with {{ pool_contrasts('pooled', slice_study_count(), ref('int_study_pair_contrast'), ref('int_pair_cohort'), ref('int_slice'), ref('stg_contrast_cohort')) }}
 
 select *
 from pooled

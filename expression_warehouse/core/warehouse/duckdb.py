@@ -63,6 +63,7 @@ class DuckDBWarehouse(SqlWarehouse):
     ) -> None:
         super().__init__(project_macros("duckdb"), redactor(credentials))
         self._path = str(file_path(credentials))
+        self._has_stream_limit = not is_probe and "memory_limit" not in (credentials.settings or {})
         if is_probe:
             self._connection = _probe(self._path)
             return
@@ -87,6 +88,22 @@ class DuckDBWarehouse(SqlWarehouse):
     def load_features(self) -> Iterator[FeatureLoad]:
         with self._transaction() as session:
             yield DuckDBFeatureLoad(session, self._macros)
+
+    def read(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> pa.Table:
+        # What fits in memory as a table may need more than the limit of streams for its joins.
+        if not self._has_stream_limit:
+            return super().read(query, settings, parameters)
+        with self._named_errors("LOAD_READ_FAILED"):
+            self._connection.execute("reset memory_limit")
+            try:
+                return super().read(query, settings, parameters)
+            finally:
+                self._connection.execute(f"set memory_limit = '{_SETTINGS['memory_limit']}'")
 
     @contextlib.contextmanager
     def stream(
