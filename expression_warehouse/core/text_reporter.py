@@ -72,6 +72,15 @@ class TextReporter(Reporter):
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
         "serving": "serving {url} until Ctrl-C",
+        "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
+        "annotation_loaded": "{bulk_file}: loaded {value_count:,} values of {gene_count:,} genes "
+        "from {file}, {seconds:.1f} s",
+        "annotation_unchanged": "{bulk_file}: {file} is loaded already",
+        "annotation_absent": "not updated, because there is no file: {files}",
+        "annotation_snapshot": "{file}: core values of {gene_count:,} genes by source, from "
+        "{file_count} files, {seconds:.1f} s",
+        "annotation_updated": "gene annotation: {loaded_count} files loaded, {unchanged_count} "
+        "unchanged, {failed_count} failed, {seconds:.1f} s; {next}",
         "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
     }
 
@@ -117,6 +126,9 @@ class TextReporter(Reporter):
 
     def begin_draws(self, what: str, total: int) -> rich.progress.TaskID:
         return self._bars.add_task(what, total=total, unit="draws")
+
+    def begin_download(self, what: str, total: int | None) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit="bytes")
 
     def advance(self, task: rich.progress.TaskID, count: int) -> None:
         self._bars.advance(task, count)
