@@ -29,6 +29,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES = 1 << 16
 _HEAD_LINES = 20
 _BATCH_ROWS = 50_000
+_MEMORY_LIMIT = "500MB"
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -101,7 +102,8 @@ def values(
     """Run `query` over table `lines` of the file, in the first of the layouts that fits, with its
     parameters $name; yield batches of schema VALUES, without the rows that have no value.
 
-    Raises UserError 54500 if no layout fits, 54501 for a line that cannot be read.
+    Raises UserError 54500 if no layout fits, 54501 for a line that cannot be read, 54302 if
+    temporary data find no space.
     """
     alternatives = [layouts] if isinstance(layouts, Layout) else list(layouts)
     plan = _plan(path, alternatives)
@@ -139,8 +141,10 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 def head_lines(path: Path) -> list[str]:
     """The first lines, decompressed, without line ends."""
     with open_bytes(path) as file:
-        text = file.read(_HEAD_BYTES).decode(errors="replace")
-    return text.splitlines()[:_HEAD_LINES]
+        text = file.read(_HEAD_BYTES).decode("utf-8-sig", errors="replace")
+    # Only what DuckDB takes for a line end; `splitlines` also splits at rare control characters.
+    lines = re.split(r"\r?\n", text)
+    return lines[: min(_HEAD_LINES, len(lines) - (lines[-1] == ""))]
 
 
 def version_in_name(pattern: str) -> Callable[[Path], str | None]:
@@ -246,11 +250,22 @@ def _unknown_header(path: Path, head: Sequence[str], layouts: Sequence[Layout]) 
 
 @contextlib.contextmanager
 def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """What does not fit into the memory limit goes to a folder that is deleted at the end."""
+    """What does not fit into the memory limit goes to a folder that is deleted at the end.
+
+    Raises UserError 54302 if there is no space for it.
+    """
     with tempfile.TemporaryDirectory(prefix="annotation-") as folder:
-        settings = {"memory_limit": "500MB", "threads": 2, "temp_directory": folder}
-        with duckdb.connect(config=settings) as connection:
-            yield connection
+        settings = {"memory_limit": _MEMORY_LIMIT, "threads": 2, "temp_directory": folder}
+        try:
+            with duckdb.connect(config=settings) as connection:
+                yield connection
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise UserError(
+                "FOLDER_NOT_WRITABLE",
+                str(error).splitlines()[0],
+                file=tempfile.gettempdir(),
+                action="Free space there, or set TMPDIR to a folder with more space",
+            ) from error
 
 
 def _lines(

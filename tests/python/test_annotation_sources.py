@@ -5,8 +5,11 @@ import csv
 import gzip
 import importlib
 import json
+import os
 import pkgutil
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -670,8 +673,43 @@ def test_a_truncated_gzip_file(tmp_path, share):
     assert error_of("gene_table", path).name == "ANNOTATION_LINE_INVALID"
 
 
-def test_windows_line_ends(write):
-    path = write("MANE.GRCh38.v1.5.summary.txt", MANE.replace("\n", "\r\n"))
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from expression_warehouse.annotation import reading
+from expression_warehouse.annotation.sources.pubtator import BULK_FILES
+from expression_warehouse.core.errors import UserError
+
+# A process that may write no file of more than 1 MB stands for a full disk.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+reading._MEMORY_LIMIT = "40MB"
+try:
+    for batch in BULK_FILES[0].parse(Path(sys.argv[1])):
+        pass
+except UserError as error:
+    print(error.name, error.file)
+"""
+
+
+def test_a_full_disk(tmp_path):
+    path = tmp_path / "gene2pubtator3"
+    with path.open("w") as file:
+        file.writelines(
+            f"{number}\tGene\t{number % 7919}\t\tPubTator3\n" for number in range(2_000_000)
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, path],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout.split(), done.stderr) == (["FOLDER_NOT_WRITABLE", str(tmp_path)], "")
+    assert [each.name for each in tmp_path.iterdir()] == ["gene2pubtator3"]
+
+
+def test_windows_line_ends_and_a_byte_order_mark(write):
+    path = write("MANE.GRCh38.v1.5.summary.txt", "\ufeff" + MANE.replace("\n", "\r\n"))
     assert {row[4] for row in rows("mane_summary", path) if row[2] == "mane_select"} == {
         "ENST00000283254.12",
         "ENST1.1",
