@@ -1,11 +1,8 @@
 """refine.bio downloads: the zip or the unpacked folder, with metadata and matrices."""
 
 import contextlib
-import gzip
 import hashlib
-import lzma
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,9 +11,23 @@ from typing import BinaryIO, cast
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
+from loader.source.compression import (
+    DAMAGED,
+    UnreadableContentError,
+    compression_of,
+    decompressed,
+)
+from loader.source.encoding import as_utf8, detect_encoding
 
 METADATA = "aggregated_metadata.json"
 _READ_SIZE = 1 << 20
+
+# The first bytes of a file, by which its encoding is recognised.
+_HEAD_SIZE = 1 << 16
+
+# A matrix is <accession> and one of these, and perhaps one of _PACKED.
+_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
 
 
 class Download(ABC):
@@ -35,23 +46,23 @@ class Download(ABC):
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """The file's bytes, uncompressed if its name ends with .gz.
+        """The file's bytes, uncompressed.
 
-        Raises UserError 1006, also while the block reads, if a zip or gzip is damaged.
+        Raises UserError 1006, also while the block reads, if a zip or gzip is damaged, and 1002
+        if it is an Excel workbook or a zip of several files.
         """
         try:
             with contextlib.ExitStack() as stack:
-                file = stack.enter_context(self._open(name))
-                if name.endswith(".gz"):
-                    file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
-                yield file
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            gzip.BadGzipFile,
-            EOFError,
-        ) as error:
+                yield decompressed(stack.enter_context(self._open(name)), stack)
+        except UnreadableContentError as error:
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                str(error),
+                file=self.label(name),
+                expected="one tab-separated text, which may be compressed",
+                action="Save the matrix as tab-separated text",
+            ) from error
+        except DAMAGED as error:
             raise UserError(
                 "EXTRACTION_CORRUPT_ARCHIVE",
                 f"the compressed data end early or are damaged ({error})",
@@ -68,6 +79,26 @@ class Download(ABC):
                 file=self.label(name),
             ) from error
 
+    @contextlib.contextmanager
+    def open_text(self, name: str) -> Iterator[BinaryIO]:
+        """The text as UTF-8 bytes, without a byte order mark. Raises what `open` raises."""
+        head = self._head(name)
+        with self.open(name) as file:
+            yield as_utf8(file, head)
+
+    def compression(self, name: str) -> str:
+        """The name of the file's compression; empty if it has none."""
+        with self._open(name) as file:
+            return compression_of(file)
+
+    def encoding(self, name: str) -> str:
+        """The file's encoding, as `detect_encoding` names it."""
+        return detect_encoding(self._head(name))
+
+    def _head(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read(_HEAD_SIZE)
+
     def identify(self, name: str) -> MatrixFile:
         """Read a file for its hash and size (of the uncompressed bytes)."""
         digest = hashlib.sha256()
@@ -83,9 +114,9 @@ class Download(ABC):
 
         Raises UserError 1001 if the download has none.
         """
-        for name in self.names:
-            if PurePosixPath(name).name in (f"{accession}.tsv", f"{accession}.tsv.gz"):
-                return name
+        names = [name for name in self.names if _accession_of(name) == accession]
+        if names:
+            return min(names, key=lambda name: ".tsv" not in PurePosixPath(name).suffixes)
         raise UserError(
             "EXTRACTION_FILE_NOT_FOUND",
             f"the metadata name study {accession}, but its matrix is missing",
@@ -95,11 +126,21 @@ class Download(ABC):
         )
 
     def matrices(self) -> list[str]:
-        """Accessions that the download has a matrix for: `X/X.tsv`, plain or gzipped."""
-        stems = (
-            PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names
-        )
-        return [stem.name for stem in stems if stem.parent.name == stem.name]
+        """Accessions that the download has a matrix for: `X/X.tsv`, under any name of a text."""
+        return [
+            accession
+            for name in self.names
+            if (accession := _accession_of(name)) and PurePosixPath(name).parent.name == accession
+        ]
+
+
+def _accession_of(name: str) -> str | None:
+    """The accession that the name of a matrix begins with; None for any other file."""
+    file = PurePosixPath(name).name
+    for suffix in (text + packed for text in _SUFFIXES for packed in _PACKED):
+        if file.lower().endswith(suffix):
+            return file[: -len(suffix)]
+    return None
 
 
 class FolderDownload(Download):
