@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -117,12 +118,33 @@ class Download(ABC):
         names = [name for name in self.names if _accession_of(name) == accession]
         if names:
             return min(names, key=lambda name: ".tsv" not in PurePosixPath(name).suffixes)
-        raise UserError(
+        raise self._without_matrix(accession)
+
+    def _without_matrix(self, accession: str) -> UserError:
+        folder = f"{accession}/"
+        inside = [PurePosixPath(name).name for name in self.names if folder in f"/{name}"]
+        found = f"the metadata name study {accession}, but its matrix is missing"
+        action = (
+            "Download the study again, or leave it out with --study; matrices found: "
+            f"{', '.join(self.matrices()) or 'none'}"
+        )
+        if any(name.endswith("quant.sf") for name in inside):
+            found = f"study {accession} has files quant.sf of salmon, and no matrix"
+            action = (
+                "Download it without quant_sf_only, or make a matrix of them (in R: tximport) "
+                f"and save it as {folder}{accession}.tsv"
+            )
+        elif any(name.startswith("metadata_") for name in inside):
+            found = f"refine.bio made no matrix of study {accession}: its folder has metadata alone"
+            action = (
+                "Leave it out with --study: refine.bio could process none of its samples, and "
+                "another download has no matrix either"
+            )
+        return UserError(
             "EXTRACTION_FILE_NOT_FOUND",
-            f"the metadata name study {accession}, but its matrix is missing",
+            found,
             file=self.label(f"{accession}/{accession}.tsv"),
-            action=f"Download the study again, or leave it out with --study; matrices found: "
-            f"{', '.join(self.matrices()) or 'none'}",
+            action=action,
         )
 
     def matrices(self) -> list[str]:
@@ -164,11 +186,7 @@ class ZipDownload(Download):
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise UserError(
-                "EXTRACTION_CORRUPT_ARCHIVE",
-                f"this is not a whole zip file ({error})",
-                file=str(path),
-            ) from error
+            raise _no_zip(path, error) from error
         members = [member.filename for member in self._zip.infolist() if not member.is_dir()]
         for member in members:
             parts = PurePosixPath(member.replace("\\", "/"))
@@ -192,30 +210,56 @@ class ZipDownload(Download):
         return cast(BinaryIO, self._zip.open(self._root + name))
 
 
+def _no_zip(path: Path, error: zipfile.BadZipFile) -> UserError:
+    with path.open("rb") as file:
+        start = file.read(_HEAD_SIZE).decode("utf-8", "replace").strip()
+    if not start.startswith(("<", "{")):
+        return UserError(
+            "EXTRACTION_CORRUPT_ARCHIVE",
+            f"this is not a whole zip file ({error})",
+            file=str(path),
+        )
+    text = " ".join(re.sub(r"<[^>]*>", " ", start).split())[:200]
+    return UserError(
+        "EXTRACTION_CORRUPT_ARCHIVE",
+        f"this is an error page of a server in place of the zip: {text!r}",
+        file=str(path),
+        action="The link has probably expired: open the data set on refine.bio and get a new one",
+    )
+
+
 def _is_metadata(name: str) -> bool:
     return PurePosixPath(name).name == METADATA
 
 
 def find_downloads(path: Path) -> list[Path]:
-    """The downloads at a path: the path itself, or the downloads in a folder.
+    """The downloads at a path: the path itself, or the downloads in a folder, at any depth.
 
     Raises UserError 1001 if the path does not exist or has no download.
     """
     try:
         if not path.exists():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
-        if path.is_file() or (path / METADATA).is_file():
-            return [path]
-        downloads = [
-            child
-            for child in sorted(path.iterdir())
-            if _is_zip(child) or (child / METADATA).is_file()
-        ]
+        downloads = [path] if path.is_file() else list(_downloads_in(path))
     except OSError as error:
         raise _unreadable(str(path), error) from error
     if not downloads:
         raise _without_metadata(path)
     return downloads
+
+
+def _downloads_in(folder: Path) -> Iterator[Path]:
+    """The folder if it is a download, else those in it; names that begin with a dot are hidden."""
+    if (folder / METADATA).is_file():
+        yield folder
+        return
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if _is_zip(child):
+            yield child
+        elif child.is_dir() and not child.is_symlink():
+            yield from _downloads_in(child)
 
 
 def open_download(path: Path) -> Download:
@@ -254,9 +298,18 @@ def _unreadable(label: str, error: OSError) -> UserError:
 
 
 def _without_metadata(path: Path) -> UserError:
+    own_metadata = next(iter(sorted(path.rglob("metadata_*.tsv"))), None) if path.is_dir() else None
+    action = None
+    if own_metadata:
+        action = (
+            f"{METADATA} is in the zip of the same download, beside the folder "
+            f"{own_metadata.parent.name}: copy it to {own_metadata.parent.parent}"
+        )
     return UserError(
         "EXTRACTION_FILE_NOT_FOUND",
         f"there is no {METADATA}",
         file=str(path),
-        expected="a refine.bio download: the zip, or the folder it unpacks to",
+        expected="a refine.bio download (the zip, or the folder it unpacks to), or a matrix of "
+        "your own with its metadata, as docs/formats.md shows",
+        action=action,
     )

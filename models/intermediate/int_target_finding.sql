@@ -15,6 +15,8 @@
         'rule_shared_samples',
         'rule_repeated_subjects',
         'rule_contrast_studies',
+        'rule_shared_genes',
+        'rule_slice_pairs',
         'rule_heterogeneity',
         'rule_screen_is_current'
     ])
