@@ -200,7 +200,7 @@ class StudyLoader:
             null_count=summary.null_count,
             unit_tag=unit,
             gene_id_form=summary.gene_id_form,
-            **({} if matrix.layout.is_plain else {"layout": summary.layout}),
+            layout=summary.layout,
             seconds=watch.seconds,
         )
 

@@ -99,7 +99,7 @@ def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:
         are = "line is no gene and was" if dropped.total() == 1 else "lines are no genes and were"
         yield UserError(
             "VALIDATION_LINES_DROPPED",
-            f"{dropped.total()} {are} left out: {kinds}",
+            f"{dropped.total()} {are} left out ({kinds})",
             file=label,
         )
     if summary.infinite_count:
