@@ -3,12 +3,17 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from expression_warehouse.core.errors import UserError
 from loader.source.values import ANY_LENGTH
 
 _MAX_LENGTH = 50
+
+# What most ids are, for all of a block at once.
+_ENSEMBL = r"^ENS[A-Z]*G[0-9]{1,20}$"
 
 _MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|m[aä]r|mrz|mai|okt|dez|avr|dic|ago)"
@@ -90,7 +95,7 @@ class GeneIds:
         self._first_lines: dict[str, int] = {}
         self._biotypes = 0
 
-    def add(self, ids: Sequence[str], line: int) -> tuple[list[str] | None, list[bool] | None]:
+    def add(self, genes: pa.Array, line: int) -> tuple[list[str] | None, list[bool] | None]:
         """Look at the ids of consecutive lines.
 
         line  the number of the first one
@@ -99,6 +104,10 @@ class GeneIds:
         all are. Raises ValueError for an id that is not printable ASCII or has a blank at an end,
         and UserError 2005 for an id on two lines if ids are to be unique.
         """
+        if not self._is_unique and pc.all(pc.match_substring_regex(genes, _ENSEMBL)).as_py():
+            self._kinds["ENSEMBL"] += len(genes)
+            return None, None
+        ids = genes.to_pylist()
         keep: list[bool] | None = None
         changed: list[str] | None = None
         for place, gene in enumerate(ids):

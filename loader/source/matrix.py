@@ -83,7 +83,7 @@ class Matrix:
             for text, block in self._blocks(file, chunk_size):
                 count = block.num_rows
                 lines = np.arange(line, line + count, dtype=np.int64)
-                block, lines = self._keep_genes(block, lines)
+                block, lines = self._keep_genes(block, lines, text)
                 line += count
                 if not block.num_rows:
                     continue
@@ -174,14 +174,20 @@ class Matrix:
         return block
 
     def _keep_genes(
-        self, block: pa.RecordBatch, lines: np.ndarray
+        self, block: pa.RecordBatch, lines: np.ndarray, text: bytes
     ) -> tuple[pa.RecordBatch, np.ndarray]:
-        """The lines of a block that are genes, with their ids and numbers."""
-        ids = block.column(0).to_pylist()
+        """The lines of a block that are genes, with their ids and numbers.
+
+        text  the block as the file has it
+
+        Raises UserError 1002 for an empty line, which pyarrow takes for one of missing values.
+        """
         try:
-            changed, keep = self.gene_ids.add(ids, int(lines[0]))
+            changed, keep = self.gene_ids.add(block.column(0), int(lines[0]))
         except ValueError as error:
             raise self._diagnosed(str(error)) from error
+        if keep and (b"\n\n" in text or b"\n\r\n" in text or text.startswith((b"\n", b"\r\n"))):
+            raise self._diagnosed("there is an empty line within the file")
         if changed:
             block = block.set_column(0, block.schema.field(0), pa.array(changed, pa.string()))
         if keep:
@@ -220,14 +226,12 @@ def _without_empty_end(lines: bytes) -> tuple[bytes, bool]:
 
 def _misread(lines: bytes) -> str | None:
     """A fault that pyarrow would ignore: it drops a byte order mark before a block, ends a line at
-    any carriage return, and takes an empty line for missing values."""
+    any carriage return."""
     if lines.startswith(codecs.BOM_UTF8):
         return "there is a byte order mark within the file"
     ends = lines.count(b"\r\n") + lines.endswith(b"\r") if b"\r" in lines else 0
     if lines.count(b"\r") > ends:
         return "there is a carriage return within a line"
-    if lines.startswith((b"\n", b"\r\n")) or b"\n\n" in lines or b"\n\r\n" in lines:
-        return "there is an empty line within the file"
     return None
 
 

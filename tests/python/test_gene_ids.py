@@ -1,5 +1,6 @@
 """The form of gene ids, lines that are no genes, and ids that are refused."""
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ ENSEMBL = [f"ENSG{n:011}" for n in range(3, 23)]
 
 def ids_of(genes: list[str], is_unique: bool = False) -> GeneIds:
     ids = GeneIds("file", is_unique)
-    ids.add(genes, 2)
+    ids.add(pa.array(genes), 2)
     return ids
 
 
@@ -42,7 +43,7 @@ def test_lines_that_are_no_genes_are_counted_and_left_out():
         "gSpikein_ERCC-00004", "", "NA", " ", "ERCC1", "NAT1", "AFM", "ENSG00000000005",
     ]  # fmt: skip
     ids = GeneIds("file")
-    changed, keep = ids.add(genes, 2)
+    changed, keep = ids.add(pa.array(genes), 2)
     assert changed is None
     assert [g for g, k in zip(genes, keep, strict=True) if k] == [
         "ENSG00000000003", "ERCC1", "NAT1", "AFM", "ENSG00000000005",
@@ -114,7 +115,7 @@ def test_ids_that_are_not_of_genes_are_refused(genes, words):
 def test_long_ids_are_shortened_and_stay_different():
     genes = ["x" * 51, "x" * 52, "x" * 50]
     ids = GeneIds("file")
-    changed, keep = ids.add(genes, 2)
+    changed, keep = ids.add(pa.array(genes), 2)
     assert keep is None
     assert [len(gene) for gene in changed] == [50, 50, 50]
     assert len(set(changed)) == 3
