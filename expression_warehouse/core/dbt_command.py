@@ -24,7 +24,12 @@ def invoke_dbt(
     Raises Stopped if a signal came.
     """
     arguments = ["--log-level", "none", *command]
-    arguments += ["--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir().absolute())]
+    arguments += [
+        "--project-dir",
+        str(project_dir()),
+        "--profiles-dir",
+        str(profiles_dir().absolute()),
+    ]
     arguments += ["--target", target] if target else []
     try:
         # dbt takes a relative path of the warehouse from the current folder, the loader from the

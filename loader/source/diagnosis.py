@@ -53,13 +53,14 @@ def _fault(line: bytes, layout: Layout, label: str, number: int) -> UserError | 
     text = without_line_end(line.decode("utf-8", "surrogateescape"))
     if CARRIAGE_RETURN in text:
         return stray_return(text, label, number)
-    cells = layout.cells(text)
+    try:
+        cells = layout.cells(text)
+    except ValueError as error:
+        return UserError("EXTRACTION_INVALID_FORMAT", str(error), file=label, line=number)
     if len(cells) != len(layout.names):
-        is_open = text.count('"') % 2 == 1
-        found = f"the line has {len(cells)} columns" if text else "there is an empty line"
         return UserError(
             "EXTRACTION_INVALID_FORMAT",
-            f"{found}, and a quote that does not end" if is_open else found,
+            f"the line has {len(cells)} columns" if text else "there is an empty line",
             file=label,
             line=number,
             expected=f"{len(layout.names)} columns, as in the header",

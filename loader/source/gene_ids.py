@@ -34,6 +34,7 @@ _KINDS = re.compile(
     | (?P<transcript>ENS[A-Z]*T[0-9]{5,}(?:\.[0-9]+)?(?:\|[!-~]*)?
         | [NX][MR]_[0-9]{6,}(?:\.[0-9]+)?)
     | (?P<ENTREZ>[0-9]+)
+    | (?P<fraction>[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     | (?P<SYMBOL>[A-Za-z0-9][A-Za-z0-9._@-]{0,29})
     """.replace("MONTH", _MONTH),
     re.VERBOSE,
@@ -182,6 +183,13 @@ class GeneIds:
                 line,
                 "Replace probes by genes with the platform's annotation first (in R: "
                 "annotate, or biomaRt), or download the study from refine.bio, which does it",
+            )
+        if self._kinds["fraction"] > 0.5 * total:
+            (gene, line), *_ = self._examples["fraction"]
+            raise self._not_genes(
+                f"the ids are numbers with fractions, as {gene}",
+                line,
+                "Write the matrix again with its gene ids as first column",
             )
         if self._kinds["transcript"] > 0.5 * total:
             (gene, line), *_ = self._examples["transcript"]

@@ -119,7 +119,13 @@ class Layout:
         return ", ".join(parts)
 
     def cells(self, line: str) -> list[str]:
-        """The cells of a line without its line end."""
+        """The cells of a line without its line end. Raises ValueError for a quote that does not
+        end."""
+        try:
+            list(csv.reader([line], delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise ValueError("a quote does not end on its line") from error
         return _split(line, self.delimiter)
 
 
@@ -241,7 +247,7 @@ def _choose(body: Sequence[str], stated: str, label: str) -> _Reading:
     if fitting:
         return fitting[0]
     # No delimiter makes a matrix of it: the most frequent one shows the fault best.
-    return max(readings, key=lambda reading: len(reading.header))
+    return max(readings, key=lambda reading: (reading.width, len(reading.header)))
 
 
 def _read(body: Sequence[str], delimiter: str) -> _Reading:
@@ -311,6 +317,15 @@ def _find_columns(
     ]
     leading = [column for place, column in enumerate(annotation, start=1) if column == place]
     id_column = _choose_id_column(layout, reading, leading, label)
+    if names[id_column] in samples and not layout.is_header_short:
+        raise UserError(
+            "EXTRACTION_INVALID_FORMAT",
+            f"the first column is sample {names[id_column]}: there is no column of gene ids",
+            file=label,
+            line=layout.header_line,
+            expected="gene ids in the first column",
+            action="Write the matrix again with its gene ids (in R: row names)",
+        )
     ignored = sorted({0, *annotation, *range(padding, width)} - {id_column})
     return replace(
         layout,

@@ -155,6 +155,13 @@ def test_a_column_of_the_metadata_is_a_sample_whatever_its_name():
     )
 
 
+def test_a_matrix_without_its_gene_ids_is_refused():
+    with pytest.raises(UserError) as caught:
+        table("GSM1\tGSM2\n1.5\t2\n2.5\t3\n", SAMPLES)
+    assert caught.value.code == 1002
+    assert "the first column is sample GSM1" in caught.value.found
+
+
 def test_cells_that_are_not_loaded_may_have_any_encoding():
     content = "Gene\tDescription\tGSM1\nG\t\u03b1-\u00e4\t1\nH\tb\t2\n"
     matrix = read_matrix(OneFile(content.encode("iso8859-7", "replace")), "X")
