@@ -74,6 +74,34 @@ def ingest_command(
 
 
 @main.command(
+    "inspect",
+    epilog=example(
+        "expression-warehouse inspect downloads",
+        "expression-warehouse inspect GSE154918.zip --log-format json",
+    ),
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@CONFIG
+@click.option("--study", "accessions", multiple=True, metavar="ACC", help="Only this study.")
+@LOG_FORMAT
+def inspect_command(
+    paths: tuple[Path, ...], config_path: Path | None, accessions: tuple[str, ...], log_format: str
+) -> None:
+    """Show what `ingest` would load, without a warehouse.
+
+    PATHS are as in `ingest`. For each study: how its matrix is laid out, the form of its gene ids,
+    its unit and why, samples per cohort, which samples match the metadata, and what would be warned
+    of or refused. The exit code is 1 if an ingest would refuse a study.
+    """
+    with open_configured(config_path, log_format, "inspect") as (config, _):
+        from loader.inspect import inspect_paths, print_inspected
+
+        as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+        is_good = print_inspected(inspect_paths(paths, accessions, config), as_json)
+    sys.exit(0 if is_good else 1)
+
+
+@main.command(
     "run",
     epilog=example(
         "expression-warehouse run downloads",

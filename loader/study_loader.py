@@ -20,8 +20,10 @@ from loader.source.batch import batch_id
 from loader.source.batch_rules import (
     check_named_samples,
     detect_unit,
+    doubts,
+    missing_samples,
     sample_mismatch,
-    unended_line,
+    samples_without_values,
 )
 from loader.source.download import Download
 from loader.source.matrix import Matrix, read_matrix
@@ -85,10 +87,19 @@ class StudyLoader:
             )
         config = self.config.study(accession)
         metadata = source.metadata.study(accession)
-        matrix = read_matrix(source.download, accession, config.skip_samples)
+        matrix = read_matrix(
+            source.download,
+            accession,
+            config.skip_samples,
+            metadata.samples.keys(),
+            config.duplicate_genes == "refuse",
+        )
         check_named_samples(matrix, metadata, self.config)
         mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
         metadata = metadata.without(config.skip_samples)
+        without_values = missing_samples(matrix, metadata)
+        if not config.strict_samples:
+            metadata = metadata.without(samples_without_values(matrix, metadata))
         config = resolve_subjects(config, metadata)
         file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
@@ -116,6 +127,8 @@ class StudyLoader:
             self._restage(batch, step)
         else:
             self._stage(batch, step)
+        if without_values and not mismatch:
+            self._warn(key, without_values)
         if doubt := repeated_titles(config, metadata, source.metadata.label):
             self._warn(key, doubt)
         step.context["seconds"] = watch.seconds
@@ -170,8 +183,9 @@ class StudyLoader:
             # Before the load is published, so that everything staged is archived.
             if not broken_rule:
                 self._archive(batch)
-        step.rows_read = step.rows_written = written
-        if doubt := unended_line(matrix, summary):
+        step.rows_read = written + summary.dropped_count
+        step.rows_written = written
+        for doubt in doubts(matrix, summary):
             self._warn(key, doubt)
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
@@ -185,6 +199,8 @@ class StudyLoader:
             sample_count=summary.sample_count,
             null_count=summary.null_count,
             unit_tag=unit,
+            gene_id_form=summary.gene_id_form,
+            layout=summary.layout,
             seconds=watch.seconds,
         )
 

@@ -76,6 +76,9 @@ class StudyConfig(Strict):
     subjects           sample → subject, or a regular expression on the title with a group `subject`
                        and optionally `time`, or `refinebio_subject` for the metadata's own
     times              sample → time in hours; default: that of the title or `refinebio_time`
+    duplicate_genes    what becomes of several lines that are one gene: their mean or max, or refuse
+                       the study; default: mean, of counts the sum
+    strict_samples     whether samples that the matrix lacks are an error
     """
 
     units: Unit | None = None
@@ -86,6 +89,8 @@ class StudyConfig(Strict):
     exclude: Samples = Field(default_factory=list)
     subjects: Subjects | None = None
     times: dict[str, float] = Field(default_factory=dict)
+    duplicate_genes: Literal["mean", "max", "refuse"] | None = None
+    strict_samples: bool = False
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""

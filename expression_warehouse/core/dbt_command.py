@@ -24,10 +24,17 @@ def invoke_dbt(
     Raises Stopped if a signal came.
     """
     arguments = ["--log-level", "none", *command]
-    arguments += ["--project-dir", str(project_dir()), "--profiles-dir", str(profiles_dir())]
+    arguments += [
+        "--project-dir",
+        str(project_dir()),
+        "--profiles-dir",
+        str(profiles_dir().absolute()),
+    ]
     arguments += ["--target", target] if target else []
     try:
-        with signals.raising():
+        # dbt takes a relative path of the warehouse from the current folder, the loader from the
+        # project's.
+        with contextlib.chdir(project_dir()), signals.raising():
             result = dbtRunner(callbacks=[listener] if listener else []).invoke(arguments)
     finally:
         close_connections()

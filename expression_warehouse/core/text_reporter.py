@@ -19,7 +19,8 @@ class TextReporter(Reporter):
 
     _SENTENCES: ClassVar = {
         "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
-        "{null_count:,} missing, unit {unit_tag}, {seconds:.1f} s",
+        "{null_count:,} missing, unit {unit_tag}, gene ids {gene_id_form}, file {layout}, "
+        "{seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "staged already (status {status})",
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",

@@ -1,6 +1,8 @@
 """Rules for a batch that the loader can check at once, so that its message can say what to change.
 models/validation has these rules and all others as views."""
 
+from collections.abc import Iterator
+
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
@@ -37,43 +39,82 @@ def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: Pipel
         )
 
 
+def samples_without_values(matrix: Matrix, metadata: StudyMetadata) -> list[str]:
+    """The samples of the metadata that the matrix lacks."""
+    return sorted(set(metadata.samples) - set(matrix.header))
+
+
 def sample_mismatch(
     matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
 ) -> UserError | None:
-    """54010 if matrix and metadata have different samples."""
-    in_matrix, in_metadata = set(matrix.header), set(metadata.samples)
+    """54010 if the matrix has samples that the metadata do not know; with strict_samples, also if
+    it lacks some."""
     skipped = set(config.skip_samples)
-    only_matrix = sorted(in_matrix - in_metadata - skipped)
-    only_metadata = sorted(in_metadata - in_matrix - skipped)
-    if not only_matrix and not only_metadata:
+    unknown = sorted(set(matrix.header) - set(metadata.samples) - skipped)
+    missing = sorted(set(samples_without_values(matrix, metadata)) - skipped)
+    if not unknown and not (missing and config.strict_samples):
         return None
+    parts = [
+        f"{len(names)} of its samples are only in the {place}: {', '.join(names)}"
+        for names, place in ((unknown, "matrix"), (missing, "metadata"))
+        if names
+    ]
     return UserError(
         "SOURCE_MISMATCH_SAMPLES",
-        f"{len(only_matrix)} samples are only in the matrix{_few(only_matrix)}, "
-        f"{len(only_metadata)} only in the metadata{_few(only_metadata)}",
+        "; ".join(parts),
         file=matrix.label,
-        line=1,
+        line=matrix.layout.header_line,
         expected=f"the samples of {metadata.accession} in {metadata_label}",
     )
 
 
-def _few(names: list[str]) -> str:
+def missing_samples(matrix: Matrix, metadata: StudyMetadata) -> UserError | None:
+    """54011, a warning, if the metadata have samples that the matrix lacks: refine.bio leaves out
+    samples that it could not process, or that were not selected."""
+    names = samples_without_values(matrix, metadata)
     if not names:
-        return ""
-    return f" ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})"
-
-
-def unended_line(matrix: Matrix, summary: MatrixSummary) -> UserError | None:
-    """1008, a warning, if the last line has no line end: a file that was cut off within its last
-    value looks complete otherwise."""
-    if not matrix.is_cut_off:
         return None
     return UserError(
-        "EXTRACTION_NO_LAST_LINE_END",
-        "the last line has no line end: the file may have been cut off",
+        "SAMPLES_WITHOUT_VALUES",
+        f"{len(names)} of {len(metadata.samples)} samples of the metadata have no values: "
+        f"{', '.join(names)}",
         file=matrix.label,
-        line=summary.gene_count + 1,
+        line=matrix.layout.header_line,
     )
+
+
+def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:
+    """Warnings about a matrix that was read to its end."""
+    label, dropped = matrix.label, matrix.gene_ids.dropped
+    # A file that was cut off within its last value looks complete otherwise.
+    if matrix.is_cut_off:
+        yield UserError(
+            "EXTRACTION_NO_LAST_LINE_END",
+            "the last line has no line end: the file may have been cut off",
+            file=label,
+            line=matrix.last_line,
+        )
+    if dropped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in dropped.items())
+        are = "line is no gene and was" if dropped.total() == 1 else "lines are no genes and were"
+        yield UserError(
+            "VALIDATION_LINES_DROPPED",
+            f"{dropped.total()} {are} left out ({kinds})",
+            file=label,
+        )
+    if summary.infinite_count:
+        yield UserError(
+            "VALIDATION_VALUES_INFINITE",
+            f"{summary.infinite_count} infinite values count as missing",
+            file=label,
+        )
+    if shortened := matrix.gene_ids.shortened:
+        yield UserError(
+            "VALIDATION_IDS_SHORTENED",
+            f"{len(shortened)} gene ids have more than 50 characters: {shortened[0]}"
+            f"{' …' if len(shortened) > 1 else ''}",
+            file=label,
+        )
 
 
 def detect_unit(

@@ -8,25 +8,25 @@ import math
 
 from expression_warehouse.core.errors import UserError
 from loader.source.download import Download
-from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
+from loader.source.layout import Layout
+from loader.source.values import ANY_LENGTH, INFINITE, NULL_VALUES, NUMBER
 
 CARRIAGE_RETURN = "\r"
 
 
-def diagnose(download: Download, name: str, header: list[str], reason: str) -> UserError:
+def diagnose(download: Download, name: str, layout: Layout, reason: str) -> UserError:
     """The first fault of a matrix, as an error with file and line.
 
-    header  samples of the columns after the first
     reason  the fast reader's message, for a fault that this one does not find
 
-    Returns 1002 for a line with another number of columns or a stray carriage return, 1003 for
-    bytes that are not UTF-8, 1004 for a value that is not a finite number, 2006 for an invalid
-    gene id.
+    Returns 1002 for a line with another number of columns, an open quote or a stray carriage
+    return, 1003 for bytes that are not UTF-8, 1004 for a value that is not a number, 2006 for an
+    invalid gene id.
     """
     label = download.label(name)
-    with download.open(name) as file:
+    with download.open_text(name) as file:
         for number, line in enumerate(file, start=1):
-            if number > 1 and (error := _fault(line, header, label, number)):
+            if number >= layout.data_line and (error := _fault(line, layout, label, number)):
                 return error
     return UserError("EXTRACTION_INVALID_FORMAT", reason, file=label)
 
@@ -48,45 +48,75 @@ def stray_return(text: str, label: str, number: int) -> UserError:
     )
 
 
-def _fault(line: bytes, header: list[str], label: str, number: int) -> UserError | None:
-    try:
-        text = without_line_end(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        return UserError(
-            "EXTRACTION_ENCODING_ERROR",
-            f"byte {error.start + 1} of the line is not UTF-8",
-            file=label,
-            line=number,
-        )
+def _fault(line: bytes, layout: Layout, label: str, number: int) -> UserError | None:
+    # Cells that are not loaded may have any encoding.
+    text = without_line_end(line.decode("utf-8", "surrogateescape"))
     if CARRIAGE_RETURN in text:
         return stray_return(text, label, number)
-    gene, *values = text.split("\t")
-    if len(values) != len(header):
-        found = f"{len(values) + 1} columns" if gene or values else "an empty line"
+    try:
+        cells = layout.cells(text)
+    except ValueError as error:
+        return UserError("EXTRACTION_INVALID_FORMAT", str(error), file=label, line=number)
+    if len(cells) != len(layout.names):
         return UserError(
             "EXTRACTION_INVALID_FORMAT",
-            f"the line has {found}" if gene or values else found,
+            f"the line has {len(cells)} columns" if text else "there is an empty line",
             file=label,
             line=number,
-            expected=f"{len(header) + 1} columns, as in the header",
+            expected=f"{len(layout.names)} columns, as in the header",
         )
-    if not IDENTIFIER.fullmatch(gene):
+    loaded = [layout.id_column, *layout.sample_columns]
+    if any(_is_not_utf8(cells[column]) for column in loaded):
+        return _encoding_error(line, label, number)
+    gene = cells[layout.id_column]
+    if gene.strip() and not ANY_LENGTH.fullmatch(gene):
         return UserError(
             "VALIDATION_INVALID_IDENTIFIER",
-            f"the gene id is {gene!r}" if gene else "the gene id is empty",
+            f"the gene id is {gene!r}",
             file=label,
             line=number,
-            expected="1 to 50 ASCII characters, no blank at either end",
+            expected="ASCII characters, no blank at either end",
         )
-    for sample, value in zip(header, values, strict=True):
-        if value in NULL_VALUES:
-            continue
-        if not NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-            return UserError(
-                "EXTRACTION_PARSE_ERROR",
-                f"sample {sample} has the value {value!r}",
-                file=label,
-                line=number,
-                expected="a finite number, or an empty cell or NA if it is missing",
-            )
+    for column in layout.sample_columns:
+        if error := _value_fault(cells[column], layout, layout.names[column], label, number):
+            return error
     return None
+
+
+def _is_not_utf8(cell: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in cell)
+
+
+def _encoding_error(line: bytes, label: str, number: int) -> UserError:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        position = error.start + 1
+    return UserError(
+        "EXTRACTION_ENCODING_ERROR",
+        f"byte {position} of the line is not UTF-8",
+        file=label,
+        line=number,
+    )
+
+
+def _value_fault(
+    value: str, layout: Layout, sample: str, label: str, number: int
+) -> UserError | None:
+    if value in NULL_VALUES or INFINITE.fullmatch(value):
+        return None
+    plain = value.replace(",", ".", 1) if layout.decimal == "," and "." not in value else value
+    if NUMBER.fullmatch(plain) and math.isfinite(float(plain)) and not _has_point(value, layout):
+        return None
+    sign = "comma" if layout.decimal == "," else "point"
+    return UserError(
+        "EXTRACTION_PARSE_ERROR",
+        f"sample {sample} has the value {value!r}",
+        file=label,
+        line=number,
+        expected=f"a finite number with a decimal {sign}, or an empty cell or NA if it is missing",
+    )
+
+
+def _has_point(value: str, layout: Layout) -> bool:
+    return layout.decimal == "," and "." in value

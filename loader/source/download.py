@@ -1,11 +1,9 @@
 """refine.bio downloads: the zip or the unpacked folder, with metadata and matrices."""
 
 import contextlib
-import gzip
 import hashlib
-import lzma
+import re
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,9 +12,23 @@ from typing import BinaryIO, cast
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
+from loader.source.compression import (
+    DAMAGED,
+    UnreadableContentError,
+    compression_of,
+    decompressed,
+)
+from loader.source.encoding import as_utf8, detect_encoding
 
 METADATA = "aggregated_metadata.json"
 _READ_SIZE = 1 << 20
+
+# The first bytes of a file, by which its encoding is recognised.
+_HEAD_SIZE = 1 << 16
+
+# A matrix is <accession> and one of these, and perhaps one of _PACKED.
+_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
 
 
 class Download(ABC):
@@ -35,23 +47,23 @@ class Download(ABC):
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """The file's bytes, uncompressed if its name ends with .gz.
+        """The file's bytes, uncompressed.
 
-        Raises UserError 1006, also while the block reads, if a zip or gzip is damaged.
+        Raises UserError 1006, also while the block reads, if a zip or gzip is damaged, and 1002
+        if it is an Excel workbook or a zip of several files.
         """
         try:
             with contextlib.ExitStack() as stack:
-                file = stack.enter_context(self._open(name))
-                if name.endswith(".gz"):
-                    file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
-                yield file
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            gzip.BadGzipFile,
-            EOFError,
-        ) as error:
+                yield decompressed(stack.enter_context(self._open(name)), stack)
+        except UnreadableContentError as error:
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                str(error),
+                file=self.label(name),
+                expected="one tab-separated text, which may be compressed",
+                action="Save the matrix as tab-separated text",
+            ) from error
+        except DAMAGED as error:
             raise UserError(
                 "EXTRACTION_CORRUPT_ARCHIVE",
                 f"the compressed data end early or are damaged ({error})",
@@ -68,6 +80,26 @@ class Download(ABC):
                 file=self.label(name),
             ) from error
 
+    @contextlib.contextmanager
+    def open_text(self, name: str) -> Iterator[BinaryIO]:
+        """The text as UTF-8 bytes, without a byte order mark. Raises what `open` raises."""
+        head = self._head(name)
+        with self.open(name) as file:
+            yield as_utf8(file, head)
+
+    def compression(self, name: str) -> str:
+        """The name of the file's compression; empty if it has none."""
+        with self._open(name) as file:
+            return compression_of(file)
+
+    def encoding(self, name: str) -> str:
+        """The file's encoding, as `detect_encoding` names it."""
+        return detect_encoding(self._head(name))
+
+    def _head(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read(_HEAD_SIZE)
+
     def identify(self, name: str) -> MatrixFile:
         """Read a file for its hash and size (of the uncompressed bytes)."""
         digest = hashlib.sha256()
@@ -83,23 +115,54 @@ class Download(ABC):
 
         Raises UserError 1001 if the download has none.
         """
-        for name in self.names:
-            if PurePosixPath(name).name in (f"{accession}.tsv", f"{accession}.tsv.gz"):
-                return name
-        raise UserError(
+        names = [name for name in self.names if _accession_of(name) == accession]
+        if names:
+            return min(names, key=lambda name: ".tsv" not in PurePosixPath(name).suffixes)
+        raise self._without_matrix(accession)
+
+    def _without_matrix(self, accession: str) -> UserError:
+        folder = f"{accession}/"
+        inside = [PurePosixPath(name).name for name in self.names if folder in f"/{name}"]
+        found = f"the metadata name study {accession}, but its matrix is missing"
+        action = (
+            "Download the study again, or leave it out with --study; matrices found: "
+            f"{', '.join(self.matrices()) or 'none'}"
+        )
+        if any(name.endswith("quant.sf") for name in inside):
+            found = f"study {accession} has files quant.sf of salmon, and no matrix"
+            action = (
+                "Download it without quant_sf_only, or make a matrix of them (in R: tximport) "
+                f"and save it as {folder}{accession}.tsv"
+            )
+        elif any(name.startswith("metadata_") for name in inside):
+            found = f"refine.bio made no matrix of study {accession}: its folder has metadata alone"
+            action = (
+                "Leave it out with --study: refine.bio could process none of its samples, and "
+                "another download has no matrix either"
+            )
+        return UserError(
             "EXTRACTION_FILE_NOT_FOUND",
-            f"the metadata name study {accession}, but its matrix is missing",
+            found,
             file=self.label(f"{accession}/{accession}.tsv"),
-            action=f"Download the study again, or leave it out with --study; matrices found: "
-            f"{', '.join(self.matrices()) or 'none'}",
+            action=action,
         )
 
     def matrices(self) -> list[str]:
-        """Accessions that the download has a matrix for: `X/X.tsv`, plain or gzipped."""
-        stems = (
-            PurePosixPath(name.removesuffix(".gz").removesuffix(".tsv")) for name in self.names
-        )
-        return [stem.name for stem in stems if stem.parent.name == stem.name]
+        """Accessions that the download has a matrix for: `X/X.tsv`, under any name of a text."""
+        return [
+            accession
+            for name in self.names
+            if (accession := _accession_of(name)) and PurePosixPath(name).parent.name == accession
+        ]
+
+
+def _accession_of(name: str) -> str | None:
+    """The accession that the name of a matrix begins with; None for any other file."""
+    file = PurePosixPath(name).name
+    for suffix in (text + packed for text in _SUFFIXES for packed in _PACKED):
+        if file.lower().endswith(suffix):
+            return file[: -len(suffix)]
+    return None
 
 
 class FolderDownload(Download):
@@ -123,11 +186,7 @@ class ZipDownload(Download):
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise UserError(
-                "EXTRACTION_CORRUPT_ARCHIVE",
-                f"this is not a whole zip file ({error})",
-                file=str(path),
-            ) from error
+            raise _no_zip(path, error) from error
         members = [member.filename for member in self._zip.infolist() if not member.is_dir()]
         for member in members:
             parts = PurePosixPath(member.replace("\\", "/"))
@@ -151,30 +210,56 @@ class ZipDownload(Download):
         return cast(BinaryIO, self._zip.open(self._root + name))
 
 
+def _no_zip(path: Path, error: zipfile.BadZipFile) -> UserError:
+    with path.open("rb") as file:
+        start = file.read(_HEAD_SIZE).decode("utf-8", "replace").strip()
+    if not start.startswith(("<", "{")):
+        return UserError(
+            "EXTRACTION_CORRUPT_ARCHIVE",
+            f"this is not a whole zip file ({error})",
+            file=str(path),
+        )
+    text = " ".join(re.sub(r"<[^>]*>", " ", start).split())[:200]
+    return UserError(
+        "EXTRACTION_CORRUPT_ARCHIVE",
+        f"this is an error page of a server in place of the zip: {text!r}",
+        file=str(path),
+        action="The link has probably expired: open the data set on refine.bio and get a new one",
+    )
+
+
 def _is_metadata(name: str) -> bool:
     return PurePosixPath(name).name == METADATA
 
 
 def find_downloads(path: Path) -> list[Path]:
-    """The downloads at a path: the path itself, or the downloads in a folder.
+    """The downloads at a path: the path itself, or the downloads in a folder, at any depth.
 
     Raises UserError 1001 if the path does not exist or has no download.
     """
     try:
         if not path.exists():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
-        if path.is_file() or (path / METADATA).is_file():
-            return [path]
-        downloads = [
-            child
-            for child in sorted(path.iterdir())
-            if _is_zip(child) or (child / METADATA).is_file()
-        ]
+        downloads = [path] if path.is_file() else list(_downloads_in(path))
     except OSError as error:
         raise _unreadable(str(path), error) from error
     if not downloads:
         raise _without_metadata(path)
     return downloads
+
+
+def _downloads_in(folder: Path) -> Iterator[Path]:
+    """The folder if it is a download, else those in it; names that begin with a dot are hidden."""
+    if (folder / METADATA).is_file():
+        yield folder
+        return
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if _is_zip(child):
+            yield child
+        elif child.is_dir() and not child.is_symlink():
+            yield from _downloads_in(child)
 
 
 def open_download(path: Path) -> Download:
@@ -213,9 +298,18 @@ def _unreadable(label: str, error: OSError) -> UserError:
 
 
 def _without_metadata(path: Path) -> UserError:
+    own_metadata = next(iter(sorted(path.rglob("metadata_*.tsv"))), None) if path.is_dir() else None
+    action = None
+    if own_metadata:
+        action = (
+            f"{METADATA} is in the zip of the same download, beside the folder "
+            f"{own_metadata.parent.name}: copy it to {own_metadata.parent.parent}"
+        )
     return UserError(
         "EXTRACTION_FILE_NOT_FOUND",
         f"there is no {METADATA}",
         file=str(path),
-        expected="a refine.bio download: the zip, or the folder it unpacks to",
+        expected="a refine.bio download (the zip, or the folder it unpacks to), or a matrix of "
+        "your own with its metadata, as docs/formats.md shows",
+        action=action,
     )

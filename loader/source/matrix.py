@@ -6,7 +6,9 @@ and sample accession is stored once per block.
 """
 
 import codecs
+import dataclasses
 import math
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -18,32 +20,50 @@ import pyarrow.csv
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
-from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return, without_line_end
+from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
 from loader.source.download import Download
+from loader.source.encoding import OTHER
+from loader.source.gene_ids import GeneIds
+from loader.source.layout import Layout, decide_layout, read_head
 from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
 
 # Approximate size of a value as text; only the size of the blocks depends on it.
 _BYTES_PER_VALUE = 9
+
+# What may be a number beyond the range of doubles.
+_HUGE = re.compile(rb"[0-9.][eE][+]?[0-9]{3}|[0-9]{309}")
 
 
 @dataclass
 class Matrix:
     """One study's matrix within a download.
 
+    layout        how its lines are laid out
+    skip_samples  samples that are not loaded
+    refuse_duplicates  whether a gene id on two lines is an error
+
     header        the samples of all columns, in the file's order
     samples       the samples to load: all but skip_samples
     is_cut_off    whether the last line read had no line end; known after `melt`
+    last_line     the last line that is not empty; known after `melt`
+    gene_ids      what is known of the gene ids; complete after `melt`
     """
 
     download: Download
     name: str
-    header: list[str]
+    layout: Layout
     skip_samples: Collection[str] = ()
+    refuse_duplicates: bool = False
+    header: list[str] = field(init=False)
     samples: list[str] = field(init=False)
     is_cut_off: bool = field(init=False, default=False)
+    last_line: int = field(init=False, default=0)
+    gene_ids: GeneIds = field(init=False)
 
     def __post_init__(self) -> None:
+        self.header = [self.layout.names[column] for column in self.layout.sample_columns]
         self.samples = [name for name in self.header if name not in self.skip_samples]
+        self.gene_ids = GeneIds(self.label, self.refuse_duplicates)
 
     @property
     def label(self) -> str:
@@ -52,93 +72,161 @@ class Matrix:
 
     def melt(self, chunk_size: int, summary: MatrixSummary) -> Iterator[pa.RecordBatch]:
         """Yield the matrix as record batches of the schema ROWS, about `chunk_size` rows each,
-        and add each to `summary`.
+        and add each to `summary`. Lines that are no genes are left out and counted.
 
         Within a record batch the rows of a sample are consecutive. Raises UserError, with file and
-        line, for the faults in `diagnose` and for a gene on two lines (2005).
+        line, for the faults in `diagnose` and `GeneIds`.
         """
         names = pa.array(self.samples)
-        first_lines: dict[str, int] = {}
-        line = 2
-        with self.download.open(self.name) as file:
-            for block in self._blocks(file, chunk_size):
+        line = self.layout.data_line
+        with self.download.open_text(self.name) as file:
+            for text, block in self._blocks(file, chunk_size):
+                count = block.num_rows
+                lines = np.arange(line, line + count, dtype=np.int64)
+                block, lines = self._keep_genes(block, lines, text)
+                line += count
+                if not block.num_rows:
+                    continue
                 genes, columns = block.column(0), block.columns[1:]
-                self._check_genes(genes, line, first_lines)
-                values = pa.concat_arrays(columns)
-                self._check_finite(values)
+                values, infinite_count = self._finite(pa.concat_arrays(columns), text)
+                summary.infinite_count += infinite_count
                 summary.add(len(genes), values)
-                yield _melt_block(genes, names, values, line)
-                line += len(genes)
-        if line == 2:
+                yield _melt_block(genes, names, values, lines)
+        self.last_line = line - 1
+        self._check_lines(line - self.layout.data_line, summary)
+        self.gene_ids.check()
+        summary.dropped_count = self.gene_ids.dropped.total() * summary.sample_count
+        summary.gene_id_form = self.gene_ids.form
+        summary.layout = self.layout.describe()
+
+    def _check_lines(self, count: int, summary: MatrixSummary) -> None:
+        layout = self.layout
+        if layout.line_count not in (None, count):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                f"line 2 of the file says that it has {layout.line_count} lines of values, "
+                f"and it has {count}",
+                file=self.label,
+                line=layout.data_line + count,
+                action="The file may have been cut off: get it again",
+            )
+        if not summary.gene_count:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
                 "there is no gene after the header",
                 file=self.label,
-                line=2,
+                line=layout.data_line,
                 expected="one line per gene",
             )
 
-    def _blocks(self, file: BinaryIO, chunk_size: int) -> Iterator[pa.RecordBatch]:
-        """Blocks of whole lines. pyarrow's streaming reader would read 32 blocks ahead, which needs
-        more memory than everything else."""
-        file.readline()
+    def _blocks(self, file: BinaryIO, chunk_size: int) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+        """Blocks of whole lines, as text and parsed, without empty lines at the end of the file.
+
+        pyarrow's streaming reader would read 32 blocks ahead, which needs more memory than
+        everything else.
+        """
+        for _ in range(self.layout.data_line - 1):
+            file.readline()
+        has_ended = False
         while block := file.read(chunk_size * _BYTES_PER_VALUE):
-            lines = block + file.readline()
-            self.is_cut_off = not lines.endswith((b"\n", b"\r"))
-            yield self._parse(lines)
+            lines, is_end = _without_empty_end(block + file.readline())
+            if lines and has_ended:
+                raise self._diagnosed("there is an empty line within the file")
+            has_ended = has_ended or is_end
+            if lines:
+                self.is_cut_off = not lines.endswith((b"\n", b"\r"))
+                yield lines, self._parse(lines)
+
+    def _diagnosed(self, reason: str) -> UserError:
+        return diagnose(self.download, self.name, self.layout, reason)
 
     def _parse(self, lines: bytes) -> pa.RecordBatch:
         if misread := _misread(lines):
-            raise diagnose(self.download, self.name, self.header, reason=misread)
-        keep = [str(i) for i, name in enumerate(self.header) if name not in self.skip_samples]
+            raise self._diagnosed(misread)
+        layout = self.layout
+        gene = str(layout.id_column)
+        keep = [str(i) for i in layout.sample_columns if layout.names[i] not in self.skip_samples]
         try:
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(lines),
                 read_options=pyarrow.csv.ReadOptions(
-                    column_names=["gene", *map(str, range(len(self.header)))],
+                    column_names=[str(i) for i in range(len(layout.names))],
                     block_size=len(lines),
                 ),
                 parse_options=pyarrow.csv.ParseOptions(
-                    delimiter="\t", quote_char=False, ignore_empty_lines=False
+                    delimiter=layout.delimiter,
+                    # A quote may occur for the first time beyond the lines that the layout was
+                    # decided from.
+                    quote_char='"' if b'"' in lines else False,
+                    ignore_empty_lines=False,
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={"gene": pa.string(), **dict.fromkeys(keep, pa.float64())},
-                    include_columns=["gene", *keep],
+                    column_types={gene: pa.string(), **dict.fromkeys(keep, pa.float64())},
+                    include_columns=[gene, *keep],
                     null_values=NULL_VALUES,
                     strings_can_be_null=False,
+                    decimal_point=layout.decimal,
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise diagnose(self.download, self.name, self.header, reason=str(error)) from error
+            raise self._diagnosed(str(error)) from error
         (block,) = table.combine_chunks().to_batches()
         return block
 
-    def _check_genes(self, genes: pa.Array, line: int, first_lines: dict[str, int]) -> None:
-        for offset, gene in enumerate(genes.to_pylist()):
-            if not IDENTIFIER.fullmatch(gene):
-                raise diagnose(self.download, self.name, self.header, reason=f"gene id {gene!r}")
-            if gene in first_lines:
-                raise UserError(
-                    "VALIDATION_DUPLICATE_GENES",
-                    f"gene {gene} is already on line {first_lines[gene]}",
-                    file=self.label,
-                    line=line + offset,
-                    expected="one line per gene",
-                )
-            first_lines[gene] = line + offset
+    def _keep_genes(
+        self, block: pa.RecordBatch, lines: np.ndarray, text: bytes
+    ) -> tuple[pa.RecordBatch, np.ndarray]:
+        """The lines of a block that are genes, with their ids and numbers.
 
-    def _check_finite(self, values: pa.Array) -> None:
-        """A finite sum excludes infinities and NaN; otherwise check each value."""
+        text  the block as the file has it
+
+        Raises UserError 1002 for an empty line, which pyarrow takes for one of missing values.
+        """
+        try:
+            changed, keep = self.gene_ids.add(block.column(0), int(lines[0]))
+        except ValueError as error:
+            raise self._diagnosed(str(error)) from error
+        if keep and (b"\n\n" in text or b"\n\r\n" in text or text.startswith((b"\n", b"\r\n"))):
+            raise self._diagnosed("there is an empty line within the file")
+        if changed:
+            block = block.set_column(0, block.schema.field(0), pa.array(changed, pa.string()))
+        if keep:
+            block, lines = block.filter(pa.array(keep)), lines[np.array(keep)]
+        return block, lines
+
+    def _finite(self, values: pa.Array, text: bytes) -> tuple[pa.Array, int]:
+        """The values with infinite ones as missing, and how many these were.
+
+        A finite sum excludes infinities and NaN; otherwise check each value. Raises UserError 1004
+        if a number in `text` is beyond the range of doubles, which pyarrow reads as infinity.
+        """
         total = pc.sum(values).as_py()
         if total is None or math.isfinite(total):
-            return
-        if not pc.all(pc.is_finite(values)).as_py():
-            raise diagnose(self.download, self.name, self.header, reason="a value is not finite")
+            return values, 0
+        is_finite = pc.is_finite(values)
+        count = pc.sum(pc.invert(is_finite)).as_py()
+        if count and _HUGE.search(text):
+            fault = self._diagnosed("a number is beyond the range of doubles")
+            if fault.line:
+                raise fault
+        if count:
+            values = pc.if_else(is_finite, values, pa.scalar(None, pa.float64()))
+        return values, count or 0
+
+
+def _without_empty_end(lines: bytes) -> tuple[bytes, bool]:
+    """Whole lines without the empty ones at their end, and whether there were any."""
+    count = len(lines)
+    while lines.endswith((b"\n\n", b"\n\r\n")):
+        lines = lines[: -2 if lines.endswith(b"\r\n") else -1]
+    if lines in (b"\n", b"\r\n"):
+        lines = b""
+    return lines, len(lines) < count
 
 
 def _misread(lines: bytes) -> str | None:
-    """A fault that pyarrow would ignore: it drops a byte order mark before a block, and ends a line
-    at any carriage return."""
+    """A fault that pyarrow would ignore: it drops a byte order mark before a block, ends a line at
+    any carriage return."""
     if lines.startswith(codecs.BOM_UTF8):
         return "there is a byte order mark within the file"
     ends = lines.count(b"\r\n") + lines.endswith(b"\r") if b"\r" in lines else 0
@@ -147,81 +235,102 @@ def _misread(lines: bytes) -> str | None:
     return None
 
 
-def _melt_block(genes: pa.Array, samples: pa.Array, values: pa.Array, line: int) -> pa.RecordBatch:
-    """genes (g), samples (s), values (s × g, sample by sample) → s·g rows."""
+def _melt_block(
+    genes: pa.Array, samples: pa.Array, values: pa.Array, lines: np.ndarray
+) -> pa.RecordBatch:
+    """genes and lines (g), samples (s), values (s × g, sample by sample) → s·g rows."""
     g, s = len(genes), len(samples)
     gene_codes = np.tile(np.arange(g, dtype=np.int32), s)
     sample_codes = np.repeat(np.arange(s, dtype=np.int32), g)
-    lines = np.tile(np.arange(line, line + g, dtype=np.int64), s)
     return pa.record_batch(
         [
             pa.DictionaryArray.from_arrays(gene_codes, genes),
             pa.DictionaryArray.from_arrays(sample_codes, samples),
             values,
-            pa.array(lines),
+            pa.array(np.tile(lines, s)),
         ],
         schema=ROWS,
     )
 
 
-def read_matrix(download: Download, accession: str, skip_samples: Collection[str] = ()) -> Matrix:
-    """Find a study's matrix and read its header.
+def read_matrix(
+    download: Download,
+    accession: str,
+    skip_samples: Collection[str] = (),
+    known_samples: Collection[str] = (),
+    refuse_duplicates: bool = False,
+) -> Matrix:
+    """Find a study's matrix, decide its layout and check its header.
+
+    known_samples  samples of the metadata: columns of these names are samples, whatever they hold
 
     Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    sample column, or a stray carriage return; 1003 not UTF-8; 2004 a sample twice; 2006 an invalid
-    sample accession.
+    sample column, or a stray carriage return; 1003 not UTF-8; 1009 an ambiguous layout; 2004 a
+    sample twice; 2006 an invalid sample accession.
     """
     name = download.matrix(accession)
     label = download.label(name)
-    with download.open(name) as file:
-        raw = file.readline()
-    if not raw:
+    with download.open_text(name) as file:
+        head = read_head(file)
+    if not head:
         raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=label)
-    try:
-        text = without_line_end(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "EXTRACTION_ENCODING_ERROR",
-            f"byte {error.start + 1} of the line is not UTF-8",
-            file=label,
-            line=1,
-        ) from error
-    if CARRIAGE_RETURN in text:
-        raise stray_return(text, label, 1)
-    header = text.split("\t")[1:]
-    if not header:
+    first_line = head.split(b"\n", 1)[0].removesuffix(b"\r")
+    if b"\r" in first_line:
+        raise stray_return(first_line.decode("utf-8", "replace"), label, 1)
+    layout = decide_layout(head, known_samples, label)
+    layout = dataclasses.replace(
+        layout, compression=download.compression(name), encoding=download.encoding(name)
+    )
+    matrix = Matrix(download, name, layout, skip_samples, refuse_duplicates)
+    _check_header(matrix)
+    return matrix
+
+
+def _check_header(matrix: Matrix) -> None:
+    layout, label = matrix.layout, matrix.label
+    expected = "a name for the gene column and the sample accessions, separated by tabs"
+    if not matrix.header:
+        has_text = layout.names != ("",)
         raise UserError(
             "EXTRACTION_INVALID_FORMAT",
-            "the header has one column" if text else "the header is empty",
+            "the header has one column" if has_text else "the header is empty",
             file=label,
-            line=1,
-            expected="'Gene' and the sample accessions, separated by tabs",
+            line=layout.header_line,
+            expected=expected,
         )
-    if all(NUMBER.fullmatch(cell) or cell in NULL_VALUES for cell in header):
+    if all(NUMBER.fullmatch(cell) or cell in NULL_VALUES for cell in matrix.header):
         raise UserError(
             "EXTRACTION_INVALID_FORMAT",
             "the file starts with values: there is no header",
             file=label,
-            line=1,
-            expected="'Gene' and the sample accessions, separated by tabs",
+            line=layout.header_line,
+            expected=expected,
         )
     columns: dict[str, int] = {}
-    for column, sample in enumerate(header, start=2):
-        if not IDENTIFIER.fullmatch(sample):
+    shift = 0 if layout.is_header_short else 1
+    for column, sample in zip(layout.sample_columns, matrix.header, strict=True):
+        place = column + shift
+        if not sample.isascii() and layout.encoding == OTHER:
+            raise UserError(
+                "EXTRACTION_ENCODING_ERROR",
+                f"the name of column {place} is not UTF-8",
+                file=label,
+                line=layout.header_line,
+            )
+        if CARRIAGE_RETURN in sample or not IDENTIFIER.fullmatch(sample):
             raise UserError(
                 "VALIDATION_INVALID_IDENTIFIER",
-                f"column {column} has the sample accession {sample!r}",
+                f"column {place} has the sample accession {sample!r}",
                 file=label,
-                line=1,
+                line=layout.header_line,
                 expected="1 to 50 ASCII characters, no blank at either end",
             )
         if sample in columns:
             raise UserError(
                 "VALIDATION_DUPLICATE_SAMPLES",
-                f"sample {sample} is in columns {columns[sample]} and {column}",
+                f"sample {sample} is in columns {columns[sample]} and {place}",
                 file=label,
-                line=1,
+                line=layout.header_line,
                 expected="one column per sample",
             )
-        columns[sample] = column
-    return Matrix(download, name, header, skip_samples)
+        columns[sample] = place

@@ -10,6 +10,8 @@ from typing import Any
 from expression_warehouse.core.errors import UserError
 from loader.source.download import METADATA, Download
 
+_PREFIX = "refinebio_"
+
 
 @dataclass(frozen=True)
 class StudyMetadata:
@@ -94,7 +96,8 @@ class AggregatedMetadata:
                 raw.decode("utf-8-sig"),
                 object_pairs_hook=_unique_keys,
                 parse_float=_finite,
-                parse_constant=_refuse_constant,
+                # NaN and Infinity, which Python and R write into JSON, say that there is no value.
+                parse_constant=lambda _: None,
             )
             _check_characters(document, raw)
             return document
@@ -148,8 +151,18 @@ class AggregatedMetadata:
                 file=self.label,
             )
         wanted = set(map(str, listed))
-        samples = {name: block for name, block in self._samples.items() if name in wanted}
+        samples = {
+            name: _with_prefix(block) for name, block in self._samples.items() if name in wanted
+        }
         return StudyMetadata(accession, self._download, experiment, samples)
+
+
+def _with_prefix(block: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a sample under their names of today: old downloads have title in place of
+    refinebio_title."""
+    if any(key.startswith(_PREFIX) for key in block):
+        return block
+    return {f"{_PREFIX}{key}": value for key, value in block.items()}
 
 
 def _is_object_of_objects(value: Any) -> bool:
@@ -182,7 +195,3 @@ def _check_characters(document: Any, raw: bytes) -> None:
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise ValueError(f"the escape {half!a} is not a character") from error
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON value")

@@ -34,6 +34,10 @@
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};
 {{ add_column_if_absent(staging ~ '.batch', 'loaded_run_id', type_code(36)) }};
+{{ add_column_if_absent(staging ~ '.batch', 'layout', type_text()) }};
+{{ add_column_if_absent(staging ~ '.batch', 'gene_id_form', type_code(20)) }};
+{{ add_column_if_absent(staging ~ '.batch', 'dropped_count', 'bigint') }};
+{{ add_column_if_absent(staging ~ '.batch', 'merged_count', 'bigint') }};
 {{ add_column_if_absent(staging ~ '.feature_values', 'batch_id', type_code(64)) }};
 {%- for line in pair_metric_columns().split('\n') if line.strip() %}
 {{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
@@ -62,7 +66,11 @@
     config_snapshot {{ type_text() }} not null,
     quarantine_reason {{ type_text() }} null,
     released_by {{ type_text(100) }} null,
-    loaded_run_id {{ type_code(36) }} null
+    loaded_run_id {{ type_code(36) }} null,
+    layout {{ type_text() }} null,
+    gene_id_form {{ type_code(20) }} null,
+    dropped_count bigint null,
+    merged_count bigint null
 {% endmacro %}
 
 

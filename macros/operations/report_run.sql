@@ -3,6 +3,7 @@
 
     {{ report_run(results) }}
     ->  SEPSIS MICROARRAY HOMO_SAPIENS: 44,850 gene pairs tested in 5 studies
+        SEPSIS RNA-SEQ HOMO_SAPIENS: no gene pairs: 0 genes are in 3 of its 4 studies; …
         Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
         Details: select * from meta.vw_finding where run_id = '8c1c…' -#}
 {% macro report_run(results) %}
@@ -24,6 +25,9 @@
             disease ~ ' ' ~ technology ~ ' ' ~ organism ~ ': ' ~ '{:,}'.format(pairs_tested | int) ~ ' gene pairs tested in '
             ~ (study_count | int) ~ (' study' if study_count == 1 else ' studies')
         ) -%}
+    {%- endfor -%}
+    {%- for subject, finding in (run_query(slices_without_pairs()).rows if built else []) -%}
+        {%- do lines.append(subject ~ ': no gene pairs: ' ~ finding) -%}
     {%- endfor -%}
     {{ return(lines) }}
 {% endmacro %}
@@ -49,6 +53,17 @@ inner join (
 ) as p on s.disease_key = p.disease_key and s.technology = p.technology and s.organism = p.organism
 inner join {{ schema_name('dim') }}.dim_disease as d on s.disease_key = d.disease_key
 order by d.disease_label, s.technology, s.organism
+{%- endmacro %}
+
+
+{#- The slices of finding 54108, with the reason. -#}
+{% macro slices_without_pairs() -%}
+select distinct
+    {{ json_text('l.details', '$.subject') }} as subject,
+    {{ json_text('l.details', '$.finding') }} as finding
+from {{ validation_log() }} as l
+where l.run_id = '{{ run_id() }}' and l.validation_code = 'SLICE_WITHOUT_PAIRS'
+order by subject
 {%- endmacro %}
 
 

@@ -45,7 +45,7 @@ set
 where
     status = 'VALIDATED'
     and {{ is_selected_study('study_accession_code') }}
-    and row_count - null_count = (
+    and row_count - null_count - coalesce(merged_count, 0) = (
         select count(*)
         from {{ fact }} as f
         where f.batch_id = {{ source('staging', 'batch') }}.batch_id

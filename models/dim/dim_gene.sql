@@ -5,9 +5,9 @@
 -- Genes of the annotation seed and of batches that are not yet in the fact; the genes of other batches
 -- are in this table already.
 with gene_ids as (
-    select distinct r.gene_id
-    from {{ source('staging', 'expression_rows') }} as r
-    inner join {{ ref('stg_batch') }} as b on r.batch_id = b.batch_id
+    select distinct l.gene_id
+    from {{ ref('int_gene_line') }} as l
+    inner join {{ ref('stg_batch') }} as b on l.batch_id = b.batch_id
     where
         {{ is_selected_study('b.study_accession_code') }}
         {%- if is_incremental() %}

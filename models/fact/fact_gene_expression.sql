@@ -63,24 +63,62 @@ library_sizes as (
     inner join batches as b on r.batch_id = b.batch_id
     where b.study_unit_tag = 'COUNTS'
     group by r.batch_id, r.sample_accession_code
+),
+
+gene_lines as (
+    select
+        l.batch_id,
+        l.line_no,
+        l.line_count,
+        l.duplicate_genes,
+        g.gene_key,
+        b.study_key,
+        b.study_unit_tag,
+        case when b.study_unit_tag = 'COUNTS' then 1 else 0 end as is_counts
+    from {{ ref('int_gene_line') }} as l
+    inner join batches as b on l.batch_id = b.batch_id
+    inner join {{ ref('dim_gene') }} as g on l.gene_id = g.gene_id
+),
+
+gene_values as (
+    select
+        r.batch_id,
+        r.sample_accession_code,
+        l.gene_key,
+        l.study_key,
+        l.study_unit_tag,
+        r.expression_value
+    from {{ source('staging', 'expression_rows') }} as r
+    inner join gene_lines as l on r.batch_id = l.batch_id and r.line_no = l.line_no
+    where l.line_count = 1 and r.expression_value is not null
+    union all
+    select
+        r.batch_id,
+        r.sample_accession_code,
+        l.gene_key,
+        l.study_key,
+        l.study_unit_tag,
+        {{ merged_value('r.expression_value', 'l.duplicate_genes', 'l.is_counts') | indent(8) }} as expression_value
+    from {{ source('staging', 'expression_rows') }} as r
+    inner join gene_lines as l on r.batch_id = l.batch_id and r.line_no = l.line_no
+    where l.line_count > 1 and r.expression_value is not null
+    group by r.batch_id, r.sample_accession_code, l.gene_key, l.study_key, l.study_unit_tag
 )
 
 select
     coalesce(a.sample_key, n.sample_key) as sample_key,
-    g.gene_key,
-    b.study_key,
-    cast(r.batch_id as {{ type_code(64) }}) as batch_id,
-    r.expression_value as expression_value_raw,
-    cast({{ harmonise('r.expression_value', 'b.study_unit_tag', 'l.library_size') }} as float(53)) as expression_value,
-    cast({{ log2_value('r.expression_value', 'b.study_unit_tag') }} as float(53)) as expression_log2_value,
+    v.gene_key,
+    v.study_key,
+    cast(v.batch_id as {{ type_code(64) }}) as batch_id,
+    v.expression_value as expression_value_raw,
+    cast({{ harmonise('v.expression_value', 'v.study_unit_tag', 'l.library_size') }} as float(53)) as expression_value,
+    cast({{ log2_value('v.expression_value', 'v.study_unit_tag') }} as float(53)) as expression_log2_value,
     cast(null as {{ type_flag() }}) as is_significant,
     {{ utc_now() }} as etl_created_date
-from {{ source('staging', 'expression_rows') }} as r
-inner join batches as b on r.batch_id = b.batch_id
-inner join {{ ref('dim_gene') }} as g on r.gene_id = g.gene_id
+from gene_values as v
 -- An accession is the sample of all studies, any other name that of its study: the parts of the natural key,
 -- which is not put together for each value.
-left join accessions as a on r.sample_accession_code = a.sample_accession_code
-left join study_names as n on b.study_key = n.study_key and r.sample_accession_code = n.sample_accession_code
-left join library_sizes as l on r.batch_id = l.batch_id and r.sample_accession_code = l.sample_accession_code
-where r.expression_value is not null and coalesce(a.sample_key, n.sample_key) is not null
+left join accessions as a on v.sample_accession_code = a.sample_accession_code
+left join study_names as n on v.study_key = n.study_key and v.sample_accession_code = n.sample_accession_code
+left join library_sizes as l on v.batch_id = l.batch_id and v.sample_accession_code = l.sample_accession_code
+where coalesce(a.sample_key, n.sample_key) is not null

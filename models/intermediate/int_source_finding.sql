@@ -11,6 +11,7 @@
         'rule_staged_rows_complete',
         'rule_staged_rows_unique',
         'rule_gene_identifiers',
+        'rule_genes_merged',
         'rule_expression_domain',
         'rule_counts',
         'rule_missing_values',

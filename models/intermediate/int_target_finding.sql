@@ -16,6 +16,8 @@
         'rule_duplicate_samples',
         'rule_repeated_subjects',
         'rule_contrast_studies',
+        'rule_shared_genes',
+        'rule_slice_pairs',
         'rule_heterogeneity',
         'rule_screen_is_current'
     ])

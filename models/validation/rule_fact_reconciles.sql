@@ -15,7 +15,8 @@ select
     b.study_accession_code as subject,
     concat(
         coalesce(f.row_count, 0), ' rows in the fact, ',
-        b.gene_count, ' genes x ', b.sample_count, ' samples - ', b.null_count, ' missing expected'
+        b.gene_count, ' genes x ', b.sample_count, ' samples - ', b.null_count, ' missing - ',
+        coalesce(b.merged_count, 0), ' merged expected'
     ) as finding
 from {{ ref('stg_batch') }} as b
 inner join {{ ref('dim_study') }} as s on b.batch_id = s.current_batch_id
@@ -23,4 +24,4 @@ left join fact_rows as f on b.batch_id = f.batch_id
 where
     b.status <> 'STAGED'
     and {{ is_selected_study('b.study_accession_code') }}
-    and coalesce(f.row_count, 0) <> b.gene_count * b.sample_count - b.null_count
+    and coalesce(f.row_count, 0) <> b.gene_count * b.sample_count - b.null_count - coalesce(b.merged_count, 0)

@@ -9,10 +9,10 @@ with batches as (
 
 staged_genes as (
     select distinct
-        r.batch_id,
-        r.gene_id
-    from {{ source('staging', 'expression_rows') }} as r
-    inner join batches as b on r.batch_id = b.batch_id
+        l.batch_id,
+        l.gene_id
+    from {{ ref('int_gene_line') }} as l
+    inner join batches as b on l.batch_id = b.batch_id
 ),
 
 staged_samples as (

@@ -2,7 +2,7 @@ with staged as (
     select
         r.batch_id,
         count(*) as row_count,
-        count(distinct r.gene_id) as gene_count,
+        count(distinct r.line_no) as gene_count,
         count(distinct r.sample_accession_code) as sample_count,
         sum(case when r.expression_value is null then 1 else 0 end) as null_count
     from {{ source('staging', 'expression_rows') }} as r

@@ -13,12 +13,13 @@ with numbered as (
 staged_genes as (
     select
         n.batch_number,
-        r.gene_id,
+        r.line_no,
+        max(r.gene_id) as gene_id,
         count(*) as row_count,
         count(distinct r.sample_accession_code) as sample_count
     from {{ source('staging', 'expression_rows') }} as r
     inner join numbered as n on r.batch_id = n.batch_id
-    group by n.batch_number, r.gene_id
+    group by n.batch_number, r.line_no
 )
 
 select

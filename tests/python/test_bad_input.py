@@ -68,6 +68,12 @@ def truncate_gzip(study: Study, folder: Path) -> None:
     plain.unlink()
 
 
+def excel_workbook(study: Study, folder: Path) -> None:
+    with zipfile.ZipFile(study.matrix(folder), "w") as archive:
+        archive.writestr("[Content_Types].xml", "")
+        archive.writestr("xl/workbook.xml", "")
+
+
 def rename_study(document: dict) -> None:
     document["experiments"] = {"GSE999": document["experiments"].pop("GSE1")}
 
@@ -83,18 +89,22 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "empty header": (write_bytes(b"\nENSG1\t1\t2\t3\n"), 1002, MATRIX, 1),
     "one column": (write_bytes(b"Gene\nENSG1\nENSG2\n"), 1002, MATRIX, 1),
     "header only": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\n"), 1002, MATRIX, 2),
-    "duplicate gene": (edit("ENSG2", "ENSG1"), 2005, MATRIX, 3),
     "duplicate sample column": (edit("GSM2", "GSM1"), 2004, MATRIX, 1),
     "short row": (edit("\t6.25", ""), 1002, MATRIX, 3),
     "long row": (edit("6.25", "6.25\t7"), 1002, MATRIX, 3),
     "blank line": (edit("ENSG2", "\nENSG2"), 1002, MATRIX, 3),
     "text in a value cell": (edit("6.25", "high"), 1004, MATRIX, 3),
-    "infinite value": (edit("6.25", "inf"), 1004, MATRIX, 3),
     "value beyond range": (edit("6.25", "1e999"), 1004, MATRIX, 3),
     "comma as decimal point": (edit("6.25", "6,25"), 1004, MATRIX, 3),
-    "empty gene id": (edit("ENSG2", ""), 2006, MATRIX, 3),
-    "gene id of blanks": (edit("ENSG2", "  "), 2006, MATRIX, 3),
-    "gene id too long": (edit("ENSG2", "E" * 51), 2006, MATRIX, 3),
+    "gene id with a blank at its end": (edit("ENSG2", "ENSG2 "), 2006, MATRIX, 3),
+    "gene id that is not ASCII": (edit("ENSG2", "IFN-\u03b3"), 2006, MATRIX, 3),
+    "no line with a gene id": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\n\t1\t2\t3\n"), 1002, MATRIX, 2),
+    "names that Excel made dates": (edit("ENSG2", "2-Sep"), 2014, MATRIX, 3),
+    "probes": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\n1007_s_at\t1\t2\t3\n"), 2015, MATRIX, 2),
+    "two delimiters that fit": (write_bytes(b"g;a,b\nG;1,5\nH;2,5\n"), 1009, MATRIX, 1),
+    "a decimal comma or thousands": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nENSG1\t1,234\t2,500\t3,125\n"), 1009, MATRIX, 2),
+    "quote that does not end": (edit("ENSG2", '"ENSG2'), 1002, MATRIX, 3),
+    "Excel workbook": (excel_workbook, 1002, MATRIX, None),
     "empty sample accession": (edit("GSM2", ""), 2006, MATRIX, 1),
     "byte order mark before the first gene": (edit("ENSG1", "\ufeffENSG1"), 2006, MATRIX, 2),
     "carriage return for a line end": (write_bytes(b"Gene\tGSM1\nENSG1\t1\rENSG2\t2\n"), 1002, MATRIX, 2),
@@ -121,9 +131,6 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "JSON without the study": (edit_metadata(rename_study), 54040, METADATA, None),
     "JSON aggregated by species": (edit_metadata(lambda d: d.update(aggregate_by="SPECIES")), 1002, METADATA, None),
     "JSON without a sample": (edit_metadata(lambda d: d["samples"].pop("GSM2")), 54010, MATRIX, 1),
-    "matrix without a sample": (
-        write_bytes(b"Gene\tGSM1\tGSM2\nENSG1\t1\t2\n"), 54010, MATRIX, 1
-    ),
     "unit that can't be told": (
         edit_metadata(lambda d: d["experiments"]["GSE1"].update(technology="RNA-SEQ")), 54020, MATRIX, 2
     ),

@@ -1,9 +1,15 @@
-"""Any matrix in, the same matrix out of the warehouse: every value, missing ones too, at its gene,
+"""Any matrix in, in any layout, the same matrix out of the warehouse: every value, missing ones too, at its gene,
 sample and line."""
 
+import bz2
+import gzip
 import io
+import lzma
 import math
 import string
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,11 +27,16 @@ from loader.source.matrix import read_matrix
 from loader.source.values import NULL_VALUES
 
 VISIBLE = string.ascii_letters + string.digits + string.punctuation
+# Without delimiters and quotes.
+NAME = "".join(character for character in VISIBLE if character not in ',;"#')
 
-identifiers = st.one_of(
-    st.text(VISIBLE, min_size=1, max_size=50),
-    st.tuples(st.sampled_from(VISIBLE), st.text(VISIBLE + " ", max_size=48), st.sampled_from(VISIBLE)).map("".join),
-)  # fmt: skip
+ANNOTATION = ("gene_name", "Length", "chr")
+sample_names = st.text(NAME, min_size=1, max_size=50).filter(lambda name: name not in ANNOTATION)
+# The first letter keeps random text from being a line that is no gene.
+gene_ids = st.text(NAME, max_size=49).map(lambda text: f"g{text}")
+texts = st.tuples(gene_ids, st.text(VISIBLE + " ", max_size=20)).map(
+    lambda parts: "".join(parts)[:49] + "."
+)
 numbers = st.floats(allow_nan=False, allow_infinity=False).map(lambda x: (repr(x), x))
 integers = st.integers(-(10**15), 10**15).map(lambda x: (str(x), float(x)))
 missing = st.sampled_from(NULL_VALUES).map(lambda text: (text, None))
@@ -34,12 +45,83 @@ cells = st.one_of(numbers, integers, missing)
 
 @st.composite
 def matrices(draw):
-    samples = draw(st.lists(identifiers, min_size=1, max_size=8, unique=True))
+    samples = draw(st.lists(sample_names, min_size=1, max_size=8, unique=True))
     # A header of numbers or missing values alone is taken for data.
     samples = ["GSM", *(s for s in samples if s != "GSM")]
-    genes = draw(st.lists(identifiers, min_size=1, max_size=12, unique=True))
-    values = [draw(st.lists(cells, min_size=len(samples), max_size=len(samples))) for _ in genes]
+    # The first line has numbers alone, and a fraction: nothing else tells what the decimal sign is.
+    genes = ["ENSG1", *draw(st.lists(st.one_of(gene_ids, texts), max_size=12, unique=True))]
+    values = [[("0.5", 0.5)] * len(samples)]
+    values += [
+        draw(st.lists(cells, min_size=len(samples), max_size=len(samples))) for _ in genes[1:]
+    ]
     return samples, genes, values
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a matrix is written."""
+
+    delimiter: str = "\t"
+    decimal: str = "."
+    quote: str = "never"
+    is_header_short: bool = False
+    is_trailing: bool = False
+    preamble: str = ""
+    annotation: tuple[str, ...] = ()
+    blank_lines: int = 0
+    encoding: str = "utf-8"
+    compress: Callable[[bytes], bytes] = bytes
+    newline: str = "\n"
+    ends_with_newline: bool = True
+
+    def bytes_of(self, samples: list[str], genes: list[str], values: list[list[tuple]]) -> bytes:
+        header = [*([] if self.is_header_short else ["Gene"]), *self.annotation, *samples]
+        lines = [self.preamble.rstrip("\n").split("\n")] if self.preamble else []
+        lines = [line for block in lines for line in block]
+        lines.append(self.line([self.text(name) for name in header]))
+        for gene, row in zip(genes, values, strict=True):
+            noted = [self.text("note" if name != "Length" else "12") for name in self.annotation]
+            numbers = [text.replace(".", self.decimal) for text, _ in row]
+            if self.quote == "all":
+                numbers = [f'"{number}"' for number in numbers]
+            lines.append(self.line([self.text(gene), *noted, *numbers]))
+        end = self.newline * self.ends_with_newline + self.newline * self.blank_lines
+        return self.compress((self.newline.join(lines) + end).encode(self.encoding))
+
+    def text(self, cell: str) -> str:
+        return cell if self.quote == "never" else '"' + cell.replace('"', '""') + '"'
+
+    def line(self, cells: list[str]) -> str:
+        return self.delimiter.join([*cells, *([""] if self.is_trailing else [])])
+
+
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("matrix.txt", content)
+    return packed.getvalue()
+
+
+@st.composite
+def written(draw):
+    delimiter = draw(st.sampled_from("\t;, "))
+    is_header_short = draw(st.booleans())
+    blank_lines = draw(st.sampled_from([0, 0, 1, 3]))
+    return Written(
+        delimiter=delimiter,
+        decimal="." if delimiter == "," else draw(st.sampled_from(".,")),
+        # Ids may have delimiters and quotes in them.
+        quote=draw(st.sampled_from(["texts", "all"])),
+        is_header_short=is_header_short,
+        is_trailing=not is_header_short and draw(st.booleans()),
+        preamble=draw(st.sampled_from(["", "# made by a tool\n", "#1\n#2, 3\n"])),
+        annotation=draw(st.sampled_from([(), ("gene_name",), ("Length",), ANNOTATION])),
+        blank_lines=blank_lines,
+        encoding=draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])),
+        compress=draw(st.sampled_from([bytes, gzip.compress, bz2.compress, lzma.compress, zipped])),
+        newline=draw(st.sampled_from(["\n", "\r\n"])),
+        ends_with_newline=bool(blank_lines) or draw(st.booleans()),
+    )
 
 
 class OneFile(Download):
@@ -65,28 +147,26 @@ def file_warehouse(tmp_path_factory):
         yield open_file
 
 
-@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    matrix=matrices(),
+PLAIN = st.builds(
+    Written,
+    encoding=st.sampled_from(["utf-8", "utf-8-sig"]),
     newline=st.sampled_from(["\n", "\r\n"]),
     ends_with_newline=st.booleans(),
-    bom=st.booleans(),
+)
+
+
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    matrix=matrices(),
+    file=st.one_of(PLAIN, written()),
     skip=st.integers(0, 3),
     chunk_size=st.sampled_from([1, 10, 1_000_000]),
 )  # fmt: skip
-def test_the_matrix_comes_back(
-    file_warehouse, matrix, newline, ends_with_newline, bom, skip, chunk_size
-):
+def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     samples, genes, values = matrix
     skipped = samples[1 : 1 + skip]
-    lines = ["\t".join(["Gene", *samples])]
-    lines += [
-        "\t".join([g, *(text for text, _ in row)]) for g, row in zip(genes, values, strict=True)
-    ]
-    content = newline.join(lines) + (newline if ends_with_newline else "")
-    source = read_matrix(
-        OneFile((b"\xef\xbb\xbf" if bom else b"") + content.encode()), "X", skipped
-    )
+    content = file.bytes_of(samples, genes, values)
+    source = read_matrix(OneFile(content), "X", skipped, samples)
     summary = MatrixSummary(sample_count=len(source.samples))
     key = BatchKey("b", "X", MatrixFile("X.tsv", "h", 1))
 
@@ -101,9 +181,10 @@ def test_the_matrix_comes_back(
         ).fetchall()
         raise UndoError
 
+    first = 2 + file.preamble.count("\n")
     expected = {
         (gene, sample): (number, line)
-        for line, (gene, row) in enumerate(zip(genes, values, strict=True), start=2)
+        for line, (gene, row) in enumerate(zip(genes, values, strict=True), start=first)
         for sample, (_, number) in zip(samples, row, strict=True)
         if sample not in skipped
     }
@@ -117,3 +198,4 @@ def test_the_matrix_comes_back(
     assert summary.value_min == min(numbers_in, default=None)
     assert summary.value_max == max(numbers_in, default=None)
     assert summary.is_whole_numbers == all(number == math.floor(number) for number in numbers_in)
+    assert source.layout.is_plain == (file.quote == "never")

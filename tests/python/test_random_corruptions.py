@@ -6,6 +6,7 @@ nothing with the loader, reads each damaged download and lists all that is wrong
 """
 
 import csv
+import hashlib
 import json
 import math
 import re
@@ -145,8 +146,9 @@ class Corruption:
 
 # What another value in a cell leads to where it is a number: perhaps it no longer fits the unit.
 VALUE = {LOADED, 54020, 2007, 2011}
+INFINITE = re.compile(r" *[-+]?inf(inity)? *", re.IGNORECASE)
 # What any other bytes in the matrix may lead to.
-TEXT = {LOADED, 1002, 1003, 1004, 2004, 2005, 2006, 54010, 54020, 2007, 2011}
+TEXT = {LOADED, 1002, 1003, 1004, 2004, 2006, 2014, 54010, 54020, 2007, 2011}
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class DuplicateLine(Corruption):
 
     @property
     def outcomes(self) -> frozenset[int]:
-        return frozenset({1004} if self.line == 1 else {2005})
+        return frozenset({1004} if self.line == 1 else {LOADED})
 
     @property
     def place(self) -> int:
@@ -235,11 +237,15 @@ class SwapLines(Corruption):
 
 @dataclass(frozen=True)
 class DeleteCell(Corruption):
-    """The lines no longer have the columns of the header: the line itself, or all others."""
+    """The lines no longer have the columns of the header: the line itself, or all others. Without
+    the name of the genes' column, the header is that of R."""
 
     line: int
     column: int
-    outcomes = frozenset({1002})
+
+    @property
+    def outcomes(self) -> frozenset[int]:
+        return frozenset({LOADED} if self.line == self.column == 1 else {1002})
 
     @property
     def place(self) -> int:
@@ -272,10 +278,13 @@ class DuplicateCell(Corruption):
 
 @dataclass(frozen=True)
 class DeleteColumn(Corruption):
-    """Without the genes, the first sample's values are read as genes, and its name is missing."""
+    """A sample may be missing; the genes may not."""
 
     column: int
-    outcomes = frozenset({54010, 2005})
+
+    @property
+    def outcomes(self) -> frozenset[int]:
+        return frozenset({1002} if self.column == 1 else VALUE)
 
     def apply(self, files: Files) -> None:
         at = self.column - 1
@@ -284,13 +293,13 @@ class DeleteColumn(Corruption):
 
 @dataclass(frozen=True)
 class DuplicateColumn(Corruption):
-    """Genes that stand twice: the second time they are a sample's values."""
+    """Genes that stand twice: the second time they are a description."""
 
     column: int
 
     @property
     def outcomes(self) -> frozenset[int]:
-        return frozenset({1004} if self.column == 1 else {2004})
+        return frozenset({LOADED} if self.column == 1 else {2004})
 
     def apply(self, files: Files) -> None:
         files.table = [[*line[: self.column], *line[self.column - 1 :]] for line in files.table]
@@ -306,7 +315,8 @@ class SetCell(Corruption):
 
     @property
     def outcomes(self) -> frozenset[int]:
-        return frozenset(VALUE if self.text in NUMBERS or self.text in MISSING else {1004, 1002})
+        is_readable = self.text in NUMBERS or self.text in MISSING or INFINITE.fullmatch(self.text)
+        return frozenset(VALUE if is_readable else {1004, 1002})
 
     @property
     def place(self) -> int:
@@ -334,7 +344,7 @@ class NegateCell(Corruption):
 class QuoteCell(Corruption):
     line: int
     column: int
-    outcomes = frozenset({1004})
+    outcomes = frozenset({LOADED})
 
     @property
     def place(self) -> int:
@@ -412,7 +422,7 @@ class Recode(Corruption):
     """The file in another encoding."""
 
     encoding: str
-    outcomes = frozenset({1003, 1002, 2006})
+    outcomes = frozenset({LOADED, 1003, 1002, 2006})
 
     def apply(self, files: Files) -> None:
         files.matrix = files.matrix.decode().encode(self.encoding)
@@ -427,7 +437,9 @@ class RenameGene(Corruption):
 
     @property
     def outcomes(self) -> frozenset[int]:
-        return frozenset({LOADED} if self.name in GENE_NAMES else {2006})
+        if self.name == "Sep-1":
+            return frozenset({2014})
+        return frozenset({LOADED} if self.name in GENE_NAMES else {LOADED, 2006})
 
     @property
     def place(self) -> int:
@@ -445,7 +457,7 @@ class RenameSample(Corruption):
 
     column: int
     name: str
-    outcomes = frozenset({54010, 2006, 2004})
+    outcomes = frozenset({LOADED, 54010, 2006, 2004})
 
     @property
     def place(self) -> int:
@@ -503,14 +515,14 @@ class RemoveFromMetadata(Corruption):
 
 @dataclass(frozen=True)
 class AddToMetadata(Corruption):
-    """A sample that the matrix has not. Listed alone it is one of those that were not processed."""
+    """A sample that the matrix has not: one of those that were not processed."""
 
     is_listed: bool
     has_block: bool
 
     @property
     def outcomes(self) -> frozenset[int]:
-        return frozenset({54010} if self.is_listed and self.has_block else {LOADED})
+        return frozenset({LOADED})
 
     def apply(self, files: Files) -> None:
         def change(document: dict) -> None:
@@ -751,36 +763,51 @@ class Fault:
 class Reading:
     """What a download says.
 
-    values  by gene and sample, as they stand there; missing ones are left out
+    values  by gene and sample, one for each line of the gene; missing ones are left out
     unit    table "Units" of docs/architecture.md; None where it is none of these
     """
 
     faults: list[Fault] = field(default_factory=list)
-    values: dict[tuple[str, str], float] = field(default_factory=dict)
+    values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     unit: str | None = None
+
+    @property
+    def all_values(self) -> list[float]:
+        return [value for values in self.values.values() for value in values]
+
+    @property
+    def facts(self) -> dict[tuple[str, str], float]:
+        """The value of each gene: of its lines the mean, of counts the sum."""
+        return {
+            key: sum(values) if self.unit == "COUNTS" else sum(values) / len(values)
+            for key, values in self.values.items()
+        }
 
 
 IDENTIFIER = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 NUMBER = re.compile(r"[ ]*[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]+)?[ ]*")
+NO_GENE = ("", "NA", " ")
 
 
 def read(files: Files) -> Reading:
     """Read a download by the book."""
     reading = Reading()
     metadata = read_metadata(files, reading)
-    samples = read_table(files.matrix.removeprefix(BOM), reading)
+    in_metadata = metadata[2] if metadata else set()
+    samples = read_table(as_utf8(files.matrix), in_metadata, reading)
     if metadata is None or samples is None:
         return reading
-    technology, processor, in_metadata = metadata
-    if missing := set(samples) ^ in_metadata:
-        reading.faults.append(Fault(54010, 1, tuple(sorted(missing)[:1])))
-    reading.unit = unit_of(technology, processor, list(reading.values.values()))
+    technology, processor, _ = metadata
+    if unknown := set(samples) - in_metadata:
+        reading.faults.append(Fault(54010, 1, tuple(sorted(unknown)[:1])))
+    values = reading.all_values
+    reading.unit = unit_of(technology, processor, values)
     if reading.unit is None:
         reading.faults.append(Fault(54020, 2, ("the unit cannot be inferred",)))
         return reading
-    if not reading.values:
+    if not values:
         return reading
-    smallest, largest = min(reading.values.values()), max(reading.values.values())
+    smallest, largest = min(values), max(values)
     if reading.unit == "COUNTS" and (smallest < 0 or largest > 2**53):
         reading.faults.append(Fault(2011, None, ("COUNTS", repr(smallest), repr(largest))))
     elif reading.unit == "TPM" and smallest < 0:
@@ -788,30 +815,59 @@ def read(files: Files) -> Reading:
     return reading
 
 
-def read_table(raw: bytes, reading: Reading) -> list[str] | None:
+def as_utf8(raw: bytes) -> bytes:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace").encode()
+    if len(raw) > 3 and raw[0] and raw[2] and not any(raw[1:64:2]):
+        return raw.decode("utf-16-le", "replace").encode()
+    return raw.removeprefix(BOM)
+
+
+def read_table(raw: bytes, in_metadata: set[str], reading: Reading) -> list[str] | None:
     """The matrix's samples; its values and faults go into `reading`."""
     if not raw:
         reading.faults.append(Fault(1001))
         return None
-    samples: list[str] | None = None
-    genes: set[str] = set()
-    count = 0
-    for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n"), start=1):
-        count = number
-        cells = cells_of(line.removesuffix(b"\r"), number, reading)
-        if cells is None:
-            if number == 1:
-                return None
-        elif number == 1:
-            samples = cells[1:]
-            reading.faults += header_faults(samples)
-            if not samples:
-                return None
-        else:
-            read_gene(number, cells, samples, genes, reading)
-    if count == 1:
+    lines = raw.removesuffix(b"\n").split(b"\n")
+    while len(lines) > 1 and lines[-1] in (b"", b"\r"):
+        lines.pop()
+    header, *rows = (
+        cells_of(line.removesuffix(b"\r"), number, reading)
+        for number, line in enumerate(lines, start=1)
+    )
+    if header is None:
+        return None
+    whole = [row for row in rows if row is not None]
+    widths = [len(row) for row in whole]
+    width = max(widths, key=widths.count, default=0)
+    if len(header) == width - 1 and header[0] != "Gene":
+        header = ["", *header]
+    if header[0] in in_metadata:
+        reading.faults.append(Fault(1002, 1, (header[0],)))
+        return None
+    columns = [
+        column
+        for column in range(1, len(header))
+        if header[column] in in_metadata
+        or len(header) != width
+        or not is_text(whole, column, width)
+    ]
+    samples = [header[column] for column in columns]
+    reading.faults += header_faults(samples)
+    if not samples:
+        return None
+    for number, row in enumerate(rows, start=2):
+        if row is not None:
+            read_gene(number, row, len(header), dict(zip(columns, samples, strict=True)), reading)
+    if len(lines) == 1:
         reading.faults.append(Fault(1002, 2))
     return samples
+
+
+def is_text(rows: list[list[str]], column: int, width: int) -> bool:
+    """Whether a column describes genes: it has texts, and none of them is a number."""
+    texts = [row[column] for row in rows if len(row) == width and row[column] not in MISSING]
+    return bool(texts) and not any(NUMBER.fullmatch(t) or INFINITE.fullmatch(t) for t in texts)
 
 
 def cells_of(line: bytes, number: int, reading: Reading) -> list[str] | None:
@@ -822,10 +878,12 @@ def cells_of(line: bytes, number: int, reading: Reading) -> list[str] | None:
         reading.faults.append(Fault(1002, number, ("carriage return",)))
     else:
         try:
-            (cells,) = csv.reader([line.decode()], delimiter="\t", quoting=csv.QUOTE_NONE)
+            (cells,) = csv.reader([line.decode()], delimiter="\t", strict=True)
             return cells
         except UnicodeDecodeError:
             reading.faults.append(Fault(1003, number))
+        except csv.Error:
+            reading.faults.append(Fault(1002, number, () if number == 1 else ("quote",)))
     return None
 
 
@@ -840,24 +898,32 @@ def header_faults(samples: list[str]) -> Iterator[Fault]:
 
 
 def read_gene(
-    number: int, cells: list[str], samples: list[str], genes: set[str], reading: Reading
+    number: int, cells: list[str], width: int, samples: dict[int, str], reading: Reading
 ) -> None:
-    gene, values = cells[0], cells[1:]
-    if len(values) != len(samples):
+    """samples  column → sample"""
+    gene = cells[0]
+    if len(cells) != width:
         reading.faults.append(Fault(1002, number, (f"{len(cells)} columns",)))
         return
-    if not IDENTIFIER.fullmatch(gene) or len(gene) > 50:
-        reading.faults.append(Fault(2006, number, (repr(gene) if gene else "empty",)))
-    if gene in genes:
-        reading.faults.append(Fault(2005, number, (gene,)))
-    genes.add(gene)
-    for sample, text in zip(samples, values, strict=True):
-        if text in MISSING:
+    if gene not in NO_GENE and not IDENTIFIER.fullmatch(gene):
+        reading.faults.append(Fault(2006, number, (repr(gene),)))
+    if re.fullmatch("[A-Z][a-z]{2}-[0-9]+", gene):
+        reading.faults.append(Fault(2014, number, (gene,)))
+    for column, sample in samples.items():
+        text = cells[column]
+        if text in MISSING or INFINITE.fullmatch(text):
             continue
-        if NUMBER.fullmatch(text) and math.isfinite(float(text)):
-            reading.values[gene, sample] = float(text)
-        else:
+        if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
             reading.faults.append(Fault(1004, number, (sample, repr(text))))
+        elif gene not in NO_GENE:
+            reading.values.setdefault((resolved(gene), sample), []).append(float(text))
+
+
+def resolved(gene: str) -> str:
+    """The gene of an id."""
+    if len(gene) > 50:
+        gene = f"{gene[:33].rstrip()}~{hashlib.sha256(gene.encode()).hexdigest()[:16]}"
+    return re.split("[._|]", gene)[0] if re.match("ENS.*G00", gene) else gene
 
 
 def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] | None:
@@ -882,7 +948,7 @@ def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] |
         return None
     try:
         document = json.loads(
-            text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique
+            text, parse_constant=lambda _: None, parse_float=finite, object_pairs_hook=unique
         )
         json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -932,11 +998,11 @@ def unit_of(technology: Any, processor: Any, values: list[float]) -> str | None:
 def harmonised(reading: Reading) -> dict[tuple[str, str], float | None]:
     """Each value on the scale that studies are compared on."""
     totals: dict[str, float] = {}
-    for (_, sample), value in reading.values.items():
-        totals[sample] = totals.get(sample, 0.0) + value
+    for (_, sample), values in reading.values.items():
+        totals[sample] = totals.get(sample, 0.0) + sum(values)
     return {
         (gene, sample): harmonise(value, reading.unit, totals[sample])
-        for (gene, sample), value in reading.values.items()
+        for (gene, sample), value in reading.facts.items()
     }
 
 
@@ -1086,7 +1152,7 @@ def check(case: Case, reading: Reading, outcome: Outcome) -> None:
 
 def check_facts(case: Case, reading: Reading, outcome: Outcome) -> None:
     assert outcome.unit == reading.unit, case
-    assert {key: raw for key, (raw, _) in outcome.facts.items()} == reading.values, case
+    assert {key: raw for key, (raw, _) in outcome.facts.items()} == reading.facts, case
     expected = harmonised(reading)
     for key, (_, value) in outcome.facts.items():
         assert value == pytest.approx(expected[key], rel=1e-12, abs=1e-12), (case, key)

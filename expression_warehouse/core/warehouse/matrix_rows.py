@@ -29,7 +29,13 @@ class MatrixFile:
 
 @dataclass
 class MatrixSummary:
-    """Counts of a matrix for the register. Zeros, range and wholeness indicate its unit."""
+    """What the register keeps of a matrix. Zeros, range and wholeness indicate its unit.
+
+    null_count       missing values, with the infinite ones
+    dropped_count    values of lines that are no genes, which are in no other count
+    layout           how the file is laid out, in one line
+    gene_id_form     ENSEMBL, ENSEMBL_VERSIONED, ENTREZ, SYMBOL, MIXED or OTHER
+    """
 
     sample_count: int
     gene_count: int = 0
@@ -38,6 +44,10 @@ class MatrixSummary:
     value_min: float | None = None
     value_max: float | None = None
     is_whole_numbers: bool = True
+    dropped_count: int = 0
+    infinite_count: int = 0
+    layout: str = ""
+    gene_id_form: str = ""
 
     @property
     def row_count(self) -> int:

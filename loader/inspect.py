@@ -1,0 +1,212 @@
+"""What an ingest would load, said without a warehouse."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import rich.console
+
+from expression_warehouse.core.config import PipelineConfig, StudyConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from loader.discovery import StudySource, discover
+from loader.source.batch_rules import (
+    check_named_samples,
+    detect_unit,
+    doubts,
+    missing_samples,
+    sample_mismatch,
+    samples_without_values,
+)
+from loader.source.matrix import Matrix, read_matrix
+from loader.source.metadata import StudyMetadata
+
+# The texts of a sample that are read for its label, most trusted first.
+_LABEL_FIELDS = ("title", "disease", "disease_stage", "subject")
+
+
+def inspect_paths(
+    paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
+) -> Iterator[dict[str, Any]]:
+    """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
+    read has `errors`."""
+    sources, failures = discover(paths, accessions)
+    for study, error in failures:
+        yield {"study": study, "errors": [str(error)]}
+    for source in sources:
+        yield inspect_study(source, config)
+
+
+def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, Any]:
+    """Layout, gene ids, unit, cohorts, what matches and what is missing; `errors` would stop an
+    ingest, and `warnings` would not."""
+    found: dict[str, Any] = {"study": source.accession, "errors": [], "warnings": []}
+    config = pipeline.study(source.accession)
+    try:
+        metadata = source.metadata.study(source.accession)
+        matrix = read_matrix(
+            source.download,
+            source.accession,
+            config.skip_samples,
+            metadata.samples.keys(),
+            config.duplicate_genes == "refuse",
+        )
+        found |= _described(matrix, metadata, source.metadata.label, config)
+        check_named_samples(matrix, metadata, pipeline)
+        present = metadata.without(
+            [*config.skip_samples, *samples_without_values(matrix, metadata)]
+        )
+        found["cohorts"] = _cohorts(present, config, pipeline)
+        summary = MatrixSummary(sample_count=len(matrix.samples))
+        for _ in matrix.melt(pipeline.defaults.chunk_size, summary):
+            pass
+        found |= _measured(matrix, summary)
+        with duckdb.connect() as connection:
+            load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"))
+            unit, error = detect_unit(load, matrix, present, config, summary)
+        found["unit"] = unit
+        found["unit_reason"] = _unit_reason(unit, present, config, summary)
+        if error:
+            found["errors"].append(str(error))
+        found["warnings"] += [str(doubt) for doubt in doubts(matrix, summary)]
+    except UserError as error:
+        found["errors"].append(str(error))
+    return found
+
+
+def _described(
+    matrix: Matrix, metadata: StudyMetadata, metadata_label: str, config: StudyConfig
+) -> dict[str, Any]:
+    mismatch = sample_mismatch(matrix, metadata, metadata_label, config)
+    missing = missing_samples(matrix, metadata.without(config.skip_samples))
+    return {
+        "file": matrix.label,
+        "layout": matrix.layout.describe(),
+        "matched_samples": len(set(matrix.samples) & set(metadata.samples)),
+        "samples_without_metadata": sorted(set(matrix.samples) - set(metadata.samples)),
+        "samples_without_values": samples_without_values(matrix, metadata),
+        "errors": [str(mismatch)] if mismatch else [],
+        "warnings": [str(missing)] if missing and not mismatch else [],
+    }
+
+
+def _measured(matrix: Matrix, summary: MatrixSummary) -> dict[str, Any]:
+    return {
+        "gene_id_form": summary.gene_id_form,
+        "gene_count": summary.gene_count,
+        "sample_count": summary.sample_count,
+        "null_count": summary.null_count,
+        "value_min": summary.value_min,
+        "value_max": summary.value_max,
+        "lines_left_out": dict(matrix.gene_ids.dropped),
+    }
+
+
+def _unit_reason(
+    unit: str | None, metadata: StudyMetadata, config: StudyConfig, summary: MatrixSummary
+) -> str:
+    if config.units:
+        return "pipeline.yaml says so"
+    processor = metadata.processor_name or "no common processor"
+    values = f"values {summary.value_min} to {summary.value_max}"
+    if unit == "COUNTS":
+        values = f"whole numbers with zeros up to {summary.value_max}"
+    return f"{metadata.technology or 'no technology'}, {processor}, {values}"
+
+
+def _cohorts(
+    metadata: StudyMetadata, config: StudyConfig, pipeline: PipelineConfig
+) -> dict[str, int]:
+    """Label → number of samples, by the rules of models/staging/stg_sample_illness.sql."""
+    texts = [
+        (sample, order, str(block.get(f"refinebio_{field}") or ""))
+        for sample, block in metadata.samples.items()
+        for order, field in enumerate(_LABEL_FIELDS)
+    ]
+    rules = list(_rules(config.disease or "SEPSIS", pipeline))
+    labels = dict.fromkeys(metadata.samples, "UNKNOWN")
+    if texts and rules:
+        labels |= _labels_of(texts, rules)
+    labels |= config.illness_overrides
+    return dict(Counter(labels[sample] for sample in metadata.samples).most_common())
+
+
+def _rules(disease: str, pipeline: PipelineConfig) -> Iterator[tuple[int, str, str]]:
+    """Order, phrase and label of the rules for a disease."""
+    seeds = {row["disease_label"]: row for row in read_seed("disease")}
+    shared = seeds.get(disease, {}).get("shares_labels_with") or disease
+    for row in read_seed("illness_rule"):
+        if row["disease_label"] in ("", disease, shared):
+            yield int(row["rule_order"]), row["phrase"], row["illness_label"]
+    for name, definition in (pipeline.disease_definitions or {}).items():
+        if name in (disease, shared):
+            for phrase, rule in json.loads(definition).get("phrases", {}).items():
+                yield int(rule["rule_order"]), phrase, rule["illness_label"]
+
+
+def _labels_of(
+    texts: list[tuple[str, int, str]], rules: list[tuple[int, str, str]]
+) -> dict[str, str]:
+    macros = project_macros("duckdb")
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table texts (sample varchar, source_order integer, text varchar)"
+        )
+        connection.execute("create table rules (rule_order integer, phrase varchar, label varchar)")
+        connection.executemany("insert into texts values (?, ?, ?)", texts)
+        connection.executemany("insert into rules values (?, ?, ?)", rules)
+        words = macros.illness_words("t.text")
+        position = macros.position_of("concat(' ', r.phrase, ' ')", words)
+        return dict(
+            connection.execute(
+                f"""
+                select t.sample, arg_min(r.label, t.source_order * 1000000 + r.rule_order) as label
+                from texts as t
+                inner join rules as r on {position} > 0
+                group by t.sample
+                """
+            ).fetchall()
+        )
+
+
+def print_inspected(found: Iterable[dict[str, Any]], as_json: bool) -> bool:
+    """Print one JSON line per study, or lines of text; return whether none has an error."""
+    console = rich.console.Console(highlight=False, soft_wrap=True)
+    is_good = True
+    for study in found:
+        is_good &= not study["errors"]
+        if as_json:
+            print(json.dumps(study))
+            continue
+        for line in _lines(study):
+            console.print(line, markup=False)
+    return is_good
+
+
+def _lines(study: dict[str, Any]) -> Iterator[str]:
+    yield study["study"] or "download"
+    if "layout" in study:
+        yield f"  file     {study['file']}"
+        yield f"  layout   {study['layout']}"
+    if "gene_count" in study:
+        yield f"  genes    {study['gene_count']:,}, ids {study['gene_id_form']}"
+    if "matched_samples" in study:
+        yield (
+            f"  samples  {study['matched_samples']:,} with values and metadata, "
+            f"{len(study['samples_without_metadata']):,} without metadata, "
+            f"{len(study['samples_without_values']):,} without values"
+        )
+    if "cohorts" in study:
+        cohorts = ", ".join(f"{label} {count}" for label, count in study["cohorts"].items())
+        yield f"  cohorts  {cohorts or 'none'}"
+    if "unit" in study:
+        yield f"  unit     {study['unit'] or 'unknown'}: {study['unit_reason']}"
+    for kind in ("warnings", "errors"):
+        for text in study.get(kind, []):
+            yield f"  {kind[:-1]:<8} " + text.replace("\n", "\n         ")

@@ -1,0 +1,103 @@
+{%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
+
+-- Slices without a gene pair, and the first of the reasons that holds: no genes in common, no cohort, no contrast.
+with empty_slice as (
+    select
+        s.disease_key,
+        s.technology,
+        s.organism,
+        s.study_count,
+        case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end as needed_count
+    from {{ ref('stg_slice') }} as s
+    where
+        s.study_count > 0
+        and not exists (
+            select 1
+            from {{ ref('fact_gene_pair_metrics') }} as f
+            where f.disease_key = s.disease_key and f.technology = s.technology and f.organism = s.organism
+        )
+),
+
+gene_studies as (
+    select
+        e.disease_key,
+        e.technology,
+        e.organism,
+        f.entity_id_1 as gene_key,
+        count(*) as study_count
+    from empty_slice as e
+    inner join {{ ref('stg_slice_study') }} as s
+        on e.disease_key = s.disease_key and e.technology = s.technology and e.organism = s.organism
+    inner join {{ ref('fact_feature_values') }} as f on s.study_key = f.study_key and s.batch_id = f.batch_id
+    where f.entity_scope = 'GENE' and f.feature_name = 'gene_missing_share'
+    group by e.disease_key, e.technology, e.organism, f.entity_id_1
+),
+
+gene_counts as (
+    select
+        e.disease_key,
+        e.technology,
+        e.organism,
+        sum(case when g.study_count >= e.needed_count then 1 else 0 end) as gene_count
+    from empty_slice as e
+    inner join gene_studies as g
+        on e.disease_key = g.disease_key and e.technology = g.technology and e.organism = g.organism
+    group by e.disease_key, e.technology, e.organism
+),
+
+cohort_counts as (
+    select
+        disease_key,
+        technology,
+        organism,
+        max(case when is_large_enough = 1 then 1 else 0 end) as has_cohort,
+        max(sample_count) as largest_count
+    from {{ ref('stg_slice_cohort') }}
+    group by disease_key, technology, organism
+),
+
+id_forms as (
+    select
+        s.disease_key,
+        s.technology,
+        s.organism,
+        {{ sorted_list("concat(t.study_accession_code, ' ', coalesce(b.gene_id_form, 'unknown'))") }} as forms
+    from {{ ref('stg_slice_study') }} as s
+    inner join {{ ref('dim_study') }} as t on s.study_key = t.study_key
+    left join {{ source('staging', 'batch') }} as b on s.batch_id = b.batch_id
+    group by s.disease_key, s.technology, s.organism
+),
+
+answering as (
+    select
+        disease_key,
+        technology,
+        organism,
+        count(distinct study_key) as study_count
+    from {{ ref('vw_contrast_study') }}
+    group by disease_key, technology, organism
+)
+
+select
+    'SLICE_WITHOUT_PAIRS' as validation_code,
+    cast(null as {{ type_code(64) }}) as batch_id,
+    cast(null as {{ type_code(50) }}) as study_accession_code,
+    concat(d.disease_label, ' ', e.technology, ' ', e.organism) as subject,
+    case
+        when coalesce(g.gene_count, 0) < 2
+            then concat(
+                coalesce(g.gene_count, 0), ' genes are in ', e.needed_count, ' of its ', e.study_count,
+                ' studies; the forms of their gene ids: ', left(i.forms, 300)
+            )
+        when coalesce(c.has_cohort, 0) = 0
+            then concat('no cohort has {{ min_samples }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
+        when coalesce(a.study_count, 0) = 0
+            then concat('no study has both sides of a contrast with {{ min_samples }} labelled samples each')
+        else concat('none of its ', g.gene_count, ' common genes is expressed and varies in enough studies')
+    end as finding
+from empty_slice as e
+inner join {{ ref('dim_disease') }} as d on e.disease_key = d.disease_key
+left join gene_counts as g on e.disease_key = g.disease_key and e.technology = g.technology and e.organism = g.organism
+left join cohort_counts as c on e.disease_key = c.disease_key and e.technology = c.technology and e.organism = c.organism
+left join id_forms as i on e.disease_key = i.disease_key and e.technology = i.technology and e.organism = i.organism
+left join answering as a on e.disease_key = a.disease_key and e.technology = a.technology and e.organism = a.organism

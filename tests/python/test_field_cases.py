@@ -1,0 +1,95 @@
+"""Small inputs of the kinds that users really have, where they are at hand; each says in its
+expected.md what should become of it."""
+
+from pathlib import Path
+
+import pytest
+from conftest import SHARED_DATA, events
+
+FIELD = SHARED_DATA / "field"
+
+# Case → codes of errors and warnings; none: it loads without a word.
+CASES: dict[str, list[int]] = {
+    "03-quant-sf-only": [1001],
+    "04-unsmashable-sample-listed": [54011],
+    "06-no-matrix-for-one": [1001],
+    "07b-R-header-one-short": [],
+    "07c-R-quotes-default-write-table": [],
+    "07d-quotes-everywhere": [],
+    "07e-quotes-on-genes-only": [],
+    "08c-trailing-tab-all-lines": [],
+    "08f-utf16-excel-unicode-text": [],
+    "08g-csv-named-tsv": [],
+    "08h-semicolon-decimal-comma": [],
+    "08i-tab-decimal-comma": [],
+    "08j-gzip-named-tsv": [],
+    "08k-comment-line-first": [],
+    "08l-gct": [],
+    "09b_Inf": [2016],
+    "10a-version-suffix": [],
+    "10d-excel-dates": [2014],
+    "10e-excel-dates-twice": [2014],
+    "10f-duplicate-symbols": [],
+    "10j-empty-gene": [2013],
+    "10l-htseq-summary-rows": [2013],
+    "10n-long-gene-id": [2017],
+    "11a-nfcore-two-id-columns": [],
+    "11d-length-column": [],
+    "14a-old-download-unprefixed-keys": [],
+    "14f-age-nan": [],
+    "15c-nested-folders": [],
+    "15d-refinebio-examples-layout": [1001],
+    "15f-error-page-as-zip": [1006],
+}
+
+# Words that the message must have.
+WORDS = {
+    "03-quant-sf-only": "tximport",
+    "06-no-matrix-for-one": "refine.bio made no matrix",
+    "10d-excel-dates": "Excel",
+    "10e-excel-dates-twice": "Excel",
+    "15d-refinebio-examples-layout": "is in the zip of the same download",
+    "15f-error-page-as-zip": "The link has probably expired",
+}
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the folder of field cases is absent")
+@pytest.mark.parametrize("case", CASES)
+def test_field_case(warehouse, case):
+    result = warehouse.loader("ingest", *_paths(FIELD / case))
+
+    messages = [event["error"] for event in events(result, "doubted")]
+    for event in events(result, "failed"):
+        messages.append(f"{event['error_code']} {event['found']} {event['action']}")
+    assert sorted(int(message.split()[0]) for message in messages) == CASES[case]
+    assert WORDS.get(case, "") in " ".join(messages)
+    has_failed = any(event["step"] == "failed" for event in events(result))
+    assert result.exit_code == (1 if has_failed else 0)
+    if not has_failed:
+        (staged,) = events(result, "staged")
+        assert staged["gene_count"] >= 55
+        assert staged["unit_tag"] in ("ARRAY_LOG2", "TPM")
+
+
+def _paths(case: Path) -> list[Path]:
+    return sorted(case.glob("*.zip")) or [case]
+
+
+# The same values in all layouts: the case that is in the plain layout is their measure.
+SAME_VALUES = [name for name in CASES if name.startswith("08")]
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the folder of field cases is absent")
+def test_field_layouts_have_the_same_values(warehouse, tmp_path):
+    tables = []
+    for case in SAME_VALUES:
+        warehouse.loader("ingest", FIELD / case)
+        tables.append(
+            warehouse.query(
+                "select gene_id, sample_accession_code, expression_value"
+                " from staging.expression_rows where batch_id ="
+                " (select arg_max(batch_id, staged_at) from staging.batch) order by all"
+            )
+        )
+    assert len(tables[0]) == 60 * 18
+    assert all(table == tables[0] for table in tables)

@@ -1,0 +1,184 @@
+"""How the layout of a matrix is decided, and what is refused because two layouts fit."""
+
+import time
+
+import pytest
+from test_melt import OneFile
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from loader.source.layout import decide_layout
+from loader.source.matrix import read_matrix
+
+SAMPLES = ["GSM1", "GSM2"]
+
+
+def table(text: str, samples: list[str] | None = None) -> dict[str, dict[str, float | None]]:
+    """Gene → sample → value."""
+    matrix = read_matrix(OneFile(text.encode()), "X", known_samples=samples or [])
+    summary = MatrixSummary(sample_count=len(matrix.samples))
+    found: dict[str, dict[str, float | None]] = {}
+    for batch in matrix.melt(1_000, summary):
+        for row in batch.to_pylist():
+            values = found.setdefault(row["gene_id"], {})
+            values[row["sample_accession_code"]] = row["expression_value"]
+    return found
+
+
+def layout_of(text: str, samples: list[str] | None = None) -> str:
+    return decide_layout(text.encode(), samples or [], "file").describe()
+
+
+GOOD = {
+    "ENSG00000000003": {"GSM1": 1.5, "GSM2": 2},
+    "ENSG00000000005": {"GSM1": None, "GSM2": 0.25},
+}
+
+LAYOUTS = {
+    "plain": (
+        "Gene\tGSM1\tGSM2\nENSG00000000003\t1.5\t2\nENSG00000000005\tNA\t0.25\n",
+        "tab-separated",
+    ),
+    "first name empty": (
+        "\tGSM1\tGSM2\nENSG00000000003\t1.5\t2\nENSG00000000005\t\t0.25\n",
+        "tab-separated",
+    ),
+    "R's write.table": (
+        '"GSM1" "GSM2"\n"ENSG00000000003" 1.5 2\n"ENSG00000000005" NA 0.25\n',
+        "space-separated, quoted, no name for the first column",
+    ),
+    "R's write.csv": (
+        '"","GSM1","GSM2"\n"ENSG00000000003",1.5,2\n"ENSG00000000005",NA,0.25\n',
+        "comma-separated, quoted",
+    ),
+    "R's write.csv2": (
+        '"";"GSM1";"GSM2"\n"ENSG00000000003";1,5;2\n"ENSG00000000005";NA;0,25\n',
+        "semicolon-separated, quoted, decimal comma",
+    ),
+    "trailing tabs": (
+        "Gene\tGSM1\tGSM2\t\t\nENSG00000000003\t1.5\t2\t\t\nENSG00000000005\t\t0.25\t\t\n",
+        "tab-separated, tab at the end of lines",
+    ),
+    "trailing tabs of lines alone": (
+        "Gene\tGSM1\tGSM2\nENSG00000000003\t1.5\t2\t\nENSG00000000005\t\t0.25\t\n",
+        "tab-separated, tab at the end of lines",
+    ),
+    "trailing tab of the header alone": (
+        "Gene\tGSM1\tGSM2\t\nENSG00000000003\t1.5\t2\nENSG00000000005\t\t0.25\n",
+        "tab-separated, tab at the end of lines",
+    ),
+    "GCT 1.2": (
+        "#1.2\n2\t2\nName\tDescription\tGSM1\tGSM2\n"
+        "ENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\tna\tNA\t0.25\n",
+        "GCT tab-separated, header on line 3, not loaded: Description",
+    ),
+    "GCT 1.3 with column metadata": (
+        "#1.3\n2\t2\t1\t1\nid\tsymbol\tGSM1\tGSM2\ntissue\tna\tblood\tblood\n"
+        "ENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\tTNMD\tNA\t0.25\n",
+        "GCT tab-separated, header on line 3, not loaded: symbol",
+    ),
+    "featureCounts": (
+        "# Program:featureCounts v2; Command:\"x\"\nGeneid\tChr\tStart\tEnd\tStrand\tLength\tGSM1\tGSM2\n"
+        "ENSG00000000003\tX;X\t1;5\t3;9\t-;-\t7\t1.5\t2\nENSG00000000005\tX\t1\t3\t+\t3\tNA\t0.25\n",
+        "tab-separated, header on line 2, not loaded: Chr, Start, End, Strand, Length",
+    ),
+    "Expression Atlas": (
+        "Gene ID\tGene Name\tGSM1\tGSM2\nENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\t\t\t0.25\n",
+        "tab-separated, not loaded: Gene Name",
+    ),
+    "symbol first": (
+        "gene_name\tgene_id\tGSM1\tGSM2\nTSPAN6\tENSG00000000003\t1.5\t2\nTNMD\tENSG00000000005\tNA\t0.25\n",
+        "tab-separated, gene ids in column 2 (gene_id), not loaded: gene_name",
+    ),
+    "row numbers first": (
+        ",gene,GSM1,GSM2\n1,ENSG00000000003,1.5,2\n2,ENSG00000000005,,0.25\n3,,1,1\n",
+        "comma-separated, gene ids in column 2 (gene)",
+    ),
+    "header with #": (
+        "# made on Monday\n#gene\tGSM1\tGSM2\nENSG00000000003\t1.5\t2\nENSG00000000005\tNA\t0.25\n",
+        "tab-separated, header on line 2",
+    ),
+    "Excel's separator line": (
+        "sep=;\nGene;GSM1;GSM2\nENSG00000000003;1.5;2\nENSG00000000005;;0.25\n",
+        "semicolon-separated, header on line 2",
+    ),
+    "description with any delimiter": (
+        "Gene\tDescription\tGSM1\tGSM2\nENSG00000000003\ta, b; c d\t1.5\t2\nENSG00000000005\tx,y;z\tNA\t0.25\n",
+        "tab-separated, not loaded: Description",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_the_values_are_the_same_in_each_layout(case):
+    text, described = LAYOUTS[case]
+    assert table(text) == GOOD
+    assert layout_of(text) == described
+
+
+@pytest.mark.parametrize("case", ["plain", "R's write.table", "featureCounts", "GCT 1.2"])
+def test_windows_line_ends(case):
+    text, described = LAYOUTS[case]
+    assert table(text.replace("\n", "\r\n")) == GOOD
+    assert layout_of(text.replace("\n", "\r\n")) == described
+
+
+REFUSED = {
+    "two delimiters": ("g;a,b\nG;1,5\nH;2,5\n", 1009, "semicolon-separated"),
+    "thousands": ("Gene\tA\tB\nG\t1,234\t2,345\n", 1009, "1234 with a comma between thousands"),
+    "empty last cells": ("A\tB\nG\t1\t\nH\t2\t\n", 1009, "'A' is the name of the gene column"),
+    "a name too few": ("Gene\tA\tB\nG\t1\t2\t3\nH\t1\t2\t3\n", 1002, "the line has 4 columns"),
+    "row numbers alone": ("\tA\tB\n1\t1.5\t2.5\n2\t1.5\t2.5\n3\t1.5\t2.5\n", 1002, "row numbers"),
+    "GCT cut off": ("#1.2\n3\t1\nName\tA\nG\t1\nH\t2\n", 1002, "3 lines of values, and it has 2"),
+    "both decimal signs": ("Gene\tA\tB\nG\t1,5\t2.5\n", 1004, "'1,5'"),
+    "decimal point later": ("Gene\tA\n" + "G,\t1,5\n" * 300 + "H\t2.5\n", 1004, "'2.5'"),
+    "no header": ("G\t1\t2\nH\t3\t4\n", 1002, "there is no header"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused(case):
+    text, code, words = REFUSED[case]
+    with pytest.raises(UserError) as caught:
+        table(text)
+    assert caught.value.code == code
+    assert words in caught.value.found
+
+
+def test_a_column_of_the_metadata_is_a_sample_whatever_its_name():
+    text = "Gene\tLength\tGSM2\nG\t1\t2\nH\t3\t4\n"
+    assert table(text, ["Length", "GSM2"])["H"] == {"Length": 3, "GSM2": 4}
+    assert table(text)["H"] == {"GSM2": 4}
+    # A header that names samples alone is one name short.
+    assert layout_of("Gene\tB\nG\t1\t2\nH\t1\t2\n", ["Gene", "B"]) == (
+        "tab-separated, no name for the first column"
+    )
+
+
+def test_a_matrix_without_its_gene_ids_is_refused():
+    with pytest.raises(UserError) as caught:
+        table("GSM1\tGSM2\n1.5\t2\n2.5\t3\n", SAMPLES)
+    assert caught.value.code == 1002
+    assert "the first column is sample GSM1" in caught.value.found
+
+
+def test_cells_that_are_not_loaded_may_have_any_encoding():
+    content = "Gene\tDescription\tGSM1\nG\t\u03b1-\u00e4\t1\nH\tb\t2\n"
+    matrix = read_matrix(OneFile(content.encode("iso8859-7", "replace")), "X")
+    summary = MatrixSummary(sample_count=1)
+    assert sum(batch.num_rows for batch in matrix.melt(1_000, summary)) == 2
+    assert "an encoding other than UTF-8" in summary.layout
+
+
+def test_deciding_takes_at_most_50_ms():
+    header = "\t".join(f"GSM{n}" for n in range(500))
+    line = "\t".join(f"{n % 17}.{n}" for n in range(500))
+    text = f"Gene\t{header}\n" + "".join(f"ENSG{n:011}\t{line}\n" for n in range(60))
+    content = text.encode()
+    decide_layout(content, [], "file")
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        decide_layout(content, [], "file")
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.05
