@@ -1,0 +1,302 @@
+"""Reads delimited text of bulk files with DuckDB: header by name, melted in SQL, in bounded memory.
+
+A source states its Layout and one query over `lines`, the table of its columns. The query yields
+id_type, gene_ref, attribute, item and value; whether a value is a number too is said by seed
+annotation_attribute.
+"""
+
+import contextlib
+import csv
+import gzip
+import re
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import duckdb
+import pyarrow as pa
+
+from expression_warehouse.annotation.bulk_file import VALUES
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import read_seed
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# A header is looked for in the first bytes and lines; the longest known one has 4 KiB.
+_HEAD_BYTES = 1 << 16
+_HEAD_LINES = 20
+_BATCH_ROWS = 50_000
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a query reads.
+
+    name         its name in the query
+    spellings    its names in headers of known releases; by default, the same
+    type         DuckDB type; a text that is none is an invalid line
+    is_optional  a header may lack it; the query then reads nulls
+    """
+
+    name: str
+    spellings: tuple[str, ...] = ()
+    type: str = "varchar"
+    is_optional: bool = False
+
+    def index(self, header: Sequence[str]) -> int | None:
+        """Its place in the header; None if it is not there."""
+        for spelling in self.spellings or (self.name,):
+            if spelling in header:
+                return header.index(spelling)
+        return None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a delimited text file looks like.
+
+    columns      those that the query reads. With a header, they are found by name, in any order,
+                 below any lines of other text; without one, they are all columns in their order
+    first_line   of a file without a header: a pattern per column, which its first line matches
+    separator    between columns
+    quote        around values; '' if quotes are text
+    missing      texts that stand for a missing value
+    is_ragged    lines may be shorter than the header, or have one more, empty, column
+    comment      lines that start with this character are skipped; '' if none are
+    """
+
+    columns: tuple[Column, ...]
+    first_line: tuple[str, ...] = ()
+    separator: str = "\t"
+    quote: str = ""
+    missing: tuple[str, ...] = ("",)
+    is_ragged: bool = False
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How DuckDB reads a file: names of all its columns, and how many lines come before the data."""
+
+    layout: Layout
+    names: list[str]
+    skipped_lines: int
+
+
+def texts(*names: str, is_optional: bool = False) -> tuple[Column, ...]:
+    """Text columns whose names in the query are those of the header."""
+    return tuple(Column(name, is_optional=is_optional) for name in names)
+
+
+def values(path: Path, layouts: Layout | Sequence[Layout], query: str) -> Iterator[pa.RecordBatch]:
+    """Run `query` over table `lines` of the file, in the first of the layouts that fits; yield
+    batches of schema VALUES, without the rows that have no value.
+
+    Raises UserError 54500 if no layout fits, 54501 for a line that cannot be read.
+    """
+    alternatives = [layouts] if isinstance(layouts, Layout) else list(layouts)
+    plan = _plan(path, alternatives)
+    with _connection() as connection, _named_line_errors(path):
+        yield from _batches(_relation(connection, path, plan), query)
+
+
+def values_of_table(table: pa.Table, query: str) -> Iterator[pa.RecordBatch]:
+    """As `values`, of a table that is in memory."""
+    with _connection() as connection:
+        yield from _batches(connection.from_arrow(table), query)
+
+
+@contextlib.contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The file, decompressed if its first bytes say gzip (as .gz and .bgz are).
+
+    Raises UserError 54501, also while the block reads, if it is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == _GZIP_MAGIC
+            file.seek(0)
+            yield cast(BinaryIO, gzip.open(file)) if is_gzip else file
+    except _DAMAGED as error:
+        raise UserError("ANNOTATION_LINE_INVALID", f"damaged: {error}", file=str(path)) from error
+
+
+def head_lines(path: Path) -> list[str]:
+    """The first lines, decompressed, without line ends."""
+    with open_bytes(path) as file:
+        text = file.read(_HEAD_BYTES).decode(errors="replace")
+    return text.splitlines()[:_HEAD_LINES]
+
+
+def version_in_name(pattern: str) -> Callable[[Path], str | None]:
+    """Finds the release in the file's name: group 1 of the pattern."""
+    return lambda path: _group(pattern, path.name)
+
+
+def version_in_text(pattern: str, date_format: str | None = None) -> Callable[[Path], str | None]:
+    """Finds the release in the file's first lines: group 1 of the pattern, as an ISO date if
+    `date_format` says how the date is written."""
+
+    def version(path: Path) -> str | None:
+        found = _group(pattern, "\n".join(head_lines(path)))
+        if found and date_format:
+            return datetime.strptime(found, date_format).date().isoformat()
+        return found
+
+    return version
+
+
+def no_version(path: Path) -> str | None:
+    """For files that do not name their release."""
+    return None
+
+
+def _group(pattern: str, text: str) -> str | None:
+    match = re.search(pattern, text)
+    return match.group(1) if match else None
+
+
+def _plan(path: Path, layouts: Sequence[Layout]) -> _Plan:
+    """Raises UserError 54500 if the file has none of the layouts."""
+    head = head_lines(path)
+    for layout in layouts:
+        plan = _headless_plan(head, layout) if layout.first_line else _header_plan(head, layout)
+        if plan:
+            return plan
+    raise _unknown_header(path, head, layouts)
+
+
+def _headless_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
+    for skipped, line in enumerate(head):
+        if layout.comment and line.startswith(layout.comment):
+            continue
+        cells = line.split(layout.separator)
+        if len(cells) == len(layout.first_line) and all(
+            re.fullmatch(pattern, cell)
+            for pattern, cell in zip(layout.first_line, cells, strict=True)
+        ):
+            return _Plan(layout, [column.name for column in layout.columns], skipped)
+        return None
+    return None
+
+
+def _header_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
+    for number, line in enumerate(head, start=1):
+        header = _cells(line, layout)
+        if not _missing(header, layout):
+            # Columns that the query does not read get a name of their own.
+            names = [f"unread_{place}" for place in range(len(header) + layout.is_ragged)]
+            for column in layout.columns:
+                place = column.index(header)
+                if place is not None:
+                    names[place] = column.name
+            return _Plan(layout, names, number)
+    return None
+
+
+def _cells(line: str, layout: Layout) -> list[str]:
+    """The names in a header line, which some files start with `#` or `#Format: ` and some write
+    with `<tab>`."""
+    line = re.sub(r"^#(Format:)?\s*", "", line).replace("<tab>", "\t")
+    if layout.quote:
+        return next(csv.reader([line], delimiter=layout.separator, quotechar=layout.quote), [])
+    return line.split(layout.separator)
+
+
+def _missing(header: Sequence[str], layout: Layout) -> list[str]:
+    return [
+        " or ".join(column.spellings or (column.name,))
+        for column in layout.columns
+        if not column.is_optional and column.index(header) is None
+    ]
+
+
+def _unknown_header(path: Path, head: Sequence[str], layouts: Sequence[Layout]) -> UserError:
+    layout = layouts[0]
+    if not head:
+        found = "the file is empty"
+    elif layout.first_line:
+        found = f"its first line is {head[0][:200]!r}"
+    else:
+        missing = min((_missing(_cells(line, layout), layout) for line in head), key=len)
+        found = f"lacks the columns {', '.join(missing)}"
+    names = ", ".join(column.name for column in layout.columns if not column.is_optional)
+    if layout.first_line:
+        names += ", without a header"
+    return UserError(
+        "ANNOTATION_HEADER_UNKNOWN", found, file=str(path), expected=f"the columns {names}"
+    )
+
+
+@contextlib.contextmanager
+def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """What does not fit into the memory limit goes to a folder that is deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="annotation-") as folder:
+        settings = {"memory_limit": "500MB", "threads": 2, "temp_directory": folder}
+        with duckdb.connect(config=settings) as connection:
+            yield connection
+
+
+def _relation(
+    connection: duckdb.DuckDBPyConnection, path: Path, plan: _Plan
+) -> duckdb.DuckDBPyRelation:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == _GZIP_MAGIC
+    layout = plan.layout
+    types = {column.name: column.type for column in layout.columns}
+    relation = connection.read_csv(
+        str(path),
+        header=False,
+        auto_detect=False,
+        columns={name: types.get(name, "varchar") for name in plan.names},
+        skiprows=plan.skipped_lines,
+        sep=layout.separator,
+        quotechar=layout.quote,
+        escapechar=layout.quote,
+        comment=layout.comment,
+        na_values=list(layout.missing),
+        null_padding=layout.is_ragged,
+        compression="gzip" if is_gzip else "none",
+    )
+    absent = [column for column in layout.columns if column.name not in plan.names]
+    nulls = "".join(f", cast(null as {column.type}) as {column.name}" for column in absent)
+    return relation.project(f"*{nulls}") if absent else relation
+
+
+def _batches(lines: duckdb.DuckDBPyRelation, query: str) -> Iterator[pa.RecordBatch]:
+    numbers = ", ".join(f"'{name}'" for name in _number_attributes())
+    shaped = f"""
+        select
+            id_type, gene_ref, attribute, item, value,
+            case when attribute in ({numbers}) then cast(value as double) end as number
+        from ({query})
+        where gene_ref is not null and value is not null
+    """
+    for batch in lines.query("lines", shaped).to_arrow_reader(_BATCH_ROWS):
+        yield pa.RecordBatch.from_arrays(batch.columns, schema=VALUES)
+
+
+def _number_attributes() -> list[str]:
+    rows = read_seed("annotation_attribute")
+    return sorted({row["attribute"] for row in rows if row["is_number"] == "1"})
+
+
+@contextlib.contextmanager
+def _named_line_errors(path: Path) -> Iterator[None]:
+    """Raise UserError 54501 for a line or a compressed file that DuckDB cannot read."""
+    try:
+        yield
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
+        message = str(error)
+        line = _group(r"CSV Error on Line: (\d+)", message)
+        if not line and "GZIP" not in message:
+            raise
+        lines = message.splitlines()
+        found = lines[2] if line and len(lines) > 2 else lines[0]
+        raise UserError(
+            "ANNOTATION_LINE_INVALID", found, file=str(path), line=int(line) if line else None
+        ) from error

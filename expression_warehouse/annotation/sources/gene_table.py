@@ -1,0 +1,60 @@
+"""A table of genes of one's own, current and retired: where no Ensembl file is at hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from expression_warehouse.annotation.bulk_file import BulkFile
+from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
+
+_LAYOUT = Layout(
+    columns=(
+        *texts("ensembl_gene_id", "name", "biotype", "chromosome"),
+        Column("start", type="bigint"),
+        Column("end", type="bigint"),
+        *texts("strand"),
+        *texts(
+            "source", "hgnc_id", "hgnc_symbol", "hgnc_name", "entrez_id", "cytoband",
+            is_optional=True,
+        ),
+    ),
+)  # fmt: skip
+
+# Ensembl repeats the id of a gene without a symbol. A source ENSEMBL<nn> is the last release that
+# has the gene.
+_QUERY = """
+unpivot (
+    select
+        'ENSEMBL' as id_type,
+        split_part(ensembl_gene_id, '.', 1) as gene_ref,
+        '' as item,
+        coalesce(hgnc_symbol, nullif(split_part(name, '.', 1), split_part(ensembl_gene_id, '.', 1)))
+            as symbol,
+        hgnc_name as name,
+        biotype,
+        regexp_replace(chromosome, '^chr', '') as chromosome,
+        cast(start as varchar) as start_position,
+        cast("end" as varchar) as end_position,
+        strand,
+        hgnc_id,
+        entrez_id,
+        cytoband,
+        if(regexp_matches(source, '^ENSEMBL[0-9]+$'), '1', '0') as is_retired
+    from lines
+) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
+"""
+
+
+def parse(path: Path) -> Iterator[pa.RecordBatch]:
+    return values(path, _LAYOUT, _QUERY)
+
+
+BULK_FILES = (
+    BulkFile(
+        name="gene_table",
+        patterns=("*gene_reference*.tsv", "gene_table*.tsv"),
+        parse=parse,
+        version=no_version,
+    ),
+)
