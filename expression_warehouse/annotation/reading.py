@@ -67,6 +67,8 @@ class Layout:
     missing      texts that stand for a missing value
     is_ragged    lines may be shorter than the header, or have one more, empty, column
     comment      lines that start with this character are skipped; '' if none are
+    other_type   DuckDB type under which the query reads all other columns too, by their names in
+                 the header; '' if it does not read them
     """
 
     columns: tuple[Column, ...]
@@ -76,6 +78,7 @@ class Layout:
     missing: tuple[str, ...] = ("",)
     is_ragged: bool = False
     comment: str = ""
+    other_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,22 +95,26 @@ def texts(*names: str, is_optional: bool = False) -> tuple[Column, ...]:
     return tuple(Column(name, is_optional=is_optional) for name in names)
 
 
-def values(path: Path, layouts: Layout | Sequence[Layout], query: str) -> Iterator[pa.RecordBatch]:
-    """Run `query` over table `lines` of the file, in the first of the layouts that fits; yield
-    batches of schema VALUES, without the rows that have no value.
+def values(
+    path: Path, layouts: Layout | Sequence[Layout], query: str, **parameters: str
+) -> Iterator[pa.RecordBatch]:
+    """Run `query` over table `lines` of the file, in the first of the layouts that fits, with its
+    parameters $name; yield batches of schema VALUES, without the rows that have no value.
 
     Raises UserError 54500 if no layout fits, 54501 for a line that cannot be read.
     """
     alternatives = [layouts] if isinstance(layouts, Layout) else list(layouts)
     plan = _plan(path, alternatives)
     with _connection() as connection, _named_line_errors(path):
-        yield from _batches(_relation(connection, path, plan), query)
+        _lines(connection, path, plan).create_view("lines")
+        yield from _batches(connection, query, parameters)
 
 
 def values_of_table(table: pa.Table, query: str) -> Iterator[pa.RecordBatch]:
     """As `values`, of a table that is in memory."""
     with _connection() as connection:
-        yield from _batches(connection.from_arrow(table), query)
+        connection.from_arrow(table).create_view("lines")
+        yield from _batches(connection, query, {})
 
 
 @contextlib.contextmanager
@@ -188,14 +195,19 @@ def _header_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
     for number, line in enumerate(head, start=1):
         header = _cells(line, layout)
         if not _missing(header, layout):
-            # Columns that the query does not read get a name of their own.
-            names = [f"unread_{place}" for place in range(len(header) + layout.is_ragged)]
+            names = list(header) if layout.other_type else _unread_names(len(header))
+            names += _unread_names(len(header) + layout.is_ragged)[len(header) :]
             for column in layout.columns:
                 place = column.index(header)
                 if place is not None:
                     names[place] = column.name
             return _Plan(layout, names, number)
     return None
+
+
+def _unread_names(count: int) -> list[str]:
+    """Names of columns that no query reads."""
+    return [f"unread_{place}" for place in range(count)]
 
 
 def _cells(line: str, layout: Layout) -> list[str]:
@@ -241,7 +253,7 @@ def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
-def _relation(
+def _lines(
     connection: duckdb.DuckDBPyConnection, path: Path, plan: _Plan
 ) -> duckdb.DuckDBPyRelation:
     with path.open("rb") as file:
@@ -252,7 +264,7 @@ def _relation(
         str(path),
         header=False,
         auto_detect=False,
-        columns={name: types.get(name, "varchar") for name in plan.names},
+        columns={name: types.get(name, layout.other_type or "varchar") for name in plan.names},
         skiprows=plan.skipped_lines,
         sep=layout.separator,
         quotechar=layout.quote,
@@ -267,16 +279,18 @@ def _relation(
     return relation.project(f"*{nulls}") if absent else relation
 
 
-def _batches(lines: duckdb.DuckDBPyRelation, query: str) -> Iterator[pa.RecordBatch]:
-    numbers = ", ".join(f"'{name}'" for name in _number_attributes())
+def _batches(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
     shaped = f"""
         select
             id_type, gene_ref, attribute, item, value,
-            case when attribute in ({numbers}) then cast(value as double) end as number
+            case when list_contains($numbers, attribute) then cast(value as double) end as number
         from ({query})
         where gene_ref is not null and value is not null
     """
-    for batch in lines.query("lines", shaped).to_arrow_reader(_BATCH_ROWS):
+    relation = connection.sql(shaped, params={"numbers": _number_attributes(), **parameters})
+    for batch in relation.to_arrow_reader(_BATCH_ROWS):
         yield pa.RecordBatch.from_arrays(batch.columns, schema=VALUES)
 
 

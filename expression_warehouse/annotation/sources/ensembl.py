@@ -62,7 +62,7 @@ unpivot (
         nullif(strand, '.') as strand,
         nullif(regexp_extract(attributes, 'hgnc_id "([^"]+)"', 1), '') as hgnc_id,
         nullif(regexp_extract(attributes, 'mgi_id "([^"]+)"', 1), '') as mgi_id,
-        '{is_retired}' as is_retired
+        cast($is_retired as varchar) as is_retired
     from single
 ) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
 """
@@ -125,7 +125,7 @@ group by old_stable_id
 
 
 def _parse_gtf(path: Path, is_retired: str) -> Iterator[pa.RecordBatch]:
-    return values(path, _GTF, _GTF_QUERY.replace("{is_retired}", is_retired))
+    return values(path, _GTF, _GTF_QUERY, is_retired=is_retired)
 
 
 def _parse_events(path: Path) -> Iterator[pa.RecordBatch]:
