@@ -83,7 +83,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How DuckDB reads a file: names of all its columns, and how many lines come before the data."""
+    """How DuckDB reads a file: the names of all its columns, and the lines above the data."""
 
     layout: Layout
     names: list[str]
@@ -127,7 +127,11 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             is_gzip = file.read(2) == _GZIP_MAGIC
             file.seek(0)
-            yield cast(BinaryIO, gzip.open(file)) if is_gzip else file
+            if is_gzip:
+                with gzip.open(file) as content:
+                    yield cast(BinaryIO, content)
+            else:
+                yield file
     except _DAMAGED as error:
         raise UserError("ANNOTATION_LINE_INVALID", f"damaged: {error}", file=str(path)) from error
 

@@ -21,8 +21,8 @@ _VALIDITY = Layout(
     quote='"',
 )
 
-# A gene has one row per disease and mode of inheritance; the newest counts if panels differ. Rows of
-# plus signs frame the header.
+# A gene has one row per disease and mode of inheritance; the newest counts if panels differ. Rows
+# of plus signs frame the header.
 _VALIDITY_QUERY = """
 with curation as (
     select *, concat_ws(' ', disease_id, inheritance) as item

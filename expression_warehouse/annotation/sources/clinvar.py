@@ -13,9 +13,7 @@ _LAYOUT = Layout(
         *texts("GeneID"),
         Column("total_submissions", ("Total_submissions",), "bigint"),
         Column("total_alleles", ("Total_alleles",), "bigint"),
-        Column(
-            "pathogenic_alleles", ("Alleles_reported_Pathogenic_Likely_pathogenic",), "bigint"
-        ),
+        Column("pathogenic_alleles", ("Alleles_reported_Pathogenic_Likely_pathogenic",), "bigint"),
         Column("uncertain_alleles", ("Number_uncertain",), "bigint"),
         Column("conflicting_alleles", ("Number_with_conflicts",), "bigint"),
         *texts("Gene_MIM_number"),

@@ -36,6 +36,7 @@ _GTF_QUERY = r"""
 with gene as (
     select
         *,
+        regexp_extract(attributes, 'gene_name "([^"]+)"', 1) as symbol,
         regexp_replace(regexp_extract(attributes, 'gene_id "([^".]+)', 1), '^ENSGR', 'ENSG0')
             as stable_id,
         attributes like '%\_PAR\_Y"%' escape '\' or attributes like 'gene\_id "ENSGR%' escape '\'
@@ -54,7 +55,7 @@ unpivot (
         'ENSEMBL' as id_type,
         stable_id as gene_ref,
         '' as item,
-        nullif(nullif(regexp_extract(attributes, 'gene_name "([^"]+)"', 1), ''), stable_id) as symbol,
+        if(symbol not in ('', stable_id), symbol, null) as symbol,
         nullif(regexp_extract(attributes, 'gene_(?:bio)?type "([^"]+)"', 1), '') as biotype,
         regexp_replace(regexp_replace(chromosome, '^chr', ''), '^M$', 'MT') as chromosome,
         cast(start as varchar) as start_position,
@@ -77,8 +78,8 @@ _EVENTS = Layout(
         Column("score", type="double"),
     ),
     first_line=(
-        r"\w+|\\N", r"\d+|\\N", r"\w+|\\N", r"\d+|\\N", r"\d+", "gene|transcript|translation|rnaproduct",
-        r"[\d.e-]+",
+        r"\w+|\\N", r"\d+|\\N", r"\w+|\\N", r"\d+|\\N", r"\d+",
+        "gene|transcript|translation|rnaproduct", r"[\d.e-]+",
     ),
     missing=("\\N",),
 )  # fmt: skip
@@ -153,7 +154,12 @@ def _archived(name: str, pattern: str) -> BulkFile:
 _ENSEMBL_RELEASE = r"\.GRC[hm]\d+\.(\d+)\."
 
 BULK_FILES = (
-    _current("gencode_human", "gencode.v[0-9]*.annotation.gtf", release=r"gencode\.v(\d+)"),
+    _current(
+        "gencode_human",
+        "gencode.v[0-9]*.chr_patch_hapl_scaff.annotation.gtf",
+        "gencode.v[0-9]*.annotation.gtf",
+        release=r"gencode\.v(\d+)",
+    ),
     _current("ensembl_mouse", "Mus_musculus.GRCm39.[0-9]*.gtf", release=_ENSEMBL_RELEASE),
     _archived("ensembl_human_100", "Homo_sapiens.GRCh38.100.gtf"),
     _archived("ensembl_human_93", "Homo_sapiens.GRCh38.93.gtf"),

@@ -23,7 +23,8 @@ with gene as (
     ) = 1
 )
 
-select 'ENSEMBL' as id_type, gene_ref, 'median_tpm' as attribute, item, cast(tpm as varchar) as value
+select
+    'ENSEMBL' as id_type, gene_ref, 'median_tpm' as attribute, item, cast(tpm as varchar) as value
 from (unpivot gene on columns(* exclude gene_ref) into name item value tpm)
 """
 

@@ -94,9 +94,7 @@ def _parse_json(path: Path) -> Iterator[pa.RecordBatch]:
         except (KeyError, TypeError) as error:
             raise _unknown_json(path, "has no list response.docs") from error
     present = set().union(*genes)
-    missing = [
-        column.name for column in _COLUMNS if not present & {*column.spellings, column.name}
-    ]
+    missing = [column.name for column in _COLUMNS if not present & {*column.spellings, column.name}]
     if missing:
         raise _unknown_json(path, f"lacks the columns {', '.join(missing)}")
     table = pa.table(

@@ -8,8 +8,8 @@ import pyarrow as pa
 from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.reading import Column, Layout, no_version, values
 
-# The header changed several times: since 2023 `ncbi_gene_id …`, before `#Format: entrez-gene-id<tab>…`
-# with four or nine columns; those of four have no diseases.
+# The header changed several times: since 2023 `ncbi_gene_id …`, before it was
+# `#Format: entrez-gene-id<tab>…` with four or nine columns. Those of four have no diseases.
 _LAYOUT = Layout(
     columns=(
         Column("gene_id", ("ncbi_gene_id", "entrez-gene-id")),
@@ -23,7 +23,11 @@ _LAYOUT = Layout(
 
 _QUERY = """
 select distinct
-    'ENTREZ' as id_type, gene_id as gene_ref, 'phenotype' as attribute, hpo_id as item, hpo_name as value
+    'ENTREZ' as id_type,
+    gene_id as gene_ref,
+    'phenotype' as attribute,
+    hpo_id as item,
+    hpo_name as value
 from lines
 union all
 select distinct 'ENTREZ', gene_id, 'disease', disease_id, disease_id

@@ -13,7 +13,9 @@ _MGI_ID = r"\s*MGI:\d+\s*"
 # Without a header. Until HomoloGene ended, its id stood third, and later a yes or no after it.
 _HUMAN_PHENOTYPE = (
     Layout(
-        columns=texts("human_symbol", "entrez_id", "mouse_symbol", "mgi_id", "phenotypes", "end_of_line"),
+        columns=texts(
+            "human_symbol", "entrez_id", "mouse_symbol", "mgi_id", "phenotypes", "end_of_line"
+        ),
         first_line=(".+", r"\s*\d+\s*", ".+", _MGI_ID, ".*", ".*"),
     ),
     Layout(
@@ -25,10 +27,12 @@ _HUMAN_PHENOTYPE = (
     ),
     Layout(
         columns=texts(
-            "human_symbol", "entrez_id", "homologene_id", "has_association", "mouse_symbol", "mgi_id",
-            "phenotypes", "end_of_line",
+            "human_symbol", "entrez_id", "homologene_id", "has_association", "mouse_symbol",
+            "mgi_id", "phenotypes", "end_of_line",
         ),
-        first_line=(".+", r"\s*\d+\s*", r"\s*\d*\s*", r"\s*(?:yes|no)\s*", ".+", _MGI_ID, ".*", ".*"),
+        first_line=(
+            ".+", r"\s*\d+\s*", r"\s*\d*\s*", r"\s*(?:yes|no)\s*", ".+", _MGI_ID, ".*", ".*"
+        ),
     ),
 )  # fmt: skip
 
@@ -48,8 +52,8 @@ from lines
 
 _GENE_PHENOTYPE = Layout(
     columns=texts(
-        "allelic_composition", "allele_symbols", "allele_ids", "background", "phenotype", "pubmed_id",
-        "mgi_ids", "genotype_id",
+        "allelic_composition", "allele_symbols", "allele_ids", "background", "phenotype",
+        "pubmed_id", "mgi_ids", "genotype_id",
     ),
     first_line=(".*", ".*", ".*", ".*", r"MP:\d+", ".*", r"MGI:\d+.*", r"MGI:\d+"),
 )  # fmt: skip
@@ -97,7 +101,7 @@ fact as (
             mgi_id,
             symbol,
             name,
-            regexp_replace(biotype, ' gene$', '') as biotype,
+            replace(regexp_replace(biotype, ' gene$', ''), ' ', '_') as biotype,
             entrez_id,
             ensembl_gene_id,
             chromosome,
@@ -170,7 +174,9 @@ def _parse_homology(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 BULK_FILES = (
-    BulkFile("mgi_human_phenotype", ("HMD_HumanPhenotype*.rpt",), _parse_human_phenotype, no_version),
+    BulkFile(
+        "mgi_human_phenotype", ("HMD_HumanPhenotype*.rpt",), _parse_human_phenotype, no_version
+    ),
     BulkFile("mgi_gene_phenotype", ("MGI_GenePheno*.rpt",), _parse_gene_phenotype, no_version),
     BulkFile("mgi_marker", ("HGNC_AllianceHomology*.rpt",), _parse_marker, no_version),
     BulkFile("mgi_homology", ("HOM_MouseHumanSequence*.rpt",), _parse_homology, no_version),

@@ -33,7 +33,10 @@ publication as (
 ),
 
 gene as (
-    select cast(gene_id as varchar) as gene_ref, count(*) as publication_count, max(pmid, 10) as newest
+    select
+        cast(gene_id as varchar) as gene_ref,
+        count(*) as publication_count,
+        max(pmid, 10) as newest
     from publication
     group by gene_id
 )

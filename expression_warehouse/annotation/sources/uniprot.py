@@ -19,7 +19,8 @@ _ID_MAPPING_QUERY = """
 with gene as (
     select
         split_part(accession, '-', 1) as accession,
-        case id_type when 'Ensembl' then 'ENSEMBL' when 'HGNC' then 'HGNC' else 'ENTREZ' end as id_type,
+        case id_type when 'Ensembl' then 'ENSEMBL' when 'HGNC' then 'HGNC' else 'ENTREZ' end
+            as id_type,
         if(id_type = 'Ensembl', split_part(id, '.', 1), id) as gene_ref
     from lines
     where id_type in ('Ensembl', 'HGNC', 'GeneID')
@@ -29,7 +30,8 @@ with gene as (
     ) = 1
 )
 
-select distinct id_type, gene_ref, 'uniprot_accession' as attribute, accession as item, accession as value
+select distinct
+    id_type, gene_ref, 'uniprot_accession' as attribute, accession as item, accession as value
 from gene
 """
 
@@ -60,7 +62,12 @@ domain as (
     from protein
 )
 
-select distinct 'HGNC' as id_type, gene_ref, 'uniprot_accession' as attribute, accession as item, accession as value
+select distinct
+    'HGNC' as id_type,
+    gene_ref,
+    'uniprot_accession' as attribute,
+    accession as item,
+    accession as value
 from protein
 union all
 select distinct
