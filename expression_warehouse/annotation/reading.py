@@ -182,17 +182,13 @@ def _plan(path: Path, layouts: Sequence[Layout]) -> _Plan:
 
 
 def _headless_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
-    for skipped, line in enumerate(head):
-        if layout.comment and line.startswith(layout.comment):
-            continue
-        cells = line.split(layout.separator)
-        if len(cells) == len(layout.first_line) and all(
-            re.fullmatch(pattern, cell)
-            for pattern, cell in zip(layout.first_line, cells, strict=True)
-        ):
-            return _Plan(layout, [column.name for column in layout.columns], skipped)
+    lines = [line for line in head if not (layout.comment and line.startswith(layout.comment))]
+    cells = lines[0].split(layout.separator) if lines else []
+    if len(cells) != len(layout.first_line):
         return None
-    return None
+    if not all(map(re.fullmatch, layout.first_line, cells)):
+        return None
+    return _Plan(layout, [column.name for column in layout.columns], skipped_lines=0)
 
 
 def _header_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
