@@ -616,7 +616,7 @@ def test_mgi_homology(write):
     }
 
 
-# Files that aren't what they should be
+# Files that are not what they should be
 
 
 @pytest.mark.parametrize("name", sorted(READERS))
@@ -676,3 +676,382 @@ def test_windows_line_ends(write):
         "ENST00000283254.12",
         "ENST1.1",
     }
+
+
+# Real files
+
+
+NUMBERS = {row["attribute"] for row in read_seed("annotation_attribute") if row["is_number"] == "1"}
+
+
+def real(pattern: str) -> Path:
+    found = sorted(REAL.glob(pattern))
+    if not found:
+        pytest.skip(f"the real file {pattern} is not at hand")
+    return found[0]
+
+
+def read_text(path: Path, **options) -> pd.DataFrame:
+    """All cells as text; a missing value is ''."""
+    default = {"sep": "\t", "dtype": str, "keep_default_na": False, "quoting": csv.QUOTE_NONE}
+    return pd.read_csv(path, **{**default, **options})
+
+
+def long(
+    frame: pd.DataFrame, ref: pd.Series, item: pd.Series | str = "", **values: pd.Series
+) -> pd.DataFrame:
+    """The values of all attributes, one below the other, without the empty ones."""
+    parts = [
+        pd.DataFrame({"gene_ref": ref, "attribute": name, "item": item, "value": column})
+        for name, column in values.items()
+    ]
+    return pd.concat(parts)[lambda each: each["value"].ne("") & each["gene_ref"].ne("")]
+
+
+def own_items(ref: pd.Series, attribute: str, lists: pd.Series) -> pd.DataFrame:
+    exploded = pd.DataFrame({"gene_ref": ref, "value": lists}).explode("value").dropna()
+    exploded = exploded[exploded["value"] != ""].drop_duplicates()
+    return exploded.assign(attribute=attribute, item=exploded["value"])
+
+
+def genes_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    symbol = table["hgnc_symbol"].where(table["hgnc_symbol"] != "", table["name"])
+    return long(
+        table,
+        table["ensembl_gene_id"],
+        symbol=symbol.where(symbol != table["ensembl_gene_id"], ""),
+        name=table["hgnc_name"],
+        biotype=table["biotype"],
+        chromosome=table["chromosome"].str.removeprefix("chr"),
+        start_position=table["start"],
+        end_position=table["end"],
+        strand=table["strand"],
+        hgnc_id=table["hgnc_id"],
+        entrez_id=table["entrez_id"],
+        cytoband=table["cytoband"],
+        is_retired=table["source"].str.startswith("ENSEMBL").map({True: "1", False: "0"}),
+    )
+
+
+def hgnc_again(path: Path) -> pd.DataFrame:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        table = pd.DataFrame(csv.DictReader(file, delimiter="\t"))
+    table = table[table["status"] == "Approved"]
+    ref = table["hgnc_id"]
+    lists = {
+        "gene_family": "gene_group",
+        "alias_symbol": "alias_symbol",
+        "previous_symbol": "prev_symbol",
+        "mouse_orthologue": "mgd_id",
+        "uniprot_accession": "uniprot_ids",
+    }
+    single = ("hgnc_id", "symbol", "name", "locus_type", "entrez_id", "ensembl_gene_id")
+    return pd.concat(
+        [
+            long(table, ref, cytoband=table["location"], **{name: table[name] for name in single}),
+            *(own_items(ref, name, table[column].str.split("|")) for name, column in lists.items()),
+        ]
+    )
+
+
+def mane_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    ref = table["Ensembl_Gene"].str.replace(r"\.\d+$", "", regex=True)
+    select = table["MANE_status"] == "MANE Select"
+    plus = table["MANE_status"] == "MANE Plus Clinical"
+    assert (select | plus).all()
+    single = long(
+        table,
+        ref,
+        symbol=table["symbol"],
+        name=table["name"],
+        hgnc_id=table["HGNC_ID"],
+        entrez_id=table["#NCBI_GeneID"].str.removeprefix("GeneID:"),
+        mane_select=table["Ensembl_nuc"],
+        mane_select_refseq=table["RefSeq_nuc"],
+    )
+    return pd.concat(
+        [
+            single[select.reindex(single.index)],
+            long(table[plus], ref[plus], table["Ensembl_nuc"][plus], mane_plus_clinical=table["RefSeq_nuc"][plus]),
+        ]
+    )  # fmt: skip
+
+
+def gnomad_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    table = table[
+        table["gene_id"].str.startswith("ENSG")
+        & ((table["mane_select"] == "true") | (table["canonical"] == "true"))
+    ].sort_values(["mane_select", "canonical"], ascending=False)
+    table = table.drop_duplicates("gene_id").replace("NA", "")
+    return long(
+        table,
+        table["gene_id"],
+        pli=table["lof.pLI"],
+        loeuf=table["lof.oe_ci.upper"],
+        lof_z=table["lof.z_score"],
+        mis_z=table["mis.z_score"],
+        syn_z=table["syn.z_score"],
+        oe_lof=table["lof.oe"],
+        oe_mis=table["mis.oe"],
+        oe_syn=table["syn.oe"],
+        constraint_transcript=table["transcript"],
+        constraint_flags=table["constraint_flags"].replace("[]", ""),
+    )
+
+
+def gtex_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, skiprows=2).drop(columns="Description")
+    melted = table.melt("Name", var_name="item", value_name="value").rename(
+        columns={"Name": "gene_ref"}
+    )
+    gene_ref = melted["gene_ref"].str.replace(r"\.\d+$", "", regex=True)
+    return melted.assign(gene_ref=gene_ref, attribute="median_tpm")
+
+
+def hpo_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    gene, disease = table["ncbi_gene_id"], table["disease_id"]
+    pair = table["hpo_id"] + " " + disease
+    return pd.concat(
+        [
+            long(table, gene, table["hpo_id"], phenotype=table["hpo_name"]).drop_duplicates(),
+            own_items(gene, "disease", disease),
+            long(table, gene, pair, phenotype_frequency=table["frequency"].replace("-", "")),
+        ]
+    )
+
+
+def clinvar_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, skiprows=1).replace("-", "")
+    ref = table["GeneID"]
+    counts = long(
+        table,
+        ref,
+        total_submissions=table["Total_submissions"],
+        total_alleles=table["Total_alleles"],
+        pathogenic_alleles=table["Alleles_reported_Pathogenic_Likely_pathogenic"],
+        uncertain_alleles=table["Number_uncertain"],
+        conflicting_alleles=table["Number_with_conflicts"],
+    )
+    return pd.concat(
+        [counts.drop_duplicates(), own_items(ref, "omim_id", table["Gene_MIM_number"])]
+    )
+
+
+def clingen_validity_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, sep=",", quoting=csv.QUOTE_MINIMAL, skiprows=4)
+    table = table[table["GENE ID (HGNC)"].str.startswith("HGNC:")]
+    key = ["GENE ID (HGNC)", "DISEASE ID (MONDO)", "MOI"]
+    table = table.sort_values("CLASSIFICATION DATE").drop_duplicates(key, keep="last")
+    item = table["DISEASE ID (MONDO)"] + " " + table["MOI"]
+    return long(
+        table,
+        table["GENE ID (HGNC)"],
+        item,
+        gene_validity=table["CLASSIFICATION"],
+        gene_validity_disease=table["DISEASE LABEL"],
+    )
+
+
+def clingen_dosage_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, skiprows=5)
+    return long(
+        table,
+        table["Gene ID"],
+        haploinsufficiency=table["Haploinsufficiency Score"],
+        haploinsufficiency_meaning=table["Haploinsufficiency Description"],
+        triplosensitivity=table["Triplosensitivity Score"],
+        triplosensitivity_meaning=table["Triplosensitivity Description"],
+    )
+
+
+def uniprot_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, names=["accession", "type", "id"])
+    table = table[table["type"].isin(["Ensembl", "HGNC", "GeneID"])]
+    order = table["type"].map({"Ensembl": 1, "HGNC": 2, "GeneID": 3})
+    best = order.groupby(table["accession"]).transform("min")
+    table = table[order == best]
+    return own_items(table["id"], "uniprot_accession", table["accession"])
+
+
+def publications(genes: pd.Series, pmids: pd.Series) -> pd.DataFrame:
+    links = pd.DataFrame({"gene": genes, "pmid": pmids.astype(int)}).drop_duplicates()
+    counts = links.groupby("gene")["pmid"].count().astype(str)
+    newest = links.sort_values("pmid").groupby("gene").tail(10)
+    return pd.concat(
+        [
+            long(links, counts.index.to_series(), publication_count=counts),
+            own_items(newest["gene"], "top_pmid", newest["pmid"].astype(str)),
+        ]
+    )
+
+
+def gene2pubmed_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    table = table[table["#tax_id"] == "9606"]
+    return publications(table["GeneID"], table["PubMed_ID"])
+
+
+def pubtator_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, names=["pmid", "type", "genes", "mentions", "resource"])
+    exploded = table.assign(gene=table["genes"].str.split(";")).explode("gene")
+    return publications(exploded["gene"], exploded["pmid"])
+
+
+def mgi_human_phenotype_again(path: Path) -> pd.DataFrame:
+    table = read_text(path, names=["human", "entrez", "mouse", "mgi", "phenotypes", "end"])
+    return pd.concat(
+        [
+            own_items(table["entrez"], "mouse_phenotype", table["phenotypes"].str.split(", ")),
+            long(table, table["entrez"], table["mgi"], mouse_orthologue=table["mouse"]),
+        ]
+    )
+
+
+def mgi_marker_again(path: Path) -> pd.DataFrame:
+    # Each line has a tab more than the header.
+    header = read_text(path, nrows=0).columns
+    table = read_text(path, names=[*header, "end"], skiprows=1).replace("null", "")
+    table = table[(table["Ensembl Gene ID"] != "") | (table["EntrezGene ID"] != "")]
+    ref = table["MGI Accession ID"]
+    return pd.concat(
+        [
+            long(
+                table,
+                ref,
+                mgi_id=ref,
+                symbol=table["Marker Symbol"],
+                name=table["Marker Name"],
+                biotype=table["Feature Type"].str.removesuffix(" gene").str.replace(" ", "_"),
+                entrez_id=table["EntrezGene ID"],
+                ensembl_gene_id=table["Ensembl Gene ID"],
+                chromosome=table["Ensembl Gene chromosome"],
+                start_position=table["Ensembl Gene start"],
+                end_position=table["Ensembl Gene end"],
+                strand=table["Ensembl Gene strand"],
+            ),
+            own_items(ref, "human_orthologue", table["HGNC ID"].str.split("|")),
+        ]
+    )
+
+
+def mgi_homology_again(path: Path) -> pd.DataFrame:
+    table = read_text(path)
+    mouse = table[table["NCBI Taxon ID"] == "10090"].drop_duplicates()
+    human = table[(table["NCBI Taxon ID"] == "9606") & (table["HGNC ID"] != "")]
+    both = mouse.merge(human, on="DB Class Key", suffixes=("", "_human"))
+    single = mouse.drop_duplicates("Mouse MGI ID")
+    return pd.concat(
+        [
+            long(
+                single,
+                single["Mouse MGI ID"],
+                symbol=single["Symbol"],
+                entrez_id=single["EntrezGene ID"],
+            ),
+            own_items(both["Mouse MGI ID"], "human_orthologue", both["HGNC ID_human"]),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "again"),
+    [
+        ("gene_table", "ensembl_gencode/human_gene_reference.tsv.gz", genes_again),
+        ("hgnc_complete_set", "hgnc/hgnc_complete_set.txt.gz", hgnc_again),
+        ("mane_summary", "mane/MANE.GRCh38.v*.summary.txt.gz", mane_again),
+        ("gnomad_constraint", "gnomad/gnomad.v4.1.constraint_metrics*.tsv", gnomad_again),
+        ("gtex_median_tpm", "gtex/*.gct.gz", gtex_again),
+        ("hpo_genes_to_phenotype", "hpo/genes_to_phenotype.txt.gz", hpo_again),
+        ("clinvar_gene_summary", "clinvar/gene_specific_summary.txt.gz", clinvar_again),
+        ("clingen_validity", "clingen/Clingen-Gene-Disease-*.csv.gz", clingen_validity_again),
+        ("clingen_dosage", "clingen/ClinGen_gene_curation_list_GRCh38.tsv", clingen_dosage_again),
+        ("uniprot_id_mapping", "uniprot/HUMAN_9606_idmapping*.dat.gz", uniprot_again),
+        ("ncbi_gene2pubmed", "pubtator/gene2pubmed*.tsv.gz", gene2pubmed_again),
+        ("pubtator_gene", "pubtator/gene2pubtator*.tsv", pubtator_again),
+        ("mgi_human_phenotype", "mgi/HMD_HumanPhenotype.rpt.gz", mgi_human_phenotype_again),
+        ("mgi_marker", "mgi/HGNC_AllianceHomology.rpt.gz", mgi_marker_again),
+        ("mgi_homology", "mgi/HOM_MouseHumanSequence.rpt.gz", mgi_homology_again),
+    ],
+)
+def test_200_genes_of_a_real_file_equal_an_independent_reading(name, pattern, again):
+    path = real(pattern)
+    found, expected = parsed(name, path).to_pandas(), again(path)
+    key = ["id_type", "gene_ref", "attribute", "item"]
+    assert not found.duplicated(key).any()
+    assert set(found["gene_ref"]) == set(expected["gene_ref"])
+    genes = random.Random(name).sample(
+        sorted(set(expected["gene_ref"])), min(200, expected["gene_ref"].nunique())
+    )
+    assert compared(found, genes) == compared(expected, genes)
+    of_genes = found[found["gene_ref"].isin(genes)]
+    numbers = pd.to_numeric(of_genes["value"].where(of_genes["attribute"].isin(NUMBERS)))
+    pd.testing.assert_series_equal(of_genes["number"], numbers, check_names=False)
+
+
+def compared(values: pd.DataFrame, genes: list[str]) -> list[tuple[str, str, str, str | float]]:
+    of_genes = values[values["gene_ref"].isin(genes)]
+    columns = of_genes[["gene_ref", "attribute", "item", "value"]].itertuples(index=False)
+    return sorted(
+        (ref, attribute, item, float(value) if attribute in NUMBERS else value)
+        for ref, attribute, item, value in columns
+    )
+
+
+def test_gnomad_values_of_all_mane_transcripts(write):
+    """Of the whole table only ten columns of the MANE transcripts are at hand."""
+    derived = read_text(real("gnomad/gnomad_scores_v4.1.mane_select.csv.gz"), sep=",")
+    table = pd.DataFrame("NA", index=derived.index, columns=GNOMAD_HEADER).assign(
+        **{
+            "gene_id": derived["Ensembl_gene_id"],
+            "transcript": derived["Ensembl_transcript_id"],
+            "canonical": "true",
+            "mane_select": "true",
+            "lof.oe": derived["Gnomad_oe_lof_score"].replace("", "NA"),
+            "lof.oe_ci.upper": derived["Gnomad_oe_ci_upper"].replace("", "NA"),
+            "lof.pLI": derived["Gnomad_pLI_score"].replace("", "NA"),
+            "mis.z_score": derived["Gnomad_mis_z_score"].replace("", "NA"),
+            "constraint_flags": "[]",
+        }
+    )
+    path = write("gnomad.v4.1.constraint_metrics.tsv", table.to_csv(sep="\t", index=False))
+    found, expected = parsed("gnomad_constraint", path).to_pandas(), gnomad_again(path)
+    genes = sorted(set(derived["Ensembl_gene_id"]))
+    assert len(genes) > 17_000
+    assert compared(found, genes) == compared(expected, genes)
+
+
+def test_awkward_genes_of_the_real_files():
+    """By name: genes of the pseudoautosomal region, an Ensembl id of two HGNC ids, a retired id,
+    lower case and an apostrophe in symbols, ambiguous aliases, Plus Clinical."""
+    genes = parsed("gene_table", real("ensembl_gencode/human_gene_reference.tsv.gz")).to_pandas()
+    by_name = genes.set_index(["gene_ref", "attribute"])["value"]
+    assert by_name["ENSG00000182378", "chromosome"] == "X"
+    assert by_name["ENSG00000182378", "is_retired"] == "0"
+    assert by_name["ENSG00000230417", "symbol"] == "LINC00595"
+    # The symbol of a clone ends like a version.
+    assert by_name["ENSG00000221220", "symbol"] == "AL035045.1"
+    assert (genes["value"][genes["attribute"] == "is_retired"] == "1").sum() == 12_177
+
+    hgnc = {row[1:] for row in rows("hgnc_complete_set", real("hgnc/hgnc_complete_set.txt.gz"))}
+    assert {row[0] for row in hgnc if row[1:] == ("ensembl_gene_id", "", "ENSG00000230417")} == {
+        "HGNC:31430",
+        "HGNC:45111",
+    }
+    symbols = {row[3]: row[0] for row in hgnc if row[1] == "symbol"}
+    assert symbols["C9orf72"] == "HGNC:28337"
+    bearers: dict[str, set[str]] = {}
+    for ref, attribute, item, _ in hgnc:
+        if attribute == "alias_symbol":
+            bearers.setdefault(item, set()).add(ref)
+    assert sum(len(refs) > 1 for refs in bearers.values()) == 1_076
+
+    clinvar = rows("clinvar_gene_summary", real("clinvar/gene_specific_summary.txt.gz"))
+    assert facts("ENTREZ", "109951028", total_alleles="6") <= clinvar
+    assert items("ENTREZ", "1438", "omim_id", "306250", "425000") <= clinvar
+
+    mane = rows("mane_summary", real("mane/MANE.GRCh38.v*.summary.txt.gz"))
+    assert sum(row[2] == "mane_plus_clinical" for row in mane) == 74

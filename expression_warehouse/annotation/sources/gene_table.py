@@ -29,8 +29,9 @@ unpivot (
         'ENSEMBL' as id_type,
         split_part(ensembl_gene_id, '.', 1) as gene_ref,
         '' as item,
-        coalesce(hgnc_symbol, nullif(split_part(name, '.', 1), split_part(ensembl_gene_id, '.', 1)))
-            as symbol,
+        coalesce(
+            hgnc_symbol, if(starts_with(ensembl_gene_id, name), null, name)
+        ) as symbol,
         hgnc_name as name,
         biotype,
         regexp_replace(chromosome, '^chr', '') as chromosome,
