@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import SHARED_DATA
+from conftest import PROJECT, SHARED_DATA
 
 from expression_warehouse.annotation import sources
 from expression_warehouse.annotation.bulk_file import VALUES, BulkFile
@@ -1055,3 +1055,37 @@ def test_awkward_genes_of_the_real_files():
 
     mane = rows("mane_summary", real("mane/MANE.GRCh38.v*.summary.txt.gz"))
     assert sum(row[2] == "mane_plus_clinical" for row in mane) == 74
+
+
+# The documentation
+
+
+def test_docs_name_each_kind_of_file_and_its_address():
+    docs = (PROJECT / "docs" / "annotation.md").read_text(encoding="utf-8")
+    for row in read_seed("annotation_file"):
+        name, url = row["bulk_file"], row["url"]
+        assert f"| [{name}]({url}) |" in docs if url else f"| {name} |" in docs
+        assert row["source"] == "own" or row["citation"] in docs
+
+
+def test_the_example_of_a_new_source_works(write):
+    docs = (PROJECT / "docs" / "annotation.md").read_text(encoding="utf-8")
+    section = docs[docs.index("## Add a source") :]
+    assert len(section.splitlines()) <= 60
+    module: dict = {}
+    exec(section.split("```python\n")[1].split("```")[0], module)
+    (reader,) = module["BULK_FILES"]
+    path = write(
+        "Homo_sapiens.gene_info.gz",
+        tab_lines(
+            ["#tax_id", "GeneID", "Symbol", "LocusTag", "Synonyms"],
+            ["9606", "1", "A1BG", "-", "A1B|ABG"],
+            ["9606", "3", "A2MP1", "-", "-"],
+            ["10090", "11287", "Pzp", "-", "A1m"],
+        ),
+    )
+    found = pa.Table.from_batches(reader.parse(path), schema=VALUES).to_pylist()
+    assert [(row["gene_ref"], row["item"], row["value"]) for row in found] == [
+        ("1", "A1B", "A1B"),
+        ("1", "ABG", "ABG"),
+    ]

@@ -30,7 +30,8 @@ unpivot (
         split_part(ensembl_gene_id, '.', 1) as gene_ref,
         '' as item,
         coalesce(
-            hgnc_symbol, if(starts_with(ensembl_gene_id, name), null, name)
+            hgnc_symbol,
+            if(split_part(name, '.', 1) = split_part(ensembl_gene_id, '.', 1), null, name)
         ) as symbol,
         hgnc_name as name,
         biotype,
