@@ -1,12 +1,11 @@
 {{ config(materialized='table') }}
-{%- set ids = {'hgnc_id': 'HGNC', 'entrez_id': 'ENTREZ', 'mgi_id': 'MGI'} %}
 
 -- 1. Every name of every gene, with its standing: 1 an id, or the current symbol of a gene that a nomenclature
 -- committee named; 2 the current symbol of another gene; 3 any other name.
 with genes as (
     select
-        coalesce(g.organism, 'UNKNOWN') as organism,
-        coalesce(g.gene_id, d.gene_id) as gene_id,
+        g.organism,
+        g.gene_id,
         g.gene_symbol,
         case
             when g.is_retired = 1 then 3
@@ -14,7 +13,6 @@ with genes as (
             else 2
         end as symbol_standing
     from {{ ref('stg_gene') }} as g
-    full outer join {{ ref('dim_gene') }} as d on g.gene_id = d.gene_id
 ),
 
 named as (
@@ -42,6 +40,16 @@ named as (
         r.gene_ref as identifier,
         1 as standing
     from {{ ref('stg_gene_reference') }} as r
+    -- Files may differ in a gene's symbol.
+    union all
+    select
+        v.organism,
+        v.gene_id,
+        'SYMBOL' as id_type,
+        v.value as identifier,
+        3 as standing
+    from {{ ref('stg_annotation_value') }} as v
+    where v.attribute = 'symbol' and v.value is not null
     union all
     select
         v.organism,
@@ -53,7 +61,7 @@ named as (
     inner join {{ ref('annotation_attribute') }} as a on v.source = a.source and v.attribute = a.attribute
     where
         a.identifier_type <> ''
-        and a.attribute not in ('ensembl_gene_id', 'hgnc_id', 'entrez_id', 'mgi_id')
+        and a.attribute not in ('symbol', 'ensembl_gene_id', 'hgnc_id', 'entrez_id', 'mgi_id')
         and coalesce(v.item, v.value) is not null
 ),
 

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         as_columnstore=true,
         indexes=table_indexes([{'columns': ['gene_key', 'attribute'], 'type': 'nonclustered'}]),
-        pre_hook="{{ remove_other_annotation() }}"
+        **annotation_hooks()
     )
 }}
 

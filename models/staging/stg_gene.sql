@@ -1,4 +1,4 @@
-{{ config(materialized=kept_for_readers()) }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='append_new_columns', **annotation_hooks()) }}
 {%- set attributes = [
     'symbol', 'name', 'biotype', 'chromosome', 'start_position', 'end_position', 'strand', 'hgnc_id', 'entrez_id',
     'mgi_id', 'is_retired', 'successor'
@@ -19,14 +19,14 @@ with stated as (
         and v.item = ''
         and v.value is not null
     union all
-    select distinct
-        v.organism,
-        v.gene_id,
-        v.priority,
-        case v.id_type when 'HGNC' then 'hgnc_id' when 'MGI' then 'mgi_id' else 'entrez_id' end as attribute,
-        v.gene_ref as value
-    from {{ ref('stg_annotation_value') }} as v
-    where v.id_type <> 'ENSEMBL' and v.is_first_reference = 1
+    select
+        r.organism,
+        r.gene_id,
+        r.priority,
+        case r.id_type when 'HGNC' then 'hgnc_id' when 'MGI' then 'mgi_id' else 'entrez_id' end as attribute,
+        r.gene_ref as value
+    from {{ ref('stg_annotation_reference') }} as r
+    where r.id_type <> 'ENSEMBL' and r.is_first_reference = 1
 ),
 
 -- 2. Of several files, the first decides.
@@ -57,8 +57,8 @@ described as (
 )
 
 select
-    d.organism,
-    d.gene_id,
+    cast(d.organism as {{ type_code(100) }}) as organism,
+    cast(d.gene_id as {{ type_code(50) }}) as gene_id,
     cast(d.symbol as {{ type_code(50) }}) as gene_symbol,
     -- Ensembl names a gene without a symbol by its id.
     cast(coalesce(d.name, d.symbol, d.gene_id) as {{ type_text(500) }}) as gene_name,
@@ -71,5 +71,10 @@ select
     cast(d.entrez_id as {{ type_code(50) }}) as entrez_id,
     cast(d.mgi_id as {{ type_code(50) }}) as mgi_id,
     cast(case when d.is_retired = '1' then 1 else 0 end as {{ type_flag() }}) as is_retired,
-    cast(d.successor as {{ type_code(50) }}) as successor
+    cast(d.successor as {{ type_code(50) }}) as successor,
+    cast(s.annotation_id as {{ type_code(64) }}) as annotation_id
 from described as d
+cross join {{ ref('stg_annotation_state') }} as s
+where
+    d.gene_id is not null
+    {{ and_annotation_is_new() }}
