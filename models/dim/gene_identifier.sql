@@ -1,4 +1,10 @@
-{{ config(materialized='table') }}
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        pre_hook="{{ remove_other_annotation() }}"
+    )
+}}
 
 -- 1. Every name of every gene, with its standing: 1 an id, or the current symbol of a gene that a nomenclature
 -- committee named; 2 the current symbol of another gene; 3 any other name.
@@ -75,7 +81,6 @@ keyed as (
         min(n.identifier) as identifier,
         min(n.standing) as standing
     from named as n
-    where n.identifier <> ''
     group by n.organism, n.gene_id, n.id_type, upper(n.identifier)
 ),
 
@@ -107,6 +112,11 @@ select
     cast(k.gene_id as {{ type_code(50) }}) as gene_id,
     cast(k.identifier as {{ type_text(200) }}) as identifier,
     cast(case when k.standing < 3 then 1 else 0 end as {{ type_flag() }}) as is_current,
-    cast(case when r.best_rank = 1 and r.gene_count = 1 then 0 else 1 end as {{ type_flag() }}) as is_ambiguous
+    cast(case when r.best_rank = 1 and r.gene_count = 1 then 0 else 1 end as {{ type_flag() }}) as is_ambiguous,
+    cast(s.annotation_id as {{ type_code(64) }}) as annotation_id
 from keyed as k
+cross join {{ ref('stg_annotation_state') }} as s
 inner join ranked as r on k.organism = r.organism and k.gene_id = r.gene_id and k.identifier_key = r.identifier_key
+where
+    k.identifier_key <> ''
+    {{ and_annotation_is_new() }}

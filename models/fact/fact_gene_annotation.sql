@@ -11,6 +11,20 @@
 
 -- If a bulk file changed, the hook has removed all rows, because it can change the gene of another file's
 -- ids. Otherwise only the values of new genes are missing.
+with genes as {{ materialized() }}(
+    select
+        g.gene_key,
+        g.gene_id
+    from {{ ref('dim_gene') }} as g
+    {%- if is_incremental() %}
+    where not exists (
+        select 1
+        from {{ this }} as k
+        where k.gene_key = g.gene_key
+    )
+    {%- endif %}
+)
+
 select
     g.gene_key,
     cast(v.source as {{ type_code(50) }}) as source,
@@ -24,15 +38,7 @@ select
     cast(s.annotation_id as {{ type_code(64) }}) as annotation_id,
     {{ utc_now() }} as etl_created_date
 from {{ ref('stg_annotation_value') }} as v
-inner join {{ ref('dim_gene') }} as g on v.gene_id = g.gene_id
+inner join genes as g on v.gene_id = g.gene_id
 inner join {{ source('staging', 'annotation_file') }} as f on v.bulk_file = f.bulk_file
 cross join {{ ref('stg_annotation_state') }} as s
-where
-    v.is_first_reference = 1
-    {%- if is_incremental() %}
-    and not exists (
-        select 1
-        from {{ this }} as k
-        where k.gene_key = g.gene_key
-    )
-    {%- endif %}
+where v.is_first_reference = 1
