@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from conftest import PROJECT, TARGET, WarehouseUnderTest
-from test_twin import study
+from test_twin import annotation, study
 
 # What breaks each check.
 BROKEN = {
@@ -50,6 +50,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     study("GSE2", 2, platform="Array Two (GPL2)").write(folder / "downloads" / "GSE2")
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.stdout
+    warehouse.annotate(*annotation(10))
     warehouse.build()
     return warehouse
 
