@@ -28,11 +28,11 @@ where annotation_id <> (select s.annotation_id from {{ ref('stg_annotation_state
 
 {#- The last condition of such a model: its rows are needed. If they are there, the engine reads no other table.
 
-    {{ and_annotation_is_new() }}  ->  (no SQL) | and 1 = 0 | and not exists (select 1 from staging.stg_gene as k) -#}
+    {{ and_annotation_is_new() }}  ->  (no SQL) | and 1 = 0 | and not exists (select 1 from staging.stg_gene) -#}
 {% macro and_annotation_is_new() %}
 {%- set state = ref('stg_annotation_state') %}
 {%- if is_incremental() %}
-and {{ '1 = 0' if has_rows_of(this, state) else 'not exists (select 1 from ' ~ this ~ ' as k)' }}
+and {{ '1 = 0' if has_rows_of(this, state) else 'not exists (select 1 from ' ~ this ~ ')' }}
 {%- endif %}
 {% endmacro %}
 
