@@ -34,6 +34,7 @@ demo: install  ## Simulate 17 studies, load and build them, show the gene pairs 
 	rm -rf $(DEMO)
 	$(BIN)/python -m demo simulate $(DEMO)
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m loader ingest $(DEMO) --config $(DEMO)/pipeline.yaml --log-format text
+	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/expression-warehouse annotation update --from $(DEMO)/annotation --log-format text
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(DBT) --quiet build
 	EXPRESSION_WAREHOUSE_DB=$(DEMO)/demo.duckdb $(BIN)/python -m demo report
 

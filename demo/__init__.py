@@ -4,6 +4,7 @@
 
 design    which studies, genes and planted pairs there are
 simulate  draws the expression values
+genes     names the genes
 download  writes them as refine.bio downloads
 pairs     reads the pairs tested, and counts the planted ones among those found
 report    prints studies and tests as tables

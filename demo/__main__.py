@@ -18,10 +18,12 @@ def main() -> None:
 def simulate_command(folder: Path, seed: int) -> None:
     """Write the simulated downloads, their pipeline.yaml and planted_pairs.tsv into DIR."""
     from demo.download import CONFIG_FILE, write_downloads
+    from demo.genes import ANNOTATION_FOLDER
 
     write_downloads(folder, seed)
     click.echo(
         f"Next: python -m loader ingest {folder} --config {folder / CONFIG_FILE}"
+        f" && expression-warehouse annotation update --from {folder / ANNOTATION_FOLDER}"
         " && dbt build && python -m demo report"
     )
 

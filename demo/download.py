@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from demo.design import MOUSE_PAIRS, PLANTED_PAIRS, Study
+from demo.genes import ANNOTATION_FOLDER, write_gene_names
 from demo.simulate import PLANTED_CORRELATION, SimulatedStudy, simulate
 
 PLANTED_PAIRS_FILE = "planted_pairs.tsv"
@@ -42,6 +43,7 @@ def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORREL
     folder/ACC/ACC/ACC.tsv        genes in lines, samples in columns
     folder/planted_pairs.tsv      gene_a, gene_b, direction, contrast
     folder/pipeline.yaml          the disease of each study, and the contrasts of the mouse disease
+    folder/annotation/            names of the genes, for `annotation update --from`
 
     correlation  of the planted pairs in their cohorts
 
@@ -58,6 +60,7 @@ def write_downloads(folder: Path, seed: int, correlation: float = PLANTED_CORREL
         _write(home / study.accession / f"{study.accession}.tsv", _matrix(simulated))
         config.append(f"  {study.accession}: {{disease: {study.disease}}}\n")
     _write(folder / CONFIG_FILE, _DISEASES + "".join(config))
+    write_gene_names(folder / ANNOTATION_FOLDER)
     lines = ["gene_a\tgene_b\tdirection\tcontrast"]
     lines += ["\t".join(dataclasses.astuple(pair)) for pair in (*PLANTED_PAIRS, *MOUSE_PAIRS)]
     _write(folder / PLANTED_PAIRS_FILE, "\n".join(lines) + "\n")

@@ -167,8 +167,9 @@ def load_pairs_command(
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
-    FILE is a CSV with a header: pair_id (two keys of dim_gene with _ between, in either order),
-    optionally technology, organism and csv_override, and columns of fact_gene_pair_metrics.
+    FILE is a CSV with a header: gene_a and gene_b (symbols or ids, as in dim.gene_identifier) or
+    pair_id (two keys of dim_gene with _ between), in either order; optionally technology, organism
+    and csv_override; and columns of fact_gene_pair_metrics.
     `dbt build` then brings the rows into that table; a pair that it computes itself is replaced
     only if csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in
     the file is wrong, no row is staged, and the exit code is 1.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.genes import GeneNames
 from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.metrics import Metric
 from loader.pair_file.numbers import read_numbers
@@ -61,6 +62,33 @@ class RowChecks:
                     action="Build the gene's study first; each warehouse has its own keys",
                 )
             )
+        return keys[:, 0], keys[:, 1]
+
+    def named_pairs(
+        self,
+        first: Sequence[str],
+        second: Sequence[str],
+        genes: GeneNames,
+        organisms: Sequence[str],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gene keys of the rows, the smaller one first.
+
+        Faults: 54200 an unknown name, 54201 one gene twice, 54202 a name of several genes.
+
+        organisms  of the rows
+        """
+        keys = np.zeros((len(self.lines), 2), dtype=np.int64)
+        for row, (*names, organism) in enumerate(zip(first, second, organisms, strict=True)):
+            for side, name in enumerate(names):
+                key, candidates = genes.find(name, organism)
+                if key is None:
+                    self.faults.append(self._no_gene(row, name, organism, candidates))
+                    return keys[:, 0], keys[:, 1]
+                keys[row, side] = key
+            if keys[row, 0] == keys[row, 1]:
+                self.faults.append(self._gene_twice(row, *names))
+                break
+        keys.sort(axis=1)
         return keys[:, 0], keys[:, 1]
 
     def technologies(self, cells: Sequence[str] | None, default: str | None) -> list[str | None]:
@@ -152,6 +180,38 @@ class RowChecks:
             file=self.label,
             line=self.lines[row],
             expected="two different gene keys of dim_gene with _ between",
+        )
+
+    def _no_gene(self, row: int, name: str, organism: str, candidates: list[str]) -> UserError:
+        if candidates:
+            found = f"{_shown(name)} is a name of {', '.join(candidates)}"
+            if len(candidates) == 1:
+                found += ", but alone means another gene"
+            return UserError(
+                "PAIR_GENE_AMBIGUOUS",
+                found,
+                file=self.label,
+                line=self.lines[row],
+                expected=f"a symbol or id of one gene of {organism}",
+            )
+        return UserError(
+            "PAIR_GENEKEY_NOT_FOUND",
+            f"no gene {_shown(name)} of {organism}",
+            file=self.label,
+            line=self.lines[row],
+            expected="symbols or ids of genes of this warehouse (dim.gene_identifier)",
+            action="Build the gene's study first; for symbols, run expression-warehouse annotation "
+            "update and dbt build",
+        )
+
+    def _gene_twice(self, row: int, first: str, second: str) -> UserError:
+        return UserError(
+            "PAIR_ID_FORMAT_INVALID",
+            f"{_shown(first)} and {_shown(second)} are one gene",
+            file=self.label,
+            line=self.lines[row],
+            expected="two different genes",
+            action="Correct the line named",
         )
 
     def _out_of_bounds(self, row: int, column: str, cell: str, expected: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from expression_warehouse.core import signals
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.genes import GeneNames
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import PairLoad, PairSource
@@ -36,20 +37,26 @@ def load_pairs(
             with log.step("load-pairs", context) as step:
                 log.begin(step)
                 require_disease(warehouse, disease)
+                names = GeneNames(warehouse) if file.has_gene_names else None
                 with warehouse.load_pairs() as load:
-                    step.rows_written = _load(file, disease, load, reporter)
+                    step.rows_written = _load(file, disease, names, load, reporter)
     except UserError as error:
         reporter.failed(None, error)
         return False
     return True
 
 
-def _load(file: PairFile, disease: str, load: PairLoad, reporter: Reporter) -> int:
-    """Stage the file's rows; return how many."""
+def _load(
+    file: PairFile, disease: str, names: GeneNames | None, load: PairLoad, reporter: Reporter
+) -> int:
+    """Stage the file's rows; return how many.
+
+    names  of the genes, if the file names them
+    """
     watch = Stopwatch()
     if file.ignored:
         reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
-    rows = file.batches(load.gene_keys(), load.organisms(disease))
+    rows = file.batches(names or load.gene_keys(), load.organisms(disease))
     taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
     if conflict := load.find_conflict():
         first, second = conflict

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.genes import GeneNames
 from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.checks import (
     RowChecks,
@@ -31,8 +32,10 @@ class PairFile:
     organism    for rows without one of their own; None: that of the slices
     ignored     columns that are no metric, as the header writes them
 
+    Its genes are a column pair_id (two gene keys), or gene_a and gene_b (symbols or ids).
+
     Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    column pair_id, or a column twice; 1003 not UTF-8; 1004 broken quotes; 1007 unreadable; 54030
+    genes, or a column twice; 1003 not UTF-8; 1004 broken quotes; 1007 unreadable; 54030
     no technology, or an organism that is no name.
     """
 
@@ -88,6 +91,11 @@ class PairFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     @property
+    def has_gene_names(self) -> bool:
+        """Whether it names genes by symbol or id, in the columns gene_a and gene_b."""
+        return "pair_id" not in self._columns
+
+    @property
     def metric_names(self) -> list[str]:
         """The metrics that the file has."""
         return [metric.name for metric in self._metrics]
@@ -110,22 +118,23 @@ class PairFile:
         )
 
     def batches(
-        self, gene_keys: np.ndarray, organisms: Mapping[str, Sequence[str]]
+        self, genes: np.ndarray | GeneNames, organisms: Mapping[str, Sequence[str]]
     ) -> Iterator[pa.RecordBatch]:
         """The rows, checked, in the file's order.
 
-        gene_keys  those of dim_gene
+        genes      the keys of dim_gene; of a file with gene names, these
         organisms  technology → organisms of the disease's slices
 
         Raises UserError for the first line that is wrong: 1002 another number of cells, 1003 not
         UTF-8, 1004 no number, 4004 a number out of bounds, 54030 an organism that could be
-        several, 54200 an unknown gene, 54201 no pair id. Raises Stopped if a signal came.
+        several, 54200 an unknown gene, 54201 no pair id,
+        54202 a name of several genes. Raises Stopped if a signal came.
         """
         line = 1
         for lines, rows in self._csv.chunks(self._width, list(self._columns.values())):
             signals.check()
             columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-            yield self._read(lines, columns, gene_keys, organisms)
+            yield self._read(lines, columns, genes, organisms)
             line = lines[-1]
         if line == 1:
             raise UserError(
@@ -140,18 +149,23 @@ class PairFile:
     def _read_header(self, header: list[str]) -> dict[str, int]:
         """Column to read -> its index."""
         names = [cell.strip().lower() for cell in header]
-        if "pair_id" not in names:
+        if "pair_id" not in names and not {"gene_a", "gene_b"} <= set(names):
             is_data = any(map(has_form_of_pair_id, names))
             raise self._bad_header(
                 "the file starts with values: there is no header"
                 if is_data
-                else ("the header has no column pair_id" if names else "the header is empty")
+                else (
+                    "the header has neither pair_id nor gene_a and gene_b"
+                    if names
+                    else "the header is empty"
+                )
             )
+        genes = ("pair_id",) if "pair_id" in names else ("gene_a", "gene_b")
         columns: dict[str, int] = {}
         for index, name in enumerate(names):
             if name in columns:
                 raise self._bad_header(f"{name} is columns {columns[name] + 1} and {index + 1}")
-            if name in ("pair_id", "technology", "organism", CSV_OVERRIDE.name, *metrics()):
+            if name in (*genes, "technology", "organism", CSV_OVERRIDE.name, *metrics()):
                 columns[name] = index
         return columns
 
@@ -161,7 +175,8 @@ class PairFile:
             found,
             file=self.label,
             line=1,
-            expected="pair_id and columns of fact_gene_pair_metrics, separated by commas",
+            expected="pair_id (or gene_a and gene_b) and columns of fact_gene_pair_metrics, "
+            "separated by commas",
             action="Correct the header",
         )
 
@@ -169,14 +184,19 @@ class PairFile:
         self,
         lines: list[int],
         columns: dict[str, tuple[str, ...]],
-        gene_keys: np.ndarray,
+        genes: np.ndarray | GeneNames,
         organisms: Mapping[str, Sequence[str]],
     ) -> pa.RecordBatch:
         """One batch from the cells of each column; raises the fault with the lowest line."""
         checks = RowChecks(self.label, lines)
-        gene_a, gene_b = checks.pairs(columns["pair_id"], gene_keys)
         technologies = checks.technologies(columns.get("technology"), self._technology)
         of_rows = checks.organisms(columns.get("organism"), self._organism, technologies, organisms)
+        if isinstance(genes, GeneNames):
+            gene_a, gene_b = checks.named_pairs(
+                columns["gene_a"], columns["gene_b"], genes, of_rows
+            )
+        else:
+            gene_a, gene_b = checks.pairs(columns["pair_id"], genes)
         override = np.zeros(len(lines))
         if CSV_OVERRIDE.name in columns:
             override = np.nan_to_num(checks.numbers(CSV_OVERRIDE, columns[CSV_OVERRIDE.name]))

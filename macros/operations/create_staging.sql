@@ -30,6 +30,7 @@
 {{ create_table_if_absent(staging ~ '.annotation_file', staging_annotation_file_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.annotation_value', staging_annotation_value_columns()) }};
+{{ columnstore_if_absent(staging ~ '.annotation_value', 'cci_annotation_value') }}
 {#- Warehouses of earlier versions lack these columns. #}
 {{ add_column_if_absent(staging ~ '.batch', 'quarantine_reason', type_text()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'released_by', type_text(100)) }};

@@ -4,12 +4,13 @@
     {{ report_run(results) }}
     ->  SEPSIS MICROARRAY HOMO_SAPIENS: 44,850 gene pairs tested in 5 studies
         SEPSIS RNA-SEQ HOMO_SAPIENS: no gene pairs: 0 genes are in 3 of its 4 studies; …
+        43,363 genes have no symbol: expression-warehouse annotation update
         Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
         Details: select * from meta.vw_finding where run_id = '8c1c…' -#}
 {% macro report_run(results) %}
     {#- `dbt compile` has no results, and with --no-introspect no connection. -#}
     {%- if not execute or not results -%}{{ return('') }}{%- endif -%}
-    {%- for line in slice_lines(results) + finding_lines() -%}
+    {%- for line in slice_lines(results) + annotation_lines() + finding_lines() -%}
         {%- do log(line, info=true) -%}
     {%- endfor -%}
 {% endmacro %}
@@ -98,4 +99,21 @@ from {{ validation_log() }} as l
 inner join {{ schema_name('meta') }}.meta_error_code as e on l.validation_code = e.error_name
 where l.run_id = '{{ run_id() }}'
 order by l.severity, e.error_code, subject
+{%- endmacro %}
+
+
+{#- Only as long as no bulk file of gene annotation is loaded; many genes have no symbol in any file. -#}
+{% macro annotation_lines() %}
+    {%- set genes = relation_of_earlier_build('dim', 'dim_gene') -%}
+    {%- set count = run_query(genes_without_symbol(genes)).columns[0].values()[0] | int if genes else 0 -%}
+    {{ return(['{:,}'.format(count) ~ (' gene has' if count == 1 else ' genes have') ~ ' no symbol: expression-warehouse annotation update'] if count else []) }}
+{% endmacro %}
+
+
+{% macro genes_without_symbol(genes) -%}
+select count(*) as gene_count
+from {{ genes }} as g
+where
+    g.gene_symbol is null
+    and not exists (select 1 from {{ schema_name('staging') }}.annotation_file as f)
 {%- endmacro %}

@@ -75,6 +75,9 @@ OPERATIONS = {
     "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true,"
     " and_then=mark_batches_not_loaded()) }}",
     "add_sample_natural_keys": "{{ add_sample_natural_keys_to('dim.dim_sample', ref('dim_study')) }}",
+    "genes_without_symbol": "{{ genes_without_symbol('dim.dim_gene') }}",
+    "add_gene_columns": "{{ add_gene_columns_to('dim.dim_gene') }}",
+    "remove_other_annotation": "{{ remove_other_annotation_from('fact.fact_gene_annotation') }}",
     "remove_replaced_features": "{{ remove_replaced_features_from('fact.fact_feature_values') }}",
 }
 

@@ -317,6 +317,33 @@ class WarehouseUnderTest:
             for statement in statements:
                 connection.execute(statement)
 
+    def annotate(self, *values: tuple[str, str, str, str, str, str], file_hash: str = "h1") -> None:
+        """Stage gene annotation, each value as bulk_file, id_type, gene_ref, attribute, item, value.
+
+        Values of these bulk files that were staged before are replaced.
+        """
+        statements = []
+        for bulk_file in dict.fromkeys(value[0] for value in values):
+            own = [value for value in values if value[0] == bulk_file]
+            statements += [
+                f"delete from staging.annotation_{table} where bulk_file = '{bulk_file}'"
+                for table in ("file", "value")
+            ]
+            statements.append(
+                "insert into staging.annotation_file (bulk_file, file_name, file_hash, file_size, parser_hash,"
+                f" loaded_at, value_count, gene_count) values ('{bulk_file}', '{bulk_file}.txt',"
+                f" '{file_hash}', 1, 'p1', cast('2026-01-01' as timestamp), {len(own)},"
+                f" {len({value[2] for value in own})})"
+            )
+            for value in own:
+                texts = ", ".join("'" + text.replace("'", "''") + "'" for text in value)
+                number = value[-1] if value[-1].replace(".", "").isdigit() else "null"
+                statements.append(
+                    "insert into staging.annotation_value (bulk_file, id_type, gene_ref, attribute, item, value,"
+                    f" number) values ({texts}, {number})"
+                )
+        self.query_write(*statements)
+
     def execute(self, tsql: str) -> None:
         """Run a statement in the server's own SQL."""
         self._server.execute(tsql)

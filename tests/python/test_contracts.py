@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from conftest import PROJECT, TARGET, WarehouseUnderTest
-from test_twin import copy_of, study
+from test_twin import annotation, copy_of, study
 
 # What breaks each check.
 BROKEN = {
@@ -54,6 +54,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     copy_of(study("GSE1", 1), "GSE3").write(folder / "downloads" / "GSE3")
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.stdout
+    warehouse.annotate(*annotation(10))
     warehouse.build()
     return warehouse
 

@@ -27,10 +27,10 @@ from demo.design import (
     Study,
 )
 from demo.download import CONFIG_FILE, PLANTED_PAIRS_FILE, write_downloads
+from demo.genes import symbol_of
 from demo.pairs import TESTS, PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
 from expression_warehouse.cli import main as commands
-from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
@@ -99,11 +99,14 @@ def test_other_seed_other_values_same_truth(folder: Path, tmp_path: Path) -> Non
     assert {name for name in first if first[name] == second[name]} == {
         CONFIG_FILE,
         PLANTED_PAIRS_FILE,
+        "annotation/gene_table.tsv",
+        "annotation/HGNC_AllianceHomology.rpt",
     }
 
 
 def test_layout(folder: Path) -> None:
     expected = {CONFIG_FILE, PLANTED_PAIRS_FILE}
+    expected |= {"annotation/gene_table.tsv", "annotation/HGNC_AllianceHomology.rpt"}
     for study in STUDIES:
         home = study.accession
         expected |= {f"{home}/aggregated_metadata.json", f"{home}/{home}/{home}.tsv"}
@@ -137,9 +140,8 @@ def test_slices_have_studies_enough_for_their_contrasts() -> None:
 
 
 def test_real_genes_are_annotated() -> None:
-    symbols = {row["gene_id"]: row["gene_symbol"] for row in read_seed("gene_annotation")}
-    assert (symbols[MS4A4A], symbols[CD86]) == ("MS4A4A", "CD86")
-    assert len(set(GENES)) == 60
+    assert (symbol_of(MS4A4A), symbol_of(CD86)) == ("MS4A4A", "CD86")
+    assert len(set(GENES)) == len({symbol_of(gene) for gene in GENES}) == 60
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.accession)
@@ -279,8 +281,34 @@ def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUn
     warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("built"))
     config = folder / CONFIG_FILE
     assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
+    update = ["annotation", "update", "--from", str(folder / "annotation")]
+    result = CliRunner().invoke(commands, update, env=warehouse.env)
+    assert result.exit_code == 0, result.output
     warehouse.dbt("build")
     return warehouse
+
+
+def test_every_gene_has_its_name(built: WarehouseUnderTest) -> None:
+    """In the pairs too; a mouse gene has its own, beside its human orthologue."""
+    named = dict(built.query("select gene_id, gene_symbol from dim.dim_gene"))
+    assert named == {gene: symbol_of(gene) for gene in (*HUMAN.genes, *MOUSE.genes)}
+    assert built.query(
+        "select count(*), count(gene_a_symbol), count(gene_b_symbol) from dim.dim_gene_pair"
+    ) == [(n := 60 * 59 // 2 + 40 * 39 // 2, n, n)]
+    assert built.query(
+        "select gene_symbol, location, human_orthologues from analytics.vw_gene_annotation"
+        " where gene_id in ('ENSG00000114013', 'ENSMUSG90000000007') order by 1"
+    ) == [("CD86", "3:122055362-122121139:+", None), ("Demo7", "1:70000-75000:+", "DEMO7")]
+
+
+def test_mouse_pairs_stand_beside_human_ones(built: WarehouseUnderTest) -> None:
+    rows = built.query(
+        "select gene_a_symbol, gene_b_symbol, human_gene_a_symbol, human_gene_b_symbol, human_technology"
+        " from analytics.vw_pair_orthologue"
+    )
+    assert len(rows) == 2 * 40 * 39 // 2
+    assert all((a.upper(), b.upper()) == (human_a, human_b) for a, b, human_a, human_b, _ in rows)
+    assert {technology for *_, technology in rows} == {"MICROARRAY", "RNA-SEQ"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from conftest import WarehouseUnderTest, events
+from conftest import Study, WarehouseUnderTest, events
 from hypothesis import given
 from hypothesis import strategies as st
 from test_pair_metrics import (
@@ -30,7 +30,7 @@ from loader.pair_file.metrics import metrics
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import parse_pair_id
 
-# Genes 1 and 2 are of the annotation seed, 8 to 13 those of the studies, ENSG1 to ENSG6; the five
+# Genes 1 to 7 are of a study without a disease, 8 to 13 those of the others, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.
 ANNOTATED = ("ENSG00000019582", "ENSG00000110079")
 CANDIDATES = [(a, b) for a in range(9, 14) for b in range(a + 1, 14)]
@@ -68,6 +68,9 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     """Two studies of two technologies, before any file."""
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
+    genes = [*ANNOTATED, *(f"ENSG0000020000{number}" for number in range(5))]
+    other = Study("GSE9", ["GSM91", "GSM92", "GSM93"], genes, [["1.5", "2", "3"]] * 7)
+    assert warehouse.loader("ingest", other.write(folder / "other")).exit_code == 0
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
     build_pairs(warehouse, **SETTINGS)
     pairs = warehouse.query("select distinct gene_a_key, gene_b_key from dim.dim_gene_pair")
@@ -86,6 +89,66 @@ pair_id,csv_override,dz_ss_mean,dz_ss_Q,dz_ss_I2,P_SS,q_ss,q_soth,neglog_q_soth,
 12_11,0,0.5,2.5,10,0.01,0.02,,,4,20,30
 2_1,,0.25,,,1e-320,,,,,,
 """
+
+
+@pytest.fixture(scope="module")
+def named(built, tmp_path_factory) -> WarehouseUnderTest:
+    """The same with symbols: CAT2 to CAT6 of ENSG2 to ENSG6; ENSG2 was once CAT3; ENSG2 and ENSG4 are
+    PET; a gene of no study is DOG, as ENSG5 was."""
+    warehouse = moved(built, tmp_path_factory.mktemp("named"))
+    hgnc = ("hgnc_complete_set", "HGNC")
+    values = []
+    for i in range(2, 7):
+        values += [
+            (*hgnc, f"HGNC:{i}", "ensembl_gene_id", "", f"ENSG{i}"),
+            (*hgnc, f"HGNC:{i}", "entrez_id", "", f"{i}00"),
+            (*hgnc, f"HGNC:{i}", "symbol", "", f"CAT{i}"),
+        ]
+    warehouse.annotate(
+        *values,
+        (*hgnc, "HGNC:2", "previous_symbol", "CAT3", "CAT3"),
+        (*hgnc, "HGNC:2", "alias_symbol", "PET", "PET"),
+        (*hgnc, "HGNC:4", "alias_symbol", "PET", "PET"),
+        (*hgnc, "HGNC:4", "alias_symbol", "Old4", "Old4"),
+        (*hgnc, "HGNC:7", "ensembl_gene_id", "", "ENSG77"),
+        (*hgnc, "HGNC:7", "symbol", "", "DOG"),
+        (*hgnc, "HGNC:5", "previous_symbol", "DOG", "DOG"),
+    )
+    warehouse.build("--select", "+gene_identifier", "dim_gene")
+    return warehouse
+
+
+def test_genes_are_named_by_symbol_or_id(named, tmp_path):
+    """In any case, with a version, by an alias or an Entrez id; a current symbol wins."""
+    warehouse = moved(named, tmp_path)
+    text = "gene_a,gene_b,q_ss\ncat3,CAT2,0.1\nold4,ENSG5.12,0.2\n600,HGNC:3,0.3\nensg00000019582,CAT6,0.4\n"
+    result = load(warehouse, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
+    assert result.exit_code == 0, result.output
+    rows = warehouse.query(
+        "select gene_a_key, gene_b_key, q_ss from staging.pair_metrics order by all"
+    )
+    assert rows == [(1, 13, 0.4), (9, 10, 0.1), (10, 13, 0.3), (11, 12, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("genes", "error", "message"),
+    [
+        ("PET,CAT3", "PAIR_GENE_AMBIGUOUS", "'PET' is a name of ENSG2, ENSG4"),
+        ("CAT3,DOG", "PAIR_GENE_AMBIGUOUS", "'DOG' is a name of ENSG5, but alone means another gene"),
+        ("CAT3,COW", "PAIR_GENEKEY_NOT_FOUND", "no gene 'COW' of HOMO_SAPIENS"),
+        ("CAT3,300", "PAIR_ID_FORMAT_INVALID", "'CAT3' and '300' are one gene"),
+    ],
+)  # fmt: skip
+def test_a_name_that_means_no_single_gene_is_refused(named, tmp_path, genes, error, message):
+    warehouse = moved(named, tmp_path)
+    text = f"gene_a,gene_b,q_ss\nCAT3,CAT2,0.1\n{genes},0.2\n"
+    result = load(warehouse, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
+    assert result.exit_code == 1
+    (failed,) = events(result, "failed")
+    assert failed["error_name"] == error
+    assert message in failed["found"]
+    assert failed["line"] == 3
+    assert staged(warehouse) == []
 
 
 @pytest.fixture(scope="module")

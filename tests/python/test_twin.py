@@ -19,6 +19,7 @@ from sqlglot import exp
 
 # Each was run on a T-SQL engine.
 CANNOT = {
+    "stg_annotation_state": "hashbytes, and its hexadecimal text",
     "stg_contrast": "openjson",
     "stg_illness": "openjson",
     "stg_illness_rule": "openjson",
@@ -75,6 +76,38 @@ def copy_of(source: Study, accession: str) -> Study:
     )
 
 
+def annotation(count: int) -> list[tuple[str, str, str, str, str, str]]:
+    """Of the first genes of `study`: two sources, a retired gene, an ambiguous alias, a mouse gene."""
+    values = []
+    for i in range(count):
+        hgnc, gene = ("hgnc_complete_set", "HGNC", f"HGNC:{i}"), f"ENSG{i:011d}"
+        table = ("gene_table", "ENSEMBL", gene)
+        values += [
+            (*hgnc, "ensembl_gene_id", "", gene),
+            (*hgnc, "entrez_id", "", f"{100 + i}"),
+            (*hgnc, "symbol", "", f"SYM{i}"),
+            (*hgnc, "alias_symbol", f"alias{i // 2}", f"alias{i // 2}"),
+            (*table, "symbol", "", f"OTHER{i}"),
+            (*table, "biotype", "", "protein_coding"),
+            (*table, "chromosome", "", "1"),
+            (*table, "start_position", "", f"{i + 1}"),
+            (*table, "end_position", "", f"{i + 9}"),
+            (*table, "strand", "", "+"),
+            (*table, "is_retired", "", f"{int(i == 3)}"),
+            ("clinvar_gene_summary", "ENTREZ", f"{100 + i}", "pathogenic_alleles", "", f"{i}"),
+            ("gtex_median_tpm", "ENSEMBL", gene, "median_tpm", "Lung", f"{i}.5"),
+            ("gtex_median_tpm", "ENSEMBL", gene, "median_tpm", "Liver", f"{9 - i}.25"),
+        ]
+    mouse = ("mgi_marker", "MGI", "MGI:1")
+    return [
+        *values,
+        (*mouse, "ensembl_gene_id", "", "ENSMUSG1"),
+        (*mouse, "symbol", "", "Sym1"),
+        (*mouse, "human_orthologue", "HGNC:1", "HGNC:1"),
+        (*mouse, "human_orthologue", "HGNC:2", "HGNC:2"),
+    ]
+
+
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("twin")
@@ -101,6 +134,7 @@ def staged(tmp_path_factory) -> WarehouseUnderTest:
         config.write_text(text)
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.stdout
+    warehouse.annotate(*annotation(10))
     warehouse.dbt("seed")
     return warehouse
 
