@@ -42,10 +42,10 @@ def decompressed(file: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
     """
     compression = compression_of(file)
     if compression == "zip":
-        return cast(BinaryIO, stack.enter_context(_only_member(zipfile.ZipFile(file))))
+        return stack.enter_context(_only_member(zipfile.ZipFile(file)))
     for name, reader in _READERS.values():
         if name == compression:
-            return cast(BinaryIO, stack.enter_context(cast(BinaryIO, reader(file))))
+            return stack.enter_context(cast(BinaryIO, reader(file)))
     return file
 
 

@@ -78,8 +78,8 @@ def _fault(line: bytes, layout: Layout, label: str, number: int) -> UserError | 
             expected="ASCII characters, no blank at either end",
         )
     for column in layout.sample_columns:
-        if error := _value_fault(cells[column], layout, layout.names[column], label, number):
-            return error
+        if fault := _value_fault(cells[column], layout, layout.names[column], label, number):
+            return fault
     return None
 
 
