@@ -126,8 +126,8 @@ PAIR_VALUES = """
 """
 
 FIND_GENES = """
-    select gene_id, gene_symbol, gene_name, gene_type, chromosome, start_position, end_position
-    from {dim}.dim_gene
+    select *
+    from {analytics}.vw_gene_annotation
     where upper(gene_id) = upper($gene) or upper(gene_symbol) = upper($gene)
     order by gene_id
 """

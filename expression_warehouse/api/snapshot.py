@@ -44,6 +44,7 @@ TABLES = (
     ("meta", "vw_run", "started_at"),
     ("meta", "vw_finding", "created_at"),
     ("analytics", "vw_contrast_study", "study_key, contrast_key"),
+    ("analytics", "vw_gene_annotation", "gene_id"),
 )
 # Views that the snapshot has as views, after those they read.
 VIEWS = (

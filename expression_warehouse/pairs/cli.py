@@ -117,8 +117,8 @@ VARS = click.option(
         "--keep",
         type=click.IntRange(min=1),
         default=60_000,
-        help="Pairs kept per test of a contrast or of the pair; of three contrasts, about five times"
-        " as many in all. Default: 60000.",
+        help="Pairs kept per test of a contrast or of the pair; of three contrasts, about five"
+        " times as many in all. Default: 60000.",
     ),
     TOP_GENES,
     METHOD,
