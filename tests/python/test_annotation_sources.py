@@ -447,6 +447,7 @@ def test_pubtator(write):
         ["100", "Gene", "3630", "", "CTD"],
         ["101", "Gene", "-", "x", "PubTator3"],
         ["102", "Gene", "3630", 'quote " and \x00', "PubTator3"],
+        ["102", "Gene", "3630", "two\rlines", "PubTator3"],
         *([str(pmid), "Gene", "7", "seven", "PubTator3"] for pmid in range(1000, 1012)),
     )
     assert rows("pubtator_gene", write("gene2pubtator3.gz", mentions)) == {
@@ -655,6 +656,11 @@ def test_missing_columns_are_named(write):
 def test_a_line_that_cannot_be_read_is_named(write, name, text, line, found, suffix):
     error = error_of(name, write(f"file{suffix}", text))
     assert (error.name, error.line, error.found) == ("ANNOTATION_LINE_INVALID", line, found)
+
+
+def test_a_carriage_return_within_a_line(write):
+    path = write("gene_table.tsv", GENE_TABLE.replace("RP4-6'x", "RP4\r6"))
+    assert error_of("gene_table", path).name == "ANNOTATION_LINE_INVALID"
 
 
 def test_text_that_is_no_utf8(tmp_path):
