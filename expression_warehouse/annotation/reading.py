@@ -7,6 +7,7 @@ annotation_attribute.
 
 import contextlib
 import csv
+import glob
 import gzip
 import re
 import tempfile
@@ -160,7 +161,9 @@ def version_in_text(pattern: str, date_format: str | None = None) -> Callable[[P
     def version(path: Path) -> str | None:
         found = _group(pattern, "\n".join(head_lines(path)))
         if found and date_format:
-            return datetime.strptime(found, date_format).date().isoformat()
+            # A date that is written otherwise names the release as well.
+            with contextlib.suppress(ValueError):
+                return datetime.strptime(found, date_format).date().isoformat()
         return found
 
     return version
@@ -221,6 +224,7 @@ def _cells(line: str, layout: Layout) -> list[str]:
 
 
 def _missing(header: Sequence[str], layout: Layout) -> list[str]:
+    """The columns that a header must have and this one lacks, as headers spell them."""
     return [
         " or ".join(column.spellings or (column.name,))
         for column in layout.columns
@@ -237,7 +241,7 @@ def _unknown_header(path: Path, head: Sequence[str], layouts: Sequence[Layout]) 
     else:
         missing = min((_missing(_cells(line, layout), layout) for line in head), key=len)
         found = f"lacks the columns {', '.join(missing)}"
-    names = ", ".join(column.name for column in layout.columns if not column.is_optional)
+    names = ", ".join(_missing([], layout))
     if layout.first_line:
         names += ", without a header"
     return UserError(
@@ -273,7 +277,7 @@ def _lines(
     layout = plan.layout
     types = {column.name: column.type for column in layout.columns}
     relation = connection.read_csv(
-        str(path),
+        glob.escape(str(path)),
         header=False,
         auto_detect=False,
         columns={name: types.get(name, layout.other_type or "varchar") for name in plan.names},

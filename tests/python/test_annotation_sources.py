@@ -640,7 +640,10 @@ def test_missing_columns_are_named(write):
     error = error_of("hpo_genes_to_phenotype", path)
     assert error.name == "ANNOTATION_HEADER_UNKNOWN"
     assert error.found == "lacks the columns hpo_id or HPO-Term-ID"
-    assert error.expected == "the columns gene_id, hpo_id, hpo_name"
+    assert error.expected == (
+        "the columns ncbi_gene_id or entrez-gene-id, hpo_id or HPO-Term-ID,"
+        " hpo_name or HPO-Term-Name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -656,6 +659,14 @@ def test_missing_columns_are_named(write):
 def test_a_line_that_cannot_be_read_is_named(write, name, text, line, found, suffix):
     error = error_of(name, write(f"file{suffix}", text))
     assert (error.name, error.line, error.found) == ("ANNOTATION_LINE_INVALID", line, found)
+
+
+def test_a_path_with_characters_of_patterns(tmp_path):
+    folder = tmp_path / "annotation [2024] *?"
+    folder.mkdir()
+    path = folder / "gene_table.tsv"
+    path.write_text(GENE_TABLE)
+    assert parsed("gene_table", path).num_rows > 0
 
 
 def test_a_carriage_return_within_a_line(write):
