@@ -7,6 +7,7 @@ annotation_attribute.
 
 import contextlib
 import csv
+import glob
 import gzip
 import re
 import tempfile
@@ -66,7 +67,8 @@ class Layout:
     separator    between columns
     quote        around values; '' if quotes are text
     missing      texts that stand for a missing value
-    is_ragged    lines may be shorter than the header, or have one more, empty, column
+    is_ragged    lines may be shorter than the header or longer, of which the rest is not read; a
+                 carriage return within a line ends it
     comment      lines that start with this character are skipped; '' if none are
     other_type   DuckDB type under which the query reads all other columns too, by their names in
                  the header; '' if it does not read them
@@ -159,7 +161,9 @@ def version_in_text(pattern: str, date_format: str | None = None) -> Callable[[P
     def version(path: Path) -> str | None:
         found = _group(pattern, "\n".join(head_lines(path)))
         if found and date_format:
-            return datetime.strptime(found, date_format).date().isoformat()
+            # A date that is written otherwise names the release as well.
+            with contextlib.suppress(ValueError):
+                return datetime.strptime(found, date_format).date().isoformat()
         return found
 
     return version
@@ -199,19 +203,15 @@ def _header_plan(head: Sequence[str], layout: Layout) -> _Plan | None:
     for number, line in enumerate(head, start=1):
         header = _cells(line, layout)
         if not _missing(header, layout):
-            names = list(header) if layout.other_type else _unread_names(len(header))
-            names += _unread_names(len(header) + layout.is_ragged)[len(header) :]
+            names = [f"unread_{place}" for place in range(len(header))]
+            if layout.other_type:
+                names = list(header)
             for column in layout.columns:
                 place = column.index(header)
                 if place is not None:
                     names[place] = column.name
             return _Plan(layout, names, number)
     return None
-
-
-def _unread_names(count: int) -> list[str]:
-    """Names of columns that no query reads."""
-    return [f"unread_{place}" for place in range(count)]
 
 
 def _cells(line: str, layout: Layout) -> list[str]:
@@ -224,6 +224,7 @@ def _cells(line: str, layout: Layout) -> list[str]:
 
 
 def _missing(header: Sequence[str], layout: Layout) -> list[str]:
+    """The columns that a header must have and this one lacks, as headers spell them."""
     return [
         " or ".join(column.spellings or (column.name,))
         for column in layout.columns
@@ -240,7 +241,7 @@ def _unknown_header(path: Path, head: Sequence[str], layouts: Sequence[Layout]) 
     else:
         missing = min((_missing(_cells(line, layout), layout) for line in head), key=len)
         found = f"lacks the columns {', '.join(missing)}"
-    names = ", ".join(column.name for column in layout.columns if not column.is_optional)
+    names = ", ".join(_missing([], layout))
     if layout.first_line:
         names += ", without a header"
     return UserError(
@@ -276,7 +277,7 @@ def _lines(
     layout = plan.layout
     types = {column.name: column.type for column in layout.columns}
     relation = connection.read_csv(
-        str(path),
+        glob.escape(str(path)),
         header=False,
         auto_detect=False,
         columns={name: types.get(name, layout.other_type or "varchar") for name in plan.names},
@@ -287,6 +288,7 @@ def _lines(
         comment=layout.comment,
         na_values=list(layout.missing),
         null_padding=layout.is_ragged,
+        strict_mode=not layout.is_ragged,
         compression="gzip" if is_gzip else "none",
     )
     absent = [column for column in layout.columns if column.name not in plan.names]
@@ -321,9 +323,10 @@ def _named_line_errors(path: Path) -> Iterator[None]:
         yield
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
         message = str(error)
-        line = _group(r"CSV Error on Line: (\d+)", message)
-        if not line and "GZIP" not in message:
+        # Other errors of input and output are of temporary files.
+        if isinstance(error, duckdb.IOException) and "GZIP" not in message:
             raise
+        line = _group(r"CSV Error on Line: (\d+)", message)
         lines = message.splitlines()
         found = lines[2] if line and len(lines) > 2 else lines[0]
         raise UserError(

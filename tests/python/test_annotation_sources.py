@@ -447,6 +447,7 @@ def test_pubtator(write):
         ["100", "Gene", "3630", "", "CTD"],
         ["101", "Gene", "-", "x", "PubTator3"],
         ["102", "Gene", "3630", 'quote " and \x00', "PubTator3"],
+        ["102", "Gene", "3630", "two\rlines", "PubTator3"],
         *([str(pmid), "Gene", "7", "seven", "PubTator3"] for pmid in range(1000, 1012)),
     )
     assert rows("pubtator_gene", write("gene2pubtator3.gz", mentions)) == {
@@ -639,7 +640,10 @@ def test_missing_columns_are_named(write):
     error = error_of("hpo_genes_to_phenotype", path)
     assert error.name == "ANNOTATION_HEADER_UNKNOWN"
     assert error.found == "lacks the columns hpo_id or HPO-Term-ID"
-    assert error.expected == "the columns gene_id, hpo_id, hpo_name"
+    assert error.expected == (
+        "the columns ncbi_gene_id or entrez-gene-id, hpo_id or HPO-Term-ID,"
+        " hpo_name or HPO-Term-Name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -655,6 +659,19 @@ def test_missing_columns_are_named(write):
 def test_a_line_that_cannot_be_read_is_named(write, name, text, line, found, suffix):
     error = error_of(name, write(f"file{suffix}", text))
     assert (error.name, error.line, error.found) == ("ANNOTATION_LINE_INVALID", line, found)
+
+
+def test_a_path_with_characters_of_patterns(tmp_path):
+    folder = tmp_path / "annotation [2024] *?"
+    folder.mkdir()
+    path = folder / "gene_table.tsv"
+    path.write_text(GENE_TABLE)
+    assert parsed("gene_table", path).num_rows > 0
+
+
+def test_a_carriage_return_within_a_line(write):
+    path = write("gene_table.tsv", GENE_TABLE.replace("RP4-6'x", "RP4\r6"))
+    assert error_of("gene_table", path).name == "ANNOTATION_LINE_INVALID"
 
 
 def test_text_that_is_no_utf8(tmp_path):

@@ -92,6 +92,6 @@ BULK_FILES = (
         name="clingen_dosage",
         patterns=("ClinGen_gene_curation_list_GRCh38.tsv",),
         parse=_parse_dosage,
-        version=version_in_text(r"#(\d{1,2} \w{3}, ?\d{4})", "%d %b,%Y"),
+        version=version_in_text(r"#(\d{1,2} \w{3},\s*\d{4})", "%d %b,%Y"),
     ),
 )

@@ -9,13 +9,11 @@ from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
 
 # 67 million lines without a header, of all species. Mentions are text as the article has it, with
-# any byte in it, and aren't read.
+# any byte in it. They are not read; what follows a carriage return in one is no line of its own.
 _MENTION = Layout(
-    columns=(
-        Column("pmid", type="integer"),
-        *texts("concept_type", "gene_ids", "mentions", "resource"),
-    ),
+    columns=texts("pmid", "concept_type", "gene_ids", "mentions", "resource"),
     first_line=(r"\d+", "Gene", ".*", ".*", ".*"),
+    is_ragged=True,
 )
 
 _LINK = Layout(
@@ -53,8 +51,11 @@ from gene
 # An annotation can name several genes: 2641;3630.
 _MENTION_QUERY = f"""
 with named as (
-    select pmid, try_cast(unnest(string_split(gene_ids, ';')) as integer) as gene_id
+    select
+        cast(pmid as integer) as pmid,
+        try_cast(unnest(string_split(gene_ids, ';')) as integer) as gene_id
     from lines
+    where concept_type = 'Gene'
 ),
 {_PUBLICATIONS}
 """
