@@ -1,7 +1,8 @@
-"""All commands: those of the loader, `pairs COMMAND` and `api COMMAND`."""
+"""All commands: those of the loader, `annotation COMMAND`, `pairs COMMAND` and `api COMMAND`."""
 
 import click
 
+from expression_warehouse.annotation.cli import annotation
 from expression_warehouse.api.cli import api
 from expression_warehouse.core.commands import EXIT_CODES, GROUP_SETTINGS, example
 from expression_warehouse.pairs.cli import pairs
@@ -14,11 +15,12 @@ The dbt profile says where the warehouse is."""
 
 main = click.Group(
     name="expression-warehouse",
-    commands={**loader.commands, "pairs": pairs, "api": api},
+    commands={**loader.commands, "annotation": annotation, "pairs": pairs, "api": api},
     help=f"{_HELP}\n\n{EXIT_CODES}",
     context_settings=GROUP_SETTINGS,
     epilog=example(
         "expression-warehouse run downloads",
+        "expression-warehouse annotation update",
         "expression-warehouse pairs screen --disease SEPSIS",
     ),
 )

@@ -72,6 +72,13 @@ class TextReporter(Reporter):
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
         "serving": "serving {url} until Ctrl-C",
+        "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
+        "annotation_loaded": "{bulk_file}: loaded {value_count:,} values of {gene_count:,} genes "
+        "from {file}, {seconds:.1f} s",
+        "annotation_unchanged": "{bulk_file}: {file} is loaded already",
+        "annotation_absent": "not updated, because there is no file: {files}",
+        "annotation_updated": "gene annotation: {loaded_count} files loaded, {unchanged_count} "
+        "unchanged, {failed_count} failed, {seconds:.1f} s; {next}",
         "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
     }
 

@@ -144,7 +144,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             started_at=started,
         )
         _write_file(significant, genes[chosen], run, warehouse, options.output)
-        with warehouse.load_features() as load:
+        with warehouse.load_staging() as load:
             load.put_run(run)
     reporter.step(
         options.study,

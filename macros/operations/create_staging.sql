@@ -209,6 +209,7 @@
     file_size bigint not null,
     version {{ type_text(100) }} null,
     url {{ type_text(500) }} null,
+    parser_hash {{ type_code(64) }} not null,
     published_at {{ type_instant() }} null,
     loaded_at {{ type_instant() }} not null,
     value_count bigint not null,

@@ -66,13 +66,13 @@ def runs(opened) -> list[str]:
 
 
 def test_rows_take_the_place_of_those_of_their_scope(opened):
-    with opened.load_features() as load:
+    with opened.load_staging() as load:
         load.put_run(run("a"))
         scope = {"feature_run_id": "a", "feature_name": "x"}
         assert load.replace_rows("feature_values", scope, VALUES, rows("a", 1.5, 2.5)) == 2
         scope = {"feature_run_id": "b"}
         assert load.replace_rows("feature_values", scope, VALUES, rows("b", 7.0)) == 1
-    with opened.load_features() as load:
+    with opened.load_staging() as load:
         load.put_run(run("a"))
         load.replace_rows("feature_values", {"feature_run_id": "a"}, VALUES, rows("a", 3.5))
     assert runs(opened) == ["a"]
@@ -84,7 +84,7 @@ def test_what_breaks_off_leaves_nothing(opened):
         yield from rows("a", 1.0)
         raise ArithmeticError
 
-    with pytest.raises(ArithmeticError), opened.load_features() as load:
+    with pytest.raises(ArithmeticError), opened.load_staging() as load:
         load.put_run(run("a"))
         load.replace_rows("feature_values", {"feature_run_id": "a"}, VALUES, broken())
     assert (runs(opened), staged(opened)) == ([], [])

@@ -183,8 +183,9 @@ class FeatureRun:
     ended_at: datetime.datetime
 
 
-class FeatureLoad(ABC):
-    """The writes of one feature run. They become visible together, or not at all."""
+class StagingLoad(ABC):
+    """The results of one feature run, or the values of one file. They become visible together, or
+    not at all."""
 
     @abstractmethod
     def put_run(self, run: FeatureRun) -> None:
@@ -199,7 +200,7 @@ class FeatureLoad(ABC):
         rows: Iterator[pa.RecordBatch],
     ) -> int:
         """Replace the rows of a staging table that have the scope's values; return the number of
-        new rows.
+        new rows. Two loads that replace rows of the same table wait for each other.
 
         table   its name in schema staging; columns that `schema` lacks are null
         scope   column → value, as {'disease_label': 'SEPSIS', 'technology': 'RNA-SEQ'}
@@ -231,8 +232,9 @@ class Warehouse(ABC):
         """
 
     @abstractmethod
-    def load_features(self) -> AbstractContextManager[FeatureLoad]:
-        """The results of a feature run, published when the block ends and undone if it raises.
+    def load_staging(self) -> AbstractContextManager[StagingLoad]:
+        """The results of a feature run or the values of a file, published when the block ends and
+        undone if it raises.
 
         Raises UserError 4007 if the engine fails.
         """

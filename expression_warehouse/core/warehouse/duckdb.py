@@ -16,9 +16,9 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
-    FeatureLoad,
     PairLoad,
     PairSource,
+    StagingLoad,
     StudyLoad,
 )
 from expression_warehouse.core.warehouse.macros import project_macros
@@ -27,8 +27,8 @@ from expression_warehouse.core.warehouse.redact import redactor
 from expression_warehouse.core.warehouse.sql import (
     SchemaNames,
     Session,
-    SqlFeatureLoad,
     SqlPairLoad,
+    SqlStagingLoad,
     SqlStudyLoad,
     SqlWarehouse,
 )
@@ -84,9 +84,9 @@ class DuckDBWarehouse(SqlWarehouse):
             yield DuckDBPairLoad(session.cursor, self._macros)
 
     @contextlib.contextmanager
-    def load_features(self) -> Iterator[FeatureLoad]:
+    def load_staging(self) -> Iterator[StagingLoad]:
         with self._transaction() as session:
-            yield DuckDBFeatureLoad(session, self._macros)
+            yield DuckDBStagingLoad(session, self._macros)
 
     @contextlib.contextmanager
     def stream(
@@ -204,14 +204,21 @@ class DuckDBPairLoad(SqlPairLoad):
         return taken[0]
 
 
-class DuckDBFeatureLoad(SqlFeatureLoad):
+class DuckDBStagingLoad(SqlStagingLoad):
     """One transaction."""
 
     def __init__(self, session: DuckDBSession, macros: Any) -> None:
         super().__init__(session, macros)
         self._cursor = session.cursor
 
-    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+    def _replace(
+        self,
+        table: str,
+        remove: Callable[[], None],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        remove()
         # The statement reads this variable by its name.
         with _source(schema, rows) as feature_rows:  # noqa: F841
             written = self._cursor.execute(

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,12 +14,12 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
-    FeatureLoad,
     FeatureRun,
     Finding,
     PairLoad,
     RegisteredBatch,
     Staged,
+    StagingLoad,
     StepRecord,
     StudyLoad,
     Warehouse,
@@ -367,7 +367,7 @@ class SqlPairLoad(PairLoad):
         return " and ".join(f"{one}.{column} = {other}.{column}" for column in self._KEY)
 
 
-class SqlFeatureLoad(FeatureLoad):
+class SqlStagingLoad(StagingLoad):
     """One transaction."""
 
     def __init__(self, session: Session, macros: Any) -> None:
@@ -388,12 +388,23 @@ class SqlFeatureLoad(FeatureLoad):
     ) -> int:
         name = f"{self._macros.schema_name('staging')}.{table}"
         condition = " and ".join(f"{column} = ?" for column in scope)
-        self._session.change(f"delete from {name} where {condition}", list(scope.values()))
-        return self._insert(name, schema, rows)
+
+        def remove() -> None:
+            # Two loads at once would both keep their rows.
+            self._session.wait_for(self._macros.lock_until_commit(f"rows of {table}"))
+            self._session.change(f"delete from {name} where {condition}", list(scope.values()))
+
+        return self._replace(name, remove, schema, rows)
 
     @abstractmethod
-    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
-        """Write rows to a table; return how many."""
+    def _replace(
+        self,
+        table: str,
+        remove: Callable[[], None],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
+        """Remove rows of a table and write others; return how many are written."""
 
 
 class SqlWarehouse(Warehouse):

@@ -20,9 +20,9 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
-    FeatureLoad,
     PairLoad,
     PairSource,
+    StagingLoad,
     StudyLoad,
 )
 from expression_warehouse.core.warehouse.macros import project_macros
@@ -31,8 +31,8 @@ from expression_warehouse.core.warehouse.redact import redactor
 from expression_warehouse.core.warehouse.sql import (
     SchemaNames,
     Session,
-    SqlFeatureLoad,
     SqlPairLoad,
+    SqlStagingLoad,
     SqlStudyLoad,
     SqlWarehouse,
 )
@@ -46,8 +46,8 @@ _PARAMETER = re.compile(r"\$([a-z_]+)")
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
 _HEAP = re.compile(
-    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs|screened_contrasts|calibration)"
-    "_[0-9a-f]{32}"
+    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs|screened_contrasts|calibration"
+    "|annotation_file|annotation_value)_[0-9a-f]{32}"
 )
 
 
@@ -126,10 +126,10 @@ class SqlServerWarehouse(SqlWarehouse):
             yield SqlServerPairLoad(session, self._macros, heap)
 
     @contextlib.contextmanager
-    def load_features(self) -> Iterator[FeatureLoad]:
+    def load_staging(self) -> Iterator[StagingLoad]:
         # Heaps go when the transaction that has read them is done.
         with contextlib.ExitStack() as heaps, self._transaction() as session:
-            yield SqlServerFeatureLoad(
+            yield SqlServerStagingLoad(
                 session,
                 self._macros,
                 lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
@@ -369,7 +369,7 @@ class SqlServerPairLoad(SqlPairLoad):
         return self._heap.fill(schema, completed())
 
 
-class SqlServerFeatureLoad(SqlFeatureLoad):
+class SqlServerStagingLoad(SqlStagingLoad):
     """One transaction; rows are a heap of their own until they are in their table."""
 
     _session: SqlServerSession
@@ -380,11 +380,19 @@ class SqlServerFeatureLoad(SqlFeatureLoad):
         super().__init__(session, macros)
         self._new_heap = new_heap
 
-    def _insert(self, table: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> int:
+    def _replace(
+        self,
+        table: str,
+        remove: Callable[[], None],
+        schema: pa.Schema,
+        rows: Iterator[pa.RecordBatch],
+    ) -> int:
         columns = ", ".join(schema.names)
         heap = self._new_heap()
         heap.make(self._session, f"{table}_{uuid.uuid4().hex}", table, schema.names)
         heap.fill(schema, rows)
+        # Only now, since others wait for the rows that are removed.
+        remove()
         return self._session.change(
             f"insert into {table} with (tablock) ({columns}) select {columns} from {heap.name}"
         )

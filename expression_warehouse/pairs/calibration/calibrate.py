@@ -156,7 +156,7 @@ def _calibrate_slice(
         seed=options.seed,
     )
     table = result_table(data.design, progress, members, run)
-    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
         load.put_run(run)
         rows = load.replace_rows(
             "calibration", members.slice.scope, SCHEMA, iter(table.to_batches())

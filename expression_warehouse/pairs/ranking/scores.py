@@ -288,7 +288,7 @@ def _stage(
 ) -> None:
     """Replace the rows of earlier rankings of the slice; without a run, only remove them."""
     earlier = warehouse.read(_EARLIER_RUNS, {}, slice_.scope)["feature_run_id"].to_pylist()
-    with warehouse.load_features() as load:
+    with warehouse.load_staging() as load:
         for feature_run_id in earlier:
             scope = {"feature_run_id": feature_run_id}
             load.replace_rows("feature_values", scope, _VALUES, iter(()))

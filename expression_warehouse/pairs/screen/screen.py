@@ -261,7 +261,7 @@ def _stage(
         "feature_run_id": run.feature_run_id,
         "studies_hash": members.studies_hash,
     }
-    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_features() as load:
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
         load.put_run(run)
         pairs = kept.pair_batches(constants)
         contrasts = kept.contrast_batches(constants)

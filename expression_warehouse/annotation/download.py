@@ -1,0 +1,315 @@
+"""Downloads of bulk files: conditional, resumed where they broke off, and polite to the servers."""
+
+import contextlib
+import datetime
+import email.message
+import email.utils
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import httpx
+import tenacity
+
+from expression_warehouse.annotation.cache import CachedFile
+from expression_warehouse.annotation.verify import GZIP, plain_name
+from expression_warehouse.core import signals
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
+
+_ATTEMPTS = 5
+# A host that cannot be reached at all is rarely reached soon.
+_CONNECT_ATTEMPTS = 3
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 120.0
+_SILENCE_S = 60.0
+# A transfer slower than this over _SILENCE_S counts as broken off.
+_SLOWEST_BYTES_PER_S = 1000
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+# Errors of the address or of a redirect, which stay the same.
+_LASTING = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+
+# https://www.ncbi.nlm.nih.gov/books/NBK25497/: 3 requests a second, 10 with a key.
+_NCBI = ".ncbi.nlm.nih.gov"
+_NCBI_KEY_VARIABLE = "NCBI_API_KEY"
+_INTERVAL_S = 0.34
+_INTERVAL_WITH_KEY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Download:
+    """A downloaded file, whole as far as its length tells.
+
+    path  where it is, until the cache takes it in
+    name  which the server gives it
+    """
+
+    path: Path
+    name: str
+    etag: str | None
+    last_modified: str | None
+
+
+class Downloader:
+    """An HTTP client. Proxies and certificates are those of the environment: HTTPS_PROXY, NO_PROXY,
+    SSL_CERT_FILE."""
+
+    def __init__(self) -> None:
+        version = importlib.metadata.version("expression-warehouse")
+        self._client = httpx.Client(
+            follow_redirects=True,
+            timeout=httpx.Timeout(_SILENCE_S, connect=20),
+            # Bytes as they are in the file, so that lengths and ranges count the same.
+            headers={
+                "User-Agent": f"expression-warehouse/{version}",
+                "Accept-Encoding": "identity",
+            },
+        )
+        self._next_request: dict[str, float] = {}
+        self._unreachable: dict[str, UserError] = {}
+        self.request_count = 0
+
+    def __enter__(self) -> "Downloader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def fetch(self, url: str, unfinished: Path, known: CachedFile | None) -> Download | None:
+        """Download a file; None if the server says that the known one is still its newest.
+
+        unfinished  path of the download while it is under way; an earlier one is resumed if the
+                    file has not changed in the meantime
+        known       the newest download of the same kind
+
+        Raises UserError 54502 if the file cannot be had, and 54302 if it cannot be written.
+        """
+        host = httpx.URL(url).host
+        if host in self._unreachable:
+            raise self._unreachable[host]
+        part = _Part(unfinished, url)
+        conditions = _conditions(known) if known and known.url == url else {}
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_passes),
+            wait=_wait,
+            stop=_stop,
+            sleep=signals.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, url, part, conditions)
+        except (httpx.HTTPError, _AttemptError) as error:
+            failure = UserError("ANNOTATION_DOWNLOAD_FAILED", _described(error), file=url)
+            if isinstance(error, httpx.ConnectError):
+                self._unreachable[host] = failure
+            raise failure from error
+
+    def _attempt(self, url: str, part: "_Part", conditions: dict[str, str]) -> Download | None:
+        self._wait_turn(httpx.URL(url).host)
+        headers = part.range() or conditions
+        self.request_count += 1
+        with self._client.stream("GET", url, headers=headers, auth=_NcbiKey()) as response:
+            if response.status_code == httpx.codes.NOT_MODIFIED:
+                return None
+            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+                part.discard()
+                raise _AttemptError("the server does not have the rest of the file")
+            if response.status_code in _BUSY:
+                raise _AttemptError(
+                    f"the server answered {response.status_code} {response.reason_phrase}",
+                    _retry_after(response.headers.get("Retry-After")),
+                )
+            if not response.is_success:
+                raise UserError(
+                    "ANNOTATION_DOWNLOAD_FAILED",
+                    f"the server answered {response.status_code} {response.reason_phrase}",
+                    file=url,
+                )
+            return part.receive(response)
+
+    def _wait_turn(self, host: str) -> None:
+        interval = _INTERVAL_S
+        if host.endswith(_NCBI) and os.environ.get(_NCBI_KEY_VARIABLE):
+            interval = _INTERVAL_WITH_KEY_S
+        due = self._next_request.get(host, 0.0)
+        now = time.monotonic()
+        if due > now:
+            signals.sleep(due - now)
+        self._next_request[host] = time.monotonic() + interval
+
+
+class _AttemptError(Exception):
+    """An attempt failed in a way that another one may not.
+
+    wait_s  after how many seconds, if the server says so
+    """
+
+    def __init__(self, found: str, wait_s: float | None = None) -> None:
+        super().__init__(found)
+        self.wait_s = wait_s
+
+
+class _NcbiKey(httpx.Auth):
+    """Adds the user's key to requests to NCBI's E-utilities, and to no others."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        key = os.environ.get(_NCBI_KEY_VARIABLE)
+        if key and request.url.host.endswith(_NCBI) and request.url.path.startswith("/entrez/"):
+            request.url = request.url.copy_set_param("api_key", key)
+        yield request
+
+
+class _Part:
+    """The file of a download under way, and beside it what tells whether it can be resumed."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self._path = path
+        self._url = url
+        self._note = path.with_name(f"{path.name}.json")
+
+    def range(self) -> dict[str, str]:
+        """Headers that ask for the rest, or for the whole if the file has changed; empty if no
+        download can be resumed."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            size = self._path.stat().st_size
+        except (OSError, ValueError):
+            return {}
+        if note["url"] != self._url or not note["validator"] or not size:
+            return {}
+        return {"Range": f"bytes={size}-", "If-Range": note["validator"]}
+
+    def discard(self) -> None:
+        with named_os_errors(self._path):
+            self._path.unlink(missing_ok=True)
+            self._note.unlink(missing_ok=True)
+
+    def receive(self, response: httpx.Response) -> Download:
+        """Write the body of a response; raise _AttemptError if some of it is missing."""
+        if response.status_code == httpx.codes.PARTIAL_CONTENT:
+            start, total = _content_range(response)
+            if start != self._path.stat().st_size:
+                self.discard()
+                raise _AttemptError("the server sent another part of the file than the missing one")
+        else:
+            start, total = 0, _length(response)
+            self._begin(response)
+        with named_os_errors(self._path), self._path.open("ab") as file:
+            for chunk in _at_least_slowly(response):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        if total is not None and size < total:
+            raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")
+        if total is not None and size > total:
+            self.discard()
+            raise _AttemptError(f"the server sent {size:,} bytes of a file of {total:,}")
+        with named_os_errors(self._note):
+            self._note.unlink(missing_ok=True)
+        return Download(
+            path=self._path,
+            name=self._name(response),
+            etag=response.headers.get("ETag"),
+            last_modified=response.headers.get("Last-Modified"),
+        )
+
+    def _begin(self, response: httpx.Response) -> None:
+        etag = response.headers.get("ETag", "")
+        # A weak ETag is of the same content, not of the same bytes.
+        is_strong = etag and not etag.startswith("W/")
+        validator = etag if is_strong else response.headers.get("Last-Modified")
+        self.discard()
+        with named_os_errors(self._note):
+            self._note.write_text(
+                json.dumps({"url": self._url, "validator": validator}), encoding="utf-8"
+            )
+
+    def _name(self, response: httpx.Response) -> str:
+        message = email.message.Message()
+        message["Content-Disposition"] = response.headers.get("Content-Disposition", "")
+        sent = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
+        name = sent.lstrip(".") or PurePosixPath(httpx.URL(self._url).path).name or "download"
+        with self._path.open("rb") as file:
+            is_gzip = file.read(2) == GZIP
+        return f"{name}.gz" if is_gzip and plain_name(name) == name else name
+
+
+def _conditions(known: CachedFile) -> dict[str, str]:
+    headers = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+    return {name: value for name, value in headers.items() if value}
+
+
+def _length(response: httpx.Response) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdigit() else None
+
+
+def _content_range(response: httpx.Response) -> tuple[int, int | None]:
+    """First byte and size of the whole file, of `bytes 100-199/200`."""
+    unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
+    span, _, total = rest.partition("/")
+    start = span.partition("-")[0]
+    if unit != "bytes" or not start.isdigit():
+        return -1, None
+    return int(start), int(total) if total.isdigit() else None
+
+
+def _at_least_slowly(response: httpx.Response) -> Iterator[bytes]:
+    """The raw body; raises _AttemptError if it comes too slowly to arrive at all."""
+    since, received = time.monotonic(), 0
+    for chunk in response.iter_raw():
+        yield chunk
+        received += len(chunk)
+        if (seconds := time.monotonic() - since) > _SILENCE_S:
+            if received < seconds * _SLOWEST_BYTES_PER_S:
+                raise _AttemptError(f"the server sent {received:,} bytes in {seconds:.0f} s")
+            since, received = time.monotonic(), 0
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, of a number or of a date; None if it is neither."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError):
+        due = email.utils.parsedate_to_datetime(value)
+        return max(0.0, (due - datetime.datetime.now(datetime.UTC)).total_seconds())
+    return None
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, _AttemptError):
+        return (error.wait_s or 0) <= _LONGEST_WAIT_S
+    return isinstance(error, httpx.TransportError) and not isinstance(error, _LASTING)
+
+
+def _stop(state: Any) -> bool:
+    is_unreachable = isinstance(state.outcome.exception(), httpx.ConnectError)
+    return state.attempt_number >= (_CONNECT_ATTEMPTS if is_unreachable else _ATTEMPTS)
+
+
+def _wait(state: Any) -> float:
+    wait_s = getattr(state.outcome.exception(), "wait_s", None)
+    if wait_s is not None:
+        return wait_s
+    return tenacity.wait_exponential_jitter(initial=_FIRST_WAIT_S, max=30, jitter=_FIRST_WAIT_S)(
+        state
+    )
+
+
+def _described(error: Exception) -> str:
+    """What went wrong, without the address, which can hold a key."""
+    if isinstance(error, _AttemptError):
+        if (error.wait_s or 0) > _LONGEST_WAIT_S:
+            return f"{error} and asks to wait {error.wait_s:,.0f} s"
+        return str(error)
+    if isinstance(error, httpx.TimeoutException):
+        return f"the server did not answer in time ({type(error).__name__})"
+    return f"{type(error).__name__}: {error}"

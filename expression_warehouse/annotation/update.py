@@ -1,0 +1,262 @@
+"""Brings gene annotation up to date: `expression-warehouse annotation update`."""
+
+import datetime
+import email.utils
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from expression_warehouse.annotation.cache import Cache, CachedFile
+from expression_warehouse.annotation.catalog import AnnotationFile, annotation_files, choose
+from expression_warehouse.annotation.download import Downloader
+from expression_warehouse.annotation.folder import find_by_hand, list_files
+from expression_warehouse.annotation.load import Candidate, is_loaded, load
+from expression_warehouse.annotation.register import loaded_files
+from expression_warehouse.annotation.verify import check_header, check_whole, measure
+from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, recorded_step
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import Warehouse
+
+# The file of a kind; None if there is none.
+_Fetch = Callable[[AnnotationFile], Candidate | None]
+
+
+@dataclass(frozen=True)
+class UpdateOptions:
+    """What the user asks for.
+
+    sources     names of sources or of kinds of files; empty for all
+    folder      with files downloaded by hand, which are taken in place of downloads; None is none
+    is_offline  no downloads: what the folder lacks is taken from the cache
+    """
+
+    sources: tuple[str, ...]
+    folder: Path | None
+    is_offline: bool
+
+
+@dataclass
+class _Outcome:
+    """Kinds of files by what became of them; `failed` are the errors."""
+
+    loaded: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    failed: list[UserError] = field(default_factory=list)
+
+
+def update(
+    options: UpdateOptions, cache: Cache, open_warehouse: OpenWarehouse, reporter: Reporter
+) -> bool:
+    """Fetch the files, and load those that are new. A file that fails stops no other.
+
+    Returns whether none failed.
+    """
+    watch, outcome = Stopwatch(), _Outcome()
+    folder = str(options.folder) if options.folder else None
+    step = Step(
+        "annotation_update",
+        {"sources": options.sources, "folder": folder, "is_offline": options.is_offline},
+    )
+    try:
+        kinds = choose(options.sources, annotation_files())
+        with recorded_step(step, open_warehouse, reporter):
+            with _fetcher(options, cache, reporter) as fetch:
+                candidates = _fetch_all(kinds, fetch, bool(options.sources), outcome, reporter)
+            with open_warehouse(reporter.waiting) as warehouse:
+                step.rows_written = _load_all(candidates, outcome, warehouse, reporter)
+            if outcome.failed:
+                step.error = outcome.failed[0]
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    if outcome.absent:
+        reporter.warned("annotation_absent", files=", ".join(outcome.absent))
+    reporter.step(
+        None,
+        "annotation_updated",
+        loaded_count=len(outcome.loaded),
+        unchanged_count=len(outcome.unchanged),
+        failed_count=len(outcome.failed),
+        next="run dbt build to apply them" if outcome.loaded else "dbt build has nothing to apply",
+        seconds=watch.seconds,
+    )
+    return not outcome.failed
+
+
+@contextmanager
+def _fetcher(options: UpdateOptions, cache: Cache, reporter: Reporter) -> Iterator[_Fetch]:
+    """What fetches the file of a kind: from the folder, the cache or its address."""
+    if options.folder is None and not options.is_offline:
+        with cache.locked(reporter.waiting), Downloader() as downloader:
+            yield functools.partial(
+                _download, cache=cache, downloader=downloader, reporter=reporter
+            )
+        return
+    paths = list_files(options.folder) if options.folder else []
+
+    def at_hand(kind: AnnotationFile) -> Candidate | None:
+        if path := find_by_hand(kind.reader, paths):
+            check_whole(path)
+            check_header(kind.reader, path, path.name)
+            return Candidate(kind, path, measure(path))
+        return _cached(kind, cache) if options.is_offline else None
+
+    yield at_hand
+
+
+def _fetch_all(
+    kinds: tuple[AnnotationFile, ...],
+    fetch: _Fetch,
+    are_named: bool,
+    outcome: _Outcome,
+    reporter: Reporter,
+) -> list[Candidate]:
+    """The files that can be had. One that is absent is an error only if the user named it, or if
+    all are."""
+    candidates = []
+    for kind in kinds:
+        try:
+            candidate = fetch(kind)
+            if candidate:
+                candidates.append(candidate)
+            elif are_named:
+                raise _absent([kind])
+            else:
+                outcome.absent.append(kind.bulk_file)
+        except UserError as error:
+            outcome.failed.append(error)
+            reporter.failed(None, error)
+    if len(outcome.absent) == len(kinds):
+        raise _absent(kinds)
+    return candidates
+
+
+def _absent(kinds: tuple[AnnotationFile, ...] | list[AnnotationFile]) -> UserError:
+    patterns = [pattern for kind in kinds for pattern in kind.reader.patterns]
+    return UserError(
+        "ANNOTATION_FILE_ABSENT",
+        f"there is no file of {', '.join(kind.bulk_file for kind in kinds)}",
+        expected=f"a file named {' or '.join(patterns)}, with or without .gz or .bgz",
+    )
+
+
+def _cached(kind: AnnotationFile, cache: Cache) -> Candidate | None:
+    """The newest download of a kind; None if there is none.
+
+    Raises UserError 54504 if its bytes are no longer those that were downloaded.
+    """
+    file = cache.find(kind.bulk_file)
+    if file is None:
+        return None
+    path = cache.path(file)
+    whole = measure(path)
+    if whole.sha256 != file.sha256:
+        raise UserError(
+            "ANNOTATION_FILE_DAMAGED", "the file in the cache was changed", file=str(path)
+        )
+    published = _instant(file.last_modified)
+    return Candidate(kind, path, whole, url=file.url, published_at=published)
+
+
+def _download(
+    kind: AnnotationFile, cache: Cache, downloader: Downloader, reporter: Reporter
+) -> Candidate | None:
+    """The newest file at the address of a kind; None if it has no address."""
+    if kind.url is None:
+        return None
+    try:
+        cached = _cached(kind, cache)
+    except UserError:
+        cached = None
+    known = cache.find(kind.bulk_file) if cached else None
+    now = utc_now()
+    if known and known.url == kind.url and known.is_fresh(kind.ttl_hours, now):
+        return cached
+    watch = Stopwatch()
+    download = downloader.fetch(kind.url, cache.unfinished(kind.bulk_file), known)
+    if download is None:
+        assert known is not None
+        cache.renew(known, now)
+        return cached
+    try:
+        check_whole(download.path)
+        check_header(kind.reader, download.path, download.name)
+    except UserError as error:
+        download.path.unlink()
+        raise UserError(
+            error.name, error.found, file=kind.url, line=error.line, expected=error.expected
+        ) from error
+    whole = measure(download.path)
+    file = CachedFile(
+        bulk_file=kind.bulk_file,
+        url=kind.url,
+        name=download.name,
+        sha256=whole.sha256,
+        size=whole.size,
+        etag=download.etag,
+        last_modified=download.last_modified,
+        asked_at=now,
+    )
+    path = cache.admit(download.path, file)
+    megabytes = whole.size / 1e6
+    reporter.step(
+        None, "annotation_downloaded", file=file.name, megabytes=megabytes, seconds=watch.seconds
+    )
+    published = _instant(file.last_modified)
+    return Candidate(kind, path, whole, url=kind.url, published_at=published)
+
+
+def _load_all(
+    candidates: list[Candidate], outcome: _Outcome, warehouse: Warehouse, reporter: Reporter
+) -> int:
+    """Load the files that are not loaded yet; return how many values. What is wrong with a file
+    becomes a finding."""
+    log = ProcessLog(warehouse, reporter.run_id)
+    for error in outcome.failed:
+        log.finding(None, None, error)
+    loaded = loaded_files(warehouse)
+    values = 0
+    for candidate in candidates:
+        name, file_name = candidate.kind.bulk_file, candidate.path.name
+        if is_loaded(candidate, loaded.get(name)):
+            outcome.unchanged.append(name)
+            reporter.step(None, "annotation_unchanged", bulk_file=name, file=file_name)
+            continue
+        watch = Stopwatch()
+        context = {"bulk_file": name, "file": file_name, "file_hash": candidate.whole.sha256}
+        try:
+            with log.step("annotation_load", context) as step:
+                row = load(candidate, loaded.get(name), warehouse)
+                step.rows_written = row.value_count
+        except UserError as error:
+            log.finding(None, None, error)
+            outcome.failed.append(error)
+            reporter.failed(None, error)
+            continue
+        values += row.value_count
+        outcome.loaded.append(name)
+        reporter.step(
+            None,
+            "annotation_loaded",
+            bulk_file=name,
+            file=file_name,
+            version=row.version,
+            value_count=row.value_count,
+            gene_count=row.gene_count,
+            seconds=watch.seconds,
+        )
+    return values
+
+
+def _instant(http_date: str | None) -> datetime.datetime | None:
+    """UTC without a time zone, as the warehouse stores it; None if it is not a date."""
+    try:
+        instant = email.utils.parsedate_to_datetime(http_date or "")
+    except ValueError:
+        return None
+    return instant.astimezone(datetime.UTC).replace(tzinfo=None)
