@@ -6,6 +6,7 @@ Libraries are imported by the commands that need them, so that --help is quick.
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 
 import click
@@ -79,3 +80,97 @@ def update_command(
         options = UpdateOptions(sources, folder, is_offline)
         work = functools.partial(update, options, Cache(default_folder()), opener(target), reporter)
         run_to_exit(work, reporter, "files that were reported are loaded, the others unchanged")
+
+
+@annotation.command("sources", epilog=example("expression-warehouse annotation sources"))
+@TARGET
+@FORMAT
+def sources_command(target: str | None, output_format: str) -> None:
+    """List the sources: licence, citation, address, and which file is loaded."""
+    from expression_warehouse.annotation.catalog import annotation_files
+    from expression_warehouse.annotation.printing import print_sources
+    from expression_warehouse.annotation.register import loaded_files
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.warehouse.target import open_warehouse
+
+    loaded, failure = {}, None
+    try:
+        with open_warehouse(target, is_probe=True) as warehouse:
+            loaded = loaded_files(warehouse)
+    except UserError as error:
+        # Without a warehouse, no file is loaded.
+        failure = None if error.name == "LOAD_WAREHOUSE_NOT_BUILT" else error
+    print_sources(annotation_files(), loaded, output_format == "json", click.echo)
+    if failure:
+        click.echo(f"which files are loaded is unknown: {failure}", err=True)
+        sys.exit(1)
+
+
+@annotation.command(
+    "cache",
+    epilog=example(
+        "expression-warehouse annotation cache", "expression-warehouse annotation cache --clear"
+    ),
+)
+@click.option("--clear", "is_clearing", is_flag=True, help="Delete all downloads.")
+@FORMAT
+def cache_command(is_clearing: bool, output_format: str) -> None:
+    """Show the downloads that are kept, and how old they are.
+
+    Their folder is EXPRESSION_ANNOTATION_CACHE, or by default the user's cache folder.
+    """
+    from expression_warehouse.annotation.cache import Cache, default_folder
+    from expression_warehouse.annotation.printing import print_cache
+    from expression_warehouse.core.errors import UserError
+
+    cache = Cache(default_folder())
+    if not is_clearing:
+        print_cache(cache, output_format == "json", click.echo)
+        return
+    try:
+        with cache.locked(functools.partial(click.echo, err=True)):
+            size = cache.clear()
+    except UserError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    click.echo(f"deleted {size / 1e6:,.1f} MB of {cache.folder}")
+
+
+@annotation.command(
+    "snapshot", epilog=example("expression-warehouse annotation snapshot before.json")
+)
+@click.argument("file", metavar="OUT.json", type=click.Path(path_type=Path, dir_okay=False))
+@TARGET
+@LOG_FORMAT
+def snapshot_command(file: Path, target: str | None, log_format: str) -> None:
+    """Write the core values of all genes and sources to a file, for `annotation compare`."""
+    with open_configured(None, log_format, "annotation-snapshot") as (_, reporter):
+        from expression_warehouse.annotation.snapshot import snapshot
+
+        work = functools.partial(snapshot, file, opener(target), reporter)
+        run_to_exit(work, reporter, "no file was written")
+
+
+@annotation.command(
+    "compare", epilog=example("expression-warehouse annotation compare before.json after.json")
+)
+@click.argument("before", metavar="A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path))
+@FORMAT
+def compare_command(before: Path, after: Path, output_format: str) -> None:
+    """List the values that differ between two snapshots: missing, new and changed ones.
+
+    Numbers are equal within the tolerance of seed annotation_attribute. Hashes of files are shown,
+    but are no difference. Exits with 1 if a value differs.
+    """
+    from expression_warehouse.annotation.compare import compared
+    from expression_warehouse.annotation.printing import print_comparison
+    from expression_warehouse.core.errors import UserError
+
+    try:
+        with compared(before, after) as comparison:
+            is_equal = print_comparison(comparison, output_format == "json", click.echo)
+    except UserError as error:
+        click.echo(error, err=True)
+        sys.exit(1)
+    sys.exit(0 if is_equal else 1)

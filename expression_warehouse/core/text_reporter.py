@@ -77,6 +77,8 @@ class TextReporter(Reporter):
         "from {file}, {seconds:.1f} s",
         "annotation_unchanged": "{bulk_file}: {file} is loaded already",
         "annotation_absent": "not updated, because there is no file: {files}",
+        "annotation_snapshot": "{file}: core values of {gene_count:,} genes by source, from "
+        "{file_count} files, {seconds:.1f} s",
         "annotation_updated": "gene annotation: {loaded_count} files loaded, {unchanged_count} "
         "unchanged, {failed_count} failed, {seconds:.1f} s; {next}",
         "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",

@@ -1,0 +1,196 @@
+"""Compares two snapshots of gene annotation, value by value.
+
+Values are those of a source, gene, attribute and item. Numbers are equal if they differ by no more
+than the attribute's tolerance; the values of a list are compared without regard to their order.
+"""
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ijson
+import pyarrow as pa
+
+from expression_warehouse.annotation.catalog import attributes
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
+
+_ROWS_AT_A_TIME = 50_000
+_KEY = ("source", "id_type", "gene", "attribute", "item")
+_ROWS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in (*_KEY, "value")),
+        pa.field("number", pa.float64()),
+    ]
+)
+
+# A value that only one snapshot has is missing or new, unless both have exactly one value of
+# that key: then it has changed. Files of one source can repeat each other, hence `distinct`.
+_DIFFERENCES = """
+    with side as (
+        select distinct 'before' as side, * from before
+        union all
+        select distinct 'after' as side, * from after
+    ),
+
+    single as (
+        select
+            source, id_type, gene, attribute, item,
+            max(case when side = 'before' then value end) as value_before,
+            max(case when side = 'after' then value end) as value_after,
+            max(case when side = 'before' then number end) as number_before,
+            max(case when side = 'after' then number end) as number_after
+        from side
+        group by all
+        having count(*) = 2 and count(distinct side) = 2
+    ),
+
+    changed as (
+        select
+            'CHANGED' as difference,
+            s.source, s.id_type, s.gene, s.attribute, s.item, s.value_before, s.value_after
+        from single as s
+        left join tolerance as t on s.source = t.source and s.attribute = t.attribute
+        where
+            s.value_before is distinct from s.value_after
+            and not coalesce(
+                abs(s.number_before - s.number_after)
+                <= coalesce(t.tolerance, 0) * greatest(abs(s.number_before), abs(s.number_after)),
+                false
+            )
+    ),
+
+    alone as (
+        select
+            case when min(l.side) = 'before' then 'MISSING' else 'NEW' end as difference,
+            l.source, l.id_type, l.gene, l.attribute, l.item,
+            max(case when l.side = 'before' then l.value end) as value_before,
+            max(case when l.side = 'after' then l.value end) as value_after
+        from side as l
+        anti join single as s
+            on
+                l.source = s.source and l.id_type = s.id_type and l.gene = s.gene
+                and l.attribute = s.attribute and l.item = s.item
+        group by l.source, l.id_type, l.gene, l.attribute, l.item, l.value
+        having count(*) = 1
+    )
+
+    select * from changed
+    union all by name
+    select * from alone
+"""
+_SORTED = """
+    select * from difference
+    order by source, gene, id_type, attribute, item, difference, value_before, value_after
+"""
+_COUNTS = """
+    select source, attribute, difference, count(*) as count
+    from difference
+    group by all
+    order by all
+"""
+
+
+class Comparison:
+    """Two snapshots in a database of their own.
+
+    value_counts  number of values in the first and in the second
+    files         kind of file → its hashes in the first and in the second, if they differ; None
+                  if a snapshot lacks the file
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, before: Path, after: Path) -> None:
+        self._connection = connection
+        tolerances = [(each.source, each.attribute, each.tolerance) for each in attributes()]
+        connection.execute(
+            "create temp table tolerance (source text, attribute text, tolerance double)"
+        )
+        if tolerances:
+            connection.executemany("insert into tolerance values (?, ?, ?)", tolerances)
+        self.value_counts = (self._take("before", before), self._take("after", after))
+        connection.execute(f"create temp table difference as {_DIFFERENCES}")
+        hashes = _hashes(before), _hashes(after)
+        self.files = {
+            name: pair
+            for name in sorted({**hashes[0], **hashes[1]})
+            if (pair := (hashes[0].get(name), hashes[1].get(name)))[0] != pair[1]
+        }
+
+    def differences(self) -> Iterator[dict[str, Any]]:
+        """One per value: difference (MISSING, NEW or CHANGED), source, id_type, gene, attribute,
+        item, value_before and value_after."""
+        for batch in self._connection.sql(_SORTED).to_arrow_reader(_ROWS_AT_A_TIME):
+            yield from batch.to_pylist()
+
+    def counts(self) -> list[dict[str, Any]]:
+        """How many there are: source, attribute, difference, count."""
+        return self._connection.sql(_COUNTS).to_arrow_table().to_pylist()
+
+    def _take(self, name: str, path: Path) -> int:
+        self._connection.from_arrow(_ROWS.empty_table()).create(name)
+        for rows in _rows(path):
+            self._connection.from_arrow(rows).insert_into(name)
+        return self._connection.table(name).count("*").fetchall()[0][0]
+
+
+@contextlib.contextmanager
+def compared(before: Path, after: Path) -> Iterator[Comparison]:
+    """Compare two snapshots.
+
+    Raises UserError 54507 if a file is not a snapshot, and 1007 if it cannot be read.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="annotation-") as folder,
+        duckdb.connect(config={"memory_limit": "500MB", "temp_directory": folder}) as connection,
+    ):
+        yield Comparison(connection, before, after)
+
+
+def _rows(path: Path) -> Iterator[pa.Table]:
+    """The values of a snapshot, in tables of the schema _ROWS."""
+    with _named_errors(path), path.open("rb") as file:
+        rows = (
+            _row(record, attribute, item, value)
+            for record in ijson.items(file, "genes.item", use_float=True)
+            for attribute, items in record["values"].items()
+            for item, value in items.items()
+        )
+        while chunk := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
+            columns = zip(*chunk, strict=True)
+            yield pa.table(dict(zip(_ROWS.names, columns, strict=True)), schema=_ROWS)
+
+
+def _row(record: dict[str, Any], attribute: str, item: str, value: Any) -> tuple[Any, ...]:
+    number = float(value) if isinstance(value, int | float) else None
+    key = (record["source"], record["id_type"], record["gene"], attribute, item)
+    return (*key, str(value) if number is None else repr(number), number)
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    """Kind of file → hash."""
+    with _named_errors(path), path.open("rb") as file:
+        (metadata,) = ijson.items(file, "metadata")
+        return {name: row["file_hash"] for name, row in metadata["files"].items()}
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
+    except (
+        ijson.JSONError,
+        UnicodeDecodeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+    ) as error:
+        raise UserError(
+            "ANNOTATION_SNAPSHOT_INVALID", f"{type(error).__name__}: {error}", file=str(path)
+        ) from error
