@@ -6,16 +6,17 @@ than the attribute's tolerance; the values of a list are compared without regard
 
 import contextlib
 import itertools
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
-import ijson
 import pyarrow as pa
 
 from expression_warehouse.annotation.catalog import attributes
+from expression_warehouse.annotation.snapshot import FIRST_LINE_OF_GENES
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 
@@ -28,60 +29,45 @@ _ROWS = pa.schema(
     ]
 )
 
-# A value that only one snapshot has is missing or new, unless both have exactly one value of
-# that key: then it has changed. Files of one source can repeat each other, hence `distinct`.
+# A value that only one snapshot has is missing or new. If each snapshot has exactly one such value
+# of a key, that value has changed, unless both are numbers within the tolerance.
 _DIFFERENCES = """
-    with side as (
-        select distinct 'before' as side, * from before
-        union all
-        select distinct 'after' as side, * from after
+    with missing as (
+        select * from before except select * from after
+    ),
+
+    new as (
+        select * from after except select * from before
     ),
 
     single as (
-        select
-            source, id_type, gene, attribute, item,
-            max(case when side = 'before' then value end) as value_before,
-            max(case when side = 'after' then value end) as value_after,
-            max(case when side = 'before' then number end) as number_before,
-            max(case when side = 'after' then number end) as number_after
-        from side
-        group by all
-        having count(*) = 2 and count(distinct side) = 2
+        select m.*, n.value as value_after, n.number as number_after
+        from missing as m
+        inner join new as n using (source, id_type, gene, attribute, item)
+        qualify count(*) over (partition by source, id_type, gene, attribute, item) = 1
     ),
 
     changed as (
-        select
-            'CHANGED' as difference,
-            s.source, s.id_type, s.gene, s.attribute, s.item, s.value_before, s.value_after
-        from single as s
-        left join tolerance as t on s.source = t.source and s.attribute = t.attribute
+        select source, id_type, gene, attribute, item, value as value_before, value_after
+        from single
+        left join tolerance using (source, attribute)
         where
-            s.value_before is distinct from s.value_after
-            and not coalesce(
-                abs(s.number_before - s.number_after)
-                <= coalesce(t.tolerance, 0) * greatest(abs(s.number_before), abs(s.number_after)),
+            not coalesce(
+                abs(number - number_after)
+                <= coalesce(tolerance, 0) * greatest(abs(number), abs(number_after)),
                 false
             )
-    ),
-
-    alone as (
-        select
-            case when min(l.side) = 'before' then 'MISSING' else 'NEW' end as difference,
-            l.source, l.id_type, l.gene, l.attribute, l.item,
-            max(case when l.side = 'before' then l.value end) as value_before,
-            max(case when l.side = 'after' then l.value end) as value_after
-        from side as l
-        anti join single as s
-            on
-                l.source = s.source and l.id_type = s.id_type and l.gene = s.gene
-                and l.attribute = s.attribute and l.item = s.item
-        group by l.source, l.id_type, l.gene, l.attribute, l.item, l.value
-        having count(*) = 1
     )
 
-    select * from changed
-    union all by name
-    select * from alone
+    select 'CHANGED' as difference, * from changed
+    union all
+    select 'MISSING', * exclude (value, number), value, null
+    from missing
+    anti join single using (source, id_type, gene, attribute, item)
+    union all
+    select 'NEW', * exclude (value, number), null, value
+    from new
+    anti join single using (source, id_type, gene, attribute, item)
 """
 _SORTED = """
     select * from difference
@@ -152,10 +138,12 @@ def compared(before: Path, after: Path) -> Iterator[Comparison]:
 
 def _rows(path: Path) -> Iterator[pa.Table]:
     """The values of a snapshot, in tables of the schema _ROWS."""
-    with _named_errors(path), path.open("rb") as file:
+    with _named_errors(path), path.open(encoding="utf-8") as file:
+        _metadata(file)
+        records = (json.loads(line.rstrip(",\n")) for line in file if line.startswith("{"))
         rows = (
             _row(record, attribute, item, value)
-            for record in ijson.items(file, "genes.item", use_float=True)
+            for record in records
             for attribute, items in record["values"].items()
             for item, value in items.items()
         )
@@ -172,9 +160,16 @@ def _row(record: dict[str, Any], attribute: str, item: str, value: Any) -> tuple
 
 def _hashes(path: Path) -> dict[str, str]:
     """Kind of file → hash."""
-    with _named_errors(path), path.open("rb") as file:
-        (metadata,) = ijson.items(file, "metadata")
-        return {name: row["file_hash"] for name, row in metadata["files"].items()}
+    with _named_errors(path), path.open(encoding="utf-8") as file:
+        return {name: row["file_hash"] for name, row in _metadata(file)["files"].items()}
+
+
+def _metadata(file: TextIO) -> dict[str, Any]:
+    """The first line, as `snapshot` writes it; leaves the file at the line of the first gene."""
+    head = json.loads(file.readline().rstrip(",\n") + "}")
+    if file.readline() != FIRST_LINE_OF_GENES:
+        raise ValueError("the file does not have one line per gene")
+    return head["metadata"]
 
 
 @contextlib.contextmanager
@@ -183,14 +178,7 @@ def _named_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
-    except (
-        ijson.JSONError,
-        UnicodeDecodeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-    ) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
             "ANNOTATION_SNAPSHOT_INVALID", f"{type(error).__name__}: {error}", file=str(path)
         ) from error

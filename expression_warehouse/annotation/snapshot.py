@@ -6,7 +6,8 @@
   "values": {"median_tpm": {"Lung": 12.5, "Liver": 3.5}}}
  ]}
 
-`values` has an object per attribute: item → value, with the item '' if a gene has one value.
+`values` has an object per attribute: item → value, with the item '' if a gene has one value. There
+is one line per gene and kind of file.
 """
 
 import itertools
@@ -28,6 +29,8 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
+
+FIRST_LINE_OF_GENES = '"genes": [\n'
 
 _VALUES = """
     select id_type, gene_ref, attribute, item, value, number
@@ -70,10 +73,12 @@ def _write(file: BinaryIO, loaded: dict[str, LoadedFile], warehouse: Warehouse) 
         "created_at": utc_now().isoformat(),
         "files": {name: asdict(row) for name, row in sorted(loaded.items())},
     }
-    file.write(f'{{"metadata": {json.dumps(metadata, default=str)},\n"genes": ['.encode())
+    file.write(
+        f'{{"metadata": {json.dumps(metadata, default=str)},\n{FIRST_LINE_OF_GENES}'.encode()
+    )
     count = 0
     for record in _records(warehouse, loaded):
-        separator = ",\n" if count else "\n"
+        separator = ",\n" if count else ""
         file.write(f"{separator}{json.dumps(record, ensure_ascii=False)}".encode())
         count += 1
     file.write(b"\n]}\n")
