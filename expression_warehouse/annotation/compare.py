@@ -5,6 +5,7 @@ than the attribute's tolerance; the values of a list are compared without regard
 """
 
 import contextlib
+import hashlib
 import itertools
 import json
 import tempfile
@@ -84,7 +85,7 @@ _COUNTS = """
 class Comparison:
     """Two snapshots in a database of their own.
 
-    value_counts  number of values in the first and in the second
+    gene_counts   number of genes by kind of file in the first and in the second
     files         kind of file → its hashes in the first and in the second, if they differ; None
                   if a snapshot lacks the file
     """
@@ -97,7 +98,10 @@ class Comparison:
         )
         if tolerances:
             connection.executemany("insert into tolerance values (?, ?, ?)", tolerances)
-        self.value_counts = (self._take("before", before), self._take("after", after))
+        digests = _digests(before), _digests(after)
+        self.gene_counts = (len(digests[0]), len(digests[1]))
+        self._take("before", _rows(before, digests[1]))
+        self._take("after", _rows(after, digests[0]))
         connection.execute(f"create temp table difference as {_DIFFERENCES}")
         hashes = _hashes(before), _hashes(after)
         self.files = {
@@ -116,11 +120,10 @@ class Comparison:
         """How many there are: source, attribute, difference, count."""
         return self._connection.sql(_COUNTS).to_arrow_table().to_pylist()
 
-    def _take(self, name: str, path: Path) -> int:
+    def _take(self, name: str, tables: Iterator[pa.Table]) -> None:
         self._connection.from_arrow(_ROWS.empty_table()).create(name)
-        for rows in _rows(path):
-            self._connection.from_arrow(rows).insert_into(name)
-        return self._connection.table(name).count("*").fetchall()[0][0]
+        for table in tables:
+            self._connection.from_arrow(table).insert_into(name)
 
 
 @contextlib.contextmanager
@@ -136,11 +139,27 @@ def compared(before: Path, after: Path) -> Iterator[Comparison]:
         yield Comparison(connection, before, after)
 
 
-def _rows(path: Path) -> Iterator[pa.Table]:
-    """The values of a snapshot, in tables of the schema _ROWS."""
+def _digests(path: Path) -> set[bytes]:
+    """A digest of each gene's line: lines that both snapshots have need no further look."""
     with _named_errors(path), path.open(encoding="utf-8") as file:
         _metadata(file)
-        records = (json.loads(line.rstrip(",\n")) for line in file if line.startswith("{"))
+        return {_digest(line) for line in _gene_lines(file)}
+
+
+def _digest(line: str) -> bytes:
+    return hashlib.blake2b(line.encode(), digest_size=16).digest()
+
+
+def _gene_lines(file: TextIO) -> Iterator[str]:
+    return (line.rstrip(",\n") for line in file if line.startswith("{"))
+
+
+def _rows(path: Path, known: set[bytes]) -> Iterator[pa.Table]:
+    """The values of a snapshot, in tables of the schema _ROWS, without lines whose digest is
+    known."""
+    with _named_errors(path), path.open(encoding="utf-8") as file:
+        _metadata(file)
+        records = (json.loads(line) for line in _gene_lines(file) if _digest(line) not in known)
         rows = (
             _row(record, attribute, item, value)
             for record in records

@@ -76,14 +76,14 @@ def print_cache(cache: Cache, as_json: bool, echo: Echo) -> None:
 def print_comparison(comparison: Comparison, as_json: bool, echo: Echo) -> bool:
     """All differences; returns whether there are none."""
     counts = comparison.counts()
-    before, after = comparison.value_counts
+    before, after = comparison.gene_counts
     if as_json:
         _print_comparison_json(comparison, counts, echo)
         return not counts
     for name, hashes in comparison.files.items():
         old, new = (sha256[:16] if sha256 else "none" for sha256 in hashes)
         echo(f"# file {name}: {old} before, {new} after")
-    echo(f"# {before:,} values before, {after:,} after")
+    echo(f"# {before:,} genes by file before, {after:,} after")
     for row in counts:
         echo(f"# {row['count']:,} {row['difference']}: {row['attribute']} of {row['source']}")
     if not counts:
@@ -100,7 +100,7 @@ def _print_comparison_json(
 ) -> None:
     """One line per difference, so that all of them need not be in memory."""
     head = {
-        "value_counts": comparison.value_counts,
+        "gene_counts": comparison.gene_counts,
         "files": comparison.files,
         "counts": counts,
     }

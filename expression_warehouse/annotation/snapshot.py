@@ -73,9 +73,8 @@ def _write(file: BinaryIO, loaded: dict[str, LoadedFile], warehouse: Warehouse) 
         "created_at": utc_now().isoformat(),
         "files": {name: asdict(row) for name, row in sorted(loaded.items())},
     }
-    file.write(
-        f'{{"metadata": {json.dumps(metadata, default=str)},\n{FIRST_LINE_OF_GENES}'.encode()
-    )
+    file.write(f'{{"metadata": {json.dumps(metadata, default=str)},\n'.encode())
+    file.write(FIRST_LINE_OF_GENES.encode())
     count = 0
     for record in _records(warehouse, loaded):
         separator = ",\n" if count else ""

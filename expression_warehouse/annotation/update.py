@@ -3,7 +3,7 @@
 import datetime
 import email.utils
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from expression_warehouse.annotation.catalog import AnnotationFile, annotation_f
 from expression_warehouse.annotation.download import Downloader
 from expression_warehouse.annotation.folder import find_by_hand, list_files
 from expression_warehouse.annotation.load import Candidate, is_loaded, load
-from expression_warehouse.annotation.register import loaded_files
+from expression_warehouse.annotation.register import LoadedFile, loaded_files
 from expression_warehouse.annotation.verify import check_header, check_whole, measure
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
@@ -65,7 +65,9 @@ def update(
     try:
         kinds = choose(options.sources, annotation_files())
         with recorded_step(step, open_warehouse, reporter):
-            with _fetcher(options, cache, reporter) as fetch:
+            with open_warehouse(reporter.waiting) as warehouse:
+                loaded = loaded_files(warehouse)
+            with _fetcher(options, cache, loaded, reporter) as fetch:
                 candidates = _fetch_all(kinds, fetch, bool(options.sources), outcome, reporter)
             with open_warehouse(reporter.waiting) as warehouse:
                 step.rows_written = _load_all(candidates, outcome, warehouse, reporter)
@@ -89,7 +91,9 @@ def update(
 
 
 @contextmanager
-def _fetcher(options: UpdateOptions, cache: Cache, reporter: Reporter) -> Iterator[_Fetch]:
+def _fetcher(
+    options: UpdateOptions, cache: Cache, loaded: Mapping[str, LoadedFile], reporter: Reporter
+) -> Iterator[_Fetch]:
     """What fetches the file of a kind: from the folder, the cache or its address."""
     if options.folder is None and not options.is_offline:
         with cache.locked(reporter.waiting), Downloader() as downloader:
@@ -101,9 +105,11 @@ def _fetcher(options: UpdateOptions, cache: Cache, reporter: Reporter) -> Iterat
 
     def at_hand(kind: AnnotationFile) -> Candidate | None:
         if path := find_by_hand(kind.reader, paths):
-            check_whole(path)
-            check_header(kind.reader, path, path.name)
-            return Candidate(kind, path, measure(path))
+            candidate = Candidate(kind, path, measure(path))
+            if not is_loaded(candidate, loaded.get(kind.bulk_file)):
+                check_whole(path)
+                check_header(kind.reader, path, path.name)
+            return candidate
         return _cached(kind, cache) if options.is_offline else None
 
     yield at_hand
