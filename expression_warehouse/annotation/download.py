@@ -199,12 +199,17 @@ class _Part:
         else:
             start, total = 0, _length(response)
             self._begin(response)
-        with named_os_errors(self._path), self._path.open("ab") as file:
-            for chunk in _at_least_slowly(response):
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
+        try:
+            with named_os_errors(self._path), self._path.open("ab") as file:
+                for chunk in _at_least_slowly(response):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                size = file.tell()
+        except UserError:
+            # Of a full disk: smaller files can have the space.
+            self.discard()
+            raise
         if total is not None and size < total:
             raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")
         if total is not None and size > total:
@@ -264,12 +269,12 @@ def _at_least_slowly(response: httpx.Response) -> Iterator[bytes]:
     """The raw body; raises _AttemptError if it comes too slowly to arrive at all."""
     since, received = time.monotonic(), 0
     for chunk in response.iter_raw():
-        yield chunk
-        received += len(chunk)
         if (seconds := time.monotonic() - since) > _SILENCE_S:
             if received < seconds * _SLOWEST_BYTES_PER_S:
                 raise _AttemptError(f"the server sent {received:,} bytes in {seconds:.0f} s")
             since, received = time.monotonic(), 0
+        yield chunk
+        received += len(chunk)
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -299,9 +304,8 @@ def _wait(state: Any) -> float:
     wait_s = getattr(state.outcome.exception(), "wait_s", None)
     if wait_s is not None:
         return wait_s
-    return tenacity.wait_exponential_jitter(initial=_FIRST_WAIT_S, max=30, jitter=_FIRST_WAIT_S)(
-        state
-    )
+    backoff = tenacity.wait_exponential(multiplier=_FIRST_WAIT_S, max=30)
+    return (backoff + tenacity.wait_random(0, _FIRST_WAIT_S))(state)
 
 
 def _described(error: Exception) -> str:

@@ -61,7 +61,7 @@ def _batch(rows: list[tuple]) -> pa.RecordBatch:
 
 
 def _version(path: Path) -> str | None:
-    found = re.search(r"_v([\d.]+?)\.", path.name)
+    found = re.search(r"_v(\d+(?:\.\d+)*)", path.name)
     return found[1] if found else None
 
 
