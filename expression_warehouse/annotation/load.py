@@ -159,6 +159,8 @@ def _check_not_worse(reading: _Reading, loaded: LoadedFile | None, required: set
             f"{loaded.gene_count:,}",
             file=path,
             expected=f"at least {kind.min_gene_share:.0%} of the loaded genes",
+            action="Check the file; if it is right, lower min_gene_share in "
+            "seeds/annotation_file.csv",
         )
     if missing := sorted(required - reading.attributes):
         raise UserError(
