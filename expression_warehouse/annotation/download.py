@@ -21,6 +21,7 @@ from expression_warehouse.annotation.verify import GZIP, plain_name
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.reporting import Reporter
 
 _ATTEMPTS = 5
 # A host that cannot be reached at all is rarely reached soon.
@@ -59,7 +60,8 @@ class Downloader:
     """An HTTP client. Proxies and certificates are those of the environment: HTTPS_PROXY, NO_PROXY,
     SSL_CERT_FILE."""
 
-    def __init__(self) -> None:
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
         version = importlib.metadata.version("expression-warehouse")
         self._client = httpx.Client(
             follow_redirects=True,
@@ -130,7 +132,7 @@ class Downloader:
                     f"the server answered {response.status_code} {response.reason_phrase}",
                     file=url,
                 )
-            return part.receive(response)
+            return part.receive(response, self._reporter)
 
     def _wait_turn(self, host: str) -> None:
         interval = _INTERVAL_S
@@ -189,7 +191,7 @@ class _Part:
             self._path.unlink(missing_ok=True)
             self._note.unlink(missing_ok=True)
 
-    def receive(self, response: httpx.Response) -> Download:
+    def receive(self, response: httpx.Response, reporter: Reporter) -> Download:
         """Write the body of a response; raise _AttemptError if some of it is missing."""
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
             start, total = _content_range(response)
@@ -199,10 +201,13 @@ class _Part:
         else:
             start, total = 0, _length(response)
             self._begin(response)
+        task = reporter.begin_download(self._path.name, total)
+        reporter.advance(task, start)
         try:
             with named_os_errors(self._path), self._path.open("ab") as file:
                 for chunk in _at_least_slowly(response):
                     file.write(chunk)
+                    reporter.advance(task, len(chunk))
                 file.flush()
                 os.fsync(file.fileno())
                 size = file.tell()
@@ -210,6 +215,8 @@ class _Part:
             # Of a full disk: smaller files can have the space.
             self.discard()
             raise
+        finally:
+            reporter.end(task)
         if total is not None and size < total:
             raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")
         if total is not None and size > total:

@@ -96,7 +96,7 @@ def _fetcher(
 ) -> Iterator[_Fetch]:
     """What fetches the file of a kind: from the folder, the cache or its address."""
     if options.folder is None and not options.is_offline:
-        with cache.locked(reporter.waiting), Downloader() as downloader:
+        with cache.locked(reporter.waiting), Downloader(reporter) as downloader:
             yield functools.partial(
                 _download, cache=cache, downloader=downloader, reporter=reporter
             )

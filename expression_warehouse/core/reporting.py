@@ -50,8 +50,12 @@ class Reporter(ABC):
     def begin_draws(self, what: str, total: int) -> Any:  # noqa: B027 (optional)
         """A simulation of `total` draws starts; returns the task for `advance` and `end`."""
 
+    def begin_download(self, what: str, total: int | None) -> Any:  # noqa: B027 (optional)
+        """A download of `total` bytes starts, if that is known; returns the task for `advance` and
+        `end`."""
+
     def advance(self, task: Any, count: int) -> None:  # noqa: B027 (optional)
-        """`count` rows have moved, or pairs or draws are done."""
+        """`count` rows or bytes have moved, or pairs or draws are done."""
 
     def end(self, task: Any) -> None:  # noqa: B027 (optional)
         """The task is over, complete or not."""
@@ -140,6 +144,9 @@ class TwoReporters(Reporter):
 
     def begin_draws(self, what: str, total: int) -> tuple[Any, ...]:
         return tuple(reporter.begin_draws(what, total) for reporter in self._both)
+
+    def begin_download(self, what: str, total: int | None) -> tuple[Any, ...]:
+        return tuple(reporter.begin_download(what, total) for reporter in self._both)
 
     def advance(self, task: tuple[Any, ...], count: int) -> None:
         for reporter, its_task in zip(self._both, task, strict=True):

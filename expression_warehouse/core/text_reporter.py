@@ -127,6 +127,9 @@ class TextReporter(Reporter):
     def begin_draws(self, what: str, total: int) -> rich.progress.TaskID:
         return self._bars.add_task(what, total=total, unit="draws")
 
+    def begin_download(self, what: str, total: int | None) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit="bytes")
+
     def advance(self, task: rich.progress.TaskID, count: int) -> None:
         self._bars.advance(task, count)
 

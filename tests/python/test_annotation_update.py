@@ -2,6 +2,7 @@
 worse never replaces what is loaded."""
 
 import datetime
+import functools
 import gzip
 import json
 import multiprocessing
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import PROJECT, events
+from conftest import PROJECT, SHARED_DATA, events
 from file_server import (
     FileServer,
     Served,
@@ -28,9 +29,11 @@ from file_server import (
 from small_catalog import small_catalog, table
 
 from expression_warehouse.annotation import cache as cache_module
-from expression_warehouse.annotation import download, update
+from expression_warehouse.annotation import catalog, download, update
 from expression_warehouse.cli import main
+from expression_warehouse.core import signals
 
+REAL = SHARED_DATA / "annotation"
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
@@ -664,6 +667,67 @@ def test_killed_at_any_moment(lab, count):
         "select distinct status from meta.meta_etl_process_log order by all"
     )
     assert ("SUCCESS",) in steps
+
+
+def _update_as_command(env: dict[str, str], urls: dict[str, str]) -> None:
+    """A process that handles signals."""
+    os.environ.update(env)
+    os.chdir(PROJECT)
+    with small_catalog(urls):
+        signals.run_command_line(
+            lambda: functools.partial(main, ["annotation", "update"]), "expression-warehouse"
+        )
+
+
+def test_stopped_by_ctrl_c(lab):
+    """The download under way is resumed by the next command."""
+    lab.updated("names")
+    lab.serve("scores", table(3000))
+    lab.server.seconds_per_chunk = 0.1
+    urls = {"scores": lab.server.url("/scores.tsv")}
+    process = multiprocessing.get_context("fork").Process(
+        target=_update_as_command, args=(lab.env, urls)
+    )
+    process.start()
+    part = lab.cache / "unfinished" / "scores"
+    while not part.exists() or part.stat().st_size < 3000:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(20)
+    assert process.exitcode == 130
+    statuses = lab.warehouse.query(
+        "select step, status from meta.meta_etl_process_log order by started_at desc limit 1"
+    )
+    assert statuses == [("annotation_update", "FAILED")]
+    lab.server.seconds_per_chunk = 0
+    size = part.stat().st_size
+    lab.updated("scores")
+    assert lab.server.requests[-1].headers["Range"] == f"bytes={size}-"
+    assert lab.values() == expected(3000)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs real files")
+def test_real_files(warehouse, tmp_path):
+    """All at hand are loaded, each value once, under an attribute of the catalog."""
+    env = {**warehouse.env, "EXPRESSION_ANNOTATION_CACHE": str(tmp_path / "cache")}
+    command = ["annotation", "update", "--from", str(REAL)]
+    result = CliRunner().invoke(main, command, env=env)
+    assert result.exit_code == 0, result.output
+    files = dict(warehouse.query("select bulk_file, value_count from staging.annotation_file"))
+    assert len(files) >= 15
+    assert files == dict(
+        warehouse.query(
+            "select bulk_file, count(*) from ("
+            "select distinct bulk_file, id_type, gene_ref, attribute, item"
+            " from staging.annotation_value) group by all"
+        )
+    )
+    sources = {file.bulk_file: file.source for file in catalog.annotation_files()}
+    known = {(each.source, each.attribute) for each in catalog.attributes()}
+    loaded = warehouse.query("select distinct bulk_file, attribute from staging.annotation_value")
+    assert {(sources[name], attribute) for name, attribute in loaded} <= known
+    again = CliRunner().invoke(main, command, env=env)
+    assert events(again)[-1]["unchanged_count"] == len(files)
 
 
 def test_sources_say_what_is_loaded(lab):
