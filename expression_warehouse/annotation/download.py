@@ -24,8 +24,10 @@ from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.reporting import Reporter
 
 _ATTEMPTS = 5
-# A host that cannot be reached at all is rarely reached soon.
-_CONNECT_ATTEMPTS = 3
+# A host that cannot be reached at all, as behind a firewall, is rarely reached soon.
+_UNREACHABLE = (httpx.ConnectError, httpx.ConnectTimeout)
+_CONNECT_ATTEMPTS = 2
+_CONNECT_S = 10
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 120.0
 _SILENCE_S = 60.0
@@ -65,7 +67,7 @@ class Downloader:
         version = importlib.metadata.version("expression-warehouse")
         self._client = httpx.Client(
             follow_redirects=True,
-            timeout=httpx.Timeout(_SILENCE_S, connect=20),
+            timeout=httpx.Timeout(_SILENCE_S, connect=_CONNECT_S),
             # Bytes as they are in the file, so that lengths and ranges count the same.
             headers={
                 "User-Agent": f"expression-warehouse/{version}",
@@ -107,7 +109,7 @@ class Downloader:
             return retrying(self._attempt, url, part, conditions)
         except (httpx.HTTPError, _AttemptError) as error:
             failure = UserError("ANNOTATION_DOWNLOAD_FAILED", _described(error), file=url)
-            if isinstance(error, httpx.ConnectError):
+            if isinstance(error, _UNREACHABLE):
                 self._unreachable[host] = failure
             raise failure from error
 
@@ -303,7 +305,7 @@ def _passes(error: BaseException) -> bool:
 
 
 def _stop(state: Any) -> bool:
-    is_unreachable = isinstance(state.outcome.exception(), httpx.ConnectError)
+    is_unreachable = isinstance(state.outcome.exception(), _UNREACHABLE)
     return state.attempt_number >= (_CONNECT_ATTEMPTS if is_unreachable else _ATTEMPTS)
 
 
