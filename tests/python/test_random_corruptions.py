@@ -878,10 +878,10 @@ def cells_of(line: bytes, number: int, reading: Reading) -> list[str] | None:
         reading.faults.append(Fault(1002, number, ("carriage return",)))
     else:
         try:
-            (cells,) = csv.reader([line.decode()], delimiter="\t", strict=True)
+            # Cells that are not loaded may have any encoding.
+            text = line.decode("utf-8", "surrogateescape")
+            (cells,) = csv.reader([text], delimiter="\t", strict=True)
             return cells
-        except UnicodeDecodeError:
-            reading.faults.append(Fault(1003, number))
         except csv.Error:
             reading.faults.append(Fault(1002, number, () if number == 1 else ("quote",)))
     return None
@@ -891,7 +891,9 @@ def header_faults(samples: list[str]) -> Iterator[Fault]:
     if all(NUMBER.fullmatch(sample) or sample in MISSING for sample in samples):
         yield Fault(1002, 1)
     for sample in samples:
-        if not IDENTIFIER.fullmatch(sample) or len(sample) > 50:
+        if is_not_utf8(sample):
+            yield Fault(1003, 1)
+        elif not IDENTIFIER.fullmatch(sample) or len(sample) > 50:
             yield Fault(2006, 1, (repr(sample),))
         if samples.count(sample) > 1:
             yield Fault(2004, 1, (sample,))
@@ -905,6 +907,9 @@ def read_gene(
     if len(cells) != width:
         reading.faults.append(Fault(1002, number, (f"{len(cells)} columns",)))
         return
+    if any(is_not_utf8(cells[column]) for column in (0, *samples)):
+        reading.faults.append(Fault(1003, number))
+        return
     if gene not in NO_GENE and not IDENTIFIER.fullmatch(gene):
         reading.faults.append(Fault(2006, number, (repr(gene),)))
     if re.fullmatch("[A-Z][a-z]{2}-[0-9]+", gene):
@@ -917,6 +922,10 @@ def read_gene(
             reading.faults.append(Fault(1004, number, (sample, repr(text))))
         elif gene not in NO_GENE:
             reading.values.setdefault((resolved(gene), sample), []).append(float(text))
+
+
+def is_not_utf8(cell: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in cell)
 
 
 def resolved(gene: str) -> str:

@@ -136,6 +136,11 @@ STAGED = {
     "REPEATED_SUBJECT": (KnownStudy("REPEATED_SUBJECT"), 54103, None),
     # Its last sample has the values of the first.
     "DUPLICATE_SAMPLE": (repeating("DUPLICATE_SAMPLE"), 54104, None),
+    "MERGED_GENES": (KnownStudy("MERGED_GENES", genes=["ENSG1", *GENES[:-1]]), 2012, None),
+    "UNSHARED_GENES": (
+        KnownStudy("UNSHARED_GENES", genes=[*GENES[:5], *(f"SYMBOL{n}" for n in range(25))]),
+        54107, None,
+    ),
     "REGISTER_DIFFERS": (
         KnownStudy("REGISTER_DIFFERS"), 4005,
         "update staging.batch set null_count = 1 where study_accession_code = 'REGISTER_DIFFERS'",
@@ -156,6 +161,8 @@ STAGED = {
 HELD_BACK = {2005, 2006, 2007, 54010, 54020}
 # Of slices, not of studies: none of these studies has two cohorts.
 CONTRAST_TOO_FEW_STUDIES = 54101
+SLICE_WITHOUT_PAIRS = 54108
+OF_SLICES = {CONTRAST_TOO_FEW_STUDIES, SLICE_WITHOUT_PAIRS}
 CONTRASTS = {
     *(f"SEPSIS MICROARRAY HOMO_SAPIENS {contrast}" for contrast in ("ss", "soth", "sc")),
     *(f"SEPTIC_SHOCK MICROARRAY HOMO_SAPIENS {contrast}" for contrast in ("ss", "soth")),
@@ -222,7 +229,7 @@ def catalog(warehouse: WarehouseUnderTest) -> dict[int, tuple[str, str]]:
 def test_each_rule_finds_the_study_that_breaks_it_and_no_other(built):
     found = {(f["study_accession"], f["error_code"]) for f in built.findings}
     expected = {(name, code) for name, (code, _) in BROKEN.items() if code}
-    assert found == expected | {(None, CONTRAST_TOO_FEW_STUDIES)}
+    assert found == expected | {(None, code) for code in OF_SLICES}
 
 
 def test_contrasts_that_too_few_studies_can_answer_are_named(built):
@@ -236,6 +243,18 @@ def test_contrasts_that_too_few_studies_can_answer_are_named(built):
         "pairs have no false discovery rate for it"
     )
     assert sorted(found) == [(subject, missing) for subject in sorted(CONTRASTS)]
+
+
+def test_slices_without_pairs_are_named_with_the_reason(built):
+    found = {
+        f["subject"]: f["finding"] for f in built.findings if f["error_code"] == SLICE_WITHOUT_PAIRS
+    }
+    reason = "no cohort has 8 labelled samples; the largest has 5"
+    assert found == {
+        "SEPSIS MICROARRAY HOMO_SAPIENS": reason,
+        "SEPTIC_SHOCK MICROARRAY HOMO_SAPIENS": reason,
+    }
+    assert f"SEPSIS MICROARRAY HOMO_SAPIENS: no gene pairs: {reason}" in built.output
 
 
 def test_findings_have_the_severity_of_the_catalog(built):
@@ -277,6 +296,14 @@ def test_what_is_found_is_said(built):
         (2005, "SAMPLE_TWICE"): ("ENSG3", "5 rows of 4 samples; the batch has 5 samples"),
         (2006, "BLANK_AFTER_GENE"): ('"ENSG3 "', "gene id starts or ends with a blank"),
         (2010, "OUTLYING_SAMPLE"): ("OUTLYING_SAMPLE-1", "2 of 30 genes beyond 5 MAD"),
+        (2012, "MERGED_GENES"): (
+            "MERGED_GENES",
+            "2 lines are 1 gene (mean, of counts the sum), for example ENSG1 on lines 2 and 3",
+        ),
+        (54107, "UNSHARED_GENES"): (
+            "SEPSIS MICROARRAY HOMO_SAPIENS",
+            "5 of its 30 genes are in another of the 17 studies; its gene ids are MIXED",
+        ),
         (3002, "UNKNOWN_MANUFACTURER"): ("GPL99999999", "Array, 5 samples"),
         (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 genes more than once"),
     }.items():
@@ -285,7 +312,7 @@ def test_what_is_found_is_said(built):
 
 def test_the_tests_of_these_rules_fail_or_warn_and_no_other(built):
     codes = catalog(built.warehouse)
-    broken = {code for code, _ in BROKEN.values() if code} | {CONTRAST_TOO_FEW_STUDIES}
+    broken = {code for code, _ in BROKEN.values() if code} | OF_SLICES
     for word, severity in (("Failure", "ERROR"), ("Warning", "WARNING")):
         tests = set(re.findall(rf"{word} in test (\S+)", built.output))
         assert tests == {f"{c}_{codes[c][0]}" for c in broken if codes[c][1] == severity}

@@ -1,0 +1,86 @@
+"""What inspect says of a download, without a warehouse, and what it says of a refused one."""
+
+import json
+
+from conftest import Study
+
+G1, G2 = "ENSG00000000003", "ENSG00000000005"
+
+
+def inspect(warehouse, *arguments):
+    result = warehouse.loader("inspect", *arguments)
+    return result, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_study_is_described_without_a_warehouse(warehouse, tmp_path):
+    study = Study(
+        genes=[f"{G1}.4", f"{G2}.1", "__no_feature"],
+        values=[["1.5", "2", "3"], ["4", "NA", "6.25"], ["90", "80", "70"]],
+        titles=["septic shock", "Sepsis", "volunteer"],
+        extra_listed=["GSM9"],
+    )
+    folder = study.write(tmp_path / "d")
+    document = json.loads((folder / "aggregated_metadata.json").read_text())
+    document["samples"]["GSM9"] = {"refinebio_title": "healthy"}
+    (folder / "aggregated_metadata.json").write_text(json.dumps(document))
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {illness_overrides: {GSM3: CONTROL}}}")
+
+    result, (found,) = inspect(warehouse, folder, "--config", config)
+
+    assert result.exit_code == 0
+    warnings = [warning.split()[0] for warning in found.pop("warnings")]
+    assert warnings == ["54011", "2013"]
+    assert found == {
+        "study": "GSE1",
+        "errors": [],
+        "file": str(study.matrix(folder)),
+        "layout": "tab-separated",
+        "matched_samples": 3,
+        "samples_without_metadata": [],
+        "samples_without_values": ["GSM9"],
+        "cohorts": {"SEPTIC_SHOCK": 1, "SEPSIS": 1, "CONTROL": 1},
+        "gene_id_form": "ENSEMBL_VERSIONED",
+        "gene_count": 2,
+        "sample_count": 3,
+        "null_count": 1,
+        "value_min": 1.5,
+        "value_max": 6.25,
+        "lines_left_out": {"summary lines of HTSeq or STAR": 1},
+        "unit": "ARRAY_LOG2",
+        "unit_reason": "MICROARRAY, no common processor, values 1.5 to 6.25",
+    }
+    assert warehouse.staged() == {}
+
+
+def test_cohorts_are_those_of_a_build(warehouse, tmp_path):
+    titles = ["Non-septic", "no sepsis", "septic shock, day 1", "PBMC_healthy", "control", "x"]
+    samples = [f"GSM{n}" for n in range(6)]
+    study = Study(samples=samples, titles=titles, genes=[G1], values=[["1"] * 6])
+    folder = study.write(tmp_path / "d")
+    _, (found,) = inspect(warehouse, folder)
+    warehouse.loader("ingest", folder)
+    warehouse.build("--select", "+stg_sample_illness")
+    built = warehouse.query(
+        "select illness_label, count(*) from staging.stg_sample_illness group by 1"
+    )
+    assert found["cohorts"] == dict(built)
+
+
+def test_what_an_ingest_refuses_is_an_error(warehouse, tmp_path):
+    unknown = Study(genes=["1-Mar", "TP53"]).write(tmp_path / "d")
+    result, (found,) = inspect(warehouse, unknown)
+    assert result.exit_code == 1
+    assert [error.split()[0] for error in found["errors"]] == ["2014"]
+    result, (found,) = inspect(warehouse, tmp_path / "absent")
+    assert result.exit_code == 1
+    assert [error.split()[0] for error in found["errors"]] == ["1001"]
+
+
+def test_people_get_lines(warehouse, tmp_path):
+    result = warehouse.loader("inspect", Study().write(tmp_path / "d"), "--log-format", "text")
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert [line[0] for line in lines] == [
+        "GSE1", "file", "layout", "genes", "samples", "cohorts", "unit",
+    ]  # fmt: skip
+    assert lines[-1][1].startswith("ARRAY_LOG2: MICROARRAY")
