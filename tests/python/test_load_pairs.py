@@ -375,7 +375,7 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "empty file": ("", 1001, None, "empty"),
     "empty header": ("\n9_10\n", 1002, 1, "header is empty"),
     "no header": ("9_10,0.5\n9_11,0.5\n", 1002, 1, "no header"),
-    "no pair_id": ("pair,p_ss\n9_10,0.5\n", 1002, 1, "no column pair_id"),
+    "no pair_id": ("pair,p_ss\n9_10,0.5\n", 1002, 1, "names no genes"),
     "header only": ("pair_id,p_ss\n", 1002, 2, "no pair"),
     "a column twice": ("pair_id,p_ss,P_SS\n9_10,0.5,0.5\n", 1002, 1, "p_ss is columns 2 and 3"),
     "short row": (row("11_12,-1,1"), 1002, 3, "3 cells"),
@@ -567,7 +567,7 @@ def test_the_organism_is_that_of_the_studies(tmp_path):
     study.sample_fields = {s: {"refinebio_organism": "MUS_MUSCULUS"} for s in study.samples}
     ingest(warehouse, tmp_path, [(study, matrix)])
     build_pairs(warehouse, **SETTINGS)
-    path = write(tmp_path / "f.csv", "pair_id\n9_10\n")
+    path = write(tmp_path / "f.csv", "pair_id\n2_3\n")
     for technology in ("MICROARRAY", "OTHER"):
         assert load(warehouse, path, "--technology", technology).exit_code == 0
     found = "select technology, organism from staging.pair_metrics order by 1"
