@@ -4,6 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
+        meta={'key_is_tested': true},
         pre_hook="{{ remove_replaced_slices() }}"
     )
 }}
