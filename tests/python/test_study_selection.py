@@ -29,9 +29,9 @@ def built(warehouse):
     [
         (["study:GSE2"], ["GSE2"]),
         (["study:GSE1", "study:GSE2"], ["GSE1", "GSE2"]),
-        (["study:GSE1 study:GSE2"], ["GSE1", "GSE2"]),
         (["+study:GSE2+"], ["GSE2"]),
-        (["@study:GSE2"], ["GSE2"]),
+        pytest.param(["study:GSE1 study:GSE2"], ["GSE1", "GSE2"], marks=pytest.mark.long),
+        pytest.param(["@study:GSE2"], ["GSE2"], marks=pytest.mark.long),
     ],
 )
 def test_it_builds_the_studies_named(two_studies, selection, studies):
