@@ -5,11 +5,12 @@ import gzip
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -41,9 +42,12 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
 # The slowest modules, slowest first.
 LONG = [
-    "test_crash", "test_run", "test_pair_metrics", "test_study_selection", "test_operations",
-    "test_screen", "test_load_pairs", "test_features", "test_ingest", "test_tsql", "test_rank",
-    "test_real_studies", "test_twin", "test_fabric", "test_pair_numbers", "test_correlate",
+    "test_signals", "test_run", "test_crash", "test_shared_samples", "test_readme",
+    "test_pair_metrics", "test_load_pairs", "test_quarantine", "test_features", "test_screen",
+    "test_study_selection", "test_operations", "test_real_studies", "test_unit_tests",
+    "test_ingest", "test_bad_input", "test_false_discovery", "test_tsql", "test_housekeeping",
+    "test_calibrate", "test_distributions", "test_dsl_golden", "test_pair_numbers", "test_rank",
+    "test_demo", "test_twin", "test_fabric", "test_correlate",
 ]  # fmt: skip
 
 
@@ -213,6 +217,7 @@ class WarehouseUnderTest:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / "warehouse.duckdb"
         self._server = None
         self.target = folder / "target"
@@ -384,6 +389,31 @@ def narrow_runs(monkeypatch: pytest.MonkeyPatch, *select: str) -> None:
 @pytest.fixture
 def warehouse(tmp_path: Path) -> WarehouseUnderTest:
     return WarehouseUnderTest(tmp_path)
+
+
+Make = Callable[[WarehouseUnderTest, Path], None]
+
+
+@pytest.fixture(scope="session")
+def copy_of(session_folder: Path, shared_data: Path) -> Callable[[Make, Path], WarehouseUnderTest]:
+    """`copy_of(make, folder)`: a warehouse in `folder` as `make` fills it, to be changed freely. `make`,
+    a function of a module, runs once per session; on a server, once per copy."""
+
+    def copy(make: Make, folder: Path) -> WarehouseUnderTest:
+        warehouse = WarehouseUnderTest(folder)
+        if TARGET != "duckdb":
+            make(warehouse, shared_data)
+            return warehouse
+        made = session_folder / "warehouses" / f"{make.__module__}.{make.__name__}"
+        made.mkdir(parents=True, exist_ok=True)
+        with FileLock(made / "lock"):
+            if not (made / "complete").exists():
+                make(WarehouseUnderTest(made), shared_data)
+                (made / "complete").touch()
+        shutil.copy(made / warehouse.path.name, warehouse.path)
+        return warehouse
+
+    return copy
 
 
 def events(result: Result, step: str | None = None) -> list[dict]:

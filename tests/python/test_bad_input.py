@@ -359,7 +359,7 @@ def test_an_older_file_of_a_study_does_not_take_its_place_again(warehouse, tmp_p
     newer = Study().write(tmp_path / "newer")
     for folder in (older, newer):
         assert warehouse.loader("ingest", folder).exit_code == 0
-        warehouse.build()
+        warehouse.build_expression()
     result = warehouse.loader("ingest", older)
     assert result.exit_code == 0
     ((shown,),) = warehouse.query("select batch_id from staging.stg_loaded_batch")

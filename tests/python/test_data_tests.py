@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 from conftest import WarehouseUnderTest
+from warehouses import without_rows
 
 RULES = ("not_null", "unique", "accepted_values", "relationships")
 
@@ -58,10 +59,9 @@ def replace_by_broken_rows(connection, schema: str, relation: str, arguments: di
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory) -> tuple[WarehouseUnderTest, set[tuple[str, str]], str]:
+def broken(copy_of, tmp_path_factory) -> tuple[WarehouseUnderTest, set[tuple[str, str]], str]:
     """The warehouse, (column, rule) of all rules, and what `dbt test` printed."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("data_tests"))
-    warehouse.build()
+    warehouse = copy_of(without_rows, tmp_path_factory.mktemp("data_tests"))
     warehouse.dbt("test", "--select", "test_name:columns_are_valid")
     manifest = json.loads((warehouse.target / "manifest.json").read_text())
     rules = set()

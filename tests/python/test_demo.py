@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import WarehouseUnderTest
+from warehouses import built_demo
 
 from demo.__main__ import main
 from demo.design import (
@@ -276,16 +277,8 @@ def test_precision() -> None:
 
 
 @pytest.fixture(scope="module")
-def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
-    """What `make demo` runs before its report, with all data tests."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("built"))
-    config = folder / CONFIG_FILE
-    assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
-    update = ["annotation", "update", "--from", str(folder / "annotation")]
-    result = CliRunner().invoke(commands, update, env=warehouse.env)
-    assert result.exit_code == 0, result.output
-    warehouse.dbt("build")
-    return warehouse
+def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
+    return copy_of(built_demo, tmp_path_factory.mktemp("built"))
 
 
 def test_every_gene_has_its_name(built: WarehouseUnderTest) -> None:

@@ -6,13 +6,12 @@ import re
 
 import pytest
 from conftest import PROJECT, WarehouseUnderTest
+from warehouses import without_rows
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> WarehouseUnderTest:
-    """All relations, without a row."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("docs"))
-    warehouse.build()
+def built(copy_of, tmp_path_factory) -> WarehouseUnderTest:
+    warehouse = copy_of(without_rows, tmp_path_factory.mktemp("docs"))
     warehouse.dbt("parse")
     return warehouse
 

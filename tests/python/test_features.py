@@ -13,9 +13,9 @@ import yaml
 from conftest import WarehouseUnderTest, events
 from sklearn.metrics import average_precision_score
 from test_pair_metrics import ingest, small_study
+from warehouses import built_demo, staged_panel
 
 from demo.design import PLANTED_PAIRS
-from demo.download import CONFIG_FILE, write_downloads
 from expression_warehouse.core.warehouse.macros import project_macros, render_macros
 from expression_warehouse.pairs.catalog import features
 from expression_warehouse.pairs.feature_export import DICTIONARY, ENTITIES
@@ -41,14 +41,9 @@ RANKED = {f.feature_name for f in features() if f.null_policy == "NOT_RANKED"}
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory) -> WarehouseUnderTest:
+def demo(copy_of, tmp_path_factory) -> WarehouseUnderTest:
     """The simulated studies, built, ranked and built again."""
-    folder = tmp_path_factory.mktemp("demo")
-    warehouse = WarehouseUnderTest(folder)
-    write_downloads(folder / "downloads", seed=1)
-    config = folder / "downloads" / CONFIG_FILE
-    assert warehouse.loader("ingest", folder / "downloads", "--config", config).exit_code == 0
-    warehouse.build()
+    warehouse = copy_of(built_demo, tmp_path_factory.mktemp("demo"))
     # As long as the int_..._feature models hold what was computed.
     warehouse.dbt(*CATALOGUE_TESTS)
     result = warehouse.pairs("rank")
@@ -63,12 +58,10 @@ def demo(tmp_path_factory) -> WarehouseUnderTest:
 
 
 @pytest.fixture(scope="module")
-def panel(shared_data, tmp_path_factory) -> WarehouseUnderTest:
+def panel(copy_of, tmp_path_factory) -> WarehouseUnderTest:
     """Ten published studies. Too few of them measured the genes of the watch list; the ranking learns
     from another gene."""
-    warehouse = WarehouseUnderTest(tmp_path_factory.mktemp("panel"))
-    folder = shared_data / "sepsis_panel"
-    assert warehouse.loader("ingest", folder, "--config", PANEL_CONFIG).exit_code == 0
+    warehouse = copy_of(staged_panel, tmp_path_factory.mktemp("panel"))
     warehouse.build(*SETTINGS)
     warehouse.dbt(*CATALOGUE_TESTS, *SETTINGS)
     genes = "select gene_a_id from analytics.vw_gene_pairs_candidate group by all order by count(distinct technology) desc, 1"

@@ -321,10 +321,10 @@ def test_a_conflict_with_another_transaction(
     "moment",
     [
         "int_source_finding",
-        "status = 'QUARANTINED'",
-        '"dim"."dim_gene"',
         "loaded_run_id = ",
         "fact_gene_pair_metrics",
+        pytest.param("status = 'QUARANTINED'", marks=pytest.mark.long),
+        pytest.param('"dim"."dim_gene"', marks=pytest.mark.long),
     ],
 )
 def test_a_connection_that_is_lost(

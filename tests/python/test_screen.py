@@ -13,7 +13,6 @@ import oracle
 import pytest
 from conftest import PROJECT, WarehouseUnderTest, events
 from test_pair_metrics import (
-    PANEL_CONFIG,
     WATCHED,
     Rows,
     build,
@@ -26,8 +25,7 @@ from test_pair_metrics import (
     table,
     without,
 )
-
-from demo.download import CONFIG_FILE, write_downloads
+from warehouses import built_demo, staged_panel
 
 
 def screen(warehouse: WarehouseUnderTest, *arguments: object, disease: str = "SEPSIS"):
@@ -104,15 +102,14 @@ def best_of(every: oracle.Slice, keep: int) -> set[tuple[str, str]]:
     return {pair for p in tests for pair in sorted(p, key=p.get)[:keep]}
 
 
-def test_ten_published_studies(warehouse, shared_data):
+def test_ten_published_studies(copy_of, shared_data, tmp_path):
     """The best 40 pairs by each test of all pairs of 25 genes and the watched ones."""
-    folder = shared_data / "sepsis_panel"
-    assert warehouse.loader("ingest", folder, "--config", PANEL_CONFIG).exit_code == 0
+    warehouse = copy_of(staged_panel, tmp_path)
     build(warehouse, gene_filter_top=2)
     result = screen(warehouse, "--keep", 40, "--top-genes", 25)
     assert result.exit_code == 0, result.output
     build(warehouse, gene_filter_top=2)
-    studies = oracle.read_panel(folder)
+    studies = oracle.read_panel(shared_data / "sepsis_panel")
     assert set(table(warehouse)) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}
     for technology in ("MICROARRAY", "RNA-SEQ"):
         own = [study for study in studies if study.technology == technology]
@@ -248,12 +245,9 @@ def test_killed_and_run_again(copied, tmp_path):
     assert staged(copied) == expected
 
 
-def test_the_demo_is_screened_and_built(warehouse, tmp_path):
+def test_the_demo_is_screened_and_built(copy_of, tmp_path):
     """Its data tests hold as well: no q is below the p that the build computes."""
-    folder = tmp_path / "downloads"
-    write_downloads(folder, seed=1)
-    assert warehouse.loader("ingest", folder, "--config", folder / CONFIG_FILE).exit_code == 0
-    warehouse.build()
+    warehouse = copy_of(built_demo, tmp_path)
     assert screen(warehouse).exit_code == 0
     warehouse.build()
     for q, p in (("q", "p"), ("q_hk", "p_hk"), ("q_hk_adhoc", "p_hk_adhoc")):

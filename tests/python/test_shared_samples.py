@@ -18,6 +18,9 @@ FINDINGS = (
     " from meta.meta_data_validation_log order by all"
 )
 
+# The findings and all that they are made of, and the values: no features.
+RELATIONS = ("--select", "+validation_finding", "vw_expression_long")
+
 
 @pytest.fixture
 def loaded(warehouse: WarehouseUnderTest, tmp_path):
@@ -42,7 +45,7 @@ def loaded(warehouse: WarehouseUnderTest, tmp_path):
         for folder in arguments:
             result = warehouse.loader("ingest", folder, "--config", config)
             assert result.exit_code == 0, result.stdout
-        warehouse.build()
+        warehouse.build(*RELATIONS)
         return warehouse
 
     return load
@@ -99,7 +102,7 @@ def test_keys_of_an_earlier_version_stay(loaded):
         connection.execute("alter table dim.dim_sample add unique (sample_accession_code)")
     keys = "select sample_natural_key, sample_key from dim.dim_sample order by 1"
     expected = [("GSE2 S1", 99), ("GSE2 S2", 98), ("GSM1", 97)]
-    warehouse.build()
+    warehouse.build(*RELATIONS)
     assert warehouse.query(keys) == expected
     loaded(study, Study("GSE1", samples=["GSM1", "S1", "S2"]))
     assert warehouse.query(keys) == [("GSE1 S1", 100), ("GSE1 S2", 101), *expected]

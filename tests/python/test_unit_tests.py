@@ -2,13 +2,13 @@
 for them runs them."""
 
 from conftest import WarehouseUnderTest
+from warehouses import without_rows
 
 UNIT_TESTS = ("ls", "--resource-type", "unit_test")
 
 
-def test_unit_tests(warehouse: WarehouseUnderTest):
-    warehouse.dbt("seed")
-    warehouse.dbt("run")
+def test_unit_tests(copy_of, tmp_path):
+    warehouse = copy_of(without_rows, tmp_path)
     output = warehouse.dbt("test", "--select", "test_type:unit")
     assert "Completed successfully" in output
     assert "Nothing to do" not in output
