@@ -75,8 +75,8 @@ class Downloader:
             },
         )
         self._next_request: dict[str, float] = {}
-        self._unreachable: dict[str, UserError] = {}
-        self.request_count = 0
+        # Host → why.
+        self._unreachable: dict[str, str] = {}
 
     def __enter__(self) -> "Downloader":
         return self
@@ -95,7 +95,7 @@ class Downloader:
         """
         host = httpx.URL(url).host
         if host in self._unreachable:
-            raise self._unreachable[host]
+            raise UserError("ANNOTATION_DOWNLOAD_FAILED", self._unreachable[host], file=url)
         part = _Part(unfinished, url)
         conditions = _conditions(known) if known and known.url == url else {}
         retrying = tenacity.Retrying(
@@ -108,15 +108,14 @@ class Downloader:
         try:
             return retrying(self._attempt, url, part, conditions)
         except (httpx.HTTPError, _AttemptError) as error:
-            failure = UserError("ANNOTATION_DOWNLOAD_FAILED", _described(error), file=url)
+            found = _described(error)
             if isinstance(error, _UNREACHABLE):
-                self._unreachable[host] = failure
-            raise failure from error
+                self._unreachable[host] = found
+            raise UserError("ANNOTATION_DOWNLOAD_FAILED", found, file=url) from error
 
     def _attempt(self, url: str, part: "_Part", conditions: dict[str, str]) -> Download | None:
         self._wait_turn(httpx.URL(url).host)
         headers = part.range() or conditions
-        self.request_count += 1
         with self._client.stream("GET", url, headers=headers, auth=_NcbiKey()) as response:
             if response.status_code == httpx.codes.NOT_MODIFIED:
                 return None

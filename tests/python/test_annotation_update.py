@@ -239,13 +239,16 @@ def test_an_address_that_is_gone_is_not_asked_again(lab):
     assert lab.server.statuses() == [404]
 
 
-def test_a_server_that_cannot_be_reached(lab, server):
-    with small_catalog(
-        {"scores": "http://127.0.0.1:9/scores.tsv", "names": "http://127.0.0.1:9/n"}
-    ):
+def test_a_server_that_cannot_be_reached(lab):
+    """The second file on the same host fails at once."""
+    urls = {"scores": "http://127.0.0.1:9/scores.tsv", "names": "http://127.0.0.1:9/names.tsv"}
+    with small_catalog(urls):
         errors = lab.failed()
-    assert [error["error_code"] for error in errors] == [54502, 54502]
+    assert [(error["error_code"], error["file"]) for error in errors] == [
+        (54502, urls["scores"]), (54502, urls["names"]),
+    ]  # fmt: skip
     assert "ConnectError" in errors[0]["found"]
+    assert errors[0]["found"] == errors[1]["found"]
 
 
 def test_a_download_that_breaks_off_is_resumed(lab):
