@@ -115,5 +115,5 @@ select count(*) as gene_count
 from {{ genes }} as g
 where
     g.gene_symbol is null
-    and not exists (select 1 from {{ schema_name('staging') }}.annotation_file as f)
+    and not exists (select 1 from {{ schema_name('staging') }}.annotation_file)
 {%- endmacro %}

@@ -375,7 +375,7 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "empty file": ("", 1001, None, "empty"),
     "empty header": ("\n9_10\n", 1002, 1, "header is empty"),
     "no header": ("9_10,0.5\n9_11,0.5\n", 1002, 1, "no header"),
-    "no pair_id": ("pair,p_ss\n9_10,0.5\n", 1002, 1, "names no genes"),
+    "no pair_id": ("pair,p_ss\n9_10,0.5\n", 1002, 1, "neither pair_id nor gene_a and gene_b"),
     "header only": ("pair_id,p_ss\n", 1002, 2, "no pair"),
     "a column twice": ("pair_id,p_ss,P_SS\n9_10,0.5,0.5\n", 1002, 1, "p_ss is columns 2 and 3"),
     "short row": (row("11_12,-1,1"), 1002, 3, "3 cells"),
