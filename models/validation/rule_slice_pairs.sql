@@ -1,6 +1,6 @@
 {%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
 
--- Slices without a gene pair, and the first of the reasons that holds: no genes in common, no cohort, no contrast.
+-- Slices without a gene pair that has a contrast, and the first of the reasons that holds: no genes in common, no cohort, no contrast.
 with empty_slice as (
     select
         s.disease_key,
@@ -13,7 +13,7 @@ with empty_slice as (
         s.study_count > 0
         and not exists (
             select 1
-            from {{ ref('fact_gene_pair_metrics') }} as f
+            from {{ ref('fact_gene_pair_contrast') }} as f
             where f.disease_key = s.disease_key and f.technology = s.technology and f.organism = s.organism
         )
 ),
