@@ -8,8 +8,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import WarehouseUnderTest, events
+from click.testing import CliRunner
+from conftest import SHARED_DATA, WarehouseUnderTest, events
 from warehouses import staged_panel
+
+from expression_warehouse.cli import main as commands
 
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
 
@@ -81,6 +84,31 @@ def test_a_second_ingest_and_build_add_nothing(genuine, shared_data):
     assert [event["step"] for event in events(again)] == ["hashed", "skipped", "ingest_ended"]
     genuine.dbt("build")
     assert genuine.query(everything) == before
+
+
+REFERENCE = SHARED_DATA / "annotation" / "ensembl_gencode"
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs a real table of genes")
+def test_every_gene_of_the_genuine_download_is_named(genuine):
+    """After `annotation update` and a build: no row of the expression fact is written again."""
+    rows = (
+        "select count(*), max(etl_created_date), sum(hash(sample_key, gene_key, rowid)),"
+        " (select sum(hash(gene_key, gene_id)) from dim.dim_gene) from fact.fact_gene_expression"
+    )
+    before = genuine.query(rows)
+    update = ["annotation", "update", "--from", str(REFERENCE)]
+    result = CliRunner().invoke(commands, update, env=genuine.env)
+    assert result.exit_code == 0, result.output
+    genuine.build()
+    assert genuine.query(rows) == before
+    assert genuine.query(
+        "select count(*), count(*) filter (is_retired) from dim.dim_gene"
+        " where gene_name is not null and gene_type is not null"
+    ) == [(43_363, 1_218)]
+    assert genuine.query(
+        "select gene_id from dim.gene_identifier where identifier_key = 'TNF' and not is_ambiguous"
+    ) == [("ENSG00000232810",)]
 
 
 @pytest.fixture(scope="module")
