@@ -89,12 +89,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = served.content[start or 0 :]
         if start is not None:
-            headers["Content-Range"] = f"bytes {start}-{len(served.content) - 1}/{len(served.content)}"
+            headers["Content-Range"] = (
+                f"bytes {start}-{len(served.content) - 1}/{len(served.content)}"
+            )
         self.answer(200 if start is None else 206, headers, body)
 
     def range_start(self, served: Served) -> int | None:
         wanted = self.headers.get("Range")
-        if not wanted or self.headers.get("If-Range") not in (None, served.etag, served.last_modified):
+        if not wanted or self.headers.get("If-Range") not in (
+            None,
+            served.etag,
+            served.last_modified,
+        ):
             return None
         return int(wanted.removeprefix("bytes=").rstrip("-"))
 
@@ -170,7 +176,9 @@ def web_page(handler: Handler) -> bool:
 def ignoring_range(handler: Handler) -> bool:
     """Send the whole file, whatever is asked for."""
     served = handler.server.files[handler.path]
-    handler.answer(200, {"ETag": served.etag, "Last-Modified": served.last_modified}, served.content)
+    handler.answer(
+        200, {"ETag": served.etag, "Last-Modified": served.last_modified}, served.content
+    )
     return True
 
 

@@ -21,7 +21,8 @@ HEADER = "gene\tsymbol\tscore"
 def table(count: int, first: int = 0, score: float = 0.5, header: str = HEADER) -> bytes:
     """A file of this many genes."""
     lines = [header] + [
-        f"ENSG{number:011d}\tSYM{number}\t{score + number}" for number in range(first, first + count)
+        f"ENSG{number:011d}\tSYM{number}\t{score + number}"
+        for number in range(first, first + count)
     ]
     return ("\n".join(lines) + "\n").encode()
 
