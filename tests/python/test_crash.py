@@ -105,7 +105,8 @@ def test_ingest_killed_at_any_step(undisturbed, downloads, manifests, tmp_path, 
         folder.mkdir()
         warehouse = WarehouseUnderTest(folder)
         ingest(warehouse, downloads, manifests).die(death)
-        assert warehouse.loader(*arguments(downloads)).exit_code == 0, death
+        again = warehouse.loader(*arguments(downloads))
+        assert again.exit_code == 0, (death, again.output)
         assert contents(warehouse, STAGING) == expected, death
         shutil.rmtree(folder)
 

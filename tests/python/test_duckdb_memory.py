@@ -1,4 +1,4 @@
-"""How much memory the DuckDB file may take: streams little, tables what their joins need."""
+"""How much memory the DuckDB file may take: loads little, queries what their joins need."""
 
 import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
@@ -8,22 +8,36 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 LIMIT = "select current_setting('memory_limit') as memory_limit"
 
 
-def _limits(path, **settings):
-    """The limits of a table and of the stream after it."""
-    credentials = DuckDBCredentials(database="w", schema="main", path=str(path), settings=settings)
-    with DuckDBWarehouse(credentials) as warehouse:
-        (table,) = warehouse.read(LIMIT, {}).to_pylist()
-        with warehouse.stream(LIMIT, {}) as batches:
-            (stream,) = batches.read_all().to_pylist()
-    return table["memory_limit"], stream["memory_limit"]
+def _limit(warehouse: DuckDBWarehouse) -> str:
+    (row,) = warehouse.read(LIMIT, {}).to_pylist()
+    return row["memory_limit"]
 
 
-def test_tables_are_not_limited_as_streams_are(tmp_path):
-    table, stream = _limits(tmp_path / "w.duckdb")
-    assert stream == "183.1 MiB"
-    assert table != stream
+def _open(path, **settings) -> DuckDBWarehouse:
+    return DuckDBWarehouse(
+        DuckDBCredentials(database="w", schema="main", path=str(path), settings=settings)
+    )
+
+
+def test_queries_before_a_load_are_not_limited(tmp_path):
+    with _open(tmp_path / "w.duckdb") as warehouse:
+        without = _limit(warehouse)
+        with warehouse.load_study():
+            assert _limit(warehouse) == "183.1 MiB" != without
+
+
+def test_queries_after_a_computed_load_are_not_limited(tmp_path):
+    with _open(tmp_path / "w.duckdb") as warehouse:
+        without = _limit(warehouse)
+        with warehouse.load_staging():
+            assert _limit(warehouse) == "183.1 MiB"
+        assert _limit(warehouse) == without
 
 
 @pytest.mark.parametrize("limit", ["64.0 MiB", "1.0 GiB"])
-def test_the_profile_limits_both(tmp_path, limit):
-    assert _limits(tmp_path / "w.duckdb", memory_limit=limit) == (limit, limit)
+def test_the_profile_limits_all(tmp_path, limit):
+    with _open(tmp_path / "w.duckdb", memory_limit=limit) as warehouse:
+        assert _limit(warehouse) == limit
+        with warehouse.load_study():
+            assert _limit(warehouse) == limit
+        assert _limit(warehouse) == limit

@@ -33,13 +33,12 @@ from expression_warehouse.core.warehouse.sql import (
     SqlWarehouse,
 )
 
-_SETTINGS = {
-    # Rows have their line number, so their order in the file does not matter.
-    "preserve_insertion_order": "false",
-    # Without a limit, DuckDB keeps finished blocks in memory. A stream of rows gains no speed from
-    # more than this.
-    "memory_limit": "192MB",
-}
+# Rows have their line number, so their order in the file does not matter.
+_SETTINGS = {"preserve_insertion_order": "false"}
+
+# Without a limit, DuckDB keeps finished blocks in memory. A stream of rows that is written gains no
+# speed from more than this, but the joins of a query need more.
+_LOAD_MEMORY = "192MB"
 
 # How long to wait for another process (a load, a dbt build) to close the file.
 _LOCK_TIMEOUT_S = 300
@@ -63,7 +62,7 @@ class DuckDBWarehouse(SqlWarehouse):
     ) -> None:
         super().__init__(project_macros("duckdb"), redactor(credentials))
         self._path = str(file_path(credentials))
-        self._has_stream_limit = not is_probe and "memory_limit" not in (credentials.settings or {})
+        self._limits_loads = "memory_limit" not in (credentials.settings or {})
         if is_probe:
             self._connection = _probe(self._path)
             return
@@ -76,34 +75,29 @@ class DuckDBWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
+        self._limit_memory()
         with self._transaction() as session:
             yield DuckDBStudyLoad(session.cursor, self._macros)
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
+        self._limit_memory()
         with self._transaction() as session:
             yield DuckDBPairLoad(session.cursor, self._macros)
 
     @contextlib.contextmanager
     def load_staging(self) -> Iterator[StagingLoad]:
+        self._limit_memory()
         with self._transaction() as session:
             yield DuckDBStagingLoad(session, self._macros)
+        # Commands that compute read again after a load.
+        self._limit_memory(is_over=True)
 
-    def read(
-        self,
-        query: str,
-        settings: Mapping[str, str],
-        parameters: Mapping[str, str | int | None] | None = None,
-    ) -> pa.Table:
-        # What fits in memory as a table may need more than the limit of streams for its joins.
-        if not self._has_stream_limit:
-            return super().read(query, settings, parameters)
-        with self._named_errors("LOAD_READ_FAILED"):
-            self._connection.execute("reset memory_limit")
-            try:
-                return super().read(query, settings, parameters)
-            finally:
-                self._connection.execute(f"set memory_limit = '{_SETTINGS['memory_limit']}'")
+    def _limit_memory(self, is_over: bool = False) -> None:
+        """Set the limit for rows that are written, or end it. A limit of the profile stays."""
+        if self._limits_loads:
+            statement = "reset memory_limit" if is_over else f"set memory_limit = '{_LOAD_MEMORY}'"
+            self._connection.cursor().execute(statement)
 
     @contextlib.contextmanager
     def stream(
