@@ -277,7 +277,7 @@ def test_mistakes_are_named(copied):
     copied.query_write("delete from staging.screened_pairs")
     copied.query_write("delete from staging.screened_contrasts")
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
-    assert "47 genes in 3 studies" in error["found"]
+    assert "42 genes in 3 studies" in error["found"]
     refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
     refused(screen(copied, "--dask", "nowhere", "--technology", "MICROARRAY"), "DASK_UNAVAILABLE")
     assert staged(copied) == []
