@@ -92,7 +92,7 @@ select
         when coalesce(c.has_cohort, 0) = 0
             then concat('no cohort has {{ min_samples }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
         when coalesce(a.study_count, 0) = 0
-            then concat('no study has both sides of a contrast with {{ min_samples }} labelled samples each')
+            then 'no study has both sides of a contrast with {{ min_samples }} labelled samples each'
         else concat('none of its ', g.gene_count, ' common genes is expressed and varies in enough studies')
     end as finding
 from empty_slice as e

@@ -34,7 +34,9 @@ def test_every_column_is_described(built, nodes):
     for schema, table, column in built.query(
         "select table_schema, table_name, column_name from information_schema.columns"
     ):
-        columns.setdefault((schema, table), set()).add(column)
+        # Of single studies, as many as a slice has: the description of the model tells of them.
+        if not re.fullmatch(r"(theta|w|n)_\d+", column):
+            columns.setdefault((schema, table), set()).add(column)
     for node in nodes.values():
         relation = (node["schema"], node.get("alias") or node["identifier"])
         described = {name for name, column in node["columns"].items() if column["description"]}
