@@ -8,11 +8,7 @@ with sides as (
         e.study_no,
         e.pair_key,
         c.contrast_key,
-        sum(e.n) as n,
-        {{ weighted_side('CASE') }} as case_z,
-        {{ side_weight('CASE') }} as case_weight,
-        {{ weighted_side('REFERENCE') }} as reference_z,
-        {{ side_weight('REFERENCE') }} as reference_weight
+        {{ sides_of_contrast() }}
     from {{ ref('int_study_pair_cohort') }} as e
     inner join {{ ref('int_slice') }} as i on e.slice_no = i.slice_no
     inner join {{ ref('stg_contrast_cohort') }} as c
@@ -21,12 +17,11 @@ with sides as (
 )
 
 select
-    slice_no,
-    study_no,
-    pair_key,
-    contrast_key,
-    cast(n as integer) as n,
-    case_z - reference_z as theta,
-    sqrt(1e0 / case_weight + 1e0 / reference_weight) as se
-from sides
-where case_weight > 0e0 and reference_weight > 0e0
+    s.slice_no,
+    s.study_no,
+    s.pair_key,
+    s.contrast_key,
+    cast(s.n as integer) as n,
+    {{ difference_of_sides('s') }}
+from sides as s
+where s.case_weight > 0e0 and s.reference_weight > 0e0
