@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expression_warehouse.core import signals
+from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from loader.source.download import Download, find_downloads, open_download
-from loader.source.metadata import AggregatedMetadata
+from loader.source.matrix import Matrix, read_matrix
+from loader.source.metadata import AggregatedMetadata, StudyMetadata
 
 # The study, if the error concerns one, and the error.
 Failure = tuple[str | None, UserError]
@@ -20,6 +22,21 @@ class StudySource:
     accession: str
     download: Download
     metadata: AggregatedMetadata
+
+    def read(self, config: StudyConfig) -> tuple[StudyMetadata, Matrix]:
+        """The study's metadata, and its matrix up to the header.
+
+        Raises what AggregatedMetadata.study and read_matrix raise.
+        """
+        metadata = self.metadata.study(self.accession)
+        matrix = read_matrix(
+            self.download,
+            self.accession,
+            config.skip_samples,
+            metadata.samples.keys(),
+            config.duplicate_genes == "refuse",
+        )
+        return metadata, matrix
 
 
 def discover(

@@ -24,7 +24,7 @@ from loader.source.batch_rules import (
     sample_mismatch,
     samples_without_values,
 )
-from loader.source.matrix import Matrix, read_matrix
+from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 
 # The texts of a sample that are read for its label, most trusted first.
@@ -49,14 +49,7 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
     found: dict[str, Any] = {"study": source.accession, "errors": [], "warnings": []}
     config = pipeline.study(source.accession)
     try:
-        metadata = source.metadata.study(source.accession)
-        matrix = read_matrix(
-            source.download,
-            source.accession,
-            config.skip_samples,
-            metadata.samples.keys(),
-            config.duplicate_genes == "refuse",
-        )
+        metadata, matrix = source.read(config)
         found |= _described(matrix, metadata, source.metadata.label, config)
         check_named_samples(matrix, metadata, pipeline)
         present = metadata.without(

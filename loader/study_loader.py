@@ -26,7 +26,7 @@ from loader.source.batch_rules import (
     samples_without_values,
 )
 from loader.source.download import Download
-from loader.source.matrix import Matrix, read_matrix
+from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 from loader.source.subjects import repeated_titles, resolve_subjects
 from loader.summary import Outcomes, error_of
@@ -86,14 +86,7 @@ class StudyLoader:
                 expected="letters, digits, '.', '_' and '-', at most 50 of them",
             )
         config = self.config.study(accession)
-        metadata = source.metadata.study(accession)
-        matrix = read_matrix(
-            source.download,
-            accession,
-            config.skip_samples,
-            metadata.samples.keys(),
-            config.duplicate_genes == "refuse",
-        )
+        metadata, matrix = source.read(config)
         check_named_samples(matrix, metadata, self.config)
         mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
         metadata = metadata.without(config.skip_samples)
