@@ -92,7 +92,8 @@ def parser_hash() -> str:
     numbers = sorted(each.attribute for each in attributes() if each.is_number)
     digest = hashlib.sha256(" ".join(numbers).encode())
     folder = Path(sources.__path__[0])
-    for path in (folder.with_name("reading.py"), *sorted(folder.glob("*.py"))):
+    shared = [folder.with_name(name) for name in ("compressed.py", "reading.py")]
+    for path in (*shared, *sorted(folder.glob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

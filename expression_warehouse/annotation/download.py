@@ -17,7 +17,7 @@ import httpx
 import tenacity
 
 from expression_warehouse.annotation.cache import CachedFile
-from expression_warehouse.annotation.verify import GZIP, plain_name
+from expression_warehouse.annotation.compressed import is_gzip, plain_name
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
@@ -248,9 +248,8 @@ class _Part:
         message["Content-Disposition"] = response.headers.get("Content-Disposition", "")
         sent = PurePosixPath((message.get_filename() or "").replace("\\", "/")).name
         name = sent.lstrip(".") or PurePosixPath(httpx.URL(self._url).path).name or "download"
-        with self._path.open("rb") as file:
-            is_gzip = file.read(2) == GZIP
-        return f"{name}.gz" if is_gzip and plain_name(name) == name else name
+        is_bare = plain_name(name) == name and is_gzip(self._path)
+        return f"{name}.gz" if is_bare else name
 
 
 def _conditions(known: CachedFile) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.verify import plain_name
+from expression_warehouse.annotation.compressed import plain_name
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
 
 from expression_warehouse.annotation.bulk_file import VALUES
+from expression_warehouse.annotation.compressed import is_gzip, open_decompressed
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
 
-_GZIP_MAGIC = b"\x1f\x8b"
 # A header is looked for in the first bytes and lines; the longest known one has 4 KiB.
 _HEAD_BYTES = 1 << 16
 _HEAD_LINES = 20
@@ -128,14 +128,8 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     Raises UserError 54501, also while the block reads, if it is damaged.
     """
     try:
-        with path.open("rb") as file:
-            is_gzip = file.read(2) == _GZIP_MAGIC
-            file.seek(0)
-            if is_gzip:
-                with gzip.open(file) as content:
-                    yield cast(BinaryIO, content)
-            else:
-                yield file
+        with open_decompressed(path) as file:
+            yield file
     except _DAMAGED as error:
         raise UserError("ANNOTATION_LINE_INVALID", f"damaged: {error}", file=str(path)) from error
 
@@ -272,8 +266,6 @@ def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def _lines(
     connection: duckdb.DuckDBPyConnection, path: Path, plan: _Plan
 ) -> duckdb.DuckDBPyRelation:
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == _GZIP_MAGIC
     layout = plan.layout
     types = {column.name: column.type for column in layout.columns}
     relation = connection.read_csv(
@@ -289,7 +281,7 @@ def _lines(
         na_values=list(layout.missing),
         null_padding=layout.is_ragged,
         strict_mode=not layout.is_ragged,
-        compression="gzip" if is_gzip else "none",
+        compression="gzip" if is_gzip(path) else "none",
     )
     absent = [column for column in layout.columns if column.name not in plan.names]
     nulls = "".join(f", cast(null as {column.type}) as {column.name}" for column in absent)

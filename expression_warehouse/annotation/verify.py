@@ -1,7 +1,6 @@
 """Whether a file is whole: its bytes, not its content."""
 
 import contextlib
-import gzip
 import hashlib
 import os
 import tempfile
@@ -9,16 +8,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import duckdb
 
 from expression_warehouse.annotation.bulk_file import BulkFile
+from expression_warehouse.annotation.compressed import GZIP, open_decompressed, plain_name
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 
-GZIP = b"\x1f\x8b"
-_GZIP_SUFFIXES = (".gz", ".bgz")
 _CHUNK = 1 << 20
 _HEAD = 1 << 16
 _FIRST = 256
@@ -42,13 +39,6 @@ class WholeFile:
         """Whether the file has not changed since."""
         state = path.stat()
         return (state.st_size, state.st_mtime_ns) == (self.size, self.modified_ns)
-
-
-def plain_name(name: str) -> str:
-    """A file's name without .gz or .bgz."""
-    for suffix in _GZIP_SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
 
 
 def measure(path: Path) -> WholeFile:
@@ -79,7 +69,7 @@ def check_header(reader: BulkFile, path: Path, name: str) -> None:
 
     Raises UserError 54500 if the parser does not know the header.
     """
-    with _named_read_errors(path), _opened(path) as file:
+    with _named_read_errors(path), open_decompressed(path) as file:
         head = file.read(_HEAD)
     lines = head[: head.rfind(b"\n") + 1] or head
     with tempfile.TemporaryDirectory() as folder:
@@ -109,12 +99,6 @@ def _named_read_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
-
-
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        is_gzip = file.read(len(GZIP)) == GZIP
-    return cast(IO[bytes], gzip.open(path)) if is_gzip else path.open("rb")
 
 
 class _Content:

@@ -152,7 +152,7 @@ def _contrast(row: dict[str, Any], studies: list[dict[str, Any]], names: str) ->
 
 
 @router.get("/genes/{gene}")
-def gene(edition: CurrentEdition, gene: GeneName, disease: Label | None = None) -> HTMLResponse:
+def gene(edition: CurrentEdition, gene: GeneName) -> HTMLResponse:
     """A gene: what it is, its partners and its expression."""
     found = reading.gene(edition, gene)
     parameters: dict[str, str | int | None] = {"gene_id": found["gene_id"]}
