@@ -162,7 +162,7 @@ def decide_layout(head: bytes, samples: Collection[str], label: str) -> Layout:
     """
     lines = head.decode("utf-8", "surrogateescape").split("\n")
     lines = [line.removesuffix("\r") for line in lines[: 4 * _MAX_LINES]]
-    start, layout = _skip_preamble(lines)
+    start, layout = _skip_preamble(lines, samples)
     body = [line for line in lines[start:] if line][: _MAX_LINES + 1]
     if not body:
         return layout
@@ -184,7 +184,7 @@ def decide_layout(head: bytes, samples: Collection[str], label: str) -> Layout:
     return replace(layout, decimal=_decimal(layout, reading, label))
 
 
-def _skip_preamble(lines: Sequence[str]) -> tuple[int, Layout]:
+def _skip_preamble(lines: Sequence[str], samples: Collection[str]) -> tuple[int, Layout]:
     """How many lines are before the header, and a layout with what they say. Its data_line counts
     from the header: 2, or more for lines of column metadata."""
     plain = Layout("\t", ("",))
@@ -201,18 +201,23 @@ def _skip_preamble(lines: Sequence[str]) -> tuple[int, Layout]:
         return 1, replace(plain, delimiter=match[1] if match[1] in _DELIMITERS else "\t")
     start = 0
     while start + 1 < len(lines) and lines[start].startswith("#"):
-        if not lines[start + 1].startswith("#") and _is_header(lines[start], lines[start + 1]):
+        following = lines[start + 1]
+        if not following.startswith("#") and _is_header(lines[start], following, samples):
             break
         start += 1
     return start, plain
 
 
-def _is_header(line: str, following: str) -> bool:
-    """Whether a line that begins with # names the columns of the line after it."""
+def _is_header(line: str, following: str, samples: Collection[str]) -> bool:
+    """Whether a line that begins with # names the columns of the line after it: that has numbers.
+    Samples can be named by numbers, so of the two lines the one that has samples is the header."""
     for delimiter in _DELIMITERS:
-        cells = _split(following, delimiter)
-        if len(cells) > 1 and len(cells) == len(_split(line, delimiter)):
-            return any(_is_number(cell) for cell in cells[1:])
+        names, cells = _split(line, delimiter), _split(following, delimiter)
+        if len(cells) > 1 and len(cells) == len(names):
+            if any(name in samples for name in names):
+                return True
+            has_numbers = any(map(_is_number, cells[1:]))
+            return has_numbers and not any(cell in samples for cell in cells)
     return False
 
 

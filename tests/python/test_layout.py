@@ -182,3 +182,20 @@ def test_deciding_takes_at_most_50_ms():
         decide_layout(content, [], "file")
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "samples", "header_line"),
+    [
+        ("# made by a tool\nGene gene_name GSM 0 \nENSG1 A 0.5 0.5 \n", ["GSM", "0"], 2),
+        ("#1\n#2, 3\nGene,0\nENSG1,0.5\n", ["0"], 3),
+        ("#gene,0,1\nENSG1,0,5\n", ["0", "1"], 1),
+        ("#gene,GSM1\nENSG1,0\n", [], 1),
+    ],
+)
+def test_of_a_comment_and_a_header_with_numbers_the_header_has_the_samples(
+    text, samples, header_line
+):
+    layout = decide_layout(text.encode(), samples, "file")
+    assert layout.header_line == header_line
+    assert [layout.names[column] for column in layout.sample_columns] == (samples or ["GSM1"])
