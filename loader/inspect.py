@@ -23,6 +23,7 @@ from loader.source.batch_rules import (
     missing_samples,
     sample_mismatch,
     samples_without_values,
+    scaled_values,
 )
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
@@ -67,6 +68,8 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
         found["unit_reason"] = _unit_reason(unit, present, config, summary)
         if error:
             found["errors"].append(str(error))
+        elif unit == "SCALED":
+            found["warnings"].append(str(scaled_values(matrix, present)))
         found["warnings"] += [str(doubt) for doubt in doubts(matrix, summary)]
     except UserError as error:
         found["errors"].append(str(error))
@@ -106,10 +109,12 @@ def _unit_reason(
 ) -> str:
     if config.units:
         return "pipeline.yaml says so"
-    processor = metadata.processor_name or "no common processor"
+    processor = " and ".join(metadata.processor_names) or "no processor"
     values = f"values {summary.value_min} to {summary.value_max}"
+    if unit == "SCALED":
+        return f"scale_by {metadata.scale_by}"
     if unit == "COUNTS":
-        values = f"whole numbers with zeros up to {summary.value_max}"
+        values = f"whole numbers up to {summary.value_max}"
     return f"{metadata.technology or 'no technology'}, {processor}, {values}"
 
 

@@ -24,6 +24,7 @@ from loader.source.batch_rules import (
     missing_samples,
     sample_mismatch,
     samples_without_values,
+    scaled_values,
 )
 from loader.source.download import Download
 from loader.source.matrix import Matrix
@@ -183,6 +184,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
+        if unit == "SCALED":
+            self._warn(key, scaled_values(batch.matrix, batch.metadata))
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -219,6 +222,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
+        if unit == "SCALED":
+            self._warn(key, scaled_values(batch.matrix, batch.metadata))
         self.reporter.step(key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit)
 
     def _with_progress(

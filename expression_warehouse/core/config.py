@@ -79,6 +79,7 @@ class StudyConfig(Strict):
     duplicate_genes    what becomes of several lines that are one gene: their mean or max, or refuse
                        the study; default: mean, of counts the sum
     strict_samples     whether samples that the matrix lacks are an error
+    refuse_scaled      whether values that refine.bio scaled per gene are an error
     """
 
     units: Unit | None = None
@@ -91,6 +92,7 @@ class StudyConfig(Strict):
     times: dict[str, float] = Field(default_factory=dict)
     duplicate_genes: Literal["mean", "max", "refuse"] | None = None
     strict_samples: bool = False
+    refuse_scaled: bool = False
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""

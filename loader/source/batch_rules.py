@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
-from expression_warehouse.core.warehouse.base import StudyLoad
+from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
-
-# Above this, a double cannot represent every whole number.
-_COUNT_MAX = 2**53
 
 
 def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: PipelineConfig) -> None:
@@ -124,43 +121,67 @@ def detect_unit(
     config: StudyConfig,
     summary: MatrixSummary,
 ) -> tuple[str | None, UserError | None]:
-    """The study's unit, and the error: 54020 if it cannot be inferred, 2007 for negative values on
-    a linear scale, 2011 for impossible counts."""
+    """The study's unit, and the error: 54020 if it cannot be inferred or contradicts the values,
+    54021 for values scaled per gene if the configuration refuses them, 2007 for values that cannot
+    be of the unit, 2011 for impossible counts."""
     label = matrix.label
-    technology = metadata.technology
-    unit = load.detect_unit(config.units, technology, metadata.processor_name, summary)
-    if unit is None:
+    processors = metadata.processor_names
+    labels = UnitLabels(
+        configured=config.units,
+        technology=metadata.technology,
+        first_processor=processors[0] if processors else None,
+        last_processor=processors[-1] if processors else None,
+        scale_by=metadata.scale_by,
+    )
+    verdict = load.judge_unit(labels, summary)
+    if verdict.unit is None:
         return None, UserError(
             "UNIT_UNDETECTED",
-            f"technology {technology}, processor {metadata.processor_name or 'none or several'}, "
+            verdict.contradiction
+            or f"technology {metadata.technology}, "
+            f"processor {' and '.join(processors) or 'none'}, "
             f"{_range(summary)}: the unit cannot be inferred",
             file=label,
-            line=2,
-            action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: {{units: LOG2}}}}, "
-            f"with the correct unit: {', '.join(row['unit_tag'] for row in read_seed('unit'))}",
+            line=matrix.layout.header_line + 1,
+            action=_unit_action(metadata, processors, config),
         )
-    (entry,) = (row for row in read_seed("unit") if row["unit_tag"] == unit)
-    if unit == "COUNTS" and not _can_be_counts(summary):
-        return unit, UserError(
+    if verdict.unit == "SCALED" and config.refuse_scaled:
+        return verdict.unit, scaled_values(matrix, metadata)
+    if verdict.counts_fault:
+        return verdict.unit, UserError(
             "VALIDATION_COUNTS_INVALID",
-            f"the unit is COUNTS, but there are {_range(summary)}",
+            f"the unit is {verdict.unit}, but there are {_range(summary)}",
             file=label,
             expected="counts from 0 to 2**53",
         )
-    if entry["is_log_scale"] == "0" and summary.value_min is not None and summary.value_min < 0:
-        return unit, UserError(
-            "VALIDATION_EXPRESSION_DOMAIN",
-            f"the unit is {unit}, which is linear, but the smallest value is {summary.value_min}",
-            file=label,
-            expected="values of 0 and more",
+    if verdict.domain_fault:
+        return verdict.unit, UserError(
+            "VALIDATION_EXPRESSION_DOMAIN", verdict.domain_fault, file=label
         )
-    return unit, None
+    return verdict.unit, None
 
 
-def _can_be_counts(summary: MatrixSummary) -> bool:
-    if summary.value_min is None or summary.value_max is None:
-        return True
-    return summary.value_min >= 0 and summary.value_max <= _COUNT_MAX
+def scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
+    """54021: the values say nothing about levels."""
+    return UserError(
+        "VALUES_SCALED",
+        f"each gene was scaled (scale_by {metadata.scale_by or 'is not known'}): the values rank "
+        "samples, but are no levels of expression",
+        file=matrix.label,
+    )
+
+
+def _unit_action(metadata: StudyMetadata, processors: list[str], config: StudyConfig) -> str:
+    setting = f"studies: {{{metadata.accession}: {{units: …}}}}"
+    if config.units:
+        return f"Remove units of {metadata.accession} from pipeline.yaml, or write SCALED"
+    if len(processors) > 1:
+        return (
+            "Load the samples of one processor (skip_samples leaves out the others), or write into "
+            f"pipeline.yaml {setting}"
+        )
+    units = "; ".join(f"{row['unit_tag']}: {row['description']}" for row in read_seed("unit"))
+    return f"Write into pipeline.yaml {setting} with the correct unit: {units}"
 
 
 def _range(summary: MatrixSummary) -> str:

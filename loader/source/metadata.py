@@ -34,12 +34,17 @@ class StudyMetadata:
         return None if value is None else str(value)
 
     @property
-    def processor_name(self) -> str | None:
-        """The processor that the samples name; None if they name several or none."""
+    def scale_by(self) -> str | None:
+        """How refine.bio scaled each gene: NONE, MINMAX, STANDARD or ROBUST; None if unknown."""
+        value = self.download.get("scale_by")
+        return None if value is None else str(value)
+
+    @property
+    def processor_names(self) -> list[str]:
+        """The processors that the samples name, in order."""
         named = [sample.get("refinebio_processor_name") for sample in self.samples.values()]
         # A damaged file can have a list here, which cannot be in a set.
-        names = {str(name) for name in named if name not in (None, "")}
-        return names.pop() if len(names) == 1 else None
+        return sorted({str(name) for name in named if name not in (None, "")})
 
     def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
         """The study without the samples that are skipped."""

@@ -46,4 +46,7 @@ select
     c.max_expression
 from cohorts as c
 inner join {{ ref('dim_study') }} as st on c.study_key = st.study_key
+inner join {{ ref('unit') }} as u on st.study_unit_tag = u.unit_tag
 inner join {{ ref('dim_gene') }} as g on c.gene_key = g.gene_key
+-- Values scaled per gene have no levels.
+where u.has_levels = 1

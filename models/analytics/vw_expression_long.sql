@@ -8,6 +8,7 @@ select
     st.study_accession_code,
     st.study_title,
     st.study_technology,
+    st.study_unit_tag,
     p.platform_key,
     p.platform_accession,
     p.platform_name,

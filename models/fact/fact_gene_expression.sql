@@ -61,7 +61,7 @@ library_sizes as (
         sum(r.expression_value) as library_size
     from {{ source('staging', 'expression_rows') }} as r
     inner join batches as b on r.batch_id = b.batch_id
-    where b.study_unit_tag = 'COUNTS'
+    where {{ is_counts('b.study_unit_tag') }}
     group by r.batch_id, r.sample_accession_code
 ),
 
@@ -74,7 +74,7 @@ gene_lines as (
         g.gene_key,
         b.study_key,
         b.study_unit_tag,
-        case when b.study_unit_tag = 'COUNTS' then 1 else 0 end as is_counts
+        case when {{ is_counts('b.study_unit_tag') }} then 1 else 0 end as is_counts
     from {{ ref('int_gene_line') }} as l
     inner join batches as b on l.batch_id = b.batch_id
     inner join {{ ref('dim_gene') }} as g on l.gene_id = g.gene_id

@@ -1,22 +1,26 @@
+{%- set unit_signs = [
+    'c.configured_unit_tag', 'c.study_technology', 'c.processor_name', 'c.scale_by',
+    'c.value_min', 'c.value_max', 'c.is_whole_numbers',
+] -%}
 with metadata as (
     select
         b.batch_id,
         b.study_accession_code,
         b.configured_unit_tag,
+        b.value_min,
         b.value_max,
         b.is_whole_numbers,
-        b.zero_count,
         m.metadata_json,
+        {{ json_text('m.metadata_json', '$.download.scale_by') }} as scale_by,
         {{ technology(json_text('m.metadata_json', '$.experiment.technology')) }} as study_technology
     from {{ ref('stg_batch') }} as b
     inner join {{ source('staging', 'study_metadata') }} as m on b.batch_id = m.batch_id
 ),
 
--- The processor of the study's samples if all have the same one, else null.
 processors as (
     select
         batch_id,
-        case when min(processor_name) = max(processor_name) then min(processor_name) end as processor_name
+        {{ common_processor('min(processor_name)', 'max(processor_name)') | indent(8) }} as processor_name
     from {{ ref('stg_sample') }}
     group by batch_id
 ),
@@ -26,10 +30,11 @@ combined as (
         m.batch_id,
         m.study_accession_code,
         m.configured_unit_tag,
+        m.value_min,
         m.value_max,
         m.is_whole_numbers,
-        m.zero_count,
         m.metadata_json,
+        m.scale_by,
         m.study_technology,
         p.processor_name
     from metadata as m
@@ -47,10 +52,6 @@ select
     {{ try_instant(json_text('c.metadata_json', '$.experiment.source_first_published')) }} as source_first_published,
     {{ try_instant(json_text('c.metadata_json', '$.experiment.source_last_modified')) }} as source_last_modified,
     {{ try_instant(json_text('c.metadata_json', '$.download.created_at')) }} as created_date,
-    cast({{
-        unit_tag(
-            'c.configured_unit_tag', 'c.study_technology', 'c.processor_name',
-            'c.value_max', 'c.is_whole_numbers', 'c.zero_count'
-        )
-    }} as {{ type_code(20) }}) as study_unit_tag
+    cast({{ unit_tag(*unit_signs) | indent(8) }} as {{ type_code(20) }}) as study_unit_tag,
+    cast({{ unit_contradiction(*unit_signs) | indent(8) }} as {{ type_text(500) }}) as unit_contradiction
 from combined as c

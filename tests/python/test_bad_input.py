@@ -285,7 +285,7 @@ def test_a_configuration_that_names_a_sample_the_study_does_not_have(warehouse, 
 
 def test_negative_values_on_a_linear_scale(warehouse, tmp_path):
     folder = Study(
-        technology="RNA-SEQ", processor="Tximport", values=[["1", "2", "-3"], ["4", "5", "6"]]
+        technology="RNA-SEQ", processor="Tximport", values=[["1", "2.5", "-3"], ["4", "5", "60"]]
     ).write(tmp_path / "d")
     result = warehouse.loader("ingest", folder)
     assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 2007)

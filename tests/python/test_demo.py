@@ -32,6 +32,7 @@ from demo.genes import symbol_of
 from demo.pairs import TESTS, PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
 from expression_warehouse.cli import main as commands
+from expression_warehouse.core.warehouse.base import UnitLabels, UnitVerdict
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
@@ -196,7 +197,9 @@ def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: 
     with duckdb.connect() as connection:
         load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"))
         technology = metadata.experiment["technology"]
-        assert load.detect_unit(None, technology, metadata.processor_name, summary) == unit
+        (processor,) = metadata.processor_names
+        labels = UnitLabels(None, technology, processor, processor, metadata.scale_by)
+        assert load.judge_unit(labels, summary) == UnitVerdict(unit, None, None, None)
 
 
 def test_missing_values_have_two_spellings(folder: Path) -> None:

@@ -10,6 +10,8 @@ FIELD = SHARED_DATA / "field"
 
 # Case → codes of errors and warnings; none: it loads without a word.
 CASES: dict[str, list[int]] = {
+    "01a-scale-standard-array": [54021],
+    "01c-scale-robust-rnaseq": [54021],
     "03-quant-sf-only": [1001],
     "04-unsmashable-sample-listed": [54011],
     "06-no-matrix-for-one": [1001],
@@ -35,6 +37,10 @@ CASES: dict[str, list[int]] = {
     "10n-long-gene-id": [2017],
     "11a-nfcore-two-id-columns": [],
     "11d-length-column": [],
+    "13a-mas5-linear-array": [],
+    "13c-small-counts": [],
+    "13d-salmon-counts-fractional": [54020],
+    "13e-log2tpm-labelled-tximport": [54020],
     "14a-old-download-unprefixed-keys": [],
     "14f-age-nan": [],
     "15c-nested-folders": [],
@@ -46,10 +52,21 @@ CASES: dict[str, list[int]] = {
 WORDS = {
     "03-quant-sf-only": "tximport",
     "06-no-matrix-for-one": "refine.bio made no matrix",
+    "01a-scale-standard-array": "scale_by STANDARD",
+    "01c-scale-robust-rnaseq": "scale_by ROBUST",
     "10d-excel-dates": "Excel",
     "10e-excel-dates-twice": "Excel",
+    "13d-salmon-counts-fractional": "ESTIMATED_COUNTS",
+    "13e-log2tpm-labelled-tximport": "perhaps they are logarithms already",
     "15d-refinebio-examples-layout": "is in the zip of the same download",
     "15f-error-page-as-zip": "The link has probably expired",
+}
+
+UNITS = {
+    "01a-scale-standard-array": "SCALED",
+    "01c-scale-robust-rnaseq": "SCALED",
+    "13a-mas5-linear-array": "INTENSITY",
+    "13c-small-counts": "COUNTS",
 }
 
 
@@ -68,7 +85,8 @@ def test_field_case(warehouse, case):
     if not has_failed:
         (staged,) = events(result, "staged")
         assert staged["gene_count"] >= 55
-        assert staged["unit_tag"] in ("ARRAY_LOG2", "TPM")
+        assert staged["unit_tag"] == UNITS.get(case, staged["unit_tag"])
+        assert staged["unit_tag"] in ("ARRAY_LOG2", "TPM", *UNITS.values())
 
 
 def _paths(case: Path) -> list[Path]:

@@ -175,7 +175,7 @@ def test_the_processor_that_some_samples_name_is_the_study_s(warehouse, tmp_path
     folder = Study(
         technology="RNA-SEQ",
         processor="Tximport",
-        values=[["1", "2", "300"], ["4", "5", "6"]],
+        values=[["1", "2", "300.5"], ["4", "5", "6"]],
         sample_fields={"GSM2": {"refinebio_processor_name": ""}},
     ).write(tmp_path / "d")
     assert events(warehouse.loader("ingest", folder), "staged")[0]["unit_tag"] == "TPM"
@@ -214,12 +214,15 @@ def test_a_failed_restage_leaves_the_batch_as_it_was(warehouse, tmp_path):
     ("technology", "processor", "values", "unit"),
     [
         ("MICROARRAY", None, [["1", "2", "30"], ["4", "5", "6"]], "ARRAY_LOG2"),
-        ("RNA-SEQ", "Tximport", [["1", "2", "300"], ["4", "5", "6"]], "TPM"),
-        ("RNA-SEQ", "HTSeq", [["0", "2", "10001"], ["4", "5", "6"]], "COUNTS"),
+        ("MICROARRAY", None, [["1", "2", "1001"], ["4", "5", "6"]], "INTENSITY"),
+        ("RNA-SEQ", "Tximport", [["1", "2", "300.5"], ["4", "5", "6"]], "TPM"),
+        ("RNA-SEQ", "HTSeq", [["1", "2", "31"], ["4", "5", "6"]], "COUNTS"),
         ("MICROARRAY", None, [["1", "2", "31"], ["4", "5", "6"]], None),
-        ("RNA-SEQ", "HTSeq", [["1", "2", "10001"], ["4", "5", "6"]], None),
+        ("MICROARRAY", None, [["1", "2", "4.9"], ["4", "4", "3"]], None),
+        ("RNA-SEQ", "Tximport", [["1", "2", "24.9"], ["4", "5", "6"]], None),
+        ("RNA-SEQ", "Tximport", [["1", "2", "3000"], ["4", "5", "6"]], None),
         ("RNA-SEQ", "HTSeq", [["0", "2.5", "10001"], ["4", "5", "6"]], None),
-        ("RNA-SEQ", "HTSeq", [["0", "2", "10000"], ["4", "5", "6"]], None),
+        ("RNA-SEQ", "HTSeq", [["0", "2", "30"], ["4", "5", "6"]], None),
         ("OTHER", None, [["0", "2", "3"], ["4", "5", "6"]], None),
     ],
 )
@@ -263,7 +266,7 @@ def test_five_thousand_samples(warehouse, tmp_path):
 def test_two_processes_at_once(warehouse, tmp_path):
     """Of different studies both load; of the same study one does and the other finds it known."""
     genes = [f"G{i}" for i in range(4000)]
-    values = [["1.25"] * 100] * 4000
+    values = [["6.25"] * 100] * 4000
     a = Study("GSE1", [f"A{i}" for i in range(100)], genes, values).write(tmp_path / "a")
     b = Study("GSE2", [f"B{i}" for i in range(100)], genes, values).write(tmp_path / "b")
     processes = [warehouse.loader_process("ingest", folder) for folder in (a, b, a, b)]

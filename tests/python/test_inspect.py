@@ -48,7 +48,7 @@ def test_a_study_is_described_without_a_warehouse(warehouse, tmp_path):
         "value_max": 6.25,
         "lines_left_out": {"summary lines of HTSeq or STAR": 1},
         "unit": "ARRAY_LOG2",
-        "unit_reason": "MICROARRAY, no common processor, values 1.5 to 6.25",
+        "unit_reason": "MICROARRAY, no processor, values 1.5 to 6.25",
     }
     assert warehouse.staged() == {}
 
@@ -56,7 +56,7 @@ def test_a_study_is_described_without_a_warehouse(warehouse, tmp_path):
 def test_cohorts_are_those_of_a_build(warehouse, tmp_path):
     titles = ["Non-septic", "no sepsis", "septic shock, day 1", "PBMC_healthy", "control", "x"]
     samples = [f"GSM{n}" for n in range(6)]
-    study = Study(samples=samples, titles=titles, genes=[G1], values=[["1"] * 6])
+    study = Study(samples=samples, titles=titles, genes=[G1], values=[["6"] * 6])
     folder = study.write(tmp_path / "d")
     _, (found,) = inspect(warehouse, folder)
     warehouse.loader("ingest", folder)

@@ -797,13 +797,13 @@ def read(files: Files) -> Reading:
     samples = read_table(as_utf8(files.matrix), in_metadata, reading)
     if metadata is None or samples is None:
         return reading
-    technology, processor, _ = metadata
+    technology, processors, _ = metadata
     if unknown := set(samples) - in_metadata:
         reading.faults.append(Fault(54010, 1, tuple(sorted(unknown)[:1])))
     values = reading.all_values
-    reading.unit = unit_of(technology, processor, values)
+    reading.unit = unit_of(technology, processors, values)
     if reading.unit is None:
-        reading.faults.append(Fault(54020, 2, ("the unit cannot be inferred",)))
+        reading.faults.append(Fault(54020, 2))
         return reading
     if not values:
         return reading
@@ -936,7 +936,7 @@ def resolved(gene: str) -> str:
 
 
 def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] | None:
-    """Technology, the one processor and the samples; faults go into `reading`."""
+    """Technology, the processors in order and the samples; faults go into `reading`."""
 
     def refuse(text: str) -> float:
         raise ValueError(text)
@@ -986,22 +986,28 @@ def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] |
         return None
     blocks = {name: block for name, block in blocks.items() if name in map(str, listed)}
     processors = [block.get("refinebio_processor_name") for block in blocks.values()]
-    known = [name for name in processors if name not in (None, "")]
-    is_one = known and all(name == known[0] for name in known)
-    return experiment.get("technology"), known[0] if is_one else None, set(blocks)
+    known = sorted({str(name) for name in processors if name not in (None, "")})
+    return experiment.get("technology"), known, set(blocks)
 
 
-def unit_of(technology: Any, processor: Any, values: list[float]) -> str | None:
+def unit_of(technology: Any, processors: list[str], values: list[float]) -> str | None:
     """The table "Units" of docs/architecture.md."""
+    if not values:
+        return None
     word = technology.upper() if isinstance(technology, str) and technology.isascii() else ""
-    if word == "MICROARRAY" and values and max(values) <= 30:
-        return "ARRAY_LOG2"
+    sequencing = any("tximport" in name.lower() or "salmon" in name.lower() for name in processors)
+    is_whole = all(value.is_integer() for value in values)
+    if word == "MICROARRAY" and not sequencing and not 0 <= min(values) <= max(values) < 5:
+        if max(values) <= 30:
+            return "ARRAY_LOG2"
+        return "INTENSITY" if min(values) >= 0 and max(values) > 1000 else None
     if word not in ("RNA-SEQ", "RNASEQ", "RNA_SEQ", "RNA SEQ"):
         return None
-    if isinstance(processor, str) and processor.lower().startswith("tximport"):
-        return "TPM"
-    is_whole = all(value.is_integer() for value in values)
-    return "COUNTS" if values and is_whole and 0 in values and max(values) > 10_000 else None
+    if any("scan" in name.lower() for name in processors):
+        return None
+    if len(processors) == 1 and processors[0].lower().startswith("tximport"):
+        return "TPM" if max(values) >= 25 and not is_whole else None
+    return "COUNTS" if is_whole and max(values) > 30 else None
 
 
 def harmonised(reading: Reading) -> dict[tuple[str, str], float | None]:
@@ -1018,6 +1024,8 @@ def harmonised(reading: Reading) -> dict[tuple[str, str], float | None]:
 def harmonise(value: float, unit: str | None, total: float) -> float | None:
     if unit == "ARRAY_LOG2":
         return value
+    if unit == "INTENSITY":
+        return float(np.log2(max(value, 1)))
     if unit == "TPM":
         return float(np.log2(value + 1))
     return float(np.log2(value / total * 1e6 + 1)) if total else None

@@ -69,6 +69,40 @@ class PairSource:
     sha256: str
 
 
+@dataclass(frozen=True)
+class UnitLabels:
+    """What is said about a study's values. Each may be None.
+
+    configured       the unit in pipeline.yaml
+    technology       refine.bio's word
+    first_processor  the least and the greatest name of the samples' processors
+    last_processor
+    scale_by         how refine.bio scaled each gene
+    """
+
+    configured: str | None
+    technology: str | None
+    first_processor: str | None
+    last_processor: str | None
+    scale_by: str | None
+
+
+@dataclass(frozen=True)
+class UnitVerdict:
+    """A unit, and what speaks against it. Each text is None if nothing does.
+
+    unit           None if it is unknown
+    contradiction  why labels and values contradict each other
+    domain_fault   why the values cannot be of that unit
+    counts_fault   why the values cannot be counts
+    """
+
+    unit: str | None
+    contradiction: str | None
+    domain_fault: str | None
+    counts_fault: str | None
+
+
 class StudyLoad(ABC):
     """The writes of one study's load. They become visible together, or not at all."""
 
@@ -105,14 +139,8 @@ class StudyLoad(ABC):
         build loads it again; return the register's counts of its matrix."""
 
     @abstractmethod
-    def detect_unit(
-        self,
-        configured: str | None,
-        technology: str | None,
-        processor: str | None,
-        summary: MatrixSummary,
-    ) -> str | None:
-        """The study's unit by the SQL of macros/study/unit_tag.sql; None if unknown."""
+    def judge_unit(self, labels: UnitLabels, summary: MatrixSummary) -> UnitVerdict:
+        """The study's unit by the SQL of macros/study/unit_tag.sql, and what speaks against it."""
 
 
 @dataclass(frozen=True)

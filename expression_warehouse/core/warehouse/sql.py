@@ -22,6 +22,8 @@ from expression_warehouse.core.warehouse.base import (
     StagingLoad,
     StepRecord,
     StudyLoad,
+    UnitLabels,
+    UnitVerdict,
     Warehouse,
 )
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
@@ -183,46 +185,52 @@ class SqlStudyLoad(StudyLoad):
         )
         return MatrixSummary(*row)
 
-    def detect_unit(
-        self,
-        configured: str | None,
-        technology: str | None,
-        processor: str | None,
-        summary: MatrixSummary,
-    ) -> str | None:
-        technology_word = self._macros.technology("technology")
-        expression = self._macros.unit_tag(
+    def judge_unit(self, labels: UnitLabels, summary: MatrixSummary) -> UnitVerdict:
+        macros = self._macros
+        value_signs = ("value_min", "value_max", "is_whole_numbers")
+        signs = (
             "configured",
-            technology_word,
-            "processor",
-            "value_max",
-            "is_whole_numbers",
-            "zero_count",
+            macros.technology("technology"),
+            macros.common_processor("first_processor", "last_processor"),
+            "scale_by",
+            *value_signs,
         )
-        text, flag = self._macros.type_text(100), self._macros.type_flag()
-        (unit,) = self._session.only_row(
+        text, flag = macros.type_text(100), macros.type_flag()
+        row = self._session.only_row(
             f"""
-            select {expression} as unit_tag
+            select
+                u.unit_tag,
+                u.contradiction,
+                {macros.domain_fault("u.unit_tag", *(f"u.{sign}" for sign in value_signs))},
+                {macros.counts_fault("u.unit_tag", "u.value_min", "u.value_max")}
             from (
                 select
-                    cast(? as {text}) as configured,
-                    cast(? as {text}) as technology,
-                    cast(? as {text}) as processor,
-                    cast(? as float(53)) as value_max,
-                    cast(? as {flag}) as is_whole_numbers,
-                    cast(? as bigint) as zero_count
-            ) as study
+                    {macros.unit_tag(*signs)} as unit_tag,
+                    {macros.unit_contradiction(*signs)} as contradiction,
+                    value_min,
+                    value_max,
+                    is_whole_numbers
+                from (
+                    select
+                        cast(? as {text}) as configured,
+                        cast(? as {text}) as technology,
+                        cast(? as {text}) as first_processor,
+                        cast(? as {text}) as last_processor,
+                        cast(? as {text}) as scale_by,
+                        cast(? as float(53)) as value_min,
+                        cast(? as float(53)) as value_max,
+                        cast(? as {flag}) as is_whole_numbers
+                ) as study
+            ) as u
             """,
             [
-                configured,
-                technology,
-                processor,
+                *dataclasses.astuple(labels),
+                summary.value_min,
                 summary.value_max,
                 summary.is_whole_numbers,
-                summary.zero_count,
             ],
         )
-        return unit
+        return UnitVerdict(*row)
 
 
 class SqlPairLoad(PairLoad):
