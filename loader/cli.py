@@ -102,6 +102,51 @@ def inspect_command(
 
 
 @main.command(
+    "labels",
+    epilog=example(
+        "expression-warehouse labels GSE154918",
+        "expression-warehouse labels GSE154918 --write overrides.yaml",
+    ),
+)
+@click.argument("accession")
+@CONFIG
+@TARGET
+@click.option(
+    "--write",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them as illness_overrides to this new file.",
+)
+@LOG_FORMAT
+def labels_command(
+    accession: str,
+    config_path: Path | None,
+    target: str | None,
+    file: Path | None,
+    log_format: str,
+) -> None:
+    """Show the illness label of each sample of a staged study, and the rule that gives it.
+
+    The rules are those of seeds/illness_rule.csv and pipeline.yaml. A file written with --write has
+    a line per sample with its title, to be corrected and moved into pipeline.yaml.
+    """
+    with open_configured(config_path, log_format, "labels") as (config, reporter):
+        from expression_warehouse.core.errors import UserError
+        from loader.labels import print_labels, staged_labels, write_overrides
+
+        as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+        try:
+            with opener(target)(reporter.waiting) as warehouse:
+                labels = staged_labels(warehouse, accession, config)
+            print_labels(labels, as_json)
+            if file:
+                write_overrides(accession, labels, file)
+        except UserError as error:
+            reporter.failed(accession, error)
+            sys.exit(1)
+
+
+@main.command(
     "run",
     epilog=example(
         "expression-warehouse run downloads",

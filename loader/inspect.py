@@ -11,11 +11,11 @@ import rich.console
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.discovery import StudySource, discover
+from loader.labels import infer_labels
 from loader.source.batch_rules import (
     check_named_samples,
     detect_unit,
@@ -27,9 +27,6 @@ from loader.source.batch_rules import (
 )
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
-
-# The texts of a sample that are read for its label, most trusted first.
-_LABEL_FIELDS = ("title", "disease", "disease_stage", "subject")
 
 
 def inspect_paths(
@@ -56,7 +53,8 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
         present = metadata.without(
             [*config.skip_samples, *samples_without_values(matrix, metadata)]
         )
-        found["cohorts"] = _cohorts(present, config, pipeline)
+        labels = infer_labels(present, pipeline)
+        found["cohorts"] = dict(Counter(label.label for label in labels).most_common())
         summary = MatrixSummary(sample_count=len(matrix.samples))
         for _ in matrix.melt(pipeline.defaults.chunk_size, summary):
             pass
@@ -116,61 +114,6 @@ def _unit_reason(
     if unit == "COUNTS":
         values = f"whole numbers up to {summary.value_max}"
     return f"{metadata.technology or 'no technology'}, {processor}, {values}"
-
-
-def _cohorts(
-    metadata: StudyMetadata, config: StudyConfig, pipeline: PipelineConfig
-) -> dict[str, int]:
-    """Label → number of samples, by the rules of models/staging/stg_sample_illness.sql."""
-    texts = [
-        (sample, order, str(block.get(f"refinebio_{field}") or ""))
-        for sample, block in metadata.samples.items()
-        for order, field in enumerate(_LABEL_FIELDS)
-    ]
-    rules = list(_rules(config.disease or "SEPSIS", pipeline))
-    labels = dict.fromkeys(metadata.samples, "UNKNOWN")
-    if texts and rules:
-        labels |= _labels_of(texts, rules)
-    labels |= config.illness_overrides
-    return dict(Counter(labels[sample] for sample in metadata.samples).most_common())
-
-
-def _rules(disease: str, pipeline: PipelineConfig) -> Iterator[tuple[int, str, str]]:
-    """Order, phrase and label of the rules for a disease."""
-    seeds = {row["disease_label"]: row for row in read_seed("disease")}
-    shared = seeds.get(disease, {}).get("shares_labels_with") or disease
-    for row in read_seed("illness_rule"):
-        if row["disease_label"] in ("", disease, shared):
-            yield int(row["rule_order"]), row["phrase"], row["illness_label"]
-    for name, definition in (pipeline.disease_definitions or {}).items():
-        if name in (disease, shared):
-            for phrase, rule in json.loads(definition).get("phrases", {}).items():
-                yield int(rule["rule_order"]), phrase, rule["illness_label"]
-
-
-def _labels_of(
-    texts: list[tuple[str, int, str]], rules: list[tuple[int, str, str]]
-) -> dict[str, str]:
-    macros = project_macros("duckdb")
-    with duckdb.connect() as connection:
-        connection.execute(
-            "create table texts (sample varchar, source_order integer, text varchar)"
-        )
-        connection.execute("create table rules (rule_order integer, phrase varchar, label varchar)")
-        connection.executemany("insert into texts values (?, ?, ?)", texts)
-        connection.executemany("insert into rules values (?, ?, ?)", rules)
-        words = macros.illness_words("t.text")
-        position = macros.position_of("concat(' ', r.phrase, ' ')", words)
-        return dict(
-            connection.execute(
-                f"""
-                select t.sample, arg_min(r.label, t.source_order * 1000000 + r.rule_order) as label
-                from texts as t
-                inner join rules as r on {position} > 0
-                group by t.sample
-                """
-            ).fetchall()
-        )
 
 
 def print_inspected(found: Iterable[dict[str, Any]], as_json: bool) -> bool:

@@ -24,6 +24,7 @@ from expression_warehouse.core.disease_config import (
     find_fault,
 )
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.moved_settings import WHERE_IT_IS
 from expression_warehouse.core.project import read_seed
 
 
@@ -143,9 +144,11 @@ class Folders(Strict):
 
 
 class Retention(Strict):
-    """How many days things are kept."""
+    """How many days things are kept. Artifacts are written once and never deleted: their settings
+    have one value each."""
 
     artifacts_days: KeptForEver = None
+    artifacts_worm: Literal[True] = True
     archive_days: Days = 180
     logs_days: Days = 180
     db_logs_days: Days = 180
@@ -300,7 +303,8 @@ def _explain(error: Any) -> str:
     # Of a key that is not allowed, pydantic gives '[key]' as the last step.
     location = ".".join(str(step) for step in error["loc"] if step != "[key]") or "the file"
     if error["type"] == "extra_forbidden":
-        return f"unknown key '{location}'"
+        where = WHERE_IT_IS.get(location.rpartition(".")[2])
+        return f"unknown key '{location}'" + (f": {where}" if where else "")
     return f"{location}: {error['msg'].removeprefix('Value error, ')}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from expression_warehouse.core.errors import UserError
+from loader.source.characteristics import characteristics
 from loader.source.download import METADATA, Download
 
 _PREFIX = "refinebio_"
@@ -157,7 +158,9 @@ class AggregatedMetadata:
             )
         wanted = set(map(str, listed))
         samples = {
-            name: _with_prefix(block) for name, block in self._samples.items() if name in wanted
+            name: _with_characteristics(_with_prefix(block))
+            for name, block in self._samples.items()
+            if name in wanted
         }
         return StudyMetadata(accession, self._download, experiment, samples)
 
@@ -168,6 +171,11 @@ def _with_prefix(block: dict[str, Any]) -> dict[str, Any]:
     if any(key.startswith(_PREFIX) for key in block):
         return block
     return {f"{_PREFIX}{key}": value for key, value in block.items()}
+
+
+def _with_characteristics(block: dict[str, Any]) -> dict[str, Any]:
+    found = characteristics(block.get("refinebio_annotations"))
+    return block | {"characteristics": found} if found else block
 
 
 def _is_object_of_objects(value: Any) -> bool:

@@ -5,6 +5,7 @@
         'rule_fact_reconciles',
         'rule_fact_unique',
         'rule_illness_coverage',
+        'rule_illness_ambiguous',
         'rule_illness_conflicts',
         'rule_manufacturer_known',
         'rule_shared_sample_config',

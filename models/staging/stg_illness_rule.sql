@@ -6,7 +6,8 @@ select
     r.rule_order,
     cast(nullif(r.disease_label, '') as {{ type_code(64) }}) as disease_label,
     cast(r.phrase as {{ type_text(100) }}) as phrase,
-    cast(r.illness_label as {{ type_code(50) }}) as illness_label
+    cast(nullif(r.illness_label, '') as {{ type_code(50) }}) as illness_label,
+    cast(nullif(r.negates, '') as {{ type_text(100) }}) as negates
 from {{ ref('illness_rule') }} as r
 union all
 -- Before the seed's rules, in the order of pipeline.yaml.
@@ -14,5 +15,6 @@ select
     cast({{ json_text('c.content', '$.rule_order') }} as integer) as rule_order,
     c.disease_label,
     cast(c.name as {{ type_text(100) }}) as phrase,
-    cast({{ json_text('c.content', '$.illness_label') }} as {{ type_code(50) }}) as illness_label
+    cast({{ json_text('c.content', '$.illness_label') }} as {{ type_code(50) }}) as illness_label,
+    cast(null as {{ type_text(100) }}) as negates
 from configured as c

@@ -31,6 +31,19 @@ with texts as (
         'subject' as illness_source,
         {{ illness_words('sample_subject') }} as words
     from {{ ref('stg_sample') }}
+    union all
+    select
+        c.batch_id,
+        c.sample_accession_code,
+        5 as source_order,
+        'characteristic' as illness_source,
+        {{ illness_words('c.characteristic_value') }} as words
+    from {{ ref('stg_sample_characteristic') }} as c
+    where exists (
+        select 1
+        from {{ ref('illness_characteristic') }} as i
+        where {{ has_phrase(illness_words('c.characteristic'), 'i.phrase') }}
+    )
 ),
 
 -- The diseases whose phrases are looked for: the study's, and the one that it shares labels with; SEPSIS if the
@@ -47,22 +60,40 @@ study_diseases as (
     left join {{ ref('stg_disease') }} as e on d.disease_label = e.disease_label
 ),
 
-matches as (
+rules as (
     select
-        t.batch_id,
-        t.sample_accession_code,
-        t.illness_source,
+        d.batch_id,
+        r.rule_order,
+        r.phrase,
         r.illness_label,
-        row_number() over (
-            partition by t.batch_id, t.sample_accession_code
-            order by t.source_order, r.rule_order
-        ) as match_order
-    from texts as t
-    inner join study_diseases as d on t.batch_id = d.batch_id
+        r.negates
+    from study_diseases as d
     inner join {{ ref('stg_illness_rule') }} as r
+        on r.disease_label is null or r.disease_label in (d.disease_label, d.shares_labels_with)
+),
+
+matches as (
+    {{ illness_matches('texts', 'rules') | indent(4) }}
+),
+
+-- What the text that decides says besides; septic shock is sepsis, so that is no contradiction.
+other_matches as (
+    select
+        o.batch_id,
+        o.sample_accession_code,
+        o.illness_label,
+        o.phrase,
+        row_number() over (partition by o.batch_id, o.sample_accession_code order by o.match_order) as other_order
+    from matches as o
+    inner join matches as m
         on
-            (r.disease_label is null or r.disease_label in (d.disease_label, d.shares_labels_with))
-            and {{ position_of("concat(' ', r.phrase, ' ')", 't.words') }} > 0
+            o.batch_id = m.batch_id
+            and o.sample_accession_code = m.sample_accession_code
+            and o.source_order = m.source_order
+            and o.illness_label <> m.illness_label
+            and m.match_order = 1
+    left join {{ ref('stg_illness') }} as i on m.illness_label = i.illness_label
+    where i.refines_label is null or i.refines_label <> o.illness_label
 )
 
 select
@@ -76,6 +107,9 @@ select
         end as {{ type_code(20) }}
     ) as illness_source,
     cast(m.illness_label as {{ type_code(50) }}) as inferred_illness_label,
+    cast(m.phrase as {{ type_text(100) }}) as inferred_from_phrase,
+    cast(o.illness_label as {{ type_code(50) }}) as other_illness_label,
+    cast(o.phrase as {{ type_text(100) }}) as other_phrase,
     cast(case when c.illness_override <> m.illness_label then 1 else 0 end as {{ type_flag() }}) as is_conflict
 from {{ ref('stg_sample_config') }} as c
 left join matches as m
@@ -83,3 +117,8 @@ left join matches as m
         c.batch_id = m.batch_id
         and c.sample_accession_code = m.sample_accession_code
         and m.match_order = 1
+left join other_matches as o
+    on
+        c.batch_id = o.batch_id
+        and c.sample_accession_code = o.sample_accession_code
+        and o.other_order = 1

@@ -213,7 +213,7 @@ def test_a_truncated_zip(warehouse, tmp_path, share, code):
 
 
 def test_a_zip_with_a_damaged_matrix(warehouse, tmp_path):
-    path = Study(genes=[f"G{i}" for i in range(500)], values=[["1", "2", "3"]] * 500).write_zip(
+    path = Study(genes=[f"G{i}" for i in range(500)], values=[["6", "7", "8"]] * 500).write_zip(
         tmp_path / "d.zip"
     )
     with zipfile.ZipFile(path) as archive:

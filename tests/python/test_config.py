@@ -21,6 +21,10 @@ def write(tmp_path: Path, text: str) -> Path:
     [
         ("studies:\n  GSE1:\n    unit: TPM\n", 3, "unknown key 'studies.GSE1.unit'"),
         ("default:\n  parallelism: 2\n", 1, "unknown key 'default'"),
+        ("defaults:\n  memory_limit_mb: 8192\n", 2, "profiles.yml"),
+        ("studies:\n  GSE1:\n    chunk_size: 5000\n", 3, "under defaults"),
+        ("logging:\n  level: INFO\n", 1, "logs_days"),
+        ("retention:\n  artifacts_worm: false\n", 2, "artifacts_worm"),
         ("defaults:\n  parallelism: two\n", 2, "defaults.parallelism"),
         ("defaults:\n  parallelism: 0\n", 2, "greater than or equal to 1"),
         ("defaults:\n  chunk_size: 1.5\n", 2, "defaults.chunk_size"),

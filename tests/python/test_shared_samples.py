@@ -58,7 +58,7 @@ def findings(warehouse: WarehouseUnderTest, code: int) -> list[tuple]:
 def test_names_that_are_no_accession_belong_to_their_study(loaded):
     """Both studies have S0 to S2; each keeps its own labels and values."""
     names = ["S0", "S1", "S2"]
-    sick = Study("GSE1", samples=names, titles=["septic shock"] * 3, values=[["1", "2", "3"]] * 2)
+    sick = Study("GSE1", samples=names, titles=["septic shock"] * 3, values=[["6", "7", "8"]] * 2)
     well = Study("GSE2", samples=names, titles=["healthy"] * 3, values=[["4", "5", "6"]] * 2)
     warehouse = loaded(sick, well)
     assert warehouse.query(LABELS) == [
@@ -68,7 +68,7 @@ def test_names_that_are_no_accession_belong_to_their_study(loaded):
     assert warehouse.query(
         "select illness_label, sum(expression_value_raw) from analytics.vw_expression_long"
         " group by all order by 1"
-    ) == [("CONTROL", 30), ("SEPTIC_SHOCK", 12)]
+    ) == [("CONTROL", 30), ("SEPTIC_SHOCK", 42)]
     assert findings(warehouse, 3006) == []
 
 
@@ -76,7 +76,7 @@ def test_studies_that_label_a_shared_sample_differently(loaded):
     """A finding has both texts; an override under either study decides."""
     names = ["GSM1", "GSM2", "GSM3"]
     older = Study("GSE1", samples=names, titles=["sepsis"] * 3, created_at="2023-01-01T00:00:00")
-    newer = Study("GSE2", samples=names[:1], titles=["healthy"], values=[["1"], ["2"]])
+    newer = Study("GSE2", samples=names[:1], titles=["healthy"], values=[["6"], ["7"]])
     warehouse = loaded(older, newer)
     labels = (
         "select sample_accession_code, illness_label from dim.dim_sample"

@@ -22,6 +22,7 @@ _FILES = [
     "operations/schema_name.sql",
     "operations/create_meta.sql",
     "operations/create_staging.sql",
+    "study/illness_matches.sql",
     "study/illness_words.sql",
     "study/pair_metric_columns.sql",
     "study/pair_scores.sql",

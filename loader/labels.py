@@ -1,0 +1,168 @@
+"""Illness labels of a study's samples, before a build, by the rules of stg_sample_illness. Both
+render the macro illness_matches."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from expression_warehouse.core.config import PipelineConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.macros import project_macros
+from loader.source.metadata import StudyMetadata
+
+# The texts of a sample that are read for its label, most trusted first; then its characteristics.
+_FIELDS = ("title", "disease", "disease_stage", "subject")
+
+
+@dataclass(frozen=True)
+class SampleLabel:
+    """The label of one sample.
+
+    label   UNKNOWN if no rule holds
+    source  the text that says so: title, disease, disease_stage, subject, characteristic; override
+            for pipeline.yaml's word; none
+    phrase  the phrase of the rule; empty for an override or without a rule
+    """
+
+    sample: str
+    title: str
+    label: str
+    source: str
+    phrase: str
+
+
+def infer_labels(metadata: StudyMetadata, pipeline: PipelineConfig) -> list[SampleLabel]:
+    """The labels of the study's samples, in the order of the metadata."""
+    config = pipeline.study(metadata.accession)
+    matches = _matches(_texts(metadata), list(_rules(config.disease or "SEPSIS", pipeline)))
+    return [
+        SampleLabel(sample, str(block.get("refinebio_title") or ""), *found)
+        for sample, block in metadata.samples.items()
+        for found in [
+            (config.illness_overrides[sample], "override", "")
+            if sample in config.illness_overrides
+            else matches.get(sample, ("UNKNOWN", "none", ""))
+        ]
+    ]
+
+
+def _texts(metadata: StudyMetadata) -> Iterator[tuple[str, int, str, str, str]]:
+    """Sample, order and name of the source, name and value of the characteristic."""
+    for sample, block in metadata.samples.items():
+        for order, field in enumerate(_FIELDS):
+            yield sample, order, field, "", str(block.get(f"refinebio_{field}") or "")
+        for name, value in block.get("characteristics", {}).items():
+            yield sample, len(_FIELDS), "characteristic", name, value
+
+
+def _rules(disease: str, pipeline: PipelineConfig) -> Iterator[tuple[int, str, str | None, str]]:
+    """Order, phrase and label of the rules for a disease, and the phrase that they negate."""
+    seeds = {row["disease_label"]: row for row in read_seed("disease")}
+    shared = seeds.get(disease, {}).get("shares_labels_with") or disease
+    for row in read_seed("illness_rule"):
+        if row["disease_label"] in ("", disease, shared):
+            label = row["illness_label"] or None
+            yield int(row["rule_order"]), row["phrase"], label, row["negates"]
+    for name, definition in (pipeline.disease_definitions or {}).items():
+        if name in (disease, shared):
+            for phrase, rule in json.loads(definition).get("phrases", {}).items():
+                yield int(rule["rule_order"]), phrase, rule["illness_label"], ""
+
+
+def _matches(
+    texts: Iterable[tuple[str, int, str, str, str]],
+    rules: list[tuple[int, str, str | None, str]],
+) -> dict[str, tuple[str, str, str]]:
+    """Sample → label, source and phrase of the rule that decides."""
+    macros = project_macros("duckdb")
+    words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
+    tables = {
+        "sources": _table(texts, "sample source_order illness_source name text"),
+        "seed": _table(rules, "rule_order phrase illness_label negates"),
+        "names": _table(words, "phrase"),
+    }
+    with duckdb.connect() as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        named = macros.has_phrase(macros.illness_words("s.name"), "n.phrase")
+        rows = connection.execute(
+            f"""
+            with texts as (
+                select
+                    0 as batch_id,
+                    sample as sample_accession_code,
+                    source_order,
+                    illness_source,
+                    {macros.illness_words("text")} as words
+                from sources as s
+                where s.name = '' or exists (select 1 from names as n where {named})
+            ),
+
+            rules as (select 0 as batch_id, * from seed),
+
+            matches as ({macros.illness_matches("texts", "rules")})
+
+            select sample_accession_code, illness_label, illness_source, phrase
+            from matches
+            where match_order = 1
+            """
+        ).fetchall()
+    return {sample: (label, source, phrase) for sample, label, source, phrase in rows}
+
+
+def _table(rows: Iterable[tuple[Any, ...]], columns: str) -> pa.Table:
+    names = columns.split()
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def staged_labels(
+    warehouse: Warehouse, accession: str, pipeline: PipelineConfig
+) -> list[SampleLabel]:
+    """The labels of the newest download of a study in the warehouse, by the rules of today.
+
+    Raises UserError 54040 if no download of the study is staged.
+    """
+    query = """
+        select m.metadata_json
+        from {staging}.batch as b
+        inner join {staging}.study_metadata as m on b.batch_id = m.batch_id
+        where b.study_accession_code = $study
+        order by b.created_at desc, b.staged_at desc
+    """
+    documents = warehouse.read(query, {}, {"study": accession})["metadata_json"].to_pylist()
+    if not documents:
+        raise UserError("STUDY_NOT_FOUND", f"no download of {accession} is staged")
+    return infer_labels(StudyMetadata(accession, **json.loads(documents[0])), pipeline)
+
+
+def print_labels(labels: list[SampleLabel], as_json: bool) -> None:
+    """Print a line per sample: accession, label, the rule behind it, title."""
+    if as_json:
+        for label in labels:
+            print(json.dumps(asdict(label), ensure_ascii=False))
+        return
+    sample_width = max((len(label.sample) for label in labels), default=0)
+    for label in labels:
+        rule = f"{label.source}: {label.phrase}" if label.phrase else label.source
+        print(f"{label.sample:<{sample_width}}  {label.label:<12}  {rule:<28}  {label.title}")
+
+
+def write_overrides(accession: str, labels: list[SampleLabel], file: Path) -> None:
+    """Write the labels as illness_overrides of pipeline.yaml, each with its title as a comment.
+
+    Raises UserError 54302 if the file exists or cannot be written.
+    """
+    lines = ["studies:", f"  {json.dumps(accession)}:", "    illness_overrides:"]
+    for label in labels:
+        title = " ".join(label.title.split())
+        lines.append(f"      {json.dumps(label.sample)}: {label.label}  # {title}")
+    with named_os_errors(file), file.open("x", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
