@@ -26,7 +26,7 @@ def expected(title):
         return "SEPTIC_SHOCK"
     if re.search(NO_SEPSIS, text):
         return "NO_SEPSIS"
-    if re.search(r"\b(sepsis|septic|septica?emia)\b", text):
+    if re.search(r"\b(sepsis|septica?emia)\b", text):
         return "SEPSIS"
     return "CONTROL" if re.search(CONTROL, text) else "UNKNOWN"
 
