@@ -43,7 +43,7 @@ def print_sources(
         echo(f"{row['bulk_file']}  {row['source']}, {row['organism']}")
         echo(f"  licence   {row['licence']}")
         echo(f"  cite      {row['citation']}")
-        remark = "" if row["is_default"] else " (only if you name it)"
+        remark = "" if row["is_default"] or not row["url"] else " (only if you name it)"
         echo(f"  download  {row['url'] or 'by hand'}{remark}")
         echo(f"  names     {', '.join(row['file_names'])}")
         echo(f"  loaded    {_loaded_text(is_loaded) if is_loaded else 'no'}")
