@@ -120,6 +120,7 @@ def test_every_gene_of_the_genuine_download_is_named(genuine):
     ) == [(43_363, 1_218)]
     assert genuine.query(
         "select gene_id from dim.gene_identifier where identifier_key = 'TNF' and not is_ambiguous"
+        " and organism = 'HOMO_SAPIENS'"
     ) == [("ENSG00000232810",)]
 
 
