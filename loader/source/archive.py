@@ -9,7 +9,12 @@ import re
 from pathlib import Path
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import UNFINISHED, named_os_errors, new_folder
+from expression_warehouse.core.files import (
+    UNFINISHED,
+    named_os_errors,
+    new_folder,
+    remove_unfinished,
+)
 from loader.source.download import Download
 
 _BLOCK_SIZE = 1 << 20
@@ -39,6 +44,7 @@ def archive_download(
     target = folder / accession / batch_id
     if target.is_dir():
         return target
+    remove_unfinished(target.parent)
     with new_folder(target) as unfinished:
         name = download.matrix(accession)
         copied_hash = _copy_matrix(download, name, unfinished / f"{accession}.tsv.gz")

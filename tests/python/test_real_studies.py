@@ -181,7 +181,8 @@ def test_200_genes_in_the_fact_equal_an_independent_reading(
     hgnc = hgnc[hgnc["ensembl_gene_id"].notna() & ~hgnc["ensembl_gene_id"].duplicated(keep=False)]
     values = again(real(pattern))
     if id_column:
-        genes = hgnc.set_index(id_column)["ensembl_gene_id"]
+        genes = hgnc.dropna(subset=id_column).drop_duplicates(id_column, keep=False)
+        genes = genes.set_index(id_column)["ensembl_gene_id"]
         values = values.assign(gene_ref=values["gene_ref"].map(genes)).dropna(subset="gene_ref")
     measured = {gene for (gene,) in genuine.query("select gene_id from dim.dim_gene")}
     candidates = sorted(measured & set(values["gene_ref"]))
