@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import tenacity
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.dbt_command import environment, invoke_dbt
+from expression_warehouse.core.files import temporary_folder
 from expression_warehouse.core.project import project_dir
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.transient import is_transient
@@ -70,7 +70,7 @@ def build(
         before_sleep=lambda state: _report_retry(state, redacted, reporter),
     )
     nodes: dict[str, Any] = {}
-    with _artifacts() as target_path:
+    with _artifacts(reporter.run_id) as target_path:
 
         def attempt() -> _Run:
             wait_until_free()
@@ -138,12 +138,12 @@ def _report_retry(state: tenacity.RetryCallState, redacted: Redactor, reporter: 
 
 
 @contextlib.contextmanager
-def _artifacts() -> Iterator[Path]:
+def _artifacts(run_id: str) -> Iterator[Path]:
     """A target folder for this run alone: `dbt retry` must not pick up another run's results."""
     shared = project_dir() / os.environ.get("DBT_TARGET_PATH", "target")
-    with tempfile.TemporaryDirectory(prefix="expression-warehouse-") as folder:
+    with temporary_folder(run_id) as folder:
         # Saves dbt a full parse.
         parsed = shared / "partial_parse.msgpack"
         with contextlib.suppress(OSError):
             shutil.copy(parsed, folder)
-        yield Path(folder)
+        yield folder

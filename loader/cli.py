@@ -265,37 +265,51 @@ def housekeeping_command(
 )
 @click.option("--disease", required=True, help="Disease of the pairs, for example SEPSIS.")
 @click.option("--major", "is_major", is_flag=True, help="After v1.3 comes v2.0 instead of v1.4.")
+@click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Publish even if the last build failed or a batch is quarantined; the file says so.",
+)
 @CONFIG
 @TARGET
 @LOG_FORMAT
 def publish_command(
-    disease: str, is_major: bool, config_path: Path | None, target: str | None, log_format: str
+    disease: str,
+    is_major: bool,
+    is_forced: bool,
+    config_path: Path | None,
+    target: str | None,
+    log_format: str,
 ) -> None:
     """Write a disease's significant gene pairs to a file that never changes.
+
+    A warehouse whose last build failed, or that has a quarantined batch, is refused.
 
     The file is Parquet, in the folder `artifacts` of pipeline.yaml, with its version and the hash
     of its content in its name. If the newest version has the same pairs, no file is written.
     """
     with open_configured(config_path, log_format, "publish") as (config, reporter):
-        from loader.publish import publish
+        from loader.publish import PublishOptions, publish
 
-        write = functools.partial(
-            publish, disease, is_major, config.artifacts, opener(target), reporter
-        )
+        options = PublishOptions(disease, is_major, is_forced)
+        write = functools.partial(publish, options, config.artifacts, opener(target), reporter)
         run_to_exit(write, reporter, "no version was published")
 
 
 @main.command(
     "health",
-    epilog=example("expression-warehouse health", "expression-warehouse health --log-format json"),
+    epilog=example("expression-warehouse health", "expression-warehouse health --deep"),
 )
+@click.option("--deep", "is_deep", is_flag=True, help="Read every block of every table.")
 @TARGET
 @LOG_FORMAT
-def health_command(target: str | None, log_format: str) -> None:
+def health_command(is_deep: bool, target: str | None, log_format: str) -> None:
     """Show the state of the warehouse, for probes and people.
 
     Exits with 0 if the warehouse is healthy, or busy with another process; with 1 if the last run
-    failed, a run has not ended within a day, or there is no warehouse to read.
+    or the last build failed, a run has not ended within a day, a table is damaged, or there is no
+    warehouse to read.
     """
     from expression_warehouse.core.errors import UserError
     from expression_warehouse.core.reporting import open_reporter
@@ -309,7 +323,7 @@ def health_command(target: str | None, log_format: str) -> None:
     as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
     with open_reporter("json" if as_json else "text") as reporter:
         try:
-            health = read_health(open_probe)
+            health = read_health(open_probe, is_deep)
         except UserError as error:
             reporter.failed(None, error)
             sys.exit(1)

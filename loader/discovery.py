@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expression_warehouse.core import signals
-from expression_warehouse.core.config import StudyConfig
+from expression_warehouse.core.config import Limits, StudyConfig
 from expression_warehouse.core.errors import UserError
 from loader.source.download import Download, find_downloads, open_download
 from loader.source.matrix import Matrix, read_matrix
@@ -40,7 +40,7 @@ class StudySource:
 
 
 def discover(
-    paths: Iterable[Path], accessions: Iterable[str]
+    paths: Iterable[Path], accessions: Iterable[str], limits: Limits
 ) -> tuple[list[StudySource], list[Failure]]:
     """The studies to load from all paths, and the downloads and accessions that failed.
 
@@ -49,7 +49,7 @@ def discover(
     sources: list[StudySource] = []
     failures: list[Failure] = []
     wanted = list(accessions)
-    for download in _open_downloads(paths):
+    for download in _open_downloads(paths, limits):
         signals.check()
         if isinstance(download, UserError):
             failures.append((None, download))
@@ -70,7 +70,7 @@ def discover(
     return sources, failures
 
 
-def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | UserError]:
+def _open_downloads(paths: Iterable[Path], limits: Limits) -> Iterator[Download | UserError]:
     """Each download, or the error in its place: a broken download does not stop the others."""
     for path in paths:
         try:
@@ -80,6 +80,6 @@ def _open_downloads(paths: Iterable[Path]) -> Iterator[Download | UserError]:
             continue
         for candidate in candidates:
             try:
-                yield open_download(candidate)
+                yield open_download(candidate, limits)
             except UserError as error:
                 yield error

@@ -12,11 +12,20 @@ from expression_warehouse.core.warehouse.base import Warehouse
 
 _HEALTH = "select * from {meta}.vw_health"
 _ERRORS = "select * from {meta}.vw_error_histogram order by error_count desc, error_code"
+_TABLES = """
+    select table_schema, table_name
+    from information_schema.tables
+    where table_type = 'BASE TABLE'
+    order by table_schema, table_name
+"""
 _QUARANTINE = "select * from {meta}.vw_quarantine order by study_accession_code, batch_id"
 
 
-def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
-    """The row of vw_health, with `errors` (of the last 30 days) and `quarantine` as lists.
+def read_health(open_warehouse: Callable[[], Warehouse], is_deep: bool = False) -> dict[str, Any]:
+    """The row of vw_health, with `errors` (of the last 30 days), `quarantine` and, if asked for,
+    `damaged` tables as lists.
+
+    is_deep  every block of every table is read
 
     status  'healthy', 'unhealthy', 'busy' if another process has the warehouse open, or 'not
             built' before the first build; the last two come with a `message` only
@@ -34,8 +43,30 @@ def read_health(open_warehouse: Callable[[], Warehouse]) -> dict[str, Any]:
         if error.name == "LOAD_WAREHOUSE_BUSY":
             return {"status": "busy", "message": _message(error)}
         raise
-    status = "healthy" if health.pop("is_healthy") else "unhealthy"
+    if is_deep:
+        health["damaged"] = _find_damaged(open_warehouse)
+    is_healthy = health.pop("is_healthy") and not health.get("damaged")
+    status = "healthy" if is_healthy else "unhealthy"
     return {"status": status, **health, "errors": errors, "quarantine": quarantine}
+
+
+def _find_damaged(open_warehouse: Callable[[], Warehouse]) -> list[dict[str, str]]:
+    """The tables that cannot be read, with what the engine says."""
+    with open_warehouse() as warehouse:
+        tables = warehouse.read(_TABLES, {}).to_pylist()
+    damaged = []
+    while tables:
+        # A damaged block can end the connection: the tables after it need another one.
+        with open_warehouse() as warehouse:
+            while tables:
+                table = tables.pop()
+                schema, name = table["table_schema"], table["table_name"]
+                try:
+                    warehouse.read_whole(schema, name)
+                except UserError as error:
+                    damaged.append({"table": f"{schema}.{name}", "message": error.found})
+                    break
+    return sorted(damaged, key=lambda each: each["table"])
 
 
 def print_health(health: dict[str, Any], as_json: bool) -> None:
@@ -59,6 +90,13 @@ def _lines(health: dict[str, Any]) -> list[str]:
         lines.append(f"  {health['last_run_id']}")
     if health["last_error_message"]:
         lines.append(f"  {health['last_error_message']}")
+    if health["last_build_status"] == "FAILED":
+        lines.append(
+            "last build: FAILED, {last_build_at:%F %T} UTC: {last_build_error_message}".format(
+                **health
+            )
+        )
+    lines += ["damaged: {table}: {message}".format(**table) for table in health.get("damaged", [])]
     if health["last_success_at"]:
         lines.append(f"last success: {health['last_success_at']:%F %T} UTC")
     if health["rows_per_second"] is not None:

@@ -58,7 +58,7 @@ def ingest(
     Raises Stopped, after all running loads are undone, if a signal came.
     """
     paths, accessions = list(paths), list(accessions)
-    sources, failures = discover(paths, accessions)
+    sources, failures = discover(paths, accessions, config.limits)
     for study, error in failures:
         reporter.failed(study, error)
     outcomes = Outcomes(

@@ -34,7 +34,7 @@ def inspect_paths(
 ) -> Iterator[dict[str, Any]]:
     """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
     read has `errors`."""
-    sources, failures = discover(paths, accessions)
+    sources, failures = discover(paths, accessions, config.limits)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
     for source in sources:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from expression_warehouse.core import signals
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import named_os_errors, write_once
+from expression_warehouse.core.files import named_os_errors, remove_unfinished, write_once
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -34,10 +34,38 @@ _PAIRS = """
 _ROW_GROUP_SIZE = 100_000
 
 
+# Tables that each warehouse has, also one of which only a part was built.
+_LAST_BUILD = """
+    select status, error_message
+    from (
+        select
+            status,
+            error_message,
+            row_number() over (order by started_at desc, attempt desc) as recency
+        from {meta}.meta_etl_process_log
+        where step in ('dbt build', 'dbt run', 'dbt retry')
+    ) as b
+    where recency = 1
+"""
+_QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
+
+
+@dataclass(frozen=True)
+class PublishOptions:
+    """What the user asks for.
+
+    is_major   v2.0 after v1.3, not v1.4
+    is_forced  a warehouse with errors is published too, and the version's .json says so
+    """
+
+    disease: str
+    is_major: bool = False
+    is_forced: bool = False
+
+
 @signals.held()
 def publish(
-    disease: str,
-    is_major: bool,
+    options: PublishOptions,
     folder: Path,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
@@ -45,24 +73,29 @@ def publish(
     """Write the significant pairs of a disease as the next version, unless the newest one has the
     same pairs.
 
-    is_major        v2.0 after v1.3, not v1.4
     folder          for the artifacts; created if absent
     open_warehouse  its argument takes what to tell the user while it waits
 
     Returns whether the newest version has these pairs now. Raises Stopped if a signal came.
     """
-    watch = Stopwatch()
+    watch, disease = Stopwatch(), options.disease
     try:
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
             with log.step("publish", {"disease": disease}) as step:
                 pairs = read_pairs(warehouse, disease)
+                known_errors = _check_state(warehouse, options.is_forced)
+                step.context["known_errors"] = known_errors
                 content = Content(disease, pairs)
                 signals.check()
                 with named_os_errors(folder):
                     folder.mkdir(parents=True, exist_ok=True)
+                    remove_unfinished(folder)
                     series = Series(folder, disease)
-                    path, is_new = _write_version(series, content, is_major, reporter)
+                    sidecar = {"run_id": reporter.run_id}
+                    if known_errors:
+                        sidecar["known_errors"] = known_errors
+                    path, is_new = _write_version(series, content, options.is_major, sidecar)
                 step.context |= {"file_name": path.name, "file_hash": content.file_sha256}
                 step.rows_written = pairs.num_rows if is_new else 0
     except UserError as error:
@@ -95,6 +128,22 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
             action="Rename it in seeds/disease.csv and run dbt build",
         )
     return warehouse.read(_PAIRS, {"disease": disease})
+
+
+def _check_state(warehouse: Warehouse, is_forced: bool) -> str | None:
+    """The error that makes the pairs doubtful; None if there is no such error.
+
+    Raises UserError 54603 for one, unless the user forces it.
+    """
+    found = None
+    for build in warehouse.read(_LAST_BUILD, {}).to_pylist():
+        if build["status"] != "SUCCESS":
+            found = f"the last build is {build['status']}: {build['error_message'] or 'unfinished'}"
+    if not found and (count := warehouse.read(_QUARANTINED, {}).num_rows):
+        found = f"quarantined batches: {count}"
+    if found and not is_forced:
+        raise UserError("PUBLISH_REFUSED", found)
+    return found
 
 
 class Content:
@@ -180,9 +229,12 @@ class Series:
 
 
 def _write_version(
-    series: Series, content: Content, is_major: bool, reporter: Reporter
+    series: Series, content: Content, is_major: bool, sidecar: dict[str, str]
 ) -> tuple[Path, bool]:
-    """The file of the newest version with this content, and whether it was written now."""
+    """The file of the newest version with this content, and whether it was written now.
+
+    sidecar  what the version's .json says of this run
+    """
     while True:
         newest = series.newest()
         description = series.describe(newest) if newest else {}
@@ -196,18 +248,18 @@ def _write_version(
                 return path, True
         version = newest.next(is_major) if newest else Version(1, 0)
         path = series.pairs(version, content.file_sha256)
-        if write_once(series.sidecar(version), _describe(version, path, content, reporter)):
+        if write_once(series.sidecar(version), _describe(version, path, content, sidecar)):
             write_once(path, content.file)
             return path, True
 
 
-def _describe(version: Version, path: Path, content: Content, reporter: Reporter) -> bytes:
+def _describe(version: Version, path: Path, content: Content, sidecar: dict[str, str]) -> bytes:
     description = {
         "version": str(version),
         "file": path.name,
         "file_sha256": content.file_sha256,
         "row_count": content.row_count,
-        "run_id": reporter.run_id,
+        **sidecar,
         "created_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         **content.metadata,
     }

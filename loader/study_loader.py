@@ -15,7 +15,7 @@ from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.discovery import StudySource
-from loader.source.archive import archive_download
+from loader.source.archive import archive_download, check_unchanged
 from loader.source.batch import batch_id
 from loader.source.batch_rules import (
     check_named_samples,
@@ -87,6 +87,8 @@ class StudyLoader:
                 expected="letters, digits, '.', '_' and '-', at most 50 of them",
             )
         config = self.config.study(accession)
+        # Before the header is read, so that a file that changes from then on is noticed.
+        file = source.download.identify(source.download.matrix(accession))
         metadata, matrix = source.read(config)
         check_named_samples(matrix, metadata, self.config)
         mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
@@ -95,7 +97,6 @@ class StudyLoader:
         if not config.strict_samples:
             metadata = metadata.without(samples_without_values(matrix, metadata))
         config = resolve_subjects(config, metadata)
-        file = source.download.identify(matrix.name)
         key = BatchKey(batch_id(file, accession, metadata.created_at), accession, file)
         self.reporter.step(
             accession, "hashed", batch_id=key.batch_id, bytes=file.size, seconds=watch.seconds
@@ -171,6 +172,7 @@ class StudyLoader:
                     f"{summary.row_count} rows were sent and {written} written",
                     file=matrix.label,
                 )
+            check_unchanged(matrix.sha256, key.file.sha256, matrix.label)
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)
@@ -206,8 +208,15 @@ class StudyLoader:
 
     def _archive(self, batch: "_NewBatch") -> None:
         if folder := self.config.folder("archive"):
-            accession, metadata_json = batch.key.study_accession, batch.metadata.to_json()
-            archive_download(batch.download, accession, batch.key.batch_id, metadata_json, folder)
+            key, metadata_json = batch.key, batch.metadata.to_json()
+            archive_download(
+                batch.download,
+                key.study_accession,
+                key.batch_id,
+                key.file.sha256,
+                metadata_json,
+                folder,
+            )
 
     def _restage(self, batch: "_NewBatch", step: Step) -> None:
         """Keep the rows, and write the new configuration or metadata."""

@@ -19,7 +19,8 @@ from expression_warehouse.core.project import read_seed
 class AnnotationFile:
     """A row of seed annotation_file, with its columns, and what reads such a file.
 
-    url  None if it is only read from a folder
+    url         None if it is only read from a folder
+    is_default  whether it is downloaded without being named
     """
 
     bulk_file: str
@@ -27,6 +28,7 @@ class AnnotationFile:
     organism: str
     priority: int
     url: str | None
+    is_default: bool
     licence: str
     citation: str
     ttl_hours: float
@@ -60,6 +62,7 @@ def annotation_files() -> tuple[AnnotationFile, ...]:
             organism=row["organism"],
             priority=int(row["priority"]),
             url=row["url"] or None,
+            is_default=row["is_default"] == "1",
             licence=row["licence"],
             citation=row["citation"],
             ttl_hours=float(row["ttl_hours"] or 168),

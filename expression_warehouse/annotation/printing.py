@@ -27,6 +27,7 @@ def print_sources(
             "bulk_file": file.bulk_file,
             "organism": file.organism,
             "url": file.url,
+            "is_default": file.is_default,
             "file_names": list(file.reader.patterns),
             "licence": file.licence,
             "citation": file.citation,
@@ -42,7 +43,8 @@ def print_sources(
         echo(f"{row['bulk_file']}  {row['source']}, {row['organism']}")
         echo(f"  licence   {row['licence']}")
         echo(f"  cite      {row['citation']}")
-        echo(f"  download  {row['url'] or 'by hand'}")
+        remark = "" if row["is_default"] or not row["url"] else " (only if you name it)"
+        echo(f"  download  {row['url'] or 'by hand'}{remark}")
         echo(f"  names     {', '.join(row['file_names'])}")
         echo(f"  loaded    {_loaded_text(is_loaded) if is_loaded else 'no'}")
 

@@ -38,6 +38,11 @@ class UpdateOptions:
     folder: Path | None
     is_offline: bool
 
+    @property
+    def is_local(self) -> bool:
+        """Whether no request is sent."""
+        return self.folder is not None or self.is_offline
+
 
 @dataclass
 class _Outcome:
@@ -64,6 +69,8 @@ def update(
     )
     try:
         kinds = choose(options.sources, annotation_files())
+        if not options.sources and not options.is_local:
+            kinds = tuple(kind for kind in kinds if kind.is_default)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 loaded = loaded_files(warehouse)
@@ -95,7 +102,7 @@ def _fetcher(
     options: UpdateOptions, cache: Cache, loaded: Mapping[str, LoadedFile], reporter: Reporter
 ) -> Iterator[_Fetch]:
     """What fetches the file of a kind: from the folder, the cache or its address."""
-    if options.folder is None and not options.is_offline:
+    if not options.is_local:
         with cache.locked(reporter.waiting), Downloader(reporter) as downloader:
             yield functools.partial(
                 _download, cache=cache, downloader=downloader, reporter=reporter

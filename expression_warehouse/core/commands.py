@@ -64,6 +64,7 @@ def open_configured(
     from expression_warehouse.core.config import load_config
     from expression_warehouse.core.errors import UserError
     from expression_warehouse.core.reporting import open_reporter
+    from expression_warehouse.core.warehouse import run_locks
 
     try:
         if config_path is None and DEFAULT_CONFIG.is_file():
@@ -74,7 +75,10 @@ def open_configured(
             reporter.failed(None, error)
         sys.exit(1)
     with open_reporter(log_format, config.folder("logs"), command) as reporter:
-        yield config, reporter
+        try:
+            yield config, reporter
+        finally:
+            run_locks.release_all()
 
 
 def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> None:

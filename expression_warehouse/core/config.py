@@ -120,6 +120,26 @@ class Defaults(Strict):
     parallelism: int = Field(default=2, ge=1, le=64)
 
 
+class Limits(Strict):
+    """What is refused before it fills memory or disk.
+
+    matrix_gb          10^9 bytes of a file, uncompressed
+    compression_ratio  uncompressed to compressed bytes of a file of more than 100 MB
+    columns            of a matrix; a line has at most 64 bytes per column
+    metadata_mb        10^6 bytes of aggregated_metadata.json
+    follow_links       whether a file may be a link that leaves the folder of the download
+    """
+
+    matrix_gb: float = Field(default=100, gt=0)
+    compression_ratio: int = Field(default=300, ge=1)
+    columns: int = Field(default=100_000, ge=1)
+    metadata_mb: float = Field(default=100, gt=0)
+    follow_links: bool = False
+
+
+DEFAULT_LIMITS = Limits()
+
+
 def _refuse_days(value: object) -> None:
     if value is not None:
         raise ValueError("artifacts are never deleted: only null is allowed")
@@ -159,6 +179,7 @@ class PipelineConfig(Strict):
     """The whole file."""
 
     defaults: Defaults = Field(default_factory=Defaults)
+    limits: Limits = Field(default_factory=Limits)
     folders: Folders = Field(default_factory=Folders)
     retention: Retention = Field(default_factory=Retention)
     diseases: dict[DiseaseName, DiseaseConfig] | None = None
@@ -206,6 +227,10 @@ class PipelineConfig(Strict):
         return None if configured is None else base / configured
 
 
+# Nodes of the file with its aliases written out; a study of 1,000 samples has a few thousand.
+_MOST_NODES = 1_000_000
+
+
 def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
@@ -229,6 +254,7 @@ def load_config(path: Path | None) -> PipelineConfig:
             return PipelineConfig()
         if not isinstance(root, yaml.MappingNode):
             _invalid(path, root.start_mark, "this is not a mapping of keys to values")
+        _refuse_many_nodes(path, root)
         _refuse_repeated_keys(path, root)
         document = _construct(root)
     except UnicodeDecodeError as error:
@@ -314,6 +340,32 @@ def _construct(root: yaml.Node) -> Any:
         return loader.construct_document(root)
     finally:
         loader.dispose()
+
+
+def _refuse_many_nodes(path: Path, root: yaml.Node) -> None:
+    """A few lines of aliases to aliases can stand for more nodes than memory holds."""
+    counts: dict[int, int] = {}
+
+    def count(node: yaml.Node) -> int:
+        if id(node) not in counts:
+            # An alias within itself is refused by the next reader.
+            counts[id(node)] = 0
+            inner = (
+                itertools.chain.from_iterable(node.value)
+                if isinstance(node, yaml.MappingNode)
+                else node.value
+            )
+            is_scalar = isinstance(node, yaml.ScalarNode)
+            counts[id(node)] = 1 + (0 if is_scalar else sum(map(count, inner)))
+        return counts[id(node)]
+
+    if count(root) > _MOST_NODES:
+        _invalid(
+            path,
+            root.start_mark,
+            f"its aliases stand for more than {_MOST_NODES:,} keys and values",
+            expected="values written out",
+        )
 
 
 def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:

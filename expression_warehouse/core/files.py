@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,9 @@ from expression_warehouse.core.errors import UserError
 
 # What a writer that was killed can leave behind.
 UNFINISHED = ".unfinished-"
+
+# No write takes longer.
+_UNFINISHED_S = 24 * 60 * 60
 
 
 @contextlib.contextmanager
@@ -94,3 +98,33 @@ def new_folder(path: Path) -> Iterator[Path]:
                     raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(run_id: str) -> Iterator[Path]:
+    """A folder for the length of the block. If the process dies, the next command removes it."""
+    with tempfile.TemporaryDirectory(prefix=_temporary_prefix(run_id)) as folder:
+        yield Path(folder)
+
+
+def remove_temporary(run_id: str) -> None:
+    """Remove the temporary folders of a run that died."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_temporary_prefix(run_id)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what writers that were killed more than a day ago left in a folder."""
+    oldest = time.time() - _UNFINISHED_S
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime > oldest:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _temporary_prefix(run_id: str) -> str:
+    return f"expression-warehouse-{run_id}-"

@@ -13,6 +13,7 @@ from typing import Any
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import remove_temporary
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Finding, StepRecord, Warehouse
 
@@ -64,7 +65,11 @@ class ProcessLog:
         self.end(step)
 
     def begin(self, step: Step) -> None:
-        """Write the step as RUNNING, so that a process that dies leaves a trace."""
+        """Write the step as RUNNING, so that a process that dies leaves a trace; end the steps of
+        earlier processes that died."""
+        for dead in self.warehouse.mark_alive(self.run_id):
+            self.warehouse.end_running_steps(dead, utc_now(), "the process died")
+            remove_temporary(dead)
         self._write(step, "RUNNING")
 
     def end(self, step: Step, error: BaseException | None = None) -> None:

@@ -65,8 +65,8 @@ class TextReporter(Reporter):
         "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
         "published": "{file}: {row_count:,} significant pairs of {disease}",
         "publish_skipped": "{file}: already has these {row_count:,} significant pairs of {disease}",
-        "positives_missing": "{slice}: no pair holds {genes} of seed watch_list; the ranking "
-        "learns from the other genes",
+        "positives_missing": "{slice}: {missing_count} of the {watched_count} watched genes are in "
+        "no pair; the ranking learns from the others",
         "slice_skipped": "skipped a slice: {error}",
         "permutation_p_left_out": "{error}",
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "

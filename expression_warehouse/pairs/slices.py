@@ -145,14 +145,15 @@ def read_genes(warehouse: Warehouse) -> np.ndarray:
     return table["gene_key"].to_numpy()
 
 
-def read_watched(warehouse: Warehouse) -> np.ndarray:
-    """Keys of the genes of seed watch_list."""
+def read_watched(warehouse: Warehouse, disease: str | None = None) -> np.ndarray:
+    """Keys of the watched genes of a disease, or of all diseases, ascending."""
     query = """
-        select distinct g.gene_key
-        from {dim}.dim_gene as g
-        inner join {seeds}.watch_list as w on g.gene_id = w.gene_id
+        select distinct gene_key
+        from {staging}.stg_watched_gene
+        where gene_key is not null and disease_label = coalesce($disease_label, disease_label)
     """
-    return np.sort(warehouse.read(query, {})["gene_key"].to_numpy())
+    found = warehouse.read(query, {}, {"disease_label": disease})
+    return np.sort(found["gene_key"].to_numpy())
 
 
 _STUDIES = """

@@ -8,7 +8,13 @@ import gzip
 import re
 from pathlib import Path
 
-from expression_warehouse.core.files import UNFINISHED, named_os_errors, new_folder
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import (
+    UNFINISHED,
+    named_os_errors,
+    new_folder,
+    remove_unfinished,
+)
 from loader.source.download import Download
 
 _BLOCK_SIZE = 1 << 20
@@ -18,29 +24,45 @@ ARCHIVED = re.compile(rf"[0-9a-f]{{64}}|{re.escape(UNFINISHED)}.+")
 
 
 def archive_download(
-    download: Download, accession: str, batch_id: str, metadata_json: str, folder: Path
+    download: Download,
+    accession: str,
+    batch_id: str,
+    file_hash: str,
+    metadata_json: str,
+    folder: Path,
 ) -> Path:
     """Copy one study of a download into the archive, whole or not at all; return its folder.
 
+    file_hash      SHA-256 of the matrix, uncompressed, as it was staged
     metadata_json  the study's document of staging.study_metadata
     folder         the archive; created if absent
 
     A batch that is archived already is left as it is, since its name identifies its content.
-    Raises UserError 54302 if the copy cannot be written, and what Download.open raises if the
-    matrix cannot be read.
+    Raises UserError 54302 if the copy cannot be written, 1010 if the matrix has changed since it
+    was staged, and what Download.open raises if it cannot be read.
     """
     target = folder / accession / batch_id
     if target.is_dir():
         return target
+    remove_unfinished(target.parent)
     with new_folder(target) as unfinished:
-        _copy_matrix(download, accession, unfinished / f"{accession}.tsv.gz")
+        name = download.matrix(accession)
+        copied_hash = _copy_matrix(download, name, unfinished / f"{accession}.tsv.gz")
+        check_unchanged(copied_hash, file_hash, download.label(name))
         with named_os_errors(unfinished):
             (unfinished / "metadata.json").write_text(metadata_json, encoding="utf-8")
     return target
 
 
-def _copy_matrix(download: Download, accession: str, target: Path) -> None:
-    with download.open(download.matrix(accession)) as source, contextlib.ExitStack() as stack:
+def check_unchanged(read_hash: str, file_hash: str, label: str) -> None:
+    """Raise UserError 1010 if the bytes read are not those that identify the batch."""
+    if read_hash != file_hash:
+        raise UserError("EXTRACTION_FILE_CHANGED", "the file changed while it was read", file=label)
+
+
+def _copy_matrix(download: Download, name: str, target: Path) -> str:
+    """Copy the matrix; return the SHA-256 of its bytes, uncompressed."""
+    with download.open(name) as source, contextlib.ExitStack() as stack:
         # Download.open takes each OSError in its block for one of the file that it reads.
         with named_os_errors(target):
             file = stack.enter_context(target.open("wb"))
@@ -52,3 +74,4 @@ def _copy_matrix(download: Download, accession: str, target: Path) -> None:
         with named_os_errors(target):
             copy.close()
             file.close()
+        return source.sha256

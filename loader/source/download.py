@@ -1,14 +1,15 @@
 """refine.bio downloads: the zip or the unpacked folder, with metadata and matrices."""
 
 import contextlib
-import hashlib
 import re
 import zipfile
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from expression_warehouse.core.config import DEFAULT_LIMITS, Limits
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
@@ -19,6 +20,7 @@ from loader.source.compression import (
     decompressed,
 )
 from loader.source.encoding import as_utf8, detect_encoding
+from loader.source.measured import MeasuredFile
 
 METADATA = "aggregated_metadata.json"
 _READ_SIZE = 1 << 20
@@ -34,9 +36,23 @@ _PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
 class Download(ABC):
     """One refine.bio download. Names of its files are relative, with forward slashes."""
 
-    def __init__(self, path: Path, names: list[str]) -> None:
+    def __init__(self, path: Path, names: list[str], limits: Limits) -> None:
         self.path = path
         self.names = names
+        self.limits = limits
+        self._refuse_other_metadata()
+
+    def _refuse_other_metadata(self) -> None:
+        """A download in another is either a part of it or one of its own: nobody knows."""
+        inner = next((name for name in self.names if name != METADATA and _is_metadata(name)), None)
+        if inner:
+            raise UserError(
+                "EXTRACTION_DOWNLOAD_AMBIGUOUS",
+                f"there are two files of metadata: {METADATA} and {inner}",
+                file=str(self.path),
+                expected=f"one {METADATA} per download",
+                action="Move one of the downloads out of the other",
+            )
 
     @abstractmethod
     def label(self, name: str) -> str:
@@ -45,16 +61,23 @@ class Download(ABC):
     @abstractmethod
     def _open(self, name: str) -> BinaryIO: ...
 
+    @abstractmethod
+    def _packed_size(self, name: str) -> int:
+        """Bytes that the file takes in the download."""
+
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[MeasuredFile]:
         """The file's bytes, uncompressed.
 
         Raises UserError 1006, also while the block reads, if a zip or gzip is damaged, and 1002
-        if it is an Excel workbook or a zip of several files.
+        if it is an Excel workbook or a zip of several files. Reading raises what MeasuredFile
+        raises.
         """
         try:
             with contextlib.ExitStack() as stack:
-                yield decompressed(stack.enter_context(self._open(name)), stack)
+                content = decompressed(stack.enter_context(self._open(name)), stack)
+                packed_size = self._packed_size(name)
+                yield MeasuredFile(content, self.label(name), packed_size, self.limits)
         except UnreadableContentError as error:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
@@ -83,7 +106,7 @@ class Download(ABC):
     @contextlib.contextmanager
     def open_text(self, name: str) -> Iterator[BinaryIO]:
         """The text as UTF-8 bytes, without a byte order mark. Raises what `open` raises."""
-        head = self._head(name)
+        head = self.head(name)
         with self.open(name) as file:
             yield as_utf8(file, head)
 
@@ -94,31 +117,38 @@ class Download(ABC):
 
     def encoding(self, name: str) -> str:
         """The file's encoding, as `detect_encoding` names it."""
-        return detect_encoding(self._head(name))
+        return detect_encoding(self.head(name))
 
-    def _head(self, name: str) -> bytes:
+    def head(self, name: str) -> bytes:
+        """The first bytes of the file."""
         with self.open(name) as file:
             return file.read(_HEAD_SIZE)
 
     def identify(self, name: str) -> MatrixFile:
         """Read a file for its hash and size (of the uncompressed bytes)."""
-        digest = hashlib.sha256()
-        size = 0
         with self.open(name) as file:
-            while block := file.read(_READ_SIZE):
-                digest.update(block)
-                size += len(block)
-        return MatrixFile(PurePosixPath(name).name, digest.hexdigest(), size)
+            while file.read(_READ_SIZE):
+                pass
+            return MatrixFile(PurePosixPath(name).name, file.sha256, file.size)
 
     def matrix(self, accession: str) -> str:
         """Name of the study's matrix.
 
-        Raises UserError 1001 if the download has none.
+        Raises UserError 1001 if the download has none, and 1012 if it has several.
         """
         names = [name for name in self.names if _accession_of(name) == accession]
-        if names:
-            return min(names, key=lambda name: ".tsv" not in PurePosixPath(name).suffixes)
-        raise self._without_matrix(accession)
+        names = [name for name in names if ".tsv" in PurePosixPath(name).suffixes] or names
+        if not names:
+            raise self._without_matrix(accession)
+        if len(names) > 1:
+            raise UserError(
+                "EXTRACTION_DOWNLOAD_AMBIGUOUS",
+                f"{len(names)} files can be the matrix of {accession}: {', '.join(sorted(names))}",
+                file=str(self.path),
+                expected="one matrix per study",
+                action="Remove or rename all but one",
+            )
+        return names[0]
 
     def _without_matrix(self, accession: str) -> UserError:
         folder = f"{accession}/"
@@ -168,21 +198,32 @@ def _accession_of(name: str) -> str | None:
 class FolderDownload(Download):
     """An unpacked download."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         files = (file for file in sorted(path.rglob("*")) if file.is_file())
-        super().__init__(path, [file.relative_to(path).as_posix() for file in files])
+        super().__init__(path, [file.relative_to(path).as_posix() for file in files], limits)
 
     def label(self, name: str) -> str:
         return str(self.path / name)
 
     def _open(self, name: str) -> BinaryIO:
-        return (self.path / name).open("rb")
+        target = (self.path / name).resolve()
+        if not self.limits.follow_links and not target.is_relative_to(self.path.resolve()):
+            raise UserError(
+                "EXTRACTION_UNSAFE_ARCHIVE",
+                f"the file is a link to {target}, which is outside the download",
+                file=self.label(name),
+                action="Copy the file, or set limits.follow_links in pipeline.yaml",
+            )
+        return target.open("rb")
+
+    def _packed_size(self, name: str) -> int:
+        return (self.path / name).stat().st_size
 
 
 class ZipDownload(Download):
     """A zipped download, read without unpacking it to disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
@@ -196,18 +237,36 @@ class ZipDownload(Download):
                     f"the zip holds the path '{member}'",
                     file=str(path),
                 )
+        if twice := next((name for name, n in Counter(members).items() if n > 1), None):
+            raise UserError(
+                "EXTRACTION_DOWNLOAD_AMBIGUOUS",
+                f"the zip has two entries named {twice}",
+                file=str(path),
+                expected="one entry per name",
+                action="Download it again, or zip the unpacked folder",
+            )
         # Some tools zip the folder instead of its content.
         roots = [name.removesuffix(METADATA) for name in members if _is_metadata(name)]
         self._root = min(roots, key=len, default="")
-        super().__init__(
-            path, [name.removeprefix(self._root) for name in members if name.startswith(self._root)]
-        )
+        if outside := next((root for root in roots if not root.startswith(self._root)), None):
+            raise UserError(
+                "EXTRACTION_DOWNLOAD_AMBIGUOUS",
+                f"there are two files of metadata: {self._root}{METADATA} and {outside}{METADATA}",
+                file=str(path),
+                expected=f"one {METADATA} per download",
+                action="Zip each download by itself, or unpack them into two folders",
+            )
+        inside = [name.removeprefix(self._root) for name in members if name.startswith(self._root)]
+        super().__init__(path, inside, limits)
 
     def label(self, name: str) -> str:
         return f"{self.path}!{name}"
 
     def _open(self, name: str) -> BinaryIO:
         return cast(BinaryIO, self._zip.open(self._root + name))
+
+    def _packed_size(self, name: str) -> int:
+        return self._zip.getinfo(self._root + name).compress_size
 
 
 def _no_zip(path: Path, error: zipfile.BadZipFile) -> UserError:
@@ -262,15 +321,15 @@ def _downloads_in(folder: Path) -> Iterator[Path]:
             yield from _downloads_in(child)
 
 
-def open_download(path: Path) -> Download:
+def open_download(path: Path, limits: Limits = DEFAULT_LIMITS) -> Download:
     """Open one download, a folder or a zip.
 
-    Raises UserError 1001 or 1002 if it is not a download, and 1005, 1006 or 1007 if it cannot be
-    read.
+    Raises UserError 1001 or 1002 if it is not a download, 1012 if it is two, and 1005, 1006 or 1007
+    if it cannot be read.
     """
     try:
         if path.is_dir():
-            return FolderDownload(path)
+            return FolderDownload(path, limits)
         if not _is_zip(path):
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
@@ -281,7 +340,7 @@ def open_download(path: Path) -> Download:
             )
         if path.stat().st_size == 0:
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=str(path))
-        download = ZipDownload(path)
+        download = ZipDownload(path, limits)
     except OSError as error:
         raise _unreadable(str(path), error) from error
     if METADATA not in download.names:

@@ -22,7 +22,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
 from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
 from loader.source.download import Download
-from loader.source.encoding import OTHER
+from loader.source.encoding import OTHER, as_utf8
 from loader.source.gene_ids import GeneIds
 from loader.source.layout import Layout, decide_layout, read_head
 from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
@@ -47,6 +47,7 @@ class Matrix:
     is_cut_off    whether the last line read had no line end; known after `melt`
     last_line     the last line that is not empty; known after `melt`
     gene_ids      what is known of the gene ids; complete after `melt`
+    sha256        hex, of the uncompressed bytes that `melt` read
     """
 
     download: Download
@@ -59,6 +60,7 @@ class Matrix:
     is_cut_off: bool = field(init=False, default=False)
     last_line: int = field(init=False, default=0)
     gene_ids: GeneIds = field(init=False)
+    sha256: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self.header = [self.layout.names[column] for column in self.layout.sample_columns]
@@ -79,8 +81,9 @@ class Matrix:
         """
         names = pa.array(self.samples)
         line = self.layout.data_line
-        with self.download.open_text(self.name) as file:
-            for text, block in self._blocks(file, chunk_size):
+        head = self.download.head(self.name)
+        with self.download.open(self.name) as file:
+            for text, block in self._blocks(as_utf8(file, head), chunk_size):
                 count = block.num_rows
                 lines = np.arange(line, line + count, dtype=np.int64)
                 block, lines = self._keep_genes(block, lines, text)
@@ -92,6 +95,7 @@ class Matrix:
                 summary.infinite_count += infinite_count
                 summary.add(len(genes), values)
                 yield _melt_block(genes, names, values, lines)
+            self.sha256 = file.sha256
         self.last_line = line - 1
         self._check_lines(line - self.layout.data_line, summary)
         self.gene_ids.check()
@@ -265,8 +269,8 @@ def read_matrix(
     known_samples  samples of the metadata: columns of these names are samples, whatever they hold
 
     Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    sample column, or a stray carriage return; 1003 not UTF-8; 1009 an ambiguous layout; 2004 a
-    sample twice; 2006 an invalid sample accession.
+    sample column, or a stray carriage return; 1003 not UTF-8; 1009 an ambiguous layout; 1011 too
+    many columns; 1012 several matrices; 2004 a sample twice; 2006 an invalid sample accession.
     """
     name = download.matrix(accession)
     label = download.label(name)
@@ -278,6 +282,15 @@ def read_matrix(
     if b"\r" in first_line:
         raise stray_return(first_line.decode("utf-8", "replace"), label, 1)
     layout = decide_layout(head, known_samples, label)
+    if len(layout.names) > download.limits.columns:
+        raise UserError(
+            "EXTRACTION_LIMIT_EXCEEDED",
+            f"the header has {len(layout.names):,} columns",
+            file=label,
+            line=layout.header_line,
+            expected=f"at most {download.limits.columns:,} (limits.columns)",
+            action="Check the file; if it is right, raise limits.columns in pipeline.yaml",
+        )
     layout = dataclasses.replace(
         layout, compression=download.compression(name), encoding=download.encoding(name)
     )

@@ -64,13 +64,22 @@ class AggregatedMetadata:
     """The parsed file.
 
     Raises UserError 1003 if it is not UTF-8; 1004 if it is not JSON (with the line), has a key
-    twice or a character that no column can hold; 1002 if its layout is not that of refine.bio.
+    twice or a character that no column can hold; 1011 if it is too large; 1002 if its layout is
+    not that of refine.bio.
     """
 
     def __init__(self, download: Download) -> None:
         self.label = download.label(METADATA)
+        largest = int(download.limits.metadata_mb * 1e6)
         with download.open(METADATA) as file:
-            raw = file.read()
+            raw = file.read(largest + 1)
+        if len(raw) > largest:
+            raise UserError(
+                "EXTRACTION_LIMIT_EXCEEDED",
+                f"it has more than {largest:,} bytes",
+                file=self.label,
+                action="Check the file; if it is right, raise limits.metadata_mb in pipeline.yaml",
+            )
         if not raw.strip():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
         document = self._parse(raw)

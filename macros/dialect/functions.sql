@@ -113,3 +113,11 @@ count(distinct {{ x }})
 {% macro default__sha256_hex(x) %}lower(convert(varchar(64), hashbytes('SHA2_256', cast({{ x }} as varchar(max))), 2)){% endmacro %}
 
 {% macro duckdb__sha256_hex(x) %}sha256({{ x }}){% endmacro %}
+
+
+{#- Query that reads every block of a table, and returns one row. -#}
+{% macro read_whole(relation) %}{{ return(adapter.dispatch('read_whole', 'expression_warehouse')(relation)) }}{% endmacro %}
+
+{% macro default__read_whole(relation) %}select checksum_agg(binary_checksum(*)) as digest from {{ relation }}{% endmacro %}
+
+{% macro duckdb__read_whole(relation) %}select sum(hash(t)) as digest from {{ relation }} as t{% endmacro %}

@@ -94,9 +94,10 @@ ranked as (
 ),
 
 watched as (
-    select distinct g.gene_key
-    from {{ ref('watch_list') }} as w
-    inner join {{ ref('dim_gene') }} as g on w.gene_id = g.gene_id
+    select distinct
+        disease_key,
+        gene_key
+    from {{ ref('stg_watched_gene') }}
 ),
 
 chosen as (
@@ -107,7 +108,7 @@ chosen as (
         r.gene_key,
         case when w.gene_key is not null then 1 else 0 end as is_watched
     from ranked as r
-    left join watched as w on r.gene_key = w.gene_key
+    left join watched as w on r.disease_key = w.disease_key and r.gene_key = w.gene_key
     where r.variability_rank <= {{ var('gene_filter_top') }} or w.gene_key is not null
 ),
 

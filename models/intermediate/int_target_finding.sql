@@ -20,6 +20,7 @@
         'rule_shared_genes',
         'rule_slice_pairs',
         'rule_heterogeneity',
-        'rule_screen_is_current'
+        'rule_screen_is_current',
+        'rule_watched_genes'
     ])
 }}

@@ -36,6 +36,17 @@ unfinished as (
         )
 ),
 
+-- A run that had nothing to stage succeeds after a failed build as well.
+builds as (
+    select
+        status,
+        started_at,
+        error_message,
+        row_number() over (order by started_at desc, attempt desc) as recency
+    from {{ source('meta', 'meta_etl_process_log') }}
+    where step in ('dbt build', 'dbt run', 'dbt retry')
+),
+
 labels as (
     select
         count(*) as sample_count,
@@ -50,7 +61,7 @@ quarantine as (
 )
 
 select
-    case when l.status = 'FAILED' or u.run_count > 0 then 0 else 1 end as is_healthy,
+    case when l.status = 'FAILED' or b.status = 'FAILED' or u.run_count > 0 then 0 else 1 end as is_healthy,
     l.run_id as last_run_id,
     l.command as last_command,
     l.status as last_status,
@@ -63,10 +74,14 @@ select
     case when g.staging_seconds > 0e0 then g.rows_staged / g.staging_seconds end as rows_per_second,
     case when x.sample_count > 0 then 1e0 * x.unknown_count / x.sample_count end as unknown_illness_share,
     q.batch_count as quarantined_batch_count,
-    u.run_count as unfinished_run_count
+    u.run_count as unfinished_run_count,
+    b.status as last_build_status,
+    b.started_at as last_build_at,
+    b.error_message as last_build_error_message
 from unfinished as u
 cross join labels as x
 cross join quarantine as q
 left join runs as l on l.recency = 1
 left join runs as s on s.status = 'SUCCESS' and s.recency_of_status = 1
 left join runs as g on g.rows_staged > 0 and g.recency_of_staging = 1
+left join builds as b on b.recency = 1

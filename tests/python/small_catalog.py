@@ -5,7 +5,7 @@ import contextlib
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -73,13 +73,14 @@ READERS = (
 
 
 @contextlib.contextmanager
-def small_catalog(urls: dict[str, str]) -> Iterator[None]:
-    """The catalog, with these addresses by kind of file."""
+def small_catalog(urls: dict[str, str], on_request: Collection[str] = ()) -> Iterator[None]:
+    """The catalog, with these addresses by kind of file; those on request are no default."""
     sources = {"scores": "LAB", "names": "BOOK"}
     files = tuple(
         {
             "bulk_file": name, "source": source, "organism": "HOMO_SAPIENS",
-            "priority": str(number), "url": urls.get(name, ""), "licence": "CC0",
+            "priority": str(number), "url": urls.get(name, ""),
+            "is_default": str(int(name not in on_request)), "licence": "CC0",
             "citation": f"{source} 2025", "ttl_hours": "168", "min_gene_share": "0.9",
         }
         for number, (name, source) in enumerate(sources.items())

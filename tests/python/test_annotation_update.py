@@ -187,6 +187,23 @@ def test_a_source_is_named_in_any_case(lab):
     assert (error["error_code"], error["expected"]) == (54030, "one of BOOK, LAB")
 
 
+def test_a_file_on_request_is_downloaded_only_if_it_is_named(lab):
+    urls = {name: lab.server.url(f"/{name}.tsv") for name in ("scores", "names")}
+    with small_catalog(urls, on_request=["names"]):
+        lab.updated()
+        assert [request.path for request in lab.server.requests] == ["/scores.tsv"]
+        lab.updated("book")
+        assert lab.register("bulk_file") == [("names",), ("scores",)]
+
+
+def test_all_default_files_take_at_most_20_requests():
+    kinds = [file for file in catalog.annotation_files() if file.url and file.is_default]
+    assert len(kinds) <= 20
+    by_default = set().union(*(catalog.core_attributes(kind.source) for kind in kinds))
+    for kind in catalog.annotation_files():
+        assert catalog.core_attributes(kind.source) <= by_default, kind.bulk_file
+
+
 def test_a_busy_server_is_asked_again_when_it_says(lab):
     lab.server.files["/scores.tsv"].faults = [
         status(429, Retry_After="1"),

@@ -221,3 +221,34 @@ def test_a_view_that_is_missing_is_named(warehouse):
     result = publish(warehouse)
     assert events(result)[0]["error_code"] == 4008
     assert files(warehouse) == {}
+
+
+def test_a_warehouse_whose_build_failed_is_refused(warehouse):
+    warehouse.query_write(
+        "update meta.meta_etl_process_log set status = 'FAILED', error_message = 'disk full'"
+        " where step like 'dbt %'"
+    )
+    result = publish(warehouse)
+    assert result.exit_code == 1
+    (error,) = events(result, "failed")
+    assert (error["error_code"], error["found"]) == (54603, "the last build is FAILED: disk full")
+    assert files(warehouse) == {}
+
+    assert publish(warehouse, "--force").exit_code == 0
+    (sidecar,) = (content for name, content in files(warehouse).items() if name.endswith(".json"))
+    assert json.loads(sidecar)["known_errors"] == "the last build is FAILED: disk full"
+    ((context,),) = warehouse.query(
+        "select context_json from meta.meta_etl_process_log"
+        " where step = 'publish' and status = 'SUCCESS'"
+    )
+    assert json.loads(context)["known_errors"] == "the last build is FAILED: disk full"
+
+
+def test_a_warehouse_with_a_quarantined_batch_is_refused(warehouse):
+    warehouse.query_write(
+        "update staging.batch set status = 'QUARANTINED', quarantine_reason = '54020: x'"
+        " where batch_id = (select min(batch_id) from staging.batch)"
+    )
+    (error,) = events(publish(warehouse), "failed")
+    assert (error["error_code"], error["found"]) == (54603, "quarantined batches: 1")
+    assert publish(warehouse, "--force").exit_code == 0

@@ -1,14 +1,19 @@
 """Bad input: a named error with file and line, exit code 1, the warehouse exactly as before, and
 the other studies of the same command loaded."""
 
+import datetime
 import gzip
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from conftest import Study, WarehouseUnderTest, events
+
+from expression_warehouse.core import clock
+from expression_warehouse.core.warehouse import sql
 
 Break = Callable[[Study, Path], object]
 
@@ -365,3 +370,29 @@ def test_an_older_file_of_a_study_does_not_take_its_place_again(warehouse, tmp_p
     ((shown,),) = warehouse.query("select batch_id from staging.stg_loaded_batch")
     assert [event["shown"] for event in events(result, "not_shown")] == [shown]
     assert not events(warehouse.loader("ingest", newer), "not_shown")
+
+
+def test_a_corrected_download_is_shown_although_the_clock_was_set_back(warehouse, tmp_path):
+    wrong = Study(genes=["ENSG1"], values=[["7", "8", "9"]]).write(tmp_path / "wrong")
+    right = Study(genes=["ENSG1"], values=[["1", "2", "3"]]).write(tmp_path / "right")
+    values = (
+        "select expression_value_raw from fact.fact_gene_expression"
+        " inner join staging.stg_loaded_batch using (batch_id) order by 1"
+    )
+    assert warehouse.loader("ingest", wrong).exit_code == 0
+    warehouse.build_expression()
+    hour = datetime.timedelta(hours=1)
+    with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - hour):
+        assert warehouse.loader("ingest", right).exit_code == 0
+    warehouse.build_expression()
+    assert [value for (value,) in warehouse.query(values)] == [1, 2, 3]
+    # Back and forth, as long as the clock is wrong.
+    with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - 2 * hour):
+        other = tmp_path / "pipeline.yaml"
+        other.write_text("studies: {GSE1: {units: LOG2}}")
+        assert warehouse.loader("ingest", right, "--config", other).exit_code == 0
+    warehouse.build_expression()
+    assert warehouse.query(
+        "select count(*) from staging.batch where status = 'LOADED' and loaded_at is not null"
+        " and batch_id = (select batch_id from staging.stg_loaded_batch)"
+    ) == [(1,)]

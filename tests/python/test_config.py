@@ -1,5 +1,6 @@
 """pipeline.yaml: every mistake is named with its line."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,24 @@ def test_equal_configurations_have_equal_snapshots():
 
 def test_the_example_is_valid():
     assert load_config(PROJECT / "pipeline.example.yaml").studies
+
+
+def test_aliases_that_stand_for_more_than_memory_holds(tmp_path):
+    """332 bytes that stand for 10^9 values, as a few lines of aliases can."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("\n".join(lines))
+    started = time.monotonic()
+    with pytest.raises(UserError, match="aliases stand for more than 1,000,000"):
+        load_config(path)
+    path.write_text("studies: &a {GSE1: *a}")
+    with pytest.raises(UserError, match="54030"):
+        load_config(path)
+    assert time.monotonic() - started < 2
+
+
+def test_an_alias_is_its_value(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("studies: {GSE1: &s {disease: SEPSIS}, GSE2: *s}")
+    assert load_config(path).study("GSE2").disease == "SEPSIS"

@@ -110,3 +110,40 @@ def test_a_busy_warehouse_is_not_waited_for(copy):
         assert str(holder.pid) in said["message"]
     finally:
         holder.communicate("\n")
+
+
+def test_a_failed_build_is_not_forgotten(copy, tmp_path):
+    copy.query_write(
+        "update meta.meta_etl_process_log set status = 'FAILED', error_message = 'disk full'"
+        " where step = 'dbt build'"
+    )
+    assert copy.loader("ingest", Study("GSE3").write(tmp_path / "e")).exit_code == 0
+    exit_code, said = health(copy)
+    assert (exit_code, said["status"], said["last_status"]) == (1, "unhealthy", "SUCCESS")
+    assert (said["last_build_status"], said["last_build_error_message"]) == ("FAILED", "disk full")
+    text = copy.loader("health", "--log-format", "text").stdout
+    assert "last build: FAILED" in text
+    assert "disk full" in text
+
+
+def test_damaged_blocks_are_found_on_request(copy):
+    """A block of a table that no view of the health reads."""
+    copy.query_write(
+        "create table dim.dim_large as select hash(i) as number from range(1000000) as t (i)",
+        "checkpoint",
+    )
+    healthy = json.loads(copy.loader("health", "--deep").stdout)
+    assert (healthy["status"], healthy["damaged"]) == ("healthy", [])
+    ((block,),) = copy.query(
+        "select max(block_id) from pragma_storage_info('dim.dim_large') where persistent"
+    )
+    with copy.path.open("r+b") as file:
+        file.seek(3 * 4096 + block * 262_144 + 1000)
+        file.write(bytes(64))
+    assert health(copy)[0] == 0
+    result = copy.loader("health", "--deep")
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["status"]) == (1, "unhealthy")
+    assert [each["table"] for each in said["damaged"]] == ["dim.dim_large"]
+    text = copy.loader("health", "--deep", "--log-format", "text")
+    assert "damaged: dim.dim_large: " in text.stdout

@@ -3,6 +3,7 @@ the log files that it works on."""
 
 import datetime
 import gzip
+import hashlib
 import json
 import os
 import time
@@ -20,7 +21,7 @@ from expression_warehouse.core.reporting import JsonReporter, Reporter, open_rep
 from expression_warehouse.core.text_reporter import TextReporter
 from loader.housekeeping import housekeeping
 from loader.source.archive import archive_download
-from loader.source.download import open_download
+from loader.source.download import Download, open_download
 
 BATCHES = [f"{number:x}" * 64 for number in range(1, 6)]
 NO_COUNTS = {
@@ -253,12 +254,17 @@ def test_each_step_has_a_sentence(tree, capsys):
 # --- the archive
 
 
+def archived(download: Download, metadata_json: str, folder: Path, file_hash: str = "") -> Path:
+    staged = file_hash or hashlib.sha256(Study().tsv().encode()).hexdigest()
+    return archive_download(download, "GSE1", BATCHES[0], staged, metadata_json, folder)
+
+
 def test_an_archived_study_is_what_was_staged(tmp_path):
     study = Study()
     plain = open_download(study.write(tmp_path / "plain"))
     zipped = open_download(study.write_zip(tmp_path / "d.zip"))
-    first = archive_download(plain, "GSE1", BATCHES[0], '{"a": "µ"}', tmp_path / "one")
-    second = archive_download(zipped, "GSE1", BATCHES[0], '{"a": "µ"}', tmp_path / "two")
+    first = archived(plain, '{"a": "µ"}', tmp_path / "one")
+    second = archived(zipped, '{"a": "µ"}', tmp_path / "two")
     assert first == tmp_path / "one" / "GSE1" / BATCHES[0]
     copy = (first / "GSE1.tsv.gz").read_bytes()
     assert gzip.decompress(copy).decode() == study.tsv()
@@ -272,8 +278,8 @@ def test_an_archived_study_is_what_was_staged(tmp_path):
 
 def test_what_is_archived_is_not_written_again(tmp_path):
     download = open_download(Study().write(tmp_path / "d"))
-    folder = archive_download(download, "GSE1", BATCHES[0], "{}", tmp_path / "archive")
-    assert archive_download(download, "GSE1", BATCHES[0], "[]", tmp_path / "archive") == folder
+    folder = archived(download, "{}", tmp_path / "archive")
+    assert archived(download, "[]", tmp_path / "archive") == folder
     assert (folder / "metadata.json").read_text() == "{}"
 
 
@@ -282,17 +288,25 @@ def test_a_copy_that_breaks_off_leaves_nothing(tmp_path):
     matrix = folder / "GSE1" / "GSE1.tsv.gz"
     matrix.write_bytes(matrix.read_bytes()[:-9])
     with pytest.raises(UserError) as caught:
-        archive_download(open_download(folder), "GSE1", BATCHES[0], "{}", tmp_path / "archive")
+        archived(open_download(folder), "{}", tmp_path / "archive")
     assert caught.value.code == 1006
     assert paths(tmp_path / "archive") == set()
     assert list((tmp_path / "archive/GSE1").iterdir()) == []
+
+
+def test_a_matrix_that_changed_since_it_was_staged_is_not_archived(tmp_path):
+    download = open_download(Study().write(tmp_path / "d"))
+    with pytest.raises(UserError) as caught:
+        archived(download, "{}", tmp_path / "archive", file_hash="0" * 64)
+    assert caught.value.code == 1010
+    assert paths(tmp_path / "archive") == set()
 
 
 def test_an_archive_that_cannot_be_written_is_named(tmp_path):
     download = open_download(Study().write(tmp_path / "d"))
     (tmp_path / "archive").write_text("a file in its place")
     with pytest.raises(UserError) as caught:
-        archive_download(download, "GSE1", BATCHES[0], "{}", tmp_path / "archive")
+        archived(download, "{}", tmp_path / "archive")
     assert caught.value.code == 54302
 
 

@@ -14,7 +14,10 @@ import yaml
 from conftest import Study, WarehouseUnderTest
 from warehouses import staged_panel
 
+from expression_warehouse.core.project import read_seed
+
 WATCHED = ["ENSG00000110079", "ENSG00000114013"]
+WATCH_LIST = [gene["gene_id"] for gene in read_seed("watch_list")]
 TITLES = {
     "CONTROL": "healthy",
     "NO_SEPSIS": "no sepsis",
@@ -164,7 +167,7 @@ def test_ten_published_studies(copy_of, shared_data, tmp_path):
     for (_, technology), rows in found.items():
         own = [study for study in studies if study.technology == technology]
         assert rows
-        assert_slice(warehouse, technology, oracle.meta_analysis(own, top=40, watched=WATCHED))
+        assert_slice(warehouse, technology, oracle.meta_analysis(own, top=40, watched=WATCH_LIST))
 
 
 def as_text(value: float) -> str:

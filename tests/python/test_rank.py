@@ -13,6 +13,7 @@ from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import read_seed
 from expression_warehouse.pairs import settings
 from expression_warehouse.pairs.catalog import features
 from expression_warehouse.pairs.ranking import scores
@@ -29,6 +30,7 @@ from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePair
 SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
 MS4A4A = "ENSG00000110079"
+WATCHED = {"CD86": ["ENSG00000114013", "CD86"], "MS4A4A": ["ENSG00000110079", "MS4A4A"]}
 METRICS = [f.feature_name for f in features() if f.source_model == "fact_gene_pair_metrics"]
 
 
@@ -61,7 +63,7 @@ def simulated(
 
 
 def ranking(of: SlicePairs, seed: int = 1):
-    is_positive, _ = find_positives(of, SLICE)
+    is_positive, _ = find_positives(of, SLICE, WATCHED)
     return compute_scores(of, is_positive, seed, WEIGHTS, SLICE)
 
 
@@ -97,10 +99,10 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
 def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
     monkeypatch.setattr(scores, "POSITIVE_COUNT", 3)
-    watched = np.flatnonzero(of.holding(MS4A4A))
+    watched = np.flatnonzero(of.holding([MS4A4A]))
     strongest = watched[np.argsort(of.deciding["q_star"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
-    _, missing = find_positives(of, SLICE)
+    _, missing = find_positives(of, SLICE, WATCHED)
     assert missing == ["CD86"]
 
 
@@ -194,7 +196,7 @@ def test_the_rank_svm_points_from_negatives_to_positives():
                 of.deciding,
             ),
             "RANK_WITHOUT_POSITIVES",
-            "0 of 780 pairs",
+            "0 of 780 pairs hold one of the 2 genes of SEPSIS",
         ),
         (
             lambda of: (
@@ -281,8 +283,10 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
     (skipped,) = events(result, "slice_skipped")
     assert skipped["error_code"] == 54110
     assert "SEPSIS MICROARRAY HOMO_SAPIENS has 15 pairs" in skipped["error"]
-    (warning,) = events(result, "positives_missing")
-    assert warning["genes"] == "CD86"
+    (told,) = events(result, "positives_missing")
+    names = {row["gene_symbol"] for row in read_seed("watch_list")}
+    assert set(told["genes"].split(", ")) == names - {"MS4A4A"}
+    assert (told["missing_count"], told["watched_count"]) == (len(names) - 1, len(names))
     (done,) = events(result, "pairs_ranked")
     assert (done["slice"], done["pair_count"]) == ("SEPSIS RNA-SEQ HOMO_SAPIENS", 66)
     assert two_slices.query(

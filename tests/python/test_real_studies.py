@@ -3,17 +3,29 @@ share nothing with the loader."""
 
 import csv
 import io
+import random
 import zipfile
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from conftest import SHARED_DATA, WarehouseUnderTest, events
+from test_annotation_sources import (
+    clingen_validity_again,
+    clinvar_again,
+    compared,
+    gtex_again,
+    hgnc_again,
+    hpo_again,
+    real,
+)
 from warehouses import staged_panel
 
 from expression_warehouse.cli import main as commands
 
+ANNOTATION = SHARED_DATA / "annotation"
 PANEL_CONFIG = Path(__file__).parent / "data" / "sepsis_panel.yaml"
 
 
@@ -86,10 +98,10 @@ def test_a_second_ingest_and_build_add_nothing(genuine, shared_data):
     assert genuine.query(everything) == before
 
 
-REFERENCE = SHARED_DATA / "annotation" / "ensembl_gencode"
+needs_annotation = pytest.mark.skipif(not ANNOTATION.is_dir(), reason="needs real files")
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs a real table of genes")
+@needs_annotation
 def test_every_gene_of_the_genuine_download_is_named(genuine):
     """After `annotation update` and a build: no row of the expression fact is written again."""
     rows = (
@@ -97,7 +109,7 @@ def test_every_gene_of_the_genuine_download_is_named(genuine):
         " (select sum(hash(gene_key, gene_id)) from dim.dim_gene) from fact.fact_gene_expression"
     )
     before = genuine.query(rows)
-    update = ["annotation", "update", "--from", str(REFERENCE)]
+    update = ["annotation", "update", "--from", str(ANNOTATION)]
     result = CliRunner().invoke(commands, update, env=genuine.env)
     assert result.exit_code == 0, result.output
     genuine.build()
@@ -108,7 +120,80 @@ def test_every_gene_of_the_genuine_download_is_named(genuine):
     ) == [(43_363, 1_218)]
     assert genuine.query(
         "select gene_id from dim.gene_identifier where identifier_key = 'TNF' and not is_ambiguous"
+        " and organism = 'HOMO_SAPIENS'"
     ) == [("ENSG00000232810",)]
+
+
+@needs_annotation
+def test_awkward_genes_in_the_warehouse(genuine):
+    """By name: two HGNC ids, the pseudoautosomal region, a retired id with the symbol of a current
+    one, lower case, an ambiguous alias, a symbol that is another's synonym, Plus Clinical."""
+
+    def named(name: str) -> list[str]:
+        return [
+            gene
+            for (gene,) in genuine.query(
+                f"select distinct gene_id from dim.gene_identifier where identifier_key = '{name}'"
+                " and organism = 'HOMO_SAPIENS' and not is_ambiguous"
+            )
+        ]
+
+    assert named("HGNC:31430") == named("HGNC:45111") == ["ENSG00000230417"]
+    genes = (
+        "select gene_symbol, gene_type, chromosome, hgnc_id, entrez_id, is_retired from dim.dim_gene"
+        " where gene_id in ('ENSG00000182378', 'ENSG00000112096') order by gene_id"
+    )
+    assert genuine.query(genes) == [
+        ("SOD2", "protein_coding", "6", None, None, True),
+        ("PLCXD1", "protein_coding", "X", "HGNC:23148", "55344", False),
+    ]
+    assert named("SOD2") == ["ENSG00000291237"]
+    assert named("C9ORF72") == ["ENSG00000147894"]
+    assert named("P40") == []
+    assert (named("PKD1"), named("PRKD1")) == (["ENSG00000008710"], ["ENSG00000184304"])
+    plus = "select count(*) from fact.fact_gene_annotation where attribute = 'mane_plus_clinical'"
+    assert genuine.query(plus) == [(74,)]
+
+
+@needs_annotation
+@pytest.mark.parametrize(
+    ("bulk_file", "pattern", "again", "id_column"),
+    [
+        ("gtex_median_tpm", "gtex/*.gct.gz", gtex_again, None),
+        ("hpo_genes_to_phenotype", "hpo/genes_to_phenotype.txt.gz", hpo_again, "entrez_id"),
+        (
+            "clinvar_gene_summary",
+            "clinvar/gene_specific_summary.txt.gz",
+            clinvar_again,
+            "entrez_id",
+        ),
+        ("clingen_validity", "clingen/Clingen-Gene-*.csv.gz", clingen_validity_again, "hgnc_id"),
+    ],
+)
+def test_200_genes_in_the_fact_equal_an_independent_reading(
+    genuine, bulk_file, pattern, again, id_column
+):
+    """Ids are mapped by HGNC's file, read once more."""
+    hgnc = hgnc_again(real("hgnc/hgnc_complete_set.txt.gz")).pivot_table(
+        index="gene_ref", columns="attribute", values="value", aggfunc="first"
+    )
+    hgnc["hgnc_id"] = hgnc.index
+    hgnc = hgnc[hgnc["ensembl_gene_id"].notna() & ~hgnc["ensembl_gene_id"].duplicated(keep=False)]
+    values = again(real(pattern))
+    if id_column:
+        genes = hgnc.dropna(subset=id_column).drop_duplicates(id_column, keep=False)
+        genes = genes.set_index(id_column)["ensembl_gene_id"]
+        values = values.assign(gene_ref=values["gene_ref"].map(genes)).dropna(subset="gene_ref")
+    measured = {gene for (gene,) in genuine.query("select gene_id from dim.dim_gene")}
+    candidates = sorted(measured & set(values["gene_ref"]))
+    genes = random.Random(bulk_file).sample(candidates, 200)
+    with duckdb.connect(str(genuine.path), read_only=True) as connection:
+        found = connection.execute(
+            "select gene_id as gene_ref, attribute, item, value from fact.fact_gene_annotation"
+            " inner join dim.dim_gene using (gene_key) where bulk_file = ?",
+            [bulk_file],
+        ).df()
+    assert compared(found, genes) == compared(values, genes)
 
 
 @pytest.fixture(scope="module")

@@ -290,6 +290,11 @@ class Warehouse(ABC):
         Raises UserError 4007 if the engine refuses it.
         """
 
+    def mark_alive(self, run_id: str) -> list[str]:
+        """Mark a run as alive for as long as its command lasts; return earlier runs that had been
+        marked and whose process died. An engine of which this cannot be known returns none."""
+        return []
+
     @abstractmethod
     def record_finding(self, finding: Finding) -> None:
         """Write a row of the validation log at once.
@@ -316,6 +321,13 @@ class Warehouse(ABC):
         """
         with self.stream(query, settings, parameters) as batches:
             return batches.read_all()
+
+    @abstractmethod
+    def read_whole(self, schema: str, table: str) -> None:
+        """Read every block of a table, which the engine verifies.
+
+        Raises UserError 4012 if one is damaged.
+        """
 
     @abstractmethod
     def stream(

@@ -14,6 +14,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.warehouse import run_locks
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
     PairLoad,
@@ -72,6 +73,10 @@ class DuckDBWarehouse(SqlWarehouse):
                 self._connection.execute(f"set {setting} = '{value}'")
             self._connection.execute(self._macros.create_staging())
             self._connection.execute(self._macros.create_meta())
+
+    def mark_alive(self, run_id: str) -> list[str]:
+        path = Path(self._path)
+        return run_locks.find_dead(path) if run_locks.hold(path, run_id) else []
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:

@@ -122,7 +122,7 @@ class SqlStudyLoad(StudyLoad):
                 "file_hash": key.file.sha256,
                 "file_size": key.file.size,
                 "created_at": self._instant(created_at),
-                "staged_at": utc_now(),
+                "staged_at": self._next_instant(key.study_accession),
                 "row_count": summary.row_count,
                 "gene_count": summary.gene_count,
                 "sample_count": summary.sample_count,
@@ -142,6 +142,16 @@ class SqlStudyLoad(StudyLoad):
             },
         )
 
+    def _next_instant(self, study_accession: str) -> datetime.datetime:
+        """Now, or if the clock was set back, just after the study's newest batch: of two batches,
+        the one staged last is the one that counts."""
+        (newest,) = self._session.only_row(
+            f"select max(staged_at) from {self._staging}.batch where study_accession_code = ?",
+            [study_accession],
+        )
+        now = utc_now()
+        return max(now, newest + datetime.timedelta(microseconds=1)) if newest else now
+
     def _instant(self, text: str) -> Any:
         """The text as a timestamp; None if it is not one."""
         value = self._macros.try_instant(f"cast(? as {self._macros.type_text(100)})")
@@ -160,6 +170,9 @@ class SqlStudyLoad(StudyLoad):
     def restage(
         self, batch_id: str, config_snapshot: str, released_by: str | None
     ) -> MatrixSummary:
+        (study_accession,) = self._session.only_row(
+            f"select study_accession_code from {self._staging}.batch where batch_id = ?", [batch_id]
+        )
         self._session.change(
             f"""
             update {self._staging}.batch
@@ -171,7 +184,7 @@ class SqlStudyLoad(StudyLoad):
                 released_by = ?
             where batch_id = ?
             """,
-            [utc_now(), config_snapshot, released_by, batch_id],
+            [self._next_instant(study_accession), config_snapshot, released_by, batch_id],
         )
         row = self._session.only_row(
             f"""
@@ -449,6 +462,9 @@ class SqlWarehouse(Warehouse):
         with self._transaction() as session:
             row = session.row(query, [batch_id])
         return RegisteredBatch(*row) if row else None
+
+    def read_whole(self, schema: str, table: str) -> None:
+        self.read(self._macros.read_whole(f'"{schema}"."{table}"'), {})
 
     def replace_diseases(self, definitions: Mapping[str, str]) -> bool:
         table = f"{self._staging}.disease_definition"

@@ -1,7 +1,7 @@
 """From the features of a slice's pairs to their scores: `expression-warehouse pairs rank`."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
-from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.ranking.ensemble import (
@@ -30,6 +29,7 @@ from expression_warehouse.pairs.ranking.slice_pairs import (
     SlicePairs,
     read_built_slices,
     read_slice_pairs,
+    read_watched_genes,
 )
 from expression_warehouse.pairs.run_record import feature_run
 from expression_warehouse.pairs.settings import resolve_vars
@@ -165,9 +165,17 @@ def _rank_slice(
     watch, started_at = Stopwatch(), utc_now()
     pairs = read_slice_pairs(warehouse, slice_)
     try:
-        positives, missing = find_positives(pairs, slice_)
+        watched = read_watched_genes(warehouse, slice_)
+        positives, missing = find_positives(pairs, slice_, watched)
         if missing:
-            reporter.warned("positives_missing", slice=str(slice_), genes=", ".join(missing))
+            reporter.step(
+                None,
+                "positives_missing",
+                slice=str(slice_),
+                missing_count=len(missing),
+                watched_count=len(watched),
+                genes=", ".join(missing),
+            )
         scores = compute_scores(pairs, positives, seed, weights, slice_)
     except UserError:
         _stage(warehouse, slice_, None, {}, [])
@@ -209,12 +217,15 @@ def _rank_slice(
     return len(pairs)
 
 
-def find_positives(pairs: SlicePairs, slice_: BuiltSlice) -> tuple[np.ndarray, list[str]]:
-    """(pairs,) whether a pair holds a gene of seed watch_list, and the symbols of the list that no
-    pair holds.
+def find_positives(
+    pairs: SlicePairs, slice_: BuiltSlice, watched: Mapping[str, Sequence[str]]
+) -> tuple[np.ndarray, list[str]]:
+    """(pairs,) whether a pair holds a watched gene, and the names of those that no pair holds.
+
+    watched  name → ids of the gene
 
     Raises UserError 54110 for fewer than LEAST_PAIRS pairs, and 54111 if no pair, or every pair,
-    holds a gene of the list.
+    holds a watched gene.
     """
     if len(pairs) < LEAST_PAIRS:
         raise UserError(
@@ -224,15 +235,16 @@ def find_positives(pairs: SlicePairs, slice_: BuiltSlice) -> tuple[np.ndarray, l
         )
     is_positive = np.zeros(len(pairs), dtype=bool)
     missing = []
-    for gene in read_seed("watch_list"):
-        held = pairs.holding(gene["gene_id"])
+    for name, gene_ids in watched.items():
+        held = pairs.holding(gene_ids)
         is_positive |= held
         if not held.any():
-            missing.append(gene["gene_symbol"])
+            missing.append(name)
     if not is_positive.any() or is_positive.all():
         raise UserError(
             "RANK_WITHOUT_POSITIVES",
-            f"{slice_}: {is_positive.sum()} of {len(pairs)} pairs hold a gene of seed watch_list",
+            f"{slice_}: {is_positive.sum()} of {len(pairs)} pairs hold one of the {len(watched)} "
+            f"genes of {slice_.disease_label} in seed watch_list",
             expected="some pairs that do, and some that do not",
         )
     return is_positive, missing

@@ -1,9 +1,11 @@
 """The slices whose pairs have metrics, and the pairs of one with their features."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
@@ -68,10 +70,11 @@ class SlicePairs:
     def __len__(self) -> int:
         return self.keys.num_rows
 
-    def holding(self, gene_id: str) -> np.ndarray:
-        """(pairs,): whether a gene is in the pair."""
-        columns = (self.keys[side].to_numpy() for side in ("gene_a_id", "gene_b_id"))
-        return np.logical_or.reduce([column == gene_id for column in columns])
+    def holding(self, gene_ids: Sequence[str]) -> np.ndarray:
+        """(pairs,): whether one of these genes is in the pair."""
+        wanted = pa.array(gene_ids, pa.string())
+        a, b = (pc.is_in(self.keys[side], wanted) for side in ("gene_a_id", "gene_b_id"))
+        return pc.or_(a, b).to_numpy()
 
 
 def read_built_slices(warehouse: Warehouse, choice: SliceChoice) -> list[BuiltSlice]:
@@ -107,6 +110,20 @@ def read_slice_pairs(warehouse: Warehouse, slice_: BuiltSlice) -> SlicePairs:
     }
     deciding = {name: values.pop(f"deciding_{name}") for name in _DECIDING}
     return SlicePairs(table.select(_KEYS).combine_chunks(), values, deciding)
+
+
+def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, list[str]]:
+    """The watched genes of the disease, by name: the ids that each can have in studies."""
+    query = """
+        select watched_name, gene_id
+        from {staging}.stg_watched_gene
+        where disease_label = $disease_label and gene_id is not null
+        order by watched_name, gene_id
+    """
+    genes: dict[str, list[str]] = {}
+    for row in warehouse.read(query, {}, {"disease_label": slice_.disease_label}).to_pylist():
+        genes.setdefault(row["watched_name"], []).append(row["gene_id"])
+    return genes
 
 
 def _pairs_query() -> str:

@@ -162,7 +162,8 @@ def _prepare(
 
     Returns its folder, and the keys of watched genes.
     """
-    genes, watched = read_genes(warehouse), read_watched(warehouse)
+    genes = read_genes(warehouse)
+    watched = read_watched(warehouse, members.slice.disease_label)
     design = read_design(warehouse, members.slice.disease_label)
     samples = [count_samples(warehouse, study, members.slice) for study in members.studies]
     require_memory(
