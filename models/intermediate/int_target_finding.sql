@@ -16,6 +16,7 @@
         'rule_duplicate_samples',
         'rule_repeated_subjects',
         'rule_contrast_studies',
+        'rule_genes_changed',
         'rule_shared_genes',
         'rule_slice_pairs',
         'rule_heterogeneity',
