@@ -175,6 +175,7 @@ class StudyLoader:
                     f"{summary.row_count} rows were sent and {written} written",
                     file=matrix.label,
                 )
+            load.put_symbol_hints(key.batch_id, matrix.symbol_hints.table())
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)
