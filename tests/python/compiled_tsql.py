@@ -51,6 +51,7 @@ OPERATIONS = {
     "mark_batches_validated": "{{ mark_batches_validated() }}",
     "add_study_partitions": "{{ add_study_partitions_of(ref('dim_study')) }}",
     "remove_restaged_batches": "{{ remove_restaged_batches_from('fact.fact_gene_expression') }}",
+    "remove_resolved_again": "{{ remove_resolved_again_from('meta.meta_gene_id') }}",
     "mark_batches_loaded": "{{ mark_batches_loaded_into('fact.fact_gene_expression') }}",
     "close_disease_mapping": "{{ close_disease_mapping('dim.study_disease_map', 1, 'anna') }}",
     "open_disease_mapping": "{{ open_disease_mapping('dim.study_disease_map', 1, 2, 'anna') }}",
