@@ -1,7 +1,7 @@
 import click
 
 from bench.fact import compare_fact_builds
-from bench.ingest import compare_ingests, scale_ingest
+from bench.ingest import compare_ids, compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
 from bench.rank import bench_rank
 from bench.screen import bench_screen
@@ -23,6 +23,7 @@ def ingest(genes: int, samples: int, repeats: int, quick: bool) -> None:
     if quick:
         genes, samples, repeats = 2_000, 100, 1
     compare_ingests(genes, samples, repeats)
+    compare_ids(genes, samples, repeats)
     compare_fact_builds(genes, samples, repeats)
     scale_ingest(genes, [max(1, samples * tenths // 10) for tenths in (1, 5, 10, 20, 40)])
 

@@ -16,6 +16,24 @@ def study(genes: int, samples: int, number: int = 1) -> Path:
     return _download(f"{genes}x{samples}", _write_matrix, genes, samples, number)
 
 
+def study_by_symbols(genes: int, samples: int, is_beside: bool) -> Path:
+    """The same study with symbols as gene ids, or with both, symbols beside the Ensembl ids."""
+
+    def write(path: Path, genes: int, names: list[str], seed: int) -> None:
+        folder = study(genes, samples, seed)
+        (matrix,) = folder.glob("*/*.tsv")
+        with matrix.open() as plain, path.open("w") as file:
+            header = next(plain)
+            file.write(header.replace("Gene", "gene_id\tgene_name") if is_beside else header)
+            for gene, line in enumerate(plain):
+                start, values = line.split("\t", 1)
+                ids = f"{start}\tSYM{gene}" if is_beside else f"SYM{gene}"
+                file.write(f"{ids}\t{values}")
+
+    form = "both" if is_beside else "symbols"
+    return _download(f"{genes}x{samples}_{form}", write, genes, samples, 1)
+
+
 def panel(genes: int, samples: int, studies: int) -> tuple[list[Path], Path]:
     """The download folders of `studies` co-expressed studies, with `samples` samples each of
     controls, sepsis and septic shock, and a pipeline.yaml that maps them to one disease."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import rich.console
 import rich.table
 
-from bench.data import study
+from bench.data import study, study_by_symbols
 from bench.measure import Measurement, measure
 from bench.peers import PEERS
 
@@ -76,6 +76,29 @@ def compare_ingests(genes: int, samples: int, repeats: int) -> None:
         f"and keeps the register.\nIts start-up (interpreter and imports) is not in it: "
         f"{start_up_seconds():.2f} s."
     )
+
+
+def compare_ids(genes: int, samples: int, repeats: int) -> None:
+    """Print what ids other than Ensembl's cost: the same study in three forms."""
+    folders = {
+        "Ensembl ids": study(genes, samples),
+        "symbols": study_by_symbols(genes, samples, is_beside=False),
+        "Ensembl ids and symbols": study_by_symbols(genes, samples, is_beside=True),
+    }
+    runs: dict[str, list[Measurement]] = {form: [] for form in folders}
+    for _ in range(repeats):
+        for form, folder in folders.items():
+            with tempfile.TemporaryDirectory() as scratch:
+                runs[form].append(run_loader(folder, Path(scratch)))
+    medians = {form: median(measured) for form, measured in runs.items()}
+    first = next(iter(medians.values())).seconds
+    table = rich.table.Table(title=f"Ingest by gene ids: {genes:,} genes × {samples:,} samples")
+    for column in ("", "seconds", "ratio", "peak MiB"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    for form, result in medians.items():
+        ratio = f"{result.seconds / first:.2f}"
+        table.add_row(form, f"{result.seconds:.2f}", ratio, f"{result.peak_mib:,.0f}")
+    console.print(table)
 
 
 def scale_ingest(genes: int, sample_counts: list[int]) -> None:

@@ -49,12 +49,19 @@ def main() -> None: ...
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @CONFIG
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Load only this study.")
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Load studies that are in the warehouse already too: the next build resolves their gene "
+    "ids anew, by the gene annotation that is loaded now.",
+)
 @TARGET
 @LOG_FORMAT
 def ingest_command(
     paths: tuple[Path, ...],
     config_path: Path | None,
     accessions: tuple[str, ...],
+    reload: bool,
     target: str | None,
     log_format: str,
 ) -> None:
@@ -68,7 +75,8 @@ def ingest_command(
         from loader.ingest import ingest
 
         def load() -> bool:
-            return ingest(paths, accessions, config, opener(target), reporter).is_done
+            opened = opener(target)
+            return ingest(paths, accessions, config, opened, reporter, reload=reload).is_done
 
         run_to_exit(load, reporter, "the studies under way were undone")
 

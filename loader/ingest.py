@@ -49,11 +49,13 @@ def ingest(
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
     is_part_of_run: bool = False,
+    reload: bool = False,
 ) -> IngestResult:
     """Load all studies of the paths; a study that fails does not stop the others.
 
     is_part_of_run  the warehouse is opened, to log what failed, even if no study was found, and
                     the run writes the closing summary
+    reload          stage studies again that are staged already
 
     Raises Stopped, after all running loads are undone, if a signal came.
     """
@@ -77,7 +79,7 @@ def ingest(
                     _put_diseases(config, warehouse, reporter)
                     if not accessions:
                         _warn_of_unknown_studies(config, sources, warehouse, reporter)
-                    load = StudyLoader(warehouse, config, reporter, log, outcomes)
+                    load = StudyLoader(warehouse, config, reporter, log, outcomes, reload)
                     _load_all(sources, load)
                     step.error = result.error or (load.errors[0] if load.errors else None)
             result = IngestResult(outcomes, load.batch_ids, step.error)

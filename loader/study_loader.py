@@ -38,6 +38,7 @@ class StudyLoader:
     """Loads the sources of one study, one after the other. Threads share it.
 
     outcomes   receives what became of each study
+    reload     whether to stage batches again that are known
     batch_ids  batches that are staged now, or were before
     errors     of the sources that failed
     """
@@ -47,6 +48,7 @@ class StudyLoader:
     reporter: Reporter
     log: ProcessLog
     outcomes: Outcomes
+    reload: bool = False
     batch_ids: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
 
@@ -111,7 +113,9 @@ class StudyLoader:
         }
         known = self.warehouse.find_batch(key.batch_id)
         is_changed = known and (
-            known.config_snapshot != config.snapshot() or known.metadata_json != metadata.to_json()
+            self.reload
+            or known.config_snapshot != config.snapshot()
+            or known.metadata_json != metadata.to_json()
         )
         if known and not is_changed:
             self._skip(key, known, step)
@@ -173,6 +177,7 @@ class StudyLoader:
                     file=matrix.label,
                 )
             check_unchanged(matrix.sha256, key.file.sha256, matrix.label)
+            load.put_symbol_hints(key.batch_id, matrix.symbol_hints.table())
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from expression_warehouse.core.errors import UserError
-from loader.source.values import ANY_LENGTH
+from loader.source.values import ANY_LENGTH, NULL_VALUES
 
 _MAX_LENGTH = 50
 
@@ -235,6 +235,12 @@ class GeneIds:
             expected="one line per gene",
             action=action,
         )
+
+
+def is_symbol(text: str) -> bool:
+    """Whether a text has the form of a symbol, and not that of an id, a date or a missing value."""
+    match = _KINDS.fullmatch(text)
+    return bool(match and match.lastgroup == "SYMBOL") and text not in NULL_VALUES
 
 
 def _no_gene(gene: str) -> str | None:

@@ -44,6 +44,8 @@ _ANNOTATION_NAMES = {
     *("seqnames", "start", "end", "startposition", "endposition", "strand", "length"),
     *("genelength", "effectivelength", "efflength", "width", "gc", "gccontent", "transcriptids"),
 }
+# Those of them that name columns of symbols.
+_SYMBOL_NAMES = {"genename", "genesymbol", "symbol", "hgncsymbol", "externalgenename"}
 _ROW_NUMBER_NAMES = {"", "x", "v1", "index", "rownames", "unnamed0"}
 
 
@@ -60,6 +62,7 @@ class Layout:
     names         the names of all columns of a line
     id_column     the column of the gene ids
     ignored       columns that are neither gene ids nor samples
+    symbol_column one of them, with symbols of the genes; None if there is none
     is_header_short          whether the header has no name for the first column
     has_trailing_delimiter   whether lines end with a delimiter
     decimal       the decimal point or comma
@@ -76,6 +79,7 @@ class Layout:
     data_line: int = 2
     id_column: int = 0
     ignored: tuple[int, ...] = ()
+    symbol_column: int | None = None
     is_header_short: bool = False
     has_trailing_delimiter: bool = False
     decimal: str = "."
@@ -114,7 +118,15 @@ class Layout:
         if self.id_column or _word(self.names[0]) not in _ID_NAMES:
             name = self.names[self.id_column]
             parts.append(f"gene ids in column {self.id_column + 1}{f' ({name})' if name else ''}")
-        if dropped := [self.names[column] for column in self.ignored if self.names[column]]:
+        if self.symbol_column is not None:
+            name = self.names[self.symbol_column]
+            parts.append(f"symbols in column {self.symbol_column + 1} ({name})")
+        dropped = [
+            self.names[column]
+            for column in self.ignored
+            if self.names[column] and column != self.symbol_column
+        ]
+        if dropped:
             parts.append(f"not loaded: {', '.join(dropped[:8])}{' …' if len(dropped) > 8 else ''}")
         return ", ".join(parts)
 
@@ -332,10 +344,13 @@ def _find_columns(
             action="Write the matrix again with its gene ids (in R: row names)",
         )
     ignored = sorted({0, *annotation, *range(padding, width)} - {id_column})
+    symbol_names = {*_SYMBOL_NAMES, *(["description"] if layout.file_format == "GCT" else [])}
+    symbols = (column for column in ignored if _word(names[column]) in symbol_names)
     return replace(
         layout,
         id_column=id_column,
         ignored=tuple(ignored),
+        symbol_column=next(symbols, None),
         has_trailing_delimiter=layout.has_trailing_delimiter or padding < width,
     )
 

@@ -25,6 +25,7 @@ from loader.source.download import Download
 from loader.source.encoding import OTHER, as_utf8
 from loader.source.gene_ids import GeneIds
 from loader.source.layout import Layout, decide_layout, read_head
+from loader.source.symbol_hints import SymbolHints
 from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
 
 # Approximate size of a value as text; only the size of the blocks depends on it.
@@ -48,6 +49,7 @@ class Matrix:
     last_line     the last line that is not empty; known after `melt`
     gene_ids      what is known of the gene ids; complete after `melt`
     sha256        hex, of the uncompressed bytes that `melt` read
+    symbol_hints  symbols beside the gene ids; complete after `melt`
     """
 
     download: Download
@@ -61,6 +63,7 @@ class Matrix:
     last_line: int = field(init=False, default=0)
     gene_ids: GeneIds = field(init=False)
     sha256: str = field(init=False, default="")
+    symbol_hints: SymbolHints = field(init=False, default_factory=SymbolHints)
 
     def __post_init__(self) -> None:
         self.header = [self.layout.names[column] for column in self.layout.sample_columns]
@@ -91,6 +94,8 @@ class Matrix:
                 if not block.num_rows:
                     continue
                 genes, columns = block.column(0), block.columns[1:]
+                if self.layout.symbol_column is not None:
+                    self.symbol_hints.add(genes, columns.pop(), lines)
                 values, infinite_count = self._finite(pa.concat_arrays(columns), text)
                 summary.infinite_count += infinite_count
                 summary.add(len(genes), values)
@@ -149,6 +154,7 @@ class Matrix:
             raise self._diagnosed(misread)
         layout = self.layout
         gene = str(layout.id_column)
+        symbols = [] if layout.symbol_column is None else [str(layout.symbol_column)]
         keep = [str(i) for i in layout.sample_columns if layout.names[i] not in self.skip_samples]
         try:
             table = pyarrow.csv.read_csv(
@@ -165,8 +171,11 @@ class Matrix:
                     ignore_empty_lines=False,
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={gene: pa.string(), **dict.fromkeys(keep, pa.float64())},
-                    include_columns=[gene, *keep],
+                    column_types={
+                        **dict.fromkeys([gene, *symbols], pa.string()),
+                        **dict.fromkeys(keep, pa.float64()),
+                    },
+                    include_columns=[gene, *keep, *symbols],
                     null_values=NULL_VALUES,
                     strings_can_be_null=False,
                     decimal_point=layout.decimal,

@@ -13,7 +13,7 @@
 {% macro add_gene_columns_to(genes) %}
 {%- set added = {
     'strand': type_code(1), 'hgnc_id': type_code(50), 'entrez_id': type_code(50), 'mgi_id': type_code(50),
-    'is_retired': type_flag(), 'successor': type_code(50)
+    'is_retired': type_flag(), 'successor': type_code(50), 'symbol_source': type_code(20)
 } -%}
 {%- for column, type in added.items() %}
 {{ add_column_if_absent(genes, column, type) }};

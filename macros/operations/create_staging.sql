@@ -13,6 +13,8 @@
 {{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
 {{ columnstore_if_absent(staging ~ '.expression_rows', 'cci_expression_rows') }}
 
+{{ create_table_if_absent(staging ~ '.symbol_hint', staging_symbol_hint_columns()) }};
+
 {{ create_table_if_absent(staging ~ '.pair_metrics', staging_pair_metrics_columns()) }};
 
 {{ create_table_if_absent(staging ~ '.feature_values', staging_feature_values_columns()) }};
@@ -91,6 +93,14 @@
     line_no bigint not null,
     file_name {{ type_text(260) }} not null,
     file_hash {{ type_code(64) }} not null
+{% endmacro %}
+
+
+{#- Symbols that a matrix has beside its gene ids. No key, for the same reason as in pair_metrics. -#}
+{% macro staging_symbol_hint_columns() %}
+    batch_id {{ type_code(64) }} not null,
+    line_no bigint not null,
+    gene_symbol {{ type_code(50) }} not null
 {% endmacro %}
 
 

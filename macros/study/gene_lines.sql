@@ -14,6 +14,50 @@ end
 {%- endmacro %}
 
 
+{#- Whether an id is that of Ensembl. No symbol begins so: ENSA, of a gene, has no G after its letters. -#}
+{% macro is_ensembl_id(source_gene_id) -%}
+{{ source_gene_id }} like 'ENS%G%'
+{%- endmacro %}
+
+
+{#- A select of the genes that ids mean in the loaded annotation, one row per id that it knows. An id that means
+    several genes has no gene_id and resolved_by AMBIGUOUS. Only studies of Entrez ids have any: to others, a
+    number is no name of a gene.
+
+    ids  CTE with the columns organism, is_entrez, source_gene_id
+
+    HOMO_SAPIENS 0 SEPT2   ->  … ENSG00000168385 PREVIOUS_SYMBOL
+    HOMO_SAPIENS 0 PET     ->  … null            AMBIGUOUS
+    HOMO_SAPIENS 1 7157    ->  … ENSG00000141510 ENTREZ -#}
+{% macro genes_of_ids(ids) -%}
+select
+    n.organism,
+    n.is_entrez,
+    n.source_gene_id,
+    max(case when i.is_ambiguous = 0 then i.gene_id end) as gene_id,
+    case
+        {%- for id_type in ['SYMBOL', 'PREVIOUS_SYMBOL', 'ALIAS_SYMBOL', 'ENTREZ', 'HGNC', 'MGI'] %}
+        when max(case when i.is_ambiguous = 0 and i.id_type = '{{ id_type }}' then 1 else 0 end) = 1 then '{{ id_type }}'
+        {%- endfor %}
+        else 'AMBIGUOUS'
+    end as resolved_by
+from (
+    select distinct
+        d.organism,
+        d.is_entrez,
+        d.source_gene_id
+    from {{ ids }} as d
+    where not {{ is_ensembl_id('d.source_gene_id') }}
+) as n
+inner join {{ ref('gene_identifier') }} as i
+    on n.organism = i.organism and cast(upper(n.source_gene_id) as {{ type_text(200) }}) = i.identifier_key
+where
+    i.id_type in ('SYMBOL', 'PREVIOUS_SYMBOL', 'ALIAS_SYMBOL', 'HGNC', 'MGI')
+    or (i.id_type = 'ENTREZ' and n.is_entrez = 1)
+group by n.organism, n.is_entrez, n.source_gene_id
+{%- endmacro %}
+
+
 {#- The part of a text before the first `mark`; all of it if the mark does not occur. -#}
 {% macro text_before(mark, text) -%}
 left({{ text }}, {{ position_of("'" ~ mark ~ "'", 'concat(' ~ text ~ ", '" ~ mark ~ "')") }} - 1)
@@ -52,4 +96,18 @@ set merged_count = coalesce((
     where v.batch_id = {{ source('staging', 'batch') }}.batch_id
 ), 0)
 where batch_id in (select l.batch_id from {{ this }} as l)
+{% endmacro %}
+
+
+{#- Pre-hook of meta_gene_id: deletes the rows of batches whose ids int_gene_line has resolved anew. -#}
+{% macro remove_resolved_again() %}
+{#- Rendered outside the condition, so that dbt sees the model's dependency. -#}
+{%- set statement = remove_resolved_again_from(this) %}
+{%- if is_incremental() %}
+{{ statement }}
+{%- endif %}
+{% endmacro %}
+
+{% macro remove_resolved_again_from(table) %}
+delete from {{ table }} where batch_id in (select l.batch_id from {{ ref('int_gene_line') }} as l)
 {% endmacro %}

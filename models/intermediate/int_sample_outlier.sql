@@ -64,6 +64,8 @@ select
     sample_key,
     cast(sum(is_judged) as integer) as gene_count,
     cast(sum(is_outlier) as integer) as outlier_count,
-    sum(expression_value_raw) as library_size
+    sum(expression_value_raw) as library_size,
+    min(expression_value_raw) as value_min,
+    max(expression_value_raw) as value_max
 from judged
 group by study_key, batch_id, sample_key

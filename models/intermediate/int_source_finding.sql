@@ -12,6 +12,7 @@
         'rule_staged_rows_unique',
         'rule_gene_identifiers',
         'rule_genes_merged',
+        'rule_genes_resolved',
         'rule_expression_domain',
         'rule_counts',
         'rule_missing_values',

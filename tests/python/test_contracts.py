@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from conftest import PROJECT, TARGET, WarehouseUnderTest
+from conftest import PROJECT, TARGET, Study, WarehouseUnderTest
 from test_twin import annotation, copy_of, study
 
 # What breaks each check.
@@ -57,7 +57,7 @@ def constraints() -> Iterator[tuple[str, str, dict]]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> WarehouseUnderTest:
-    """Two studies on two platforms, with all their gene pairs, and a copy of two samples."""
+    """Two studies on two platforms, with all their gene pairs, a copy of two samples, and a study of symbols."""
     folder = tmp_path_factory.mktemp("contracts")
     warehouse = WarehouseUnderTest(folder)
     config = folder / "pipeline.yaml"
@@ -67,6 +67,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     study("GSE1", 1).write(folder / "downloads" / "GSE1")
     study("GSE2", 2, platform="Array Two (GPL2)").write(folder / "downloads" / "GSE2")
     copy_of(study("GSE1", 1), "GSE3").write(folder / "downloads" / "GSE3")
+    Study("GSE4", genes=["TP53", "CD86"]).write(folder / "downloads" / "GSE4")
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.stdout
     warehouse.annotate(*annotation(10))

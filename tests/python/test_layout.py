@@ -70,12 +70,12 @@ LAYOUTS = {
     "GCT 1.2": (
         "#1.2\n2\t2\nName\tDescription\tGSM1\tGSM2\n"
         "ENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\tna\tNA\t0.25\n",
-        "GCT tab-separated, header on line 3, not loaded: Description",
+        "GCT tab-separated, header on line 3, symbols in column 2 (Description)",
     ),
     "GCT 1.3 with column metadata": (
         "#1.3\n2\t2\t1\t1\nid\tsymbol\tGSM1\tGSM2\ntissue\tna\tblood\tblood\n"
         "ENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\tTNMD\tNA\t0.25\n",
-        "GCT tab-separated, header on line 3, not loaded: symbol",
+        "GCT tab-separated, header on line 3, symbols in column 2 (symbol)",
     ),
     "featureCounts": (
         "# Program:featureCounts v2; Command:\"x\"\nGeneid\tChr\tStart\tEnd\tStrand\tLength\tGSM1\tGSM2\n"
@@ -84,11 +84,11 @@ LAYOUTS = {
     ),
     "Expression Atlas": (
         "Gene ID\tGene Name\tGSM1\tGSM2\nENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\t\t\t0.25\n",
-        "tab-separated, not loaded: Gene Name",
+        "tab-separated, symbols in column 2 (Gene Name)",
     ),
     "symbol first": (
         "gene_name\tgene_id\tGSM1\tGSM2\nTSPAN6\tENSG00000000003\t1.5\t2\nTNMD\tENSG00000000005\tNA\t0.25\n",
-        "tab-separated, gene ids in column 2 (gene_id), not loaded: gene_name",
+        "tab-separated, gene ids in column 2 (gene_id), symbols in column 1 (gene_name)",
     ),
     "row numbers first": (
         ",gene,GSM1,GSM2\n1,ENSG00000000003,1.5,2\n2,ENSG00000000005,,0.25\n3,,1,1\n",

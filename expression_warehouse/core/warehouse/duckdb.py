@@ -194,6 +194,14 @@ class DuckDBStudyLoad(SqlStudyLoad):
             ).fetchone()
         return written[0]
 
+    def _insert_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
+        # The statement reads `hints` by its name.
+        self._cursor.execute(
+            f"insert into {self._staging}.symbol_hint"
+            " select ? as batch_id, line_no, gene_symbol from hints",
+            [batch_id],
+        )
+
 
 class DuckDBPairLoad(SqlPairLoad):
     """One transaction; the rows taken in are a temporary table until they are staged."""

@@ -18,6 +18,15 @@ ROWS = pa.schema(
 )
 
 
+# Symbols that a matrix has beside its gene ids.
+SYMBOL_HINTS = pa.schema(
+    [
+        pa.field("line_no", pa.int64(), nullable=False),
+        pa.field("gene_symbol", pa.string(), nullable=False),
+    ]
+)
+
+
 @dataclass(frozen=True)
 class MatrixFile:
     """Identity of the matrix: its name, and hash and size of its uncompressed bytes."""

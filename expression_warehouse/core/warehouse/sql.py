@@ -103,6 +103,16 @@ class SqlStudyLoad(StudyLoad):
             f"delete from {self._staging}.expression_rows where batch_id = ?", [batch_id]
         )
 
+    def put_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
+        self._session.change(
+            f"delete from {self._staging}.symbol_hint where batch_id = ?", [batch_id]
+        )
+        if hints.num_rows:
+            self._insert_symbol_hints(batch_id, hints)
+
+    @abstractmethod
+    def _insert_symbol_hints(self, batch_id: str, hints: pa.Table) -> None: ...
+
     def put_metadata(self, key: BatchKey, metadata_json: str) -> None:
         self._session.put(
             f"{self._staging}.study_metadata",

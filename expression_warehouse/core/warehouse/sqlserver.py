@@ -7,6 +7,7 @@ heap's name for as long as it lives.
 """
 
 import contextlib
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -290,6 +291,20 @@ class SqlServerStudyLoad(SqlStudyLoad):
         self._key = key
         self._count = self._heap.fill(ROWS, rows)
         return self._count
+
+    def _insert_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
+        lines, symbols = (column.to_pylist() for column in hints.columns)
+        self._session.change(
+            f"""
+            insert into {self._staging}.symbol_hint (batch_id, line_no, gene_symbol)
+            select cast(? as {self._macros.type_code(64)}), j.line_no, j.gene_symbol
+            from openjson(?) with (
+                line_no bigint '$[0]',
+                gene_symbol {self._macros.type_code(50)} '$[1]'
+            ) as j
+            """,
+            [batch_id, json.dumps(list(zip(lines, symbols, strict=True)))],
+        )
 
     def _take_turn(self, study: str) -> None:
         if not self._session.is_granted(self._macros.try_lock_until_commit(f"load {study}")):
