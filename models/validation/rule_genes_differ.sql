@@ -1,7 +1,7 @@
 -- Genes of which more than half of the samples vary. Those that are least expressed are left out: quantile
--- normalisation gives all genes that a sample does not express one value, which differs between samples. Such genes that agree in all these statistics have the same
--- values; sums depend on the order of summation, so they are rounded.
-with varying as (
+-- normalisation gives all genes that a sample does not express one value, which differs between samples. Genes that
+-- agree in all these statistics have the same values; sums depend on the order of summation, so they are rounded.
+with candidates as (
     select
         f.study_key,
         f.batch_id,
@@ -26,7 +26,7 @@ repeated as (
     select
         v.*,
         row_number() over (partition by v.study_key order by v.same_count desc, v.gene_key) as example_no
-    from varying as v
+    from candidates as v
     where v.same_no > 1
 )
 
