@@ -1,10 +1,12 @@
 """Rows of a CSV file with their lines."""
 
 import csv
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 
 _CHUNK_ROWS = 10_000
 
@@ -19,6 +21,14 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.label = str(path)
+
+    def sha256(self) -> str:
+        """Hex, of the file's bytes as they are now."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def header(self) -> list[str] | None:
         """The cells of the first row; None for an empty file."""
@@ -83,9 +93,10 @@ class CsvFile:
         except UnicodeDecodeError as error:
             raise self._not_utf8() from error
         except OSError as error:
-            raise UserError(
-                "EXTRACTION_FILE_UNREADABLE", error.strerror or str(error), file=self.label
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> UserError:
+        return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=self.label)
 
     def _wrong_width(self, line: int, row: list[str], width: int) -> UserError:
         return UserError(

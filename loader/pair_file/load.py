@@ -58,6 +58,7 @@ def _load(
         reporter.warned("columns_ignored", file=file.label, columns=", ".join(file.ignored))
     rows = file.batches(names or load.gene_keys(), load.organisms(disease))
     taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
+    file.check_unchanged()
     if conflict := load.find_conflict():
         first, second = conflict
         raise UserError(

@@ -1,7 +1,5 @@
 """A CSV of pair metrics that were computed elsewhere, read and checked in batches."""
 
-import functools
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +29,7 @@ class PairFile:
     technology  for rows without one of their own
     organism    for rows without one of their own; None: that of the slices
     ignored     columns that are no metric, as the header writes them
+    sha256      hex, of its bytes
 
     Its genes are a column pair_id (two gene keys), or gene_a and gene_b (symbols or ids).
 
@@ -73,6 +72,8 @@ class PairFile:
                 expected="a name as MUS_MUSCULUS",
                 action="Correct --organism",
             )
+        # Before the header is read, so that a file that changes from then on is noticed.
+        self.sha256 = self._csv.sha256()
         header = self._csv.header()
         if header is None:
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
@@ -84,11 +85,12 @@ class PairFile:
         if self._technology is None and "technology" not in self._columns:
             raise no_technology(self.label, 1)
 
-    @functools.cached_property
-    def sha256(self) -> str:
-        """Hash of the file's bytes."""
-        with self._csv.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    def check_unchanged(self) -> None:
+        """Raise UserError 1010 if the file is no longer the one whose hash was taken."""
+        if self._csv.sha256() != self.sha256:
+            raise UserError(
+                "EXTRACTION_FILE_CHANGED", "the file changed while it was read", file=self.label
+            )
 
     @property
     def has_gene_names(self) -> bool:

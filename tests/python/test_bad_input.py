@@ -373,8 +373,8 @@ def test_an_older_file_of_a_study_does_not_take_its_place_again(warehouse, tmp_p
 
 
 def test_a_corrected_download_is_shown_although_the_clock_was_set_back(warehouse, tmp_path):
-    wrong = Study(genes=["ENSG1"], values=[["7", "8", "9"]]).write(tmp_path / "wrong")
-    right = Study(genes=["ENSG1"], values=[["1", "2", "3"]]).write(tmp_path / "right")
+    wrong = Study().write(tmp_path / "wrong")
+    right = Study(values=[["1.5", "2", "3"], ["4", "5", "7.25"]]).write(tmp_path / "right")
     values = (
         "select expression_value_raw from fact.fact_gene_expression"
         " inner join staging.stg_loaded_batch using (batch_id) order by 1"
@@ -385,7 +385,7 @@ def test_a_corrected_download_is_shown_although_the_clock_was_set_back(warehouse
     with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - hour):
         assert warehouse.loader("ingest", right).exit_code == 0
     warehouse.build_expression()
-    assert [value for (value,) in warehouse.query(values)] == [1, 2, 3]
+    assert [value for (value,) in warehouse.query(values)] == [1.5, 2, 3, 4, 5, 7.25]
     # Back and forth, as long as the clock is wrong.
     with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - 2 * hour):
         other = tmp_path / "pipeline.yaml"

@@ -46,7 +46,8 @@ def config(folder: Path, text: str) -> tuple[str, Path]:
 
 
 def larger(genes: int = 40) -> Study:
-    return Study(genes=[f"ENSG{n}" for n in range(genes)], values=[["1", "2", "3"]] * genes)
+    values = [[str(n / 4 + sample) for sample in (1, 2, 3)] for n in range(genes)]
+    return Study(genes=[f"ENSG{n}" for n in range(genes)], values=values)
 
 
 @pytest.mark.parametrize("moment", ["before the header is read", "before the rows are read"])
@@ -81,7 +82,7 @@ def test_a_file_that_changes_before_it_is_archived(warehouse, tmp_path, monkeypa
     original = archive._copy_matrix
 
     def changed(*rest):
-        path.write_text(path.read_text().replace("\t1\t", "\t7\t"))
+        path.write_text(path.read_text().replace("\t1.5\t", "\t1.75\t"))
         return original(*rest)
 
     monkeypatch.setattr(archive, "_copy_matrix", changed)

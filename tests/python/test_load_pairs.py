@@ -29,6 +29,7 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
 from loader.pair_file.metrics import metrics
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import parse_pair_id
+from loader.pair_file.reader import PairFile
 
 # Genes 1 to 7 are of a study without a disease, 8 to 13 those of the others, ENSG1 to ENSG6; the five
 # most variable ones, 9 to 13, are candidates.
@@ -662,3 +663,18 @@ def test_a_text_is_found_where_it_first_stands(cells):
         assert numbers[i] == alone[i][0][0] or (
             math.isnan(numbers[i]) and math.isnan(alone[i][0][0])
         )
+
+
+def test_a_file_that_changes_while_it_is_read(copy, tmp_path, monkeypatch):
+    path = write(tmp_path / "pairs.csv", FIRST)
+    original = PairFile.batches
+
+    def changed(self, *rest):
+        write(path, FIRST.replace("0.25", "0.75"))
+        return original(self, *rest)
+
+    monkeypatch.setattr(PairFile, "batches", changed)
+    result = load(copy, path, "--technology", "RNA-SEQ")
+    (error,) = events(result, "failed")
+    assert (result.exit_code, error["error_code"]) == (1, 1010)
+    assert staged(copy) == []
