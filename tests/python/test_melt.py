@@ -19,6 +19,7 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from expression_warehouse.core.config import Limits
 from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
@@ -128,7 +129,7 @@ class OneFile(Download):
     """A download of one matrix in memory."""
 
     def __init__(self, content: bytes) -> None:
-        super().__init__(Path("memory"), ["X/X.tsv"])
+        super().__init__(Path("memory"), ["X/X.tsv"], Limits())
         self.content = content
 
     def label(self, name: str) -> str:
@@ -136,6 +137,9 @@ class OneFile(Download):
 
     def _open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.content)
+
+    def _packed_size(self, name: str) -> int:
+        return len(self.content)
 
 
 @pytest.fixture(scope="module")
