@@ -8,6 +8,7 @@
         'rule_illness_ambiguous',
         'rule_illness_conflicts',
         'rule_manufacturer_known',
+        'rule_one_organism',
         'rule_shared_sample_config',
         'rule_shared_sample_labels',
         'rule_study_has_disease',
