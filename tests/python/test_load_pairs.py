@@ -70,7 +70,8 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     genes = [*ANNOTATED, *(f"ENSG0000020000{number}" for number in range(5))]
-    other = Study("GSE9", ["GSM91", "GSM92", "GSM93"], genes, [["1.5", "2", "3"]] * 7)
+    values = [["1.5", "2", str(8 + number)] for number in range(len(genes))]
+    other = Study("GSE9", ["GSM91", "GSM92", "GSM93"], genes, values)
     assert warehouse.loader("ingest", other.write(folder / "other")).exit_code == 0
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
     build_pairs(warehouse, **SETTINGS)
