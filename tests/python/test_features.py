@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import WarehouseUnderTest, events
 from sklearn.metrics import average_precision_score
-from test_pair_metrics import ingest, small_study
+from test_pair_metrics import WATCH_LIST, ingest, small_study
 from warehouses import built_demo, staged_panel
 
 from demo.design import PLANTED_PAIRS
@@ -193,7 +193,7 @@ def expected_features(
             yield "STUDY_COHORT", (study.accession, cohort), row
     for technology in sorted({study.technology for study in studies}):
         own = [study for study in studies if study.technology == technology]
-        found = oracle.meta_analysis(own, top=TOP)
+        found = oracle.meta_analysis(own, top=TOP, watched=WATCH_LIST)
         metrics = found.wide
         for gene, row in oracle.hub_features(metrics).items():
             yield "GENE", (technology, gene), row
