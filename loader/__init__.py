@@ -2,10 +2,11 @@
 
 `python -m loader --help` shows the commands.
 
-source/       reads refine.bio downloads
+source/       reads studies, whatever their format
 pair_file/    loads a CSV of pair metrics
-discovery     which studies the downloads hold
+discovery     which studies the paths hold
 study_loader  loads one study
+replacement   what a new batch of a study replaces
 ingest        loads all studies
 build         calls dbt build, with retries
 run           ingest, then build

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from expression_warehouse.core.reporting import Reporter
     from expression_warehouse.core.warehouse.base import Warehouse
 
-_HELP = """Move refine.bio downloads, and pair metrics from elsewhere, into the warehouse of the dbt
+_HELP = """Move studies, and pair metrics from elsewhere, into the warehouse of the dbt
 profile."""
 
 
@@ -65,9 +65,10 @@ def ingest_command(
     target: str | None,
     log_format: str,
 ) -> None:
-    """Stage the studies of refine.bio downloads.
+    """Stage studies: refine.bio downloads, or matrices of your own.
 
-    PATHS are downloads (the zip, or the folder it unpacks to) or folders of downloads. A study
+    PATHS are downloads (the zip, or the folder it unpacks to), other formats that docs/formats.md
+    shows (a folder, a zip or a file), or folders that hold them at any depth. A study
     that is staged already is skipped. If a study fails, the others are staged all the same, and
     the exit code is 1.
     """
@@ -173,7 +174,7 @@ def run_command(
     target: str | None,
     log_format: str,
 ) -> None:
-    """Stage the studies of refine.bio downloads, then dbt build: the command for a scheduler.
+    """Stage studies, then dbt build: the command for a scheduler.
 
     PATHS are as in `ingest`. Lost connections, locks and deadlocks are retried, three attempts in
     all. If anything fails, the rest is built all the same, and the exit code is 1.

@@ -12,7 +12,8 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, command_context
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
-from loader.discovery import Failure, StudySource, discover
+from loader.discovery import Failure, discover
+from loader.source.study import StudySource
 from loader.study_loader import StudyLoader
 from loader.summary import Outcomes
 
@@ -60,7 +61,7 @@ def ingest(
     Raises Stopped, after all running loads are undone, if a signal came.
     """
     paths, accessions = list(paths), list(accessions)
-    sources, failures = discover(paths, accessions, config.limits)
+    sources, failures = discover(paths, accessions, config)
     for study, error in failures:
         reporter.failed(study, error)
     outcomes = Outcomes(

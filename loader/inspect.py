@@ -1,7 +1,7 @@
 """What an ingest would load, said without a warehouse."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
-from loader.discovery import StudySource, discover
+from loader.discovery import discover
 from loader.labels import infer_labels
 from loader.source.batch_rules import (
     check_named_samples,
@@ -25,8 +25,10 @@ from loader.source.batch_rules import (
     samples_without_values,
     scaled_values,
 )
+from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
+from loader.source.study import StudySource
 
 
 def inspect_paths(
@@ -34,21 +36,26 @@ def inspect_paths(
 ) -> Iterator[dict[str, Any]]:
     """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
     read has `errors`."""
-    sources, failures = discover(paths, accessions, config.limits)
+    sources, failures = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
+    by_study: dict[str, list[StudySource]] = defaultdict(list)
     for source in sources:
-        yield inspect_study(source, config)
+        by_study[source.accession].append(source)
+    for accession, parts in by_study.items():
+        for source in join_parts(parts, config.study(accession)):
+            yield inspect_study(source, config)
 
 
 def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, Any]:
     """Layout, gene ids, unit, cohorts, what matches and what is missing; `errors` would stop an
     ingest, and `warnings` would not."""
     found: dict[str, Any] = {"study": source.accession, "errors": [], "warnings": []}
+    said = [str(source.finding)] if source.finding else []
     config = pipeline.study(source.accession)
     try:
-        metadata, matrix = source.read(config)
-        found |= _described(matrix, metadata, source.metadata.label, config)
+        metadata, matrix, config = source.read(config)
+        found |= _described(matrix, metadata, source.metadata_label, config)
         check_named_samples(matrix, metadata, pipeline)
         present = metadata.without(
             [*config.skip_samples, *samples_without_values(matrix, metadata)]
@@ -68,7 +75,7 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
             found["errors"].append(str(error))
         elif unit == "SCALED":
             found["warnings"].append(str(scaled_values(matrix, present)))
-        found["warnings"] += [str(doubt) for doubt in doubts(matrix, summary)]
+        found["warnings"] += [*said, *(str(doubt) for doubt in doubts(matrix, summary))]
     except UserError as error:
         found["errors"].append(str(error))
     return found
@@ -106,7 +113,7 @@ def _unit_reason(
     unit: str | None, metadata: StudyMetadata, config: StudyConfig, summary: MatrixSummary
 ) -> str:
     if config.units:
-        return "pipeline.yaml says so"
+        return "the format says so" if metadata.unit == config.units else "pipeline.yaml says so"
     processor = " and ".join(metadata.processor_names) or "no processor"
     values = f"values {summary.value_min} to {summary.value_max}"
     if unit == "SCALED":

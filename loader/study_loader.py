@@ -14,8 +14,8 @@ from expression_warehouse.core.process_log import ProcessLog, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
-from loader.discovery import StudySource
-from loader.source.archive import archive_download, check_unchanged
+from loader.replacement import EarlierBatch, find_earlier
+from loader.source.archive import archive_matrix, check_unchanged
 from loader.source.batch import batch_id
 from loader.source.batch_rules import (
     check_named_samples,
@@ -26,9 +26,10 @@ from loader.source.batch_rules import (
     samples_without_values,
     scaled_values,
 )
-from loader.source.download import Download
+from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
+from loader.source.study import StudySource
 from loader.source.subjects import repeated_titles, resolve_subjects
 from loader.summary import Outcomes, error_of
 
@@ -53,8 +54,9 @@ class StudyLoader:
     errors: list[UserError] = field(default_factory=list)
 
     def __call__(self, sources: list[StudySource]) -> None:
-        statuses = [self._try(source) for source in sources]
         accession = sources[0].accession
+        parts = join_parts(sources, self.config.study(accession))
+        statuses = [self._try(source) for source in parts]
         if accession not in self.outcomes.failed:
             is_new = "SUCCESS" in statuses
             (self.outcomes.staged if is_new else self.outcomes.unchanged).append(accession)
@@ -62,7 +64,7 @@ class StudyLoader:
     def _try(self, source: StudySource) -> str:
         """Load one source; return the status of its step."""
         signals.check()
-        context = {"study_accession": source.accession, "download": source.metadata.label}
+        context = {"study_accession": source.accession, "download": source.metadata_label}
         step: Step | None = None
         try:
             with self.log.step("stage_study", context) as step:
@@ -85,15 +87,16 @@ class StudyLoader:
             raise UserError(
                 "VALIDATION_INVALID_IDENTIFIER",
                 f"the study accession is {accession!r}",
-                file=source.metadata.label,
+                file=source.metadata_label,
                 expected="letters, digits, '.', '_' and '-', at most 50 of them",
             )
         config = self.config.study(accession)
         # Before the header is read, so that a file that changes from then on is noticed.
-        file = source.download.identify(source.download.matrix(accession))
-        metadata, matrix = source.read(config)
+        text = source.find_text(config)
+        file = text.identify()
+        metadata, matrix, config = source.read(config, text)
         check_named_samples(matrix, metadata, self.config)
-        mismatch = sample_mismatch(matrix, metadata, source.metadata.label, config)
+        mismatch = sample_mismatch(matrix, metadata, source.metadata_label, config)
         metadata = metadata.without(config.skip_samples)
         without_values = missing_samples(matrix, metadata)
         if not config.strict_samples:
@@ -121,14 +124,19 @@ class StudyLoader:
             self._skip(key, known, step)
             return
         self.log.begin(step)
-        batch = _NewBatch(key, source.download, matrix, metadata, config, mismatch, known)
+        earlier = find_earlier(self.warehouse, key)
+        batch = _NewBatch(key, matrix, metadata, config, mismatch, known, earlier)
         if known and _same_rows(known, config):
             self._restage(batch, step)
         else:
             self._stage(batch, step)
         if without_values and not mismatch:
             self._warn(key, without_values)
-        if doubt := repeated_titles(config, metadata, source.metadata.label):
+        if source.finding:
+            self._warn(key, source.finding)
+        if doubt := batch.hidden_samples():
+            self._warn(key, doubt)
+        if doubt := repeated_titles(config, metadata, source.metadata_label):
             self._warn(key, doubt)
         step.context["seconds"] = watch.seconds
 
@@ -170,6 +178,7 @@ class StudyLoader:
             if batch.known:
                 load.remove_rows(key.batch_id)
             written = load.insert_rows(key, self._with_progress(key.study_accession, chunks))
+            batch.refuse_smaller(summary)
             if written != summary.row_count:
                 raise UserError(
                     "LOAD_RECONCILIATION_FAILED",
@@ -213,13 +222,12 @@ class StudyLoader:
 
     def _archive(self, batch: "_NewBatch") -> None:
         if folder := self.config.folder("archive"):
-            key, metadata_json = batch.key, batch.metadata.to_json()
-            archive_download(
-                batch.download,
-                key.study_accession,
-                key.batch_id,
-                key.file.sha256,
-                metadata_json,
+            archive_matrix(
+                batch.matrix.text,
+                batch.key.study_accession,
+                batch.key.batch_id,
+                batch.key.file.sha256,
+                batch.metadata.to_json(),
                 folder,
             )
 
@@ -259,15 +267,30 @@ class _NewBatch:
 
     mismatch  54010 if matrix and metadata have different samples
     known     its row of the register before this load
+    earlier   the study's newest batch but for this one
     """
 
     key: BatchKey
-    download: Download
     matrix: Matrix
     metadata: StudyMetadata
     config: StudyConfig
     mismatch: UserError | None
     known: RegisteredBatch | None
+    earlier: EarlierBatch | None
+
+    def refuse_smaller(self, summary: MatrixSummary) -> None:
+        """Raises UserError 2018 if the batch would replace a far larger one."""
+        if self.earlier:
+            created_at = self.metadata.created_at
+            self.earlier.refuse_smaller(self.key, created_at, summary, self.config)
+
+    def hidden_samples(self) -> UserError | None:
+        """54014 if samples are no longer shown because of this batch, or not shown in it."""
+        if not self.earlier:
+            return None
+        return self.earlier.hidden_samples(
+            self.key, self.metadata.created_at, self.matrix.samples, self.config
+        )
 
     @property
     def released_by(self) -> str | None:
@@ -296,6 +319,9 @@ class _NewBatch:
 def _same_rows(known: RegisteredBatch, config: StudyConfig) -> bool:
     """Whether the rows of a known batch are staged, with the samples of this configuration."""
     # Plain JSON: an older version of the loader may have written other keys.
-    skipped_before = json.loads(known.config_snapshot).get("skip_samples", [])
-    is_staged = known.status in ("STAGED", "VALIDATED", "LOADED", "QUARANTINED")
-    return is_staged and set(skipped_before) == set(config.skip_samples)
+    before = json.loads(known.config_snapshot)
+    return (
+        known.status in ("STAGED", "VALIDATED", "LOADED", "QUARANTINED")
+        and set(before.get("skip_samples", [])) == set(config.skip_samples)
+        and (before.get("sample_names") or None) == (config.sample_names or None)
+    )

@@ -47,18 +47,26 @@ def _unique(values: list[str]) -> list[str]:
     return values
 
 
-def _is_subject_pattern(value: str | dict[str, str]) -> str | dict[str, str]:
-    if isinstance(value, str) and value != "refinebio_subject":
-        try:
-            groups = re.compile(value).groupindex
-        except re.error as error:
-            raise ValueError(f"{value!r} is not a regular expression: {error}") from error
-        if "subject" not in groups:
-            raise ValueError(f"{value!r} has no group (?P<subject>…)")
-    return value
+def _pattern_with(group: str, *words: str) -> AfterValidator:
+    """Checks that a text is one of the words, or a regular expression with a group."""
+
+    def check(value: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(value, str) and value not in words:
+            try:
+                groups = re.compile(value).groupindex
+            except re.error as error:
+                raise ValueError(f"{value!r} is not a regular expression: {error}") from error
+            if group not in groups:
+                raise ValueError(f"{value!r} has no group (?P<{group}>…)")
+        return value
+
+    return AfterValidator(check)
 
 
-Subjects = Annotated[str | dict[str, str], AfterValidator(_is_subject_pattern)]
+Subjects = Annotated[str | dict[str, str], _pattern_with("subject", "refinebio_subject")]
+SampleNames = Annotated[str | dict[str, str], _pattern_with("sample")]
+FileName = Annotated[str, Field(min_length=1)]
+Organism = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 Samples = Annotated[list[str], AfterValidator(_unique)]
 Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
 IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
@@ -81,6 +89,14 @@ class StudyConfig(Strict):
                        the study; default: mean, of counts the sum
     strict_samples     whether samples that the matrix lacks are an error
     refuse_scaled      whether values that refine.bio scaled per gene are an error
+    sample_names       column of the matrix → sample, or a regular expression on the column's name
+                       with a group `sample`, if columns have other names than the samples
+    accept_smaller     whether a file with far fewer genes or samples replaces the one before
+    matrix             name of the matrix, in the folder that is loaded; default: found by its name
+    sample_sheet       name of the table of samples; default: found by its name
+    sheet_columns      field of a sample (docs/formats.md) → its column in the sample sheet
+    technology         RNA-SEQ or MICROARRAY, if the files do not say it
+    organism           as HOMO_SAPIENS, if the files do not say it
     """
 
     units: Unit | None = None
@@ -94,6 +110,13 @@ class StudyConfig(Strict):
     duplicate_genes: Literal["mean", "max", "refuse"] | None = None
     strict_samples: bool = False
     refuse_scaled: bool = False
+    sample_names: SampleNames | None = None
+    accept_smaller: bool = False
+    matrix: FileName | None = None
+    sample_sheet: FileName | None = None
+    sheet_columns: dict[str, str] = Field(default_factory=dict)
+    technology: Literal["RNA-SEQ", "MICROARRAY"] | None = None
+    organism: Organism | None = None
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""

@@ -15,7 +15,7 @@ from expression_warehouse.core.files import (
     new_folder,
     remove_unfinished,
 )
-from loader.source.download import Download
+from loader.source.text import MatrixText
 
 _BLOCK_SIZE = 1 << 20
 
@@ -23,15 +23,15 @@ _BLOCK_SIZE = 1 << 20
 ARCHIVED = re.compile(rf"[0-9a-f]{{64}}|{re.escape(UNFINISHED)}.+")
 
 
-def archive_download(
-    download: Download,
+def archive_matrix(
+    text: MatrixText,
     accession: str,
     batch_id: str,
     file_hash: str,
     metadata_json: str,
     folder: Path,
 ) -> Path:
-    """Copy one study of a download into the archive, whole or not at all; return its folder.
+    """Archive the matrix and metadata of one study, whole or not at all; return their folder.
 
     file_hash      SHA-256 of the matrix, uncompressed, as it was staged
     metadata_json  the study's document of staging.study_metadata
@@ -39,16 +39,15 @@ def archive_download(
 
     A batch that is archived already is left as it is, since its name identifies its content.
     Raises UserError 54302 if the copy cannot be written, 1010 if the matrix has changed since it
-    was staged, and what Download.open raises if it cannot be read.
+    was staged, and what MatrixText.open raises if it cannot be read.
     """
     target = folder / accession / batch_id
     if target.is_dir():
         return target
     remove_unfinished(target.parent)
     with new_folder(target) as unfinished:
-        name = download.matrix(accession)
-        copied_hash = _copy_matrix(download, name, unfinished / f"{accession}.tsv.gz")
-        check_unchanged(copied_hash, file_hash, download.label(name))
+        copied_hash = _copy_matrix(text, unfinished / f"{accession}.tsv.gz")
+        check_unchanged(copied_hash, file_hash, text.label)
         with named_os_errors(unfinished):
             (unfinished / "metadata.json").write_text(metadata_json, encoding="utf-8")
     return target
@@ -60,10 +59,10 @@ def check_unchanged(read_hash: str, file_hash: str, label: str) -> None:
         raise UserError("EXTRACTION_FILE_CHANGED", "the file changed while it was read", file=label)
 
 
-def _copy_matrix(download: Download, name: str, target: Path) -> str:
+def _copy_matrix(text: MatrixText, target: Path) -> str:
     """Copy the matrix; return the SHA-256 of its bytes, uncompressed."""
-    with download.open(name) as source, contextlib.ExitStack() as stack:
-        # Download.open takes each OSError in its block for one of the file that it reads.
+    with text.open() as source, contextlib.ExitStack() as stack:
+        # MatrixText.open takes each OSError in its block for one of the file that it reads.
         with named_os_errors(target):
             file = stack.enter_context(target.open("wb"))
             # Without a name and a time in its header, equal matrices have equal copies.

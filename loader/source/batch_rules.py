@@ -83,6 +83,8 @@ def missing_samples(matrix: Matrix, metadata: StudyMetadata) -> UserError | None
 def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:
     """Warnings about a matrix that was read to its end."""
     label, dropped = matrix.label, matrix.gene_ids.dropped
+    if matrix.names_finding:
+        yield matrix.names_finding
     # A file that was cut off within its last value looks complete otherwise.
     if matrix.is_cut_off:
         yield UserError(
@@ -173,7 +175,7 @@ def scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
 
 def _unit_action(metadata: StudyMetadata, processors: list[str], config: StudyConfig) -> str:
     setting = f"studies: {{{metadata.accession}: {{units: …}}}}"
-    if config.units:
+    if config.units and not metadata.unit:
         return f"Remove units of {metadata.accession} from pipeline.yaml, or write SCALED"
     if len(processors) > 1:
         return (

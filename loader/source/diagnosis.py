@@ -7,14 +7,14 @@ line, which is slow, but needed only for a broken file.
 import math
 
 from expression_warehouse.core.errors import UserError
-from loader.source.download import Download
 from loader.source.layout import Layout
+from loader.source.text import MatrixText
 from loader.source.values import ANY_LENGTH, INFINITE, NULL_VALUES, NUMBER
 
 CARRIAGE_RETURN = "\r"
 
 
-def diagnose(download: Download, name: str, layout: Layout, reason: str) -> UserError:
+def diagnose(text: MatrixText, layout: Layout, reason: str) -> UserError:
     """The first fault of a matrix, as an error with file and line.
 
     reason  the fast reader's message, for a fault that this one does not find
@@ -23,9 +23,9 @@ def diagnose(download: Download, name: str, layout: Layout, reason: str) -> User
     return, 1003 for bytes that are not UTF-8, 1004 for a value that is not a number, 2006 for an
     invalid gene id.
     """
-    label = download.label(name)
-    with download.open_text(name) as file:
-        for number, line in enumerate(file, start=1):
+    label = text.label
+    with text.open_text() as file:
+        for number, line in enumerate(file, start=text.first_line):
             if number >= layout.data_line and (error := _fault(line, layout, label, number)):
                 return error
     return UserError("EXTRACTION_INVALID_FORMAT", reason, file=label)

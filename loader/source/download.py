@@ -1,4 +1,4 @@
-"""refine.bio downloads: the zip or the unpacked folder, with metadata and matrices."""
+"""The files of a folder or zip."""
 
 import contextlib
 import re
@@ -12,7 +12,6 @@ from typing import BinaryIO, cast
 from expression_warehouse.core.config import DEFAULT_LIMITS, Limits
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
-from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
 from loader.source.compression import (
     DAMAGED,
     UnreadableContentError,
@@ -23,24 +22,30 @@ from loader.source.encoding import as_utf8, detect_encoding
 from loader.source.measured import MeasuredFile
 
 METADATA = "aggregated_metadata.json"
-_READ_SIZE = 1 << 20
 
 # The first bytes of a file, by which its encoding is recognised.
 _HEAD_SIZE = 1 << 16
 
-# A matrix is <accession> and one of these, and perhaps one of _PACKED.
-_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
-_PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
-
 
 class Download(ABC):
-    """One refine.bio download. Names of its files are relative, with forward slashes."""
+    """The files of a folder or zip. Their names are relative, with forward slashes.
+
+    name  that of the folder or zip, as a study can have it
+    """
 
     def __init__(self, path: Path, names: list[str], limits: Limits) -> None:
         self.path = path
         self.names = names
         self.limits = limits
+        name = path.resolve().name.removesuffix(".zip")
+        self.name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")
         self._refuse_other_metadata()
+
+    @property
+    def top_names(self) -> set[str]:
+        """The names at the top; those of folders end with /."""
+        parts = (name.partition("/") for name in self.names)
+        return {first + slash for first, slash, _ in parts}
 
     def _refuse_other_metadata(self) -> None:
         """A download in another is either a part of it or one of its own: nobody knows."""
@@ -62,7 +67,7 @@ class Download(ABC):
     def _open(self, name: str) -> BinaryIO: ...
 
     @abstractmethod
-    def _packed_size(self, name: str) -> int:
+    def packed_size(self, name: str) -> int:
         """Bytes that the file takes in the download."""
 
     @contextlib.contextmanager
@@ -76,7 +81,7 @@ class Download(ABC):
         try:
             with contextlib.ExitStack() as stack:
                 content = decompressed(stack.enter_context(self._open(name)), stack)
-                packed_size = self._packed_size(name)
+                packed_size = self.packed_size(name)
                 yield MeasuredFile(content, self.label(name), packed_size, self.limits)
         except UnreadableContentError as error:
             raise UserError(
@@ -93,7 +98,7 @@ class Download(ABC):
                 file=self.label(name),
             ) from error
         except OSError as error:
-            raise _unreadable(self.label(name), error) from error
+            raise unreadable(self.label(name), error) from error
         except (NotImplementedError, RuntimeError) as error:
             if not isinstance(error, NotImplementedError) and "encrypted" not in str(error):
                 raise
@@ -124,82 +129,15 @@ class Download(ABC):
         with self.open(name) as file:
             return file.read(_HEAD_SIZE)
 
-    def identify(self, name: str) -> MatrixFile:
-        """Read a file for its hash and size (of the uncompressed bytes)."""
-        with self.open(name) as file:
-            while file.read(_READ_SIZE):
-                pass
-            return MatrixFile(PurePosixPath(name).name, file.sha256, file.size)
-
-    def matrix(self, accession: str) -> str:
-        """Name of the study's matrix.
-
-        Raises UserError 1001 if the download has none, and 1012 if it has several.
-        """
-        names = [name for name in self.names if _accession_of(name) == accession]
-        names = [name for name in names if ".tsv" in PurePosixPath(name).suffixes] or names
-        if not names:
-            raise self._without_matrix(accession)
-        if len(names) > 1:
-            raise UserError(
-                "EXTRACTION_DOWNLOAD_AMBIGUOUS",
-                f"{len(names)} files can be the matrix of {accession}: {', '.join(sorted(names))}",
-                file=str(self.path),
-                expected="one matrix per study",
-                action="Remove or rename all but one",
-            )
-        return names[0]
-
-    def _without_matrix(self, accession: str) -> UserError:
-        folder = f"{accession}/"
-        inside = [PurePosixPath(name).name for name in self.names if folder in f"/{name}"]
-        found = f"the metadata name study {accession}, but its matrix is missing"
-        action = (
-            "Download the study again, or leave it out with --study; matrices found: "
-            f"{', '.join(self.matrices()) or 'none'}"
-        )
-        if any(name.endswith("quant.sf") for name in inside):
-            found = f"study {accession} has files quant.sf of salmon, and no matrix"
-            action = (
-                "Download it without quant_sf_only, or make a matrix of them (in R: tximport) "
-                f"and save it as {folder}{accession}.tsv"
-            )
-        elif any(name.startswith("metadata_") for name in inside):
-            found = f"refine.bio made no matrix of study {accession}: its folder has metadata alone"
-            action = (
-                "Leave it out with --study: refine.bio could process none of its samples, and "
-                "another download has no matrix either"
-            )
-        return UserError(
-            "EXTRACTION_FILE_NOT_FOUND",
-            found,
-            file=self.label(f"{accession}/{accession}.tsv"),
-            action=action,
-        )
-
-    def matrices(self) -> list[str]:
-        """Accessions that the download has a matrix for: `X/X.tsv`, under any name of a text."""
-        return [
-            accession
-            for name in self.names
-            if (accession := _accession_of(name)) and PurePosixPath(name).parent.name == accession
-        ]
-
-
-def _accession_of(name: str) -> str | None:
-    """The accession that the name of a matrix begins with; None for any other file."""
-    file = PurePosixPath(name).name
-    for suffix in (text + packed for text in _SUFFIXES for packed in _PACKED):
-        if file.lower().endswith(suffix):
-            return file[: -len(suffix)]
-    return None
-
 
 class FolderDownload(Download):
-    """An unpacked download."""
+    """A folder, with the folders in it or without them."""
 
-    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
-        files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    def __init__(
+        self, path: Path, limits: Limits = DEFAULT_LIMITS, has_folders: bool = True
+    ) -> None:
+        inside = path.rglob("*") if has_folders else path.iterdir()
+        files = (file for file in sorted(inside) if file.is_file())
         super().__init__(path, [file.relative_to(path).as_posix() for file in files], limits)
 
     def label(self, name: str) -> str:
@@ -216,19 +154,23 @@ class FolderDownload(Download):
             )
         return target.open("rb")
 
-    def _packed_size(self, name: str) -> int:
+    def packed_size(self, name: str) -> int:
         return (self.path / name).stat().st_size
 
 
 class ZipDownload(Download):
-    """A zipped download, read without unpacking it to disk."""
+    """A zip, read without unpacking it to disk."""
 
     def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise _no_zip(path, error) from error
-        members = [member.filename for member in self._zip.infolist() if not member.is_dir()]
+        members = [
+            member.filename
+            for member in self._zip.infolist()
+            if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+        ]
         for member in members:
             parts = PurePosixPath(member.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
@@ -247,7 +189,7 @@ class ZipDownload(Download):
             )
         # Some tools zip the folder instead of its content.
         roots = [name.removesuffix(METADATA) for name in members if _is_metadata(name)]
-        self._root = min(roots, key=len, default="")
+        self._root = min(roots, key=len, default=_common_folder(members))
         if outside := next((root for root in roots if not root.startswith(self._root)), None):
             raise UserError(
                 "EXTRACTION_DOWNLOAD_AMBIGUOUS",
@@ -265,7 +207,7 @@ class ZipDownload(Download):
     def _open(self, name: str) -> BinaryIO:
         return cast(BinaryIO, self._zip.open(self._root + name))
 
-    def _packed_size(self, name: str) -> int:
+    def packed_size(self, name: str) -> int:
         return self._zip.getinfo(self._root + name).compress_size
 
 
@@ -291,84 +233,12 @@ def _is_metadata(name: str) -> bool:
     return PurePosixPath(name).name == METADATA
 
 
-def find_downloads(path: Path) -> list[Path]:
-    """The downloads at a path: the path itself, or the downloads in a folder, at any depth.
-
-    Raises UserError 1001 if the path does not exist or has no download.
-    """
-    try:
-        if not path.exists():
-            raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
-        downloads = [path] if path.is_file() else list(_downloads_in(path))
-    except OSError as error:
-        raise _unreadable(str(path), error) from error
-    if not downloads:
-        raise _without_metadata(path)
-    return downloads
+def _common_folder(names: list[str]) -> str:
+    """The folder that all names lie in, with its slash; empty if there is none."""
+    folders = {name.partition("/")[0] for name in names}
+    return f"{folders.pop()}/" if len(folders) == 1 and all("/" in name for name in names) else ""
 
 
-def _downloads_in(folder: Path) -> Iterator[Path]:
-    """The folder if it is a download, else those in it; names that begin with a dot are hidden."""
-    if (folder / METADATA).is_file():
-        yield folder
-        return
-    for child in sorted(folder.iterdir()):
-        if child.name.startswith("."):
-            continue
-        if _is_zip(child):
-            yield child
-        elif child.is_dir() and not child.is_symlink():
-            yield from _downloads_in(child)
-
-
-def open_download(path: Path, limits: Limits = DEFAULT_LIMITS) -> Download:
-    """Open one download, a folder or a zip.
-
-    Raises UserError 1001 or 1002 if it is not a download, 1012 if it is two, and 1005, 1006 or 1007
-    if it cannot be read.
-    """
-    try:
-        if path.is_dir():
-            return FolderDownload(path, limits)
-        if not _is_zip(path):
-            raise UserError(
-                "EXTRACTION_INVALID_FORMAT",
-                "this is neither a folder nor a zip",
-                file=str(path),
-                expected="a refine.bio download: the zip, or the folder it unpacks to",
-                action="Give the zip from refine.bio, or the folder it unpacks to",
-            )
-        if path.stat().st_size == 0:
-            raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=str(path))
-        download = ZipDownload(path, limits)
-    except OSError as error:
-        raise _unreadable(str(path), error) from error
-    if METADATA not in download.names:
-        raise _without_metadata(path)
-    return download
-
-
-def _is_zip(path: Path) -> bool:
-    return path.suffix.lower() == ".zip"
-
-
-def _unreadable(label: str, error: OSError) -> UserError:
+def unreadable(label: str, error: OSError) -> UserError:
+    """1007 for what the operating system refuses."""
     return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=label)
-
-
-def _without_metadata(path: Path) -> UserError:
-    own_metadata = next(iter(sorted(path.rglob("metadata_*.tsv"))), None) if path.is_dir() else None
-    action = None
-    if own_metadata:
-        action = (
-            f"{METADATA} is in the zip of the same download, beside the folder "
-            f"{own_metadata.parent.name}: copy it to {own_metadata.parent.parent}"
-        )
-    return UserError(
-        "EXTRACTION_FILE_NOT_FOUND",
-        f"there is no {METADATA}",
-        file=str(path),
-        expected="a refine.bio download (the zip, or the folder it unpacks to), or a matrix of "
-        "your own with its metadata, as docs/formats.md shows",
-        action=action,
-    )

@@ -21,6 +21,9 @@ _HEAD_SIZE = 1 << 16
 _MIN_LINES = 8
 _MAX_LINES = 60
 
+# What `file_format` of a layout can be.
+GCT, FEATURE_COUNTS = "GCT", "featureCounts"
+
 _DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma", " ": "space"}
 
 _COMMA_NUMBER = re.compile(r" *[+-]?(?:[0-9]+,[0-9]+|,[0-9]+)(?:[eE][+-]?[0-9]+)? *")
@@ -66,8 +69,9 @@ class Layout:
     is_header_short          whether the header has no name for the first column
     has_trailing_delimiter   whether lines end with a delimiter
     decimal       the decimal point or comma
-    file_format   a format with a name, as GCT; else empty
+    file_format   GCT or FEATURE_COUNTS; empty for any other
     line_count    how many lines the file says it has after the header; None if it does not say
+    annotation_count  how many columns after the first the file says are no samples
     """
 
     delimiter: str
@@ -85,6 +89,7 @@ class Layout:
     decimal: str = "."
     file_format: str = ""
     line_count: int | None = None
+    annotation_count: int = 0
 
     @property
     def sample_columns(self) -> list[int]:
@@ -196,21 +201,35 @@ def decide_layout(head: bytes, samples: Collection[str], label: str) -> Layout:
     return replace(layout, decimal=_decimal(layout, reading, label))
 
 
+def first_ensembl_id(head: bytes, layout: Layout) -> str:
+    """The first of Ensembl's gene ids within `head`; empty if there is none."""
+    lines = head.decode("utf-8", "surrogateescape").split("\n")
+    for line in lines[layout.data_line - layout.header_line :]:
+        cells = _split(line.removesuffix("\r"), layout.delimiter)
+        if len(cells) == len(layout.names) and _ENSEMBL.fullmatch(cells[layout.id_column]):
+            return cells[layout.id_column]
+    return ""
+
+
 def _skip_preamble(lines: Sequence[str], samples: Collection[str]) -> tuple[int, Layout]:
     """How many lines are before the header, and a layout with what they say. Its data_line counts
     from the header: 2, or more for lines of column metadata."""
     plain = Layout("\t", ("",))
     if re.fullmatch(r"#1\.[23]\s*", lines[0]) and len(lines) > 2:
         sizes = [int(text) for text in re.findall(r"\d+", lines[1])]
-        metadata_lines = sizes[3] if len(sizes) > 3 else 0
+        # 1.3 says how many columns describe genes and how many lines describe samples.
+        annotation_count, metadata_lines = sizes[2:4] if len(sizes) > 3 else (0, 0)
         return 2, replace(
             plain,
-            file_format="GCT",
+            file_format=GCT,
             line_count=sizes[0] if sizes else None,
             data_line=2 + metadata_lines,
+            annotation_count=annotation_count,
         )
     if match := _SEPARATOR_LINE.fullmatch(lines[0]):
         return 1, replace(plain, delimiter=match[1] if match[1] in _DELIMITERS else "\t")
+    if lines[0].startswith("# Program:featureCounts"):
+        plain = replace(plain, file_format=FEATURE_COUNTS)
     start = 0
     while start + 1 < len(lines) and lines[start].startswith("#"):
         following = lines[start + 1]
@@ -330,7 +349,11 @@ def _find_columns(
         column
         for column in range(1, padding)
         if names[column] not in samples
-        and (_word(names[column]) in _ANNOTATION_NAMES or _is_text(reading.column(column)))
+        and (
+            column <= layout.annotation_count
+            or _word(names[column]) in _ANNOTATION_NAMES
+            or _is_text(reading.column(column))
+        )
     ]
     leading = [column for place, column in enumerate(annotation, start=1) if column == place]
     id_column = _choose_id_column(layout, reading, leading, label)

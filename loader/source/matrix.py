@@ -18,18 +18,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
 from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
-from loader.source.download import Download
-from loader.source.encoding import OTHER, as_utf8
+from loader.source.encoding import OTHER
 from loader.source.gene_ids import GeneIds
-from loader.source.layout import Layout, decide_layout, read_head
+from loader.source.layout import FEATURE_COUNTS, Layout, decide_layout, first_ensembl_id, read_head
+from loader.source.metadata import StudyMetadata
+from loader.source.refused import refuse_other_formats
+from loader.source.sample_names import match_samples
 from loader.source.symbol_hints import SymbolHints
+from loader.source.text import MatrixText
 from loader.source.values import IDENTIFIER, NULL_VALUES, NUMBER
 
 # Approximate size of a value as text; only the size of the blocks depends on it.
 _BYTES_PER_VALUE = 9
+
+_READ_SIZE = 1 << 20
 
 # What may be a number beyond the range of doubles.
 _HUGE = re.compile(rb"[0-9.][eE][+]?[0-9]{3}|[0-9]{309}")
@@ -37,11 +43,15 @@ _HUGE = re.compile(rb"[0-9.][eE][+]?[0-9]{3}|[0-9]{309}")
 
 @dataclass
 class Matrix:
-    """One study's matrix within a download.
+    """One study's matrix.
 
+    text          what it is read from
     layout        how its lines are laid out
     skip_samples  samples that are not loaded
     refuse_duplicates  whether a gene id on two lines is an error
+    renamed       column → its sample, where these differ
+    names_finding 54012 if the names of columns were matched to samples
+    first_ensembl_id  the first of Ensembl's gene ids, if there is one
 
     header        the samples of all columns, in the file's order
     samples       the samples to load: all but skip_samples
@@ -52,11 +62,13 @@ class Matrix:
     symbol_hints  symbols beside the gene ids; complete after `melt`
     """
 
-    download: Download
-    name: str
+    text: MatrixText
     layout: Layout
     skip_samples: Collection[str] = ()
     refuse_duplicates: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
+    names_finding: UserError | None = None
+    first_ensembl_id: str = ""
     header: list[str] = field(init=False)
     samples: list[str] = field(init=False)
     is_cut_off: bool = field(init=False, default=False)
@@ -71,9 +83,14 @@ class Matrix:
         self.gene_ids = GeneIds(self.label, self.refuse_duplicates)
 
     @property
+    def unit(self) -> str | None:
+        """The unit of the values, if the format says it."""
+        return "COUNTS" if self.layout.file_format == FEATURE_COUNTS else self.text.unit
+
+    @property
     def label(self) -> str:
         """How the user knows the file."""
-        return self.download.label(self.name)
+        return self.text.label
 
     def melt(self, chunk_size: int, summary: MatrixSummary) -> Iterator[pa.RecordBatch]:
         """Yield the matrix as record batches of the schema ROWS, about `chunk_size` rows each,
@@ -84,9 +101,8 @@ class Matrix:
         """
         names = pa.array(self.samples)
         line = self.layout.data_line
-        head = self.download.head(self.name)
-        with self.download.open(self.name) as file:
-            for text, block in self._blocks(as_utf8(file, head), chunk_size):
+        with self.text.open() as file:
+            for text, block in self._blocks(self.text.as_text(file), chunk_size):
                 count = block.num_rows
                 lines = np.arange(line, line + count, dtype=np.int64)
                 block, lines = self._keep_genes(block, lines, text)
@@ -100,6 +116,9 @@ class Matrix:
                 summary.infinite_count += infinite_count
                 summary.add(len(genes), values)
                 yield _melt_block(genes, names, values, lines)
+            # What follows the table belongs to the file.
+            while file.read(_READ_SIZE):
+                pass
             self.sha256 = file.sha256
         self.last_line = line - 1
         self._check_lines(line - self.layout.data_line, summary)
@@ -134,7 +153,7 @@ class Matrix:
         pyarrow's streaming reader would read 32 blocks ahead, which needs more memory than
         everything else.
         """
-        for _ in range(self.layout.data_line - 1):
+        for _ in range(self.layout.data_line - self.text.first_line):
             file.readline()
         has_ended = False
         while block := file.read(chunk_size * _BYTES_PER_VALUE):
@@ -147,7 +166,7 @@ class Matrix:
                 yield lines, self._parse(lines)
 
     def _diagnosed(self, reason: str) -> UserError:
-        return diagnose(self.download, self.name, self.layout, reason)
+        return diagnose(self.text, self.layout, reason)
 
     def _parse(self, lines: bytes) -> pa.RecordBatch:
         if misread := _misread(lines):
@@ -267,43 +286,64 @@ def _melt_block(
 
 
 def read_matrix(
-    download: Download,
-    accession: str,
-    skip_samples: Collection[str] = (),
-    known_samples: Collection[str] = (),
-    refuse_duplicates: bool = False,
+    text: MatrixText,
+    metadata: StudyMetadata,
+    config: StudyConfig,
+    other_samples: Collection[str] = (),
 ) -> Matrix:
-    """Find a study's matrix, decide its layout and check its header.
+    """Decide the layout of a matrix, find the samples of its columns and check its header.
 
-    known_samples  samples of the metadata: columns of these names are samples, whatever they hold
+    metadata       columns named like its samples are samples, whatever they hold
+    other_samples  samples of other studies, whose columns are not loaded
 
-    Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    sample column, or a stray carriage return; 1003 not UTF-8; 1009 an ambiguous layout; 1011 too
-    many columns; 1012 several matrices; 2004 a sample twice; 2006 an invalid sample accession.
+    Raises UserError with file and line: 1001 an empty file; 1002 no header, no sample column, or a
+    stray carriage return; 1003 not UTF-8; 1009 an ambiguous layout; 1011 too many columns; 1013
+    another format; 2004 a sample twice; 2006 an invalid sample accession; and what `match_samples`
+    raises.
     """
-    name = download.matrix(accession)
-    label = download.label(name)
-    with download.open_text(name) as file:
+    label = text.label
+    with text.open_text() as file:
         head = read_head(file)
     if not head:
         raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=label)
+    refuse_other_formats(head, label)
     first_line = head.split(b"\n", 1)[0].removesuffix(b"\r")
     if b"\r" in first_line:
-        raise stray_return(first_line.decode("utf-8", "replace"), label, 1)
-    layout = decide_layout(head, known_samples, label)
-    if len(layout.names) > download.limits.columns:
+        raise stray_return(first_line.decode("utf-8", "replace"), label, text.first_line)
+    layout = decide_layout(head, {*metadata.samples, *other_samples}, label)
+    if len(layout.names) > text.limits.columns:
         raise UserError(
             "EXTRACTION_LIMIT_EXCEEDED",
             f"the header has {len(layout.names):,} columns",
             file=label,
-            line=layout.header_line,
-            expected=f"at most {download.limits.columns:,} (limits.columns)",
+            line=layout.header_line + text.first_line - 1,
+            expected=f"at most {text.limits.columns:,} (limits.columns)",
             action="Check the file; if it is right, raise limits.columns in pipeline.yaml",
         )
+    names, ignored = list(layout.names), list(layout.ignored)
+    ignored += [column for column in layout.sample_columns if names[column] in other_samples]
     layout = dataclasses.replace(
-        layout, compression=download.compression(name), encoding=download.encoding(name)
+        layout,
+        compression=text.compression,
+        encoding=text.encoding,
+        header_line=layout.header_line + text.first_line - 1,
+        data_line=layout.data_line + text.first_line - 1,
+        ignored=tuple(sorted(ignored)),
     )
-    matrix = Matrix(download, name, layout, skip_samples, refuse_duplicates)
+    columns = layout.sample_columns
+    matched = match_samples(
+        [names[column] for column in columns], metadata.samples, config, metadata.accession, label
+    )
+    renamed = {}
+    for column, sample in zip(columns, matched.samples, strict=True):
+        if names[column] != sample:
+            renamed[names[column]] = sample
+            names[column] = sample
+    layout = dataclasses.replace(layout, names=tuple(names))
+    matrix = Matrix(
+        text, layout, config.skip_samples, config.duplicate_genes == "refuse", renamed,
+        matched.finding, first_ensembl_id(head, layout),
+    )  # fmt: skip
     _check_header(matrix)
     return matrix
 

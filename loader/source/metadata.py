@@ -16,12 +16,21 @@ _PREFIX = "refinebio_"
 
 @dataclass(frozen=True)
 class StudyMetadata:
-    """One study's part of the file: top-level fields, experiment block, samples by accession."""
+    """What is known of a study, in the words of refine.bio whatever format it comes from.
+
+    download     top-level fields of the download
+    experiment   the study's block: title, technology, organisms …
+    samples      sample → its fields, refinebio_title …
+    unit         the unit of the values, if the format says it
+    is_complete  whether the format always says technology and organism
+    """
 
     accession: str
     download: dict[str, Any]
     experiment: dict[str, Any]
     samples: dict[str, dict[str, Any]]
+    unit: str | None = None
+    is_complete: bool = True
 
     @property
     def created_at(self) -> str:
@@ -46,6 +55,14 @@ class StudyMetadata:
         named = [sample.get("refinebio_processor_name") for sample in self.samples.values()]
         # A damaged file can have a list here, which cannot be in a set.
         return sorted({str(name) for name in named if name not in (None, "")})
+
+    def with_experiment(self, **fields: Any) -> "StudyMetadata":
+        """The study with other fields in its block."""
+        return dataclasses.replace(self, experiment=self.experiment | fields)
+
+    def with_unit(self, unit: str | None) -> "StudyMetadata":
+        """The study with a unit."""
+        return dataclasses.replace(self, unit=unit)
 
     def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
         """The study without the samples that are skipped."""
@@ -93,14 +110,6 @@ class AggregatedMetadata:
                 file=self.label,
                 expected="the aggregated_metadata.json of a refine.bio download",
             )
-        if document.get("aggregate_by") not in (None, "EXPERIMENT"):
-            raise UserError(
-                "EXTRACTION_INVALID_FORMAT",
-                f"the download is aggregated by {document['aggregate_by']}",
-                file=self.label,
-                expected="aggregate_by EXPERIMENT",
-                action="Download again with the samples aggregated by experiment",
-            )
         self._download: dict[str, Any] = document
         self._experiments: dict[str, dict[str, Any]] = experiments
         self._samples: dict[str, dict[str, Any]] = samples
@@ -138,6 +147,16 @@ class AggregatedMetadata:
                 file=self.label,
                 action="Download the study again",
             ) from error
+
+    @property
+    def aggregate_by(self) -> str:
+        """EXPERIMENT, SPECIES or ALL: what has one matrix."""
+        return str(self._download.get("aggregate_by") or "EXPERIMENT")
+
+    @property
+    def samples(self) -> list[str]:
+        """Accessions of all samples, in the file's order."""
+        return list(self._samples)
 
     @property
     def accessions(self) -> list[str]:

@@ -134,7 +134,7 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "empty JSON": (write_metadata(b" "), 1001, METADATA, None),
     "JSON of another layout": (write_metadata(b"[1, 2]"), 1002, METADATA, None),
     "JSON without the study": (edit_metadata(rename_study), 54040, METADATA, None),
-    "JSON aggregated by species": (edit_metadata(lambda d: d.update(aggregate_by="SPECIES")), 1002, METADATA, None),
+    "JSON aggregated by species": (edit_metadata(lambda d: d.update(aggregate_by="SPECIES")), 1001, "HOMO_SAPIENS/HOMO_SAPIENS.tsv", None),
     "JSON without a sample": (edit_metadata(lambda d: d["samples"].pop("GSM2")), 54010, MATRIX, 1),
     "unit that can't be told": (
         edit_metadata(lambda d: d["experiments"]["GSE1"].update(technology="RNA-SEQ")), 54020, MATRIX, 2
@@ -256,6 +256,9 @@ def test_a_folder_without_a_download(warehouse, tmp_path):
 def test_a_file_that_is_no_download(warehouse, tmp_path):
     path = tmp_path / "matrix.tsv"
     path.write_text("Gene\tA\n")
+    result = warehouse.loader("ingest", path)
+    assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1014)
+    path = path.rename(tmp_path / "notes.pdf")
     result = warehouse.loader("ingest", path)
     assert (result.exit_code, events(result)[0]["error_code"]) == (1, 1002)
 

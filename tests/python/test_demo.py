@@ -32,12 +32,13 @@ from demo.genes import symbol_of
 from demo.pairs import TESTS, PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
 from expression_warehouse.cli import main as commands
+from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.warehouse.base import UnitLabels, UnitVerdict
 from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
-from loader.source.download import FolderDownload, find_downloads, open_download
-from loader.source.matrix import read_matrix
+from loader.discovery import discover
+from loader.source.download import FolderDownload
 from loader.source.metadata import AggregatedMetadata
 
 HUMAN_SLICES = ("SEPSIS MICROARRAY HOMO_SAPIENS", "SEPSIS RNA-SEQ HOMO_SAPIENS")
@@ -161,9 +162,8 @@ def test_metadata_have_the_keys_of_a_download(folder: Path, study: Study) -> Non
 
 def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     surplus = []
-    for download in map(open_download, find_downloads(folder)):
-        metadata = AggregatedMetadata(download)
-        study = metadata.study(metadata.accessions[0])
+    for source in discover([folder], [], PipelineConfig())[0]:
+        study = source.find_metadata(StudyConfig())
         surplus.append(len(study.experiment["sample_accession_codes"]) - len(study.samples))
     assert sorted(surplus) == [0] * 16 + [9]
 
@@ -179,11 +179,9 @@ def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     ],
 )
 def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: str) -> None:
-    download = open_download(folder / accession)
-    assert isinstance(download, FolderDownload)
-    assert download.matrices() == [accession]
-    metadata = AggregatedMetadata(download).study(accession)
-    matrix = read_matrix(download, accession)
+    (source,), _ = discover([folder / accession], [], PipelineConfig())
+    assert source.accession == accession
+    metadata, matrix, _ = source.read(StudyConfig())
     assert set(matrix.header) == set(metadata.samples)
 
     summary = MatrixSummary(sample_count=len(matrix.samples))

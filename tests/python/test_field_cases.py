@@ -12,6 +12,9 @@ FIELD = SHARED_DATA / "field"
 CASES: dict[str, list[int]] = {
     "01a-scale-standard-array": [54021],
     "01c-scale-robust-rnaseq": [54021],
+    # Split by study; the values of the study of RNA-seq contradict its label.
+    "02a-aggregate-species": [54020],
+    "02b-aggregate-all": [54020],
     "03-quant-sf-only": [1001],
     "04-unsmashable-sample-listed": [54011],
     "06-no-matrix-for-one": [1001],
@@ -41,11 +44,15 @@ CASES: dict[str, list[int]] = {
     "13c-small-counts": [],
     "13d-salmon-counts-fractional": [54020],
     "13e-log2tpm-labelled-tximport": [54020],
+    "12a-titles-as-columns": [54012],
+    "12b-columns-X-prefixed": [54012],
     "14a-old-download-unprefixed-keys": [],
     "14f-age-nan": [],
     "15c-nested-folders": [],
     "15d-refinebio-examples-layout": [1001],
     "15f-error-page-as-zip": [1006],
+    "16-geo-files-directly": [1014],
+    "17-one-study-in-two-downloads": [54015],
 }
 
 # Words that the message must have.
@@ -58,6 +65,10 @@ WORDS = {
     "10e-excel-dates-twice": "Excel",
     "13d-salmon-counts-fractional": "ESTIMATED_COUNTS",
     "13e-log2tpm-labelled-tximport": "perhaps they are logarithms already",
+    "12a-titles-as-columns": "the title",
+    "12b-columns-X-prefixed": "make.names",
+    "16-geo-files-directly": "series matrix",
+    "17-one-study-in-two-downloads": "9 and 9 samples",
     "15d-refinebio-examples-layout": "is in the zip of the same download",
     "15f-error-page-as-zip": "The link has probably expired",
 }

@@ -20,8 +20,9 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import JsonReporter, Reporter, open_reporter
 from expression_warehouse.core.text_reporter import TextReporter
 from loader.housekeeping import housekeeping
-from loader.source.archive import archive_download
-from loader.source.download import Download, open_download
+from loader.source.archive import archive_matrix
+from loader.source.download import Download, FolderDownload, ZipDownload
+from loader.source.text import FileText
 
 BATCHES = [f"{number:x}" * 64 for number in range(1, 6)]
 NO_COUNTS = {
@@ -256,13 +257,15 @@ def test_each_step_has_a_sentence(tree, capsys):
 
 def archived(download: Download, metadata_json: str, folder: Path, file_hash: str = "") -> Path:
     staged = file_hash or hashlib.sha256(Study().tsv().encode()).hexdigest()
-    return archive_download(download, "GSE1", BATCHES[0], staged, metadata_json, folder)
+    (name,) = (name for name in download.names if ".tsv" in name)
+    text = FileText(download, name)
+    return archive_matrix(text, "GSE1", BATCHES[0], staged, metadata_json, folder)
 
 
 def test_an_archived_study_is_what_was_staged(tmp_path):
     study = Study()
-    plain = open_download(study.write(tmp_path / "plain"))
-    zipped = open_download(study.write_zip(tmp_path / "d.zip"))
+    plain = FolderDownload(study.write(tmp_path / "plain"))
+    zipped = ZipDownload(study.write_zip(tmp_path / "d.zip"))
     first = archived(plain, '{"a": "µ"}', tmp_path / "one")
     second = archived(zipped, '{"a": "µ"}', tmp_path / "two")
     assert first == tmp_path / "one" / "GSE1" / BATCHES[0]
@@ -277,25 +280,27 @@ def test_an_archived_study_is_what_was_staged(tmp_path):
 
 
 def test_what_is_archived_is_not_written_again(tmp_path):
-    download = open_download(Study().write(tmp_path / "d"))
+    download = FolderDownload(Study().write(tmp_path / "d"))
     folder = archived(download, "{}", tmp_path / "archive")
     assert archived(download, "[]", tmp_path / "archive") == folder
     assert (folder / "metadata.json").read_text() == "{}"
 
 
 def test_a_copy_that_breaks_off_leaves_nothing(tmp_path):
-    folder = Study().write_gzipped(tmp_path / "d")
+    # More than is read to recognise the file.
+    study = Study(genes=[f"ENSG{n}" for n in range(90_000)], values=[["6", "7", "8"]] * 90_000)
+    folder = study.write_gzipped(tmp_path / "d")
     matrix = folder / "GSE1" / "GSE1.tsv.gz"
     matrix.write_bytes(matrix.read_bytes()[:-9])
     with pytest.raises(UserError) as caught:
-        archived(open_download(folder), "{}", tmp_path / "archive")
+        archived(FolderDownload(folder), "{}", tmp_path / "archive")
     assert caught.value.code == 1006
     assert paths(tmp_path / "archive") == set()
     assert list((tmp_path / "archive/GSE1").iterdir()) == []
 
 
 def test_a_matrix_that_changed_since_it_was_staged_is_not_archived(tmp_path):
-    download = open_download(Study().write(tmp_path / "d"))
+    download = FolderDownload(Study().write(tmp_path / "d"))
     with pytest.raises(UserError) as caught:
         archived(download, "{}", tmp_path / "archive", file_hash="0" * 64)
     assert caught.value.code == 1010
@@ -303,7 +308,7 @@ def test_a_matrix_that_changed_since_it_was_staged_is_not_archived(tmp_path):
 
 
 def test_an_archive_that_cannot_be_written_is_named(tmp_path):
-    download = open_download(Study().write(tmp_path / "d"))
+    download = FolderDownload(Study().write(tmp_path / "d"))
     (tmp_path / "archive").write_text("a file in its place")
     with pytest.raises(UserError) as caught:
         archived(download, "{}", tmp_path / "archive")

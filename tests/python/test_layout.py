@@ -3,19 +3,18 @@
 import time
 
 import pytest
-from test_melt import OneFile
+from test_melt import matrix_of
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.source.layout import decide_layout
-from loader.source.matrix import read_matrix
 
 SAMPLES = ["GSM1", "GSM2"]
 
 
 def table(text: str, samples: list[str] | None = None) -> dict[str, dict[str, float | None]]:
     """Gene → sample → value."""
-    matrix = read_matrix(OneFile(text.encode()), "X", known_samples=samples or [])
+    matrix = matrix_of(text.encode(), samples or [])
     summary = MatrixSummary(sample_count=len(matrix.samples))
     found: dict[str, dict[str, float | None]] = {}
     for batch in matrix.melt(1_000, summary):
@@ -80,7 +79,7 @@ LAYOUTS = {
     "featureCounts": (
         "# Program:featureCounts v2; Command:\"x\"\nGeneid\tChr\tStart\tEnd\tStrand\tLength\tGSM1\tGSM2\n"
         "ENSG00000000003\tX;X\t1;5\t3;9\t-;-\t7\t1.5\t2\nENSG00000000005\tX\t1\t3\t+\t3\tNA\t0.25\n",
-        "tab-separated, header on line 2, not loaded: Chr, Start, End, Strand, Length",
+        "featureCounts tab-separated, header on line 2, not loaded: Chr, Start, End, Strand, Length",
     ),
     "Expression Atlas": (
         "Gene ID\tGene Name\tGSM1\tGSM2\nENSG00000000003\tTSPAN6\t1.5\t2\nENSG00000000005\t\t\t0.25\n",
@@ -164,7 +163,7 @@ def test_a_matrix_without_its_gene_ids_is_refused():
 
 def test_cells_that_are_not_loaded_may_have_any_encoding():
     content = "Gene\tDescription\tGSM1\nG\t\u03b1-\u00e4\t1\nH\tb\t2\n"
-    matrix = read_matrix(OneFile(content.encode("iso8859-7", "replace")), "X")
+    matrix = matrix_of(content.encode("iso8859-7", "replace"))
     summary = MatrixSummary(sample_count=1)
     assert sum(batch.num_rows for batch in matrix.melt(1_000, summary)) == 2
     assert "an encoding other than UTF-8" in summary.layout

@@ -8,7 +8,7 @@ import lzma
 import math
 import string
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,12 +19,14 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from expression_warehouse.core.config import Limits
+from expression_warehouse.core.config import Limits, StudyConfig
 from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 from loader.source.download import Download
-from loader.source.matrix import read_matrix
+from loader.source.matrix import Matrix, read_matrix
+from loader.source.metadata import StudyMetadata
+from loader.source.text import FileText
 from loader.source.values import NULL_VALUES
 
 VISIBLE = string.ascii_letters + string.digits + string.punctuation
@@ -138,8 +140,17 @@ class OneFile(Download):
     def _open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.content)
 
-    def _packed_size(self, name: str) -> int:
+    def packed_size(self, name: str) -> int:
         return len(self.content)
+
+
+def matrix_of(
+    content: bytes, samples: Collection[str] = (), skipped: Collection[str] = ()
+) -> Matrix:
+    """The matrix of a study with these samples."""
+    metadata = StudyMetadata("X", {}, {}, {sample: {} for sample in samples})
+    text = FileText(OneFile(content), "X/X.tsv")
+    return read_matrix(text, metadata, StudyConfig(skip_samples=list(skipped)))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +181,7 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     samples, genes, values = matrix
     skipped = samples[1 : 1 + skip]
     content = file.bytes_of(samples, genes, values)
-    source = read_matrix(OneFile(content), "X", skipped, samples)
+    source = matrix_of(content, samples, skipped)
     summary = MatrixSummary(sample_count=len(source.samples))
     key = BatchKey("b", "X", MatrixFile("X.tsv", "h", 1))
 

@@ -1,0 +1,60 @@
+"""Files with the values of one sample: STAR, HTSeq, RSEM, featureCounts."""
+
+import re
+from pathlib import PurePosixPath
+
+from loader.source.download import Download
+from loader.source.refused import refuse_other_formats
+from loader.source.side_by_side import Columns
+from loader.source.text import FileText
+
+# What is left of the name of a file is the sample.
+_SUFFIX = re.compile(
+    r"(?:[._]?ReadsPerGene|\.genes?|\.results?|\.out|\.tab|\.txt|\.tsv|\.counts?|\.htseq|\.gz|\.bz2"
+    r"|\.xz|\.zip|[._]htseq)+$",
+    re.IGNORECASE,
+)
+_STRANDS = {"": 1, "unstranded": 1, "no": 1, "forward": 2, "yes": 2, "reverse": 3}
+_HEAD_SIZE = 1 << 16
+
+
+def read_count_file(
+    download: Download, name: str, sample: str | None = None, strandedness: str = ""
+) -> Columns | None:
+    """The values of a file of one sample; None if it is a matrix.
+
+    sample        the sample; default: by the file's name
+    strandedness  forward or reverse for STAR, whose counts are for either; default: unstranded
+
+    Raises UserError 1013 for a known format that has no genes.
+    """
+    text = FileText(download, name)
+    with text.open_text() as file:
+        head = file.read(_HEAD_SIZE)
+    refuse_other_formats(head, text.label)
+    lines = head.decode("utf-8", "surrogateescape").splitlines()
+    start = next((i for i, line in enumerate(lines) if not line.startswith("#")), None)
+    if start is None:
+        return None
+    header = lines[start].split("\t")
+    first = start + 2
+    unit = "COUNTS"
+    if header[0] == "N_unmapped":
+        first, value = start + 1, _STRANDS.get(strandedness.lower(), 1)
+    elif "expected_count" in header:
+        value, unit = header.index("expected_count"), "ESTIMATED_COUNTS"
+    elif header == ["feature", "count"] or _is_feature_counts(header):
+        value = len(header) - 1
+    elif len(header) >= 2 and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", header[-1]):
+        # HTSeq has no header, and names between the id and the count if it was asked for them.
+        first, value = start + 1, len(header) - 1
+        if any(re.fullmatch(r"[0-9.]+", cell) for cell in header[1:-1]):
+            return None
+    else:
+        return None
+    name = sample or _SUFFIX.sub("", PurePosixPath(name).name)
+    return Columns(text, [name], first, "\t", 0, [value], unit)
+
+
+def _is_feature_counts(header: list[str]) -> bool:
+    return header[:6] == ["Geneid", "Chr", "Start", "End", "Strand", "Length"] and len(header) == 7

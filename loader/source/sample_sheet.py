@@ -1,0 +1,224 @@
+"""A table of samples, such as a sample sheet or an SDRF, in the words of refine.bio."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from expression_warehouse.core.config import StudyConfig
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import read_seed
+from loader.source.download import Download
+
+# Headers, in lower case and without punctuation, of the columns with the names of samples. The
+# first of these that a sheet has holds the samples.
+SAMPLE_COLUMNS = [
+    *("refinebioaccessioncode", "geoaccession", "sampleaccession", "accession", "gsm"),
+    *("sample", "sampleid", "samplename", "samples", "run", "enarun", "assayname", "externalid"),
+    *("library", "libraryid", "id", "name", "", "sourcename", "filename", "file"),
+]
+
+# Field of a sample → headers of its column, the most exact first.
+FIELDS = {
+    "title": ["title", "sampletitle"],
+    "disease": [
+        *("disease", "diseasestate", "diseasestatus", "diagnosis", "illness", "condition"),
+        *("cohort", "group", "phenotype", "characteristics"),
+    ],
+    "disease_stage": ["diseasestage", "severity", "stage"],
+    "subject": ["subject", "subjectid", "patient", "patientid", "individual", "donor", "donorid"],
+    "time": ["time", "timepoint", "day"],
+    "age": ["age", "ageyears"],
+    "sex": ["sex", "gender"],
+    "race": ["race", "ethnicity"],
+    "specimen_part": [
+        *("specimenpart", "tissue", "tissuetype", "organismpart", "sourcename", "sourcenamech1"),
+    ],
+    "treatment": ["treatment"],
+    "cell_line": ["cellline"],
+    "organism": ["organism", "organismch1", "species", "scientificname"],
+    "platform": ["platform", "platformid", "instrumentmodel", "instrument", "arraydesignref"],
+    "processor_name": ["processorname"],
+}  # fmt: skip
+
+# Headers that say what a column is by the word in their brackets, as Characteristics[age].
+_BRACKETED = re.compile(
+    r"(?:characteristics?|comment|samplecharacteristic|factor ?value|factor) *\[(.*?)\]", re.I
+)
+
+
+@dataclass(frozen=True)
+class SampleSheet:
+    """The lines of a table.
+
+    label   the file
+    header  the names of its columns, as they stand there
+    rows    the cells of each line, as many as the header
+    """
+
+    label: str
+    header: list[str]
+    rows: list[list[str]]
+
+    def samples(self, config: StudyConfig, accession: str) -> dict[str, dict[str, Any]]:
+        """Sample → its fields, under refine.bio's names; other columns are `characteristics`.
+
+        Lines of one sample are one; what they differ in is left out. Raises UserError 1014 if no
+        column has the samples, or a configured column is missing.
+        """
+        columns = self._columns(config, accession)
+        found: dict[str, dict[str, Any]] = {}
+        for row in self.rows:
+            sample = row[columns["sample"]].strip()
+            if not sample:
+                continue
+            block = {field: row[column].strip() for field, column in columns.items()}
+            block = {f"refinebio_{field}": text for field, text in block.items() if text}
+            block.pop("refinebio_sample")
+            if "refinebio_organism" in block:
+                block["refinebio_organism"] = organism_code(block["refinebio_organism"])
+            used = set(columns.values())
+            block["characteristics"] = {
+                name.lower(): cell.strip()
+                for column, (name, cell) in enumerate(zip(self.header, row, strict=True))
+                if column not in used and name and cell.strip()
+            }
+            found[sample] = _agreed(found[sample], block) if sample in found else block
+        if not found:
+            raise UserError(
+                "EXTRACTION_FILE_NOT_FOUND",
+                "the sample sheet has no line with a sample",
+                file=self.label,
+                action="Add one line per sample. For a refine.bio download, "
+                "aggregated_metadata.json is in the zip of the same download: copy it beside the "
+                "folder of the study",
+            )
+        return found
+
+    def sample_column(self, config: StudyConfig, accession: str) -> int:
+        """The column of the samples. Raises what `samples` raises."""
+        return self._columns(config, accession)["sample"]
+
+    def _columns(self, config: StudyConfig, accession: str) -> dict[str, int]:
+        """Field → its column; `sample` has the samples."""
+        words = [_word(name) for name in self.header]
+        found: dict[str, int] = {}
+        for field, headers in {"sample": SAMPLE_COLUMNS, **FIELDS}.items():
+            for header in headers:
+                if header in words and (field not in found):
+                    found[field] = words.index(header)
+        # The same column cannot be two things: its name as a sample is not its tissue.
+        found = {
+            field: column
+            for field, column in found.items()
+            if field == "sample" or column != found.get("sample")
+        }
+        for field, name in config.sheet_columns.items():
+            if name not in self.header:
+                raise self._unfit(
+                    f"studies.{accession}.sheet_columns names the column {name!r}, which the "
+                    "sheet lacks",
+                    f"Write one of its columns: {', '.join(filter(None, self.header))}",
+                )
+            found[field] = self.header.index(name)
+        if "sample" not in found:
+            raise self._unfit(
+                f"no column of the sample sheet has the samples; its columns are "
+                f"{', '.join(filter(None, self.header))}",
+                f"Name the column sample, or write into pipeline.yaml: studies: {{{accession}: "
+                f"{{sheet_columns: {{sample: {self.header[0]}}}}}}}",
+            )
+        return found
+
+    def _unfit(self, found: str, action: str) -> UserError:
+        return UserError("STUDY_UNDESCRIBED", found, file=self.label, line=1, action=action)
+
+
+def read_sheet(download: Download, name: str) -> SampleSheet:
+    """A table with tabs, commas or semicolons between its cells, whose first line has the header;
+    lines before it that begin with # are passed over.
+
+    Raises UserError 1001 if it is empty, 1002 if a line has more cells than the header, and what
+    Download.open raises.
+    """
+    label = download.label(name)
+    with download.open_text(name) as file:
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    while lines and (lines[0].startswith("#") or not lines[0].strip()):
+        lines.pop(0)
+    if not lines:
+        raise UserError("EXTRACTION_FILE_NOT_FOUND", "the sample sheet is empty", file=label)
+    delimiter = max("\t,;", key=lambda sign: len(next(csv.reader([lines[0]], delimiter=sign))))
+    header, *rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if rows and all(len(row) == len(header) + 1 for row in rows):
+        # R's write.table gives row names no header.
+        header = ["", *header]
+    for number, row in enumerate(rows, start=2):
+        if len(row) > len(header) and any(row[len(header) :]):
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                f"the line has {len(row)} columns",
+                file=label,
+                line=number,
+                expected=f"{len(header)} columns, as in the header",
+                action="Put quotes around cells that have a delimiter in them",
+            )
+    width = len(header)
+    padded = [(row + [""] * width)[:width] for row in rows]
+    return SampleSheet(label, [name.strip() for name in header], padded)
+
+
+def field_of(name: str) -> str | None:
+    """The field of a sample that a word names, as `sex` for `Gender`; None if it is another."""
+    word = _word(name)
+    return next((field for field, headers in FIELDS.items() if word in headers), None)
+
+
+def organism_code(name: str) -> str:
+    """`Homo sapiens` → `HOMO_SAPIENS`."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.strip().upper()).strip("_")
+
+
+def common_values(blocks: Mapping[str, Mapping[str, Any]], field: str) -> list[str]:
+    """The values of a field, the most frequent first."""
+    values = (str(block.get(f"refinebio_{field}") or "") for block in blocks.values())
+    return [value for value, _ in Counter(filter(None, values)).most_common()]
+
+
+def technology_of(platforms: Sequence[str]) -> str | None:
+    """The technology that seeds/platform_lookup.csv gives to most of the platforms; None if it is
+    unknown."""
+    rules = [row for row in read_seed("platform_lookup") if row["measurement_technology"]]
+    for platform in platforms:
+        text = platform.lower()
+        words = re.findall(r"[a-z0-9]+", text)
+        for rule in rules:
+            is_found = (
+                rule["match_value"] in words
+                if rule["match_on"] == "accession"
+                else rule["match_value"] in text
+            )
+            if is_found and rule["measurement_technology"] != "OTHER":
+                return rule["measurement_technology"]
+        if re.search(r"affymetrix|agilent|beadchip|array", text):
+            return "MICROARRAY"
+    return None
+
+
+def _agreed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _agreed(value, second[key]) if isinstance(value, dict) else value
+        for key, value in first.items()
+        if key in second and (isinstance(value, dict) or second[key] == value)
+    }
+
+
+def _word(header: str) -> str:
+    match = _BRACKETED.fullmatch(header.strip())
+    word = re.sub(r"[^a-z0-9]", "", (match[1] if match else header).lower())
+    if header.lower().startswith("refinebio_") and word != "refinebioaccessioncode":
+        return word.removeprefix("refinebio")
+    return word

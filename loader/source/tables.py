@@ -1,0 +1,62 @@
+"""Names of files: which are tables, and which study a name says."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+# A table is a name and one of these, and perhaps one of _PACKED.
+_SUFFIXES = (
+    ".tsv",
+    ".csv",
+    ".txt",
+    ".gct",
+    ".tab",
+    ".results",
+    ".sf",
+    ".undecorated",
+    ".counts",
+)
+_MATRIX_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
+
+# Files that describe a folder, and what STAR and RSEM write beside the counts of genes.
+_NO_TABLE = re.compile(
+    r"\.|.*(?:SJ\.out\.tab|\.isoforms\.results)"
+    r"|(?:readme|licen[cs]e|changelog|manifest|md5|checksums|multiqc|citations)",
+    re.IGNORECASE,
+)
+
+# As GSE1234, SRP1234, PRJNA1234, E-MTAB-1234.
+_STUDY = re.compile(
+    r"(?<![A-Z0-9])(?:GSE[0-9]+|[SED]RP[0-9]+|PRJ[A-Z]{2}[0-9]+|E-[A-Z]{4}-[0-9]+)(?![0-9])", re.I
+)
+
+
+def stem_of(name: str) -> str | None:
+    """The name of a matrix without its suffixes; None for any other file."""
+    return _without_suffix(name, _MATRIX_SUFFIXES)
+
+
+def tables_in(names: Iterable[str]) -> list[str]:
+    """The names of tables that lie directly in a folder."""
+    return [
+        name
+        for name in names
+        if "/" not in name
+        and not _NO_TABLE.match(name)
+        and (_without_suffix(name, _SUFFIXES) or re.search(r"\.gene_sums\.", name))
+    ]
+
+
+def study_in(name: str) -> str | None:
+    """The accession of a study in the name of a file; None if there is none."""
+    match = _STUDY.search(name)
+    return match[0].upper() if match else None
+
+
+def _without_suffix(name: str, suffixes: Iterable[str]) -> str | None:
+    file = PurePosixPath(name).name
+    for suffix in (text + packed for text in suffixes for packed in _PACKED):
+        if file.lower().endswith(suffix):
+            return file[: -len(suffix)]
+    return None

@@ -1,0 +1,252 @@
+"""A matrix of one's own with a table of its samples: what a sheet may look like, which file is which,
+and what must be said where the files do not say it."""
+
+import codecs
+import json
+import zipfile
+
+import pytest
+from conftest import Study, events
+
+MATRIX = "gene,S1,S2,S3\nENSG00000000003,1.5,2,3\nENSG00000000005,4,5,6.25\n"
+PLAIN = "sample,title,platform\nS1,healthy,HiSeq\nS2,sepsis,HiSeq\nS3,septic shock,HiSeq\n"
+SETTINGS = "d: {units: LOG2}"
+
+# The same three samples; the second column is the title.
+SHEETS = {
+    "commas": PLAIN,
+    "semicolons": PLAIN.replace(",", ";"),
+    "tabs": PLAIN.replace(",", "\t"),
+    "CRLF": PLAIN.replace("\n", "\r\n"),
+    "byte order mark": codecs.BOM_UTF8.decode() + PLAIN,
+    "comments first": f"# made by hand\n{PLAIN}",
+    "no last line end": PLAIN.rstrip("\n"),
+    "empty lines": f"{PLAIN}\n,,\n",
+    "quotes": '"sample","title","platform"\n"S1","healthy","HiSeq"\n"S2","sepsis","HiSeq"\n"S3","septic shock","Hi,Seq HiSeq"\n',
+    "row names of R": 'title\tplatform\nS1\thealthy\tHiSeq\nS2\tsepsis\tHiSeq\nS3\tseptic shock\tHiSeq\n',
+    "row names of R, quoted": '"","title","platform"\n"S1","healthy","HiSeq"\n"S2","sepsis","HiSeq"\n"S3","septic shock","HiSeq"\n',
+    "other words": PLAIN.replace("sample,title,platform", "Sample_ID,Sample Title,Instrument Model"),
+    "refine.bio": PLAIN.replace("sample,title,platform", "refinebio_accession_code,refinebio_title,refinebio_platform"),
+    "SDRF": PLAIN.replace("sample,title,platform", "Assay Name,Comment [Sample_title],Comment[INSTRUMENT_MODEL]"),
+    "samples that the matrix lacks": f"{PLAIN}S4,sepsis,HiSeq\n",
+    "lanes": PLAIN.replace("S1,healthy,HiSeq\n", "S1,healthy,HiSeq\nS1,healthy,MiSeq\n"),
+}  # fmt: skip
+
+
+def write(folder, sheet=PLAIN, matrix=MATRIX, sheet_name="samples.csv", matrix_name="counts.csv"):
+    folder.mkdir(parents=True)
+    (folder / sheet_name).write_text(sheet, newline="", encoding="utf-8")
+    (folder / matrix_name).write_text(matrix)
+    return folder
+
+
+def ingest(warehouse, *paths, settings=SETTINGS):
+    config = warehouse.folder / "pipeline.yaml"
+    config.write_text(f"studies: {{{settings}}}" if settings else "")
+    return warehouse.loader("ingest", *paths, "--config", config)
+
+
+def failure_of(result) -> dict:
+    assert result.exit_code == 1
+    (failure,) = events(result, "failed")
+    return failure
+
+
+def titles(warehouse) -> dict[str, str]:
+    ((document,),) = warehouse.query("select metadata_json from staging.study_metadata")
+    samples = json.loads(document)["samples"]
+    return {name: block["refinebio_title"] for name, block in samples.items()}
+
+
+@pytest.mark.parametrize("kind", SHEETS)
+def test_a_sheet_of_any_kind_is_read(warehouse, tmp_path, kind):
+    result = ingest(warehouse, write(tmp_path / "d", SHEETS[kind]))
+    assert result.exit_code == 0, result.output
+    assert titles(warehouse) == {"S1": "healthy", "S2": "sepsis", "S3": "septic shock"}
+    assert warehouse.query(
+        "select sample_accession_code, sum(expression_value) from staging.expression_rows group by 1 order by 1"
+    ) == [("S1", 5.5), ("S2", 7.0), ("S3", 9.25)]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "matrix"),
+    [
+        ("samplesheet.csv", "counts.csv"),
+        ("sample_sheet.txt", "expression_matrix.txt"),
+        ("coldata.tsv", "vst.tsv"),
+        ("GSE5_metadata.csv", "GSE5_counts.csv"),
+        ("my.samples.csv", "matrix.csv"),
+        ("SraRunTable.txt", "counts.txt"),
+        ("pheno_data.csv", "x.csv"),
+    ],
+)
+def test_sheet_and_matrix_are_told_by_their_names(warehouse, tmp_path, sheet, matrix):
+    folder = write(tmp_path / "d", sheet_name=sheet, matrix_name=matrix)
+    (folder / "README.txt").write_text("no table")
+    (folder / "analysis.R").write_text("no table")
+    accession = "GSE5" if "GSE5" in sheet else "d"
+    result = ingest(warehouse, folder, settings=f"{accession}: {{units: LOG2}}")
+    (staged,) = events(result, "staged")
+    assert staged["study_accession"] == accession
+
+
+def test_columns_and_files_of_other_names_are_configured(warehouse, tmp_path):
+    sheet = PLAIN.replace("sample,title,platform", "Barcode,Patient group,x")
+    folder = write(tmp_path / "d", sheet, sheet_name="people.csv")
+    (folder / "other.csv").write_text(MATRIX)
+    assert failure_of(ingest(warehouse, folder))["error_code"] == 1001
+    settings = (
+        "MINE: {matrix: counts.csv, sample_sheet: people.csv, technology: RNA-SEQ, units: LOG2,"
+        " sheet_columns: {sample: Barcode, title: Patient group}}"
+    )
+    result = ingest(warehouse, folder, settings=settings)
+    (staged,) = events(result, "staged")
+    assert staged["study_accession"] == "MINE"
+    assert titles(warehouse)["S3"] == "septic shock"
+
+
+def test_several_studies_lie_in_one_folder_with_their_sheets(warehouse, tmp_path):
+    folder = write(tmp_path / "d", sheet_name="GSE5_samples.csv", matrix_name="GSE5_counts.csv")
+    (folder / "GSE6_samples.csv").write_text(PLAIN)
+    (folder / "GSE6.tsv").write_text(MATRIX.replace(",", "\t"))
+    Study("GSE7").write(folder / "download")
+    settings = "GSE5: {units: LOG2}, GSE6: {units: LOG2}"
+    result = ingest(warehouse, folder, settings=settings)
+    assert result.exit_code == 0, result.output
+    staged = {event["study_accession"] for event in events(result, "staged")}
+    assert staged == {"GSE5", "GSE6", "GSE7"}
+
+
+def test_a_zip_and_a_file_are_read_like_their_folder(warehouse, tmp_path):
+    folder = write(tmp_path / "d")
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"inner/{path.name}")
+            archive.writestr(f"__MACOSX/inner/._{path.name}", "x")
+    settings = "d: {units: LOG2}, e: {units: LOG2}"
+    for path, accession in [(folder / "counts.csv", "d"), (tmp_path / "e.zip", "e")]:
+        (staged,) = events(ingest(warehouse, path, settings=settings), "staged")
+        assert staged["study_accession"] == accession
+    assert events(ingest(warehouse, folder / "samples.csv", settings=settings), "skipped")
+
+
+def without(column, sheet=PLAIN):
+    place = sheet.splitlines()[0].split(",").index(column)
+    rows = (line.split(",") for line in sheet.splitlines())
+    return "".join(",".join(row[:place] + row[place + 1 :]) + "\n" for row in rows)
+
+
+FAULTS = {
+    "no sample column": (
+        {"sheet": PLAIN.replace("sample", "x")}, SETTINGS, 1014, "no column", "sheet_columns"),
+    "no technology": ({"sheet": without("platform")}, SETTINGS, 1014, "technology", "RNA-SEQ"),
+    "no organism": ({"matrix": MATRIX.replace("ENSG0", "G")}, SETTINGS, 1014, "organism", "HOMO"),
+    "a column that the sheet lacks": (
+        {}, "d: {units: LOG2, sheet_columns: {title: Group}}", 1014, "'Group'", "platform"),
+    "no line": ({"sheet": "sample,title\n"}, SETTINGS, 1001, "no line with a sample", "one line"),
+    "an empty sheet": ({"sheet": "\n"}, SETTINGS, 1001, "empty", ""),
+    "a line with more cells": (
+        {"sheet": PLAIN + "S4,sepsis,HiSeq,x\n"}, SETTINGS, 1002, "4 columns", "quotes"),
+    "a sample that the sheet lacks": (
+        {"matrix": MATRIX.replace("S3", "S9")}, SETTINGS, 54010, "S9", "skip_samples"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_missing_is_said_with_what_to_write(warehouse, tmp_path, fault):
+    files, settings, code, found, action = FAULTS[fault]
+    failure = failure_of(ingest(warehouse, write(tmp_path / "d", **files), settings=settings))
+    assert failure["error_code"] == code
+    assert found in failure["found"]
+    assert action in failure["action"]
+    assert warehouse.query("select count(*) from staging.batch where status = 'STAGED'") == [(0,)]
+
+
+def test_two_tables_that_may_be_the_matrix_are_named(warehouse, tmp_path):
+    folder = write(tmp_path / "d")
+    (folder / "tpm.csv").write_text(MATRIX)
+    failure = failure_of(ingest(warehouse, folder))
+    assert failure["error_code"] == 1009
+    assert "counts.csv, tpm.csv" in failure["found"]
+    assert "{matrix: counts.csv}" in failure["action"]
+    (staged,) = events(ingest(warehouse, folder / "tpm.csv"), "staged")
+    assert staged["study_accession"] == "d"
+    assert warehouse.query("select distinct file_name from staging.batch") == [("tpm.csv",)]
+
+
+def test_a_matrix_without_a_sheet_says_what_to_write(warehouse, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    (folder / "counts.csv").write_text(MATRIX)
+    assert "samples.csv" in failure_of(ingest(warehouse, folder))["action"]
+    failure = failure_of(ingest(warehouse, folder / "counts.csv"))
+    assert (failure["error_code"], "samples.csv" in failure["expected"]) == (1014, True)
+
+
+# --- one file per sample
+
+STAR = "N_unmapped\t9\t9\t9\nENSG00000000003\t{0}\t2\t3\nENSG00000000005\t7\t8\t9\n"
+HTSEQ = "ENSG00000000003\t{0}\nENSG00000000005\t7\n__no_feature\t5\n"
+RSEM = (
+    "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\n"
+    "ENSG00000000003\tA\t1\t1\t{0}\t5\t6\nENSG00000000005\tB\t1\t1\t7\t5\t6\n"
+)
+FEATURE_COUNTS = (
+    '# Program:featureCounts v2; Command:"x"\nGeneid\tChr\tStart\tEnd\tStrand\tLength\ts.bam\n'
+    "ENSG00000000003\t1\t1\t2\t+\t9\t{0}\nENSG00000000005\t1\t1\t2\t+\t9\t7\n"
+)
+PER_SAMPLE = {
+    "STAR": (STAR, "{}_ReadsPerGene.out.tab"),
+    "HTSeq": (HTSEQ, "{}.htseq.txt"),
+    "HTSeq with names": (HTSEQ.replace("\t", "\tNAME\t"), "{}.counts.txt"),
+    "RSEM": (RSEM, "{}.genes.results"),
+    "featureCounts": (FEATURE_COUNTS, "{}.txt"),
+}
+
+
+def write_per_sample(folder, kind):
+    text, name = PER_SAMPLE[kind]
+    folder.mkdir()
+    (folder / "samples.csv").write_text(PLAIN)
+    for number in (1, 2, 3):
+        (folder / name.format(f"S{number}")).write_text(text.format(number * 10))
+    return folder
+
+
+@pytest.mark.parametrize("kind", PER_SAMPLE)
+def test_files_of_one_sample_each_are_one_matrix(warehouse, tmp_path, kind):
+    folder = write_per_sample(tmp_path / "d", kind)
+    (folder / "S1_SJ.out.tab").write_text("x\t1\n")
+    (folder / "S1.isoforms.results").write_text(
+        "transcript_id\tgene_id\tlength\teffective_length\n"
+    )
+    (folder / "counts.txt.summary").write_text("x\n")
+    result = ingest(warehouse, folder)
+    assert result.exit_code == 0, result.output
+    assert warehouse.query(
+        "select sample_accession_code, gene_id, expression_value from staging.expression_rows order by all"
+    ) == [
+        (f"S{n}", gene, value)
+        for n in (1, 2, 3)
+        for gene, value in [("ENSG00000000003", n * 10.0), ("ENSG00000000005", 7.0)]
+    ]
+    assert events(ingest(warehouse, folder), "skipped")
+
+
+def test_files_with_other_genes_are_refused_with_the_line(warehouse, tmp_path):
+    folder = write_per_sample(tmp_path / "d", "HTSeq")
+    path = folder / "S2.htseq.txt"
+    path.write_text(path.read_text().replace("ENSG00000000005", "ENSG00000000006"))
+    failure = failure_of(ingest(warehouse, folder))
+    assert (failure["error_code"], failure["file"], failure["line"]) == (1002, str(path), 2)
+    assert "ENSG00000000006" in failure["found"]
+    assert "ENSG00000000005" in failure["found"]
+
+
+def test_a_file_that_ends_early_is_refused(warehouse, tmp_path):
+    folder = write_per_sample(tmp_path / "d", "HTSeq")
+    path = folder / "S3.htseq.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+    failure = failure_of(ingest(warehouse, folder))
+    assert (failure["error_code"], failure["file"]) == (1002, str(path))
+    assert "no more lines" in failure["found"]
