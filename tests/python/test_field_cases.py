@@ -122,3 +122,55 @@ def test_field_layouts_have_the_same_values(warehouse, tmp_path):
         )
     assert len(tables[0]) == 60 * 18
     assert all(table == tables[0] for table in tables)
+
+
+@pytest.mark.skipif(not FIELD.is_dir(), reason="the folder of field cases is absent")
+def test_silent_values(warehouse):
+    """What was wrong without a word is right, or said."""
+    case = FIELD / "30-silent-values"
+    result = warehouse.loader("run", case, "--config", case / "pipeline.yaml")
+
+    # One study of arrays and sequencing.
+    (failure,) = events(result, "failed")
+    assert (result.exit_code, failure["study_accession"]) == (1, "GSE30H")
+    assert "Affymetrix SCAN and Tximport" in failure["found"]
+
+    values = (
+        "select sample_title, gene_id, expression_value from analytics.vw_expression_long"
+        " where study_accession_code = '{}' order by all"
+    )
+    counts = [warehouse.query(values.format(f"SRP30{letter}")) for letter in "ABC"]
+    assert counts[0] == counts[1] == counts[2]
+    units = dict(warehouse.query("select study_accession_code, study_unit_tag from dim.dim_study"))
+    assert (units["GSE30E"], units["SRP30D"]) == ("SCALED", "SCALED")
+
+    labels = (
+        "select sample_title, illness_label from dim.dim_sample as s"
+        " inner join dim.dim_illness as i on s.illness_key = i.illness_key"
+        " where sample_accession_code like 'GSM30{}%'"
+    )
+    of_characteristics = [label for _, label in warehouse.query(labels.format("F"))]
+    assert {label: of_characteristics.count(label) for label in of_characteristics} == {
+        "CONTROL": 10, "SEPSIS": 10, "SEPTIC_SHOCK": 10,
+    }  # fmt: skip
+    assert dict(warehouse.query(labels.format("J"))) == {
+        "Sepsis survivor, no shock": "SEPSIS",
+        "Severe sepsis without shock": "SEPSIS",
+        "non-septic ICU": "NO_SEPSIS",
+        "SIRS": "NO_SEPSIS",
+        "Healthy volunteers": "CONTROL",
+        "HC_01": "CONTROL",
+        "septicshock_d1": "SEPTIC_SHOCK",
+        "septic_shock day 3 recovery": "SEPTIC_SHOCK",
+        "uninfected": "UNKNOWN",
+        "Patient with bacterial septicemia": "SEPSIS",
+        "ctrl": "CONTROL",
+        "controls": "CONTROL",
+        "normal donor": "CONTROL",
+        "Sepsis-3 criteria negative": "SEPSIS",
+        "endotoxin shock": "SEPTIC_SHOCK",
+    }
+    assert warehouse.query(
+        "select study_accession_code, finding from meta.vw_finding"
+        " where validation_code = 'STUDY_SEVERAL_ORGANISMS'"
+    ) == [("GSE30I", "HOMO_SAPIENS 15, MUS_MUSCULUS 15")]
