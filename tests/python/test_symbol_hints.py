@@ -23,7 +23,7 @@ def test_the_symbol_column_is_staged_and_said(warehouse, tmp_path, layout):
     header, ids = LAYOUTS[layout]
     study = Study(samples=["GSM1", "GSM2"])
     lines = [f"{header}\tGSM1\tGSM2"] + [
-        ids.format(gene=gene, symbol=symbol) + f"\t{number}.5\t2"
+        ids.format(gene=gene, symbol=symbol) + f"\t{number}.5\t12"
         for number, (gene, symbol) in enumerate(SYMBOLS.items())
     ]
     study.values = [["1", "2"], ["1", "2"]]
