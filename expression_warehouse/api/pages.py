@@ -156,16 +156,11 @@ def gene(edition: CurrentEdition, gene: GeneName) -> HTMLResponse:
     """A gene: what it is, its partners and its expression."""
     found = reading.gene(edition, gene)
     parameters: dict[str, str | int | None] = {"gene_id": found["gene_id"]}
-    partners: list[dict[str, Any]] = []
-    for label in [row["disease_label"] for row in edition.rows(queries.DISEASES)]:
-        settings = RankSettings(disease=label, q=1, i2_max=100)
-        rows = edition.rows(queries.RANKED_OF_GENE, parameters, settings.session)
-        partners += rows[:20]
     return _page(
         "gene.html",
         edition,
         gene=found,
-        partners=partners,
+        partners=reading.partners(edition, found["gene_id"]),
         expression=edition.rows(queries.GENE_EXPRESSION, parameters),
         gene_name=gene_name,
     )

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from expression_warehouse.api.pair_list import InvalidCursorError
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.core.errors import UserError
 
@@ -27,6 +28,11 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(MissingError)
     def _(_request: Request, error: MissingError) -> Response:
         return problem(404, "Not found", f"The warehouse does not have {error}.")
+
+    @app.exception_handler(InvalidCursorError)
+    def _(_request: Request, _error: InvalidCursorError) -> Response:
+        detail = "cursor: take it from the header Link of the page before, with the same sort."
+        return problem(422, "Invalid parameters", detail)
 
     @app.exception_handler(NotModifiedError)
     def _(_request: Request, _error: NotModifiedError) -> Response:

@@ -36,24 +36,6 @@ DISEASES = """
     order by d.disease_label
 """
 
-# Of the session's disease and settings, the rows of the best ranks per slice.
-RANKED = """
-    select *
-    from {analytics}.vw_pair_metrics_ranked
-    where
-        pair_rank <= $last_rank
-        and technology = coalesce($technology, technology)
-        and organism = coalesce($organism, organism)
-    order by technology, organism, pair_rank
-"""
-
-RANKED_OF_GENE = """
-    select *
-    from {analytics}.vw_pair_metrics_ranked
-    where gene_a_id = $gene_id or gene_b_id = $gene_id
-    order by technology, organism, pair_rank
-"""
-
 PAIR = """
     select
         p.pair_key,
@@ -130,6 +112,30 @@ FIND_GENES = """
     from {analytics}.vw_gene_annotation
     where upper(gene_id) = upper($gene) or upper(gene_symbol) = upper($gene)
     order by gene_id
+"""
+
+FIND_GENES_BY_ALIAS = """
+    select distinct g.*
+    from {analytics}.vw_gene_annotation as g
+    inner join {dim}.gene_identifier as i on g.gene_id = i.gene_id
+    where i.identifier_key = upper($gene) and i.is_ambiguous = 0
+    order by g.gene_id
+"""
+
+# Names that begin with the pattern's text; a gene once, by the name that comes first.
+GENES_LIKE = """
+    select x.gene_id, x.gene_symbol, x.gene_name, x.matched
+    from (
+        select
+            g.gene_id, g.gene_symbol, g.gene_name, i.identifier as matched,
+            row_number() over (partition by g.gene_id order by i.identifier) as row_no
+        from {analytics}.vw_gene_annotation as g
+        inner join {dim}.gene_identifier as i on g.gene_id = i.gene_id
+        where i.identifier_key like $pattern
+    ) as x
+    where x.row_no = 1
+    order by x.matched, x.gene_id
+    offset 0 rows fetch next 50 rows only
 """
 
 GENE_EXPRESSION = """

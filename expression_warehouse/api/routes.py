@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from expression_warehouse.api import queries, reading
 from expression_warehouse.api.answers import Format, answer, json_answer
 from expression_warehouse.api.editions import CurrentEdition
+from expression_warehouse.api.pair_list import PairListSettings, page_query, pair_page
 from expression_warehouse.api.rank_settings import Label, RankSettings
 from expression_warehouse.api.words import advice, rationale
 
@@ -15,6 +16,12 @@ router = APIRouter()
 
 class TopPairs(RankSettings):
     """The settings, and the form of the answer."""
+
+    format: Format = None
+
+
+class PairList(PairListSettings):
+    """Filters, order and page of a list, and the form of the answer."""
 
     format: Format = None
 
@@ -34,6 +41,20 @@ def top_pairs(
     table = reading.ranked(edition, settings)
     rows = [{**row, "rationale": rationale(row)} for row in table.to_pylist()]
     return answer(request, table, settings.format, rows)
+
+
+@router.get("/pairs", summary="All tested pairs: filtered, sorted, page by page")
+def pairs(
+    request: Request,
+    edition: CurrentEdition,
+    settings: Annotated[PairList, Query()],
+) -> Response:
+    """The header Link has the address of the next page."""
+    page = pair_page(edition, settings)
+    response = answer(request, page.rows, settings.format)
+    if page.cursor:
+        response.headers["Link"] = f'<{request.url.path}?{page_query(settings, page)}>; rel="next"'
+    return response
 
 
 @router.get("/pairs/{pair_key}", summary="A pair: its genes and pooled estimates")

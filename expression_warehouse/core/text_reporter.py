@@ -23,6 +23,7 @@ class TextReporter(Reporter):
         "{seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "staged already (status {status})",
+        "reviews_taken": "took {review_count} reviews into analytics.llm_reviews",
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",

@@ -30,9 +30,9 @@ from test_pair_metrics import build, ingest, study_of
 from expression_warehouse.api.app import create_app
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.scale import scale_over
-from expression_warehouse.api.queries import RANKED
+from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
-from expression_warehouse.api.snapshot import TABLES, VIEWS, newest_snapshot, publish
+from expression_warehouse.core.snapshot import TABLES, VIEWS, newest_snapshot, publish
 from expression_warehouse.api.store import open_store
 from expression_warehouse.api.words import advice, heterogeneity, number_text, p_text, rationale
 from expression_warehouse.cli import main as commands
@@ -88,6 +88,24 @@ def test_top_pairs_are_those_of_the_view(built, client):
     assert [{key: row[key] for key in expected[0]} for row in found] == expected
     assert all(row["gene_a_id"] in row["rationale"] for row in found)
     assert client.get("/analytics/pairs/top", params=ALL).json() == found
+
+
+@pytest.mark.parametrize("q_basis", ["hk", "spec", "dependent"])
+@pytest.mark.parametrize("contrast", ["all", "ss", "soth", "sc"])
+def test_ranks_of_the_snapshot_are_those_of_the_view(built, client, q_basis, contrast):
+    """The snapshot has the pairs ranked; the settings leave rows out as those of the view do."""
+    for q, i2_max, k_min, limit in ((1, 100, 3, 7), (0.6, 100, 4, 1000), (0.9, 40, 2, 5), (0.3, 75, 5, 9)):
+        names = {"q_basis": q_basis, "contrast": contrast, "q": q, "i2_max": i2_max, "k_min": k_min}
+        found = client.get("/api/v1/analytics/pairs/top", params={**names, "limit": limit}).json()
+        expected = fact(
+            built,
+            "select * exclude (etl_created_date) from analytics.vw_pair_metrics_ranked"
+            f" where pair_rank <= {limit} order by technology, organism, pair_rank",
+            *(f"set variable {name} = '{value}'" for name, value in names.items()),
+        )
+        assert [row["pair_key"] for row in found] == [row["pair_key"] for row in expected]
+        for row, other in zip(found, expected, strict=True):
+            assert {key: row[key] for key in other} == other
 
 
 def test_estimates_of_studies_pool_to_the_fact(built, client):
@@ -269,7 +287,8 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
         path.read_text() for path in (PROJECT / "expression_warehouse" / "api").glob("*.py")
     )
     read = set(re.findall(r"\{(\w+)\}\.(\w+)", source))
-    kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS)
+    ranks = {("analytics", "pair_rank"), ("analytics", "pair_row")}
+    kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS) | ranks
     assert read <= kept
     snapshot = newest_snapshot(built.path)
     assert snapshot is not None
@@ -292,7 +311,7 @@ def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):
             assert new.version > old.version
             remaining = sum(len(batch) for batch in batches)
         assert remaining >= 0
-        assert old.rows(RANKED, RankSettings().parameters, RankSettings().session) is not None
+        assert old.rows(OF_VIEW, RankSettings().parameters, RankSettings().session) is not None
     assert len(list(published.path.parents[1].iterdir())) == 2, "older ones are removed"
 
 

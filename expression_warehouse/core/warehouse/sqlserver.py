@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
     PairLoad,
@@ -42,7 +45,7 @@ from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_dr
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
 
-_PARAMETER = re.compile(r"\$([a-z_]+)")
+_PARAMETER = re.compile(r"\$([a-z_][a-z_0-9]*)")
 
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
@@ -72,6 +75,7 @@ class SqlServerWarehouse(SqlWarehouse):
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
         super().__init__(project_macros("sqlserver"), redactor(credentials))
         self._place = f"{credentials.host}/{credentials.database}"
+        self._database = str(credentials.database)
         self._driver = open_driver(credentials)
         with self._connection() as connection:
             if not is_probe:
@@ -111,6 +115,10 @@ class SqlServerWarehouse(SqlWarehouse):
         with self._transaction() as session:
             tables = [name for (name,) in session.rows(query, [self._staging])]
         return [f"{self._staging}.{name}" for name in tables if _HEAP.fullmatch(name)]
+
+    @property
+    def review_journal(self) -> Path:
+        return journal_beside(project_dir() / self._database)
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
