@@ -35,7 +35,9 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for schema, table in connection.execute(query).fetchall():
         connection.execute(f"create schema if not exists {schema}")
-        connection.execute(f"create table {schema}.{table} as from template.{schema}.{table} limit 0")
+        connection.execute(
+            f"create table {schema}.{table} as from template.{schema}.{table} limit 0"
+        )
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -169,7 +171,11 @@ def _fill_pair_facts(connection: duckdb.DuckDBPyConnection, pairs: int) -> None:
         "pair_key": "p.pair_key",
         "etl_created_date": "now()",
     }
-    counts = {"n_studies": "3 + (18 * random())::integer", "n_samples": "1000", "i2": "100 * random()"}
+    counts = {
+        "n_studies": "3 + (18 * random())::integer",
+        "n_samples": "1000",
+        "i2": "100 * random()",
+    }
     relations = {
         "fact_gene_pair_contrast": (
             "inner join dim.dim_contrast as c on c.disease_key = d.disease_key",
@@ -177,7 +183,8 @@ def _fill_pair_facts(connection: duckdb.DuckDBPyConnection, pairs: int) -> None:
              "is_deciding": "c.contrast = 'ss'", "tau2": "0.1 * random()", **counts},
         ),
         "fact_gene_pair_cohort": (
-            "inner join dim.dim_illness as i on i.illness_label in ('CONTROL', 'SEPSIS', 'SEPTIC_SHOCK')",
+            "inner join dim.dim_illness as i"
+            " on i.illness_label in ('CONTROL', 'SEPSIS', 'SEPTIC_SHOCK')",
             {"illness_key": "i.illness_key", **counts},
         ),
         "fact_gene_pair_metrics": (
@@ -189,7 +196,8 @@ def _fill_pair_facts(connection: duckdb.DuckDBPyConnection, pairs: int) -> None:
     for table, (join, given) in relations.items():
         described = connection.execute(f"describe fact.{table}").fetchall()
         columns = ",\n".join(
-            f"{(slice_ | given).get(name) or _random(kind)} as {name}" for name, kind, *_ in described
+            f"{(slice_ | given).get(name) or _random(kind)} as {name}"
+            for name, kind, *_ in described
         )
         connection.execute(
             f"insert into fact.{table} by name select {columns} from dim.dim_gene_pair as p"

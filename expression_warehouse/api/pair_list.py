@@ -1,7 +1,7 @@
 """Lists of pairs: filtered, sorted, page by page.
 
-A page begins after the last row of the page before (keyset): rows are neither repeated nor left out,
-and a late page takes no longer than the first.
+A page begins after the last row of the page before (keyset): rows are neither repeated nor left
+out, and a late page takes no longer than the first.
 """
 
 import base64
@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from expression_warehouse.api import reading
-from expression_warehouse.api.rank_settings import Label, RankSettings
+from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.store import Edition
 
 # What a list is sorted by: the expression, and whether greater values come first.
@@ -44,11 +44,16 @@ class PairListSettings(RankSettings):
     direction: Literal["STRONGER", "WEAKER"] | None = None
     gene: Annotated[
         str | None,
-        Field(pattern=r"^[A-Za-z0-9_.@'-]{1,50}$", description="One of the genes: id, symbol or alias."),
+        Field(
+            pattern=r"^[A-Za-z0-9_.@'-]{1,50}$",
+            description="One of the genes: id, symbol or alias.",
+        ),
     ] = None
     sort: Annotated[
         Literal["rank", "q", "effect", "stronger", "weaker", "studies", "i2"],
-        Field(description="effect: by size, whatever its sign; stronger, weaker: by sign and size."),
+        Field(
+            description="effect: by size, whatever its sign; stronger, weaker: by sign and size."
+        ),
     ] = "rank"
     limit: Annotated[int, Field(ge=1, le=1000, description="Rows per page.")] = 100
     cursor: Annotated[
@@ -179,7 +184,13 @@ def _sort_value(row: dict[str, Any], sort: str) -> float:
 
 def _encoded(row: dict[str, Any], sort: str) -> str:
     # The text of a float that `repr` gives is read as the same float.
-    place = [sort, repr(_sort_value(row, sort)), row["technology"], row["organism"], row["pair_key"]]
+    place = [
+        sort,
+        repr(_sort_value(row, sort)),
+        row["technology"],
+        row["organism"],
+        row["pair_key"],
+    ]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 

@@ -38,7 +38,7 @@ def _ranked_of_snapshot(edition: Edition, settings: RankSettings) -> pa.Table:
     """As the view: first the ranks, which are narrow, then the rows of the pairs found."""
     ranks = edition.table(queries_ranked.OF_SNAPSHOT, settings.rank_parameters)
     keys = sorted(set(ranks["pair_key"].to_pylist()))
-    # Never empty, which SQL does not take. A list of values, unlike a join, finds them by the index.
+    # Never empty, which SQL does not take. A list of values, unlike a join, uses the index.
     values = {f"key_{number}": key for number, key in enumerate(keys or [-1])}
     names = ", ".join(f"${name}" for name in values)
     query = (
@@ -48,7 +48,9 @@ def _ranked_of_snapshot(edition: Edition, settings: RankSettings) -> pa.Table:
     rows = edition.table(query, {**values, "disease": settings.disease})
     places = {key: number for number, key in enumerate(_slice_pairs(rows))}
     taken = rows.take(pa.array([places[key] for key in _slice_pairs(ranks)], pa.int64()))
-    columns = {name: (ranks if name in ranks.column_names else taken)[name] for name in rows.schema.names}
+    columns = {
+        name: (ranks if name in ranks.column_names else taken)[name] for name in rows.schema.names
+    }
     return pa.table(columns)
 
 
@@ -63,6 +65,14 @@ def pair(edition: Edition, pair_key: int) -> dict[str, Any]:
     if not rows:
         raise MissingError(f"pair {pair_key}")
     return rows[0]
+
+
+def pair_of_genes(edition: Edition, gene_a: str, gene_b: str) -> int:
+    """The pair_key of two genes by their ids, in any order."""
+    rows = edition.rows(queries.PAIR_OF_GENES, {"gene_a": gene_a, "gene_b": gene_b})
+    if not rows:
+        raise MissingError(f"tested pair of {gene_a} and {gene_b}")
+    return rows[0]["pair_key"]
 
 
 def pair_studies(edition: Edition, pair_key: int) -> pa.Table:
@@ -85,9 +95,11 @@ def pair_values(
 
 
 def gene(edition: Edition, name: str) -> dict[str, Any]:
-    """A gene by its id, symbol or any other name. Raises MissingError for a name of several genes."""
+    """A gene by its id, symbol or any other name. Raises MissingError for a name of several."""
     for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):
         rows = edition.rows(query, {"gene": name})
+        # A gene of the mouse has the symbol of the human one in other letters.
+        rows = [row for row in rows if name in (row["gene_id"], row["gene_symbol"])] or rows
         if len(rows) > 1:
             ids = ", ".join(row["gene_id"] for row in rows)
             raise MissingError(f"one gene {name}: it is a name of {ids}")
@@ -113,6 +125,12 @@ def partners(edition: Edition, gene_id: str) -> list[dict[str, Any]]:
         settings = RankSettings(disease=disease, q=1, i2_max=100)
         found += edition.rows(queries_ranked.PARTNERS_OF_VIEW, parameters, settings.session)
     return found
+
+
+def reviews(edition: Edition, gene_a_id: str, gene_b_id: str) -> list[dict[str, Any]]:
+    """Reviews of a pair that the warehouse has; times as ISO text."""
+    rows = edition.rows(queries.REVIEWS, {"gene_a": gene_a_id, "gene_b": gene_b_id})
+    return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 
 
 def study(edition: Edition, accession: str) -> dict[str, Any]:

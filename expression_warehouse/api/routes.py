@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from expression_warehouse.api import queries, reading
 from expression_warehouse.api.answers import Format, answer, json_answer
 from expression_warehouse.api.editions import CurrentEdition
 from expression_warehouse.api.pair_list import PairListSettings, page_query, pair_page
+from expression_warehouse.api.parameters import Accession, GeneName, PairKey
 from expression_warehouse.api.rank_settings import Label, RankSettings
 from expression_warehouse.api.words import advice, rationale
 
@@ -24,11 +25,6 @@ class PairList(PairListSettings):
     """Filters, order and page of a list, and the form of the answer."""
 
     format: Format = None
-
-
-PairKey = Annotated[int, Path(ge=1, le=2**31 - 1, description="A key of dim_gene_pair.")]
-GeneName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.@'-]{1,50}$", description="Id or symbol.")]
-Accession = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
 
 
 @router.get("/analytics/pairs/top", summary="The best pairs of each slice")
@@ -141,10 +137,5 @@ def runs(request: Request, edition: CurrentEdition, format: Format = None) -> Re
 
 
 @router.get("/findings", summary="What loads and builds found, the newest first")
-def findings(edition: CurrentEdition) -> Response:
-    return json_answer(reading.findings(edition))
-
-
-@router.get("/health", summary="Whether the service can read the warehouse")
-def health(edition: CurrentEdition) -> dict[str, str]:
-    return {"status": "healthy", "snapshot": edition.version}
+def findings(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.FINDINGS, {"study": None}), format)

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-from expression_warehouse.core.snapshot import newest_snapshot
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.snapshot import newest_snapshot
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
 from expression_warehouse.core.warehouse.profile import read_profile

@@ -46,6 +46,11 @@ class ReviewJournal:
         self._reviews: list[dict[str, Any]] = []
         self._by_key: dict[tuple[str, str], dict[str, Any]] = {}
 
+    @property
+    def size(self) -> int:
+        """Bytes of the journal: a larger number has more reviews."""
+        return self._path.stat().st_size if self._path.exists() else 0
+
     def append(
         self, review: Mapping[str, Any], idempotency_key: str | None
     ) -> tuple[dict[str, Any], bool]:
@@ -79,8 +84,7 @@ class ReviewJournal:
         return [
             _columns(review)
             for review in found
-            if gene_ids is None
-            or {review["gene_a_id"], review["gene_b_id"]} == set(gene_ids)
+            if gene_ids is None or {review["gene_a_id"], review["gene_b_id"]} == set(gene_ids)
         ]
 
     def _write(self, line: str) -> None:

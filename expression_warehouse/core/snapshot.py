@@ -39,6 +39,7 @@ TABLES = (
     ("fact", "fact_gene_pair_contrast", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_cohort", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_metrics", "pair_key, disease_key, technology, organism"),
+    ("staging", "batch", "batch_id"),
     ("staging", "stg_loaded_batch", "batch_id"),
     ("staging", "stg_slice_sample", "study_key, sample_key"),
     ("staging", "stg_slice_cohort", "study_key, illness_key"),

@@ -73,6 +73,7 @@ class TextReporter(Reporter):
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
+        "report_written": "{file}: {megabytes:,.1f} MB",
         "serving": "serving {url} until Ctrl-C",
         "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
         "annotation_loaded": "{bulk_file}: loaded {value_count:,} values of {gene_count:,} genes "

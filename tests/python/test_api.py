@@ -25,36 +25,33 @@ from conftest import PROJECT, WarehouseUnderTest, examples
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_pair_metrics import build, ingest, study_of
+from warehouses import FOUR_STUDIES_COHORTS as COHORTS
+from warehouses import FOUR_STUDIES_GENES as GENES
+from warehouses import four_studies
 
 from expression_warehouse.api.app import create_app
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.scale import scale_over
 from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
-from expression_warehouse.core.snapshot import TABLES, VIEWS, newest_snapshot, publish
+from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
 from expression_warehouse.api.words import advice, heterogeneity, number_text, p_text, rationale
 from expression_warehouse.cli import main as commands
+from expression_warehouse.core.snapshot import TABLES, VIEWS, newest_snapshot, publish
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver",
     reason="the API on SQL Server reads the warehouse itself; these tests look at snapshots",
 )
 
-GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
-COHORTS = {"SEPTIC_SHOCK": 14, "SEPSIS": 12, "CONTROL": 10}
 SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPIENS"}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
+def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
     """Four studies of eight genes, built and published."""
-    folder = tmp_path_factory.mktemp("api")
-    warehouse = WarehouseUnderTest(folder)
-    studies = [study_of(f"GSE{number}", COHORTS, GENES, seed=number) for number in range(1, 5)]
-    ingest(warehouse, folder, studies)
-    build(warehouse)
+    warehouse = copy_of(four_studies, tmp_path_factory.mktemp("api"))
     publish(warehouse.path, print)
     return warehouse
 
@@ -62,7 +59,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
 @pytest.fixture(scope="module")
 def client(built: WarehouseUnderTest) -> Iterator[TestClient]:
     with mock.patch.dict(os.environ, built.env, clear=True):
-        yield TestClient(create_app(open_store(None)), base_url="http://127.0.0.1:8000")
+        yield TestClient(
+            create_app(open_store(None), service_files(None)), base_url="http://127.0.0.1:8000"
+        )
 
 
 def fact(warehouse: WarehouseUnderTest, query: str, *settings: str) -> list[dict]:
@@ -94,7 +93,12 @@ def test_top_pairs_are_those_of_the_view(built, client):
 @pytest.mark.parametrize("contrast", ["all", "ss", "soth", "sc"])
 def test_ranks_of_the_snapshot_are_those_of_the_view(built, client, q_basis, contrast):
     """The snapshot has the pairs ranked; the settings leave rows out as those of the view do."""
-    for q, i2_max, k_min, limit in ((1, 100, 3, 7), (0.6, 100, 4, 1000), (0.9, 40, 2, 5), (0.3, 75, 5, 9)):
+    for q, i2_max, k_min, limit in (
+        (1, 100, 3, 7),
+        (0.6, 100, 4, 1000),
+        (0.9, 40, 2, 5),
+        (0.3, 75, 5, 9),
+    ):
         names = {"q_basis": q_basis, "contrast": contrast, "q": q, "i2_max": i2_max, "k_min": k_min}
         found = client.get("/api/v1/analytics/pairs/top", params={**names, "limit": limit}).json()
         expected = fact(
@@ -286,7 +290,7 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
     source = "".join(
         path.read_text() for path in (PROJECT / "expression_warehouse" / "api").glob("*.py")
     )
-    read = set(re.findall(r"\{(\w+)\}\.(\w+)", source))
+    read = set(re.findall(r"\{(dim|fact|staging|meta|analytics|seeds)\}\.(\w+)", source))
     ranks = {("analytics", "pair_rank"), ("analytics", "pair_row")}
     kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS) | ranks
     assert read <= kept

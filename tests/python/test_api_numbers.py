@@ -18,6 +18,7 @@ from test_api import derSimonian_laird
 from warehouses import built_demo
 
 from expression_warehouse.api.app import create_app
+from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
 from expression_warehouse.core.snapshot import publish
 
@@ -39,7 +40,9 @@ def demo(copy_of, tmp_path_factory) -> WarehouseUnderTest:
 @pytest.fixture(scope="module")
 def client(demo) -> Iterator[TestClient]:
     with mock.patch.dict(os.environ, demo.env, clear=True):
-        yield TestClient(create_app(open_store(None)), base_url="http://127.0.0.1:8000")
+        yield TestClient(
+            create_app(open_store(None), service_files(None)), base_url="http://127.0.0.1:8000"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +180,9 @@ def test_lists_are_filtered(client):
     for row in found:
         assert symbol in (row["gene_a_symbol"], row["gene_b_symbol"])
         assert (row["direction"], row["technology"]) == ("WEAKER", "RNA-SEQ")
-    other = client.get("/api/v1/pairs?sort=q&limit=5").links["next"]["url"].replace("sort=q", "sort=i2")
+    other = (
+        client.get("/api/v1/pairs?sort=q&limit=5").links["next"]["url"].replace("sort=q", "sort=i2")
+    )
     for cursor in (other, "/api/v1/pairs?cursor=e30", "/api/v1/pairs?cursor=%C3%A9"):
         answer = client.get(cursor)
         assert (answer.status_code, "cursor" in answer.text) == (422, True)

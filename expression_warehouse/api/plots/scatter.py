@@ -21,6 +21,7 @@ def scatter_plots(
     """
     labels = sorted({row["illness_label"] for row in values})
     shapes = {label: SHAPES[number % len(SHAPES)] for number, label in enumerate(labels)}
+    legend = {label: legend_mark(number) for number, label in enumerate(labels)}
     plots = []
     for study, group in groupby(values, key=lambda row: row["study_accession_code"]):
         rows = list(group)
@@ -34,14 +35,22 @@ def scatter_plots(
             x=x,
             y=y,
             shapes=shapes,
-            classes={
-                label: f"cohort-{number % len(SHAPES)}" for number, label in enumerate(labels)
-            },
+            classes={label: _class(number) for number, label in enumerate(labels)},
             size=_SIZE,
             left=_LEFT,
             top=_TOP,
             name_a=name_a,
             name_b=name_b,
         )
-        plots.append({"study": study, "svg": svg, "cohorts": own, "shapes": shapes})
+        plots.append({"study": study, "svg": svg, "cohorts": own, "legend": legend})
     return plots
+
+
+def legend_mark(number: int) -> str:
+    """The mark of a cohort as an SVG element, for the legend; a text beside it names the cohort."""
+    shape = SHAPES[number % len(SHAPES)]
+    return render("mark.svg", shape=shape, css_class=_class(number))
+
+
+def _class(number: int) -> str:
+    return f"cohort-{number % len(SHAPES)}"

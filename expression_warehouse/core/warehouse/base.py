@@ -244,7 +244,12 @@ class StagingLoad(ABC):
 
 
 class Warehouse(ABC):
-    """An open target. Close it with `with`."""
+    """An open target. Close it with `with`.
+
+    engine  the type of the target, as duckdb
+    """
+
+    engine: str
 
     @abstractmethod
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:

@@ -56,6 +56,8 @@ class DuckDBWarehouse(SqlWarehouse):
     process has it open.
     """
 
+    engine = "duckdb"
+
     def __init__(
         self,
         credentials: DuckDBCredentials,

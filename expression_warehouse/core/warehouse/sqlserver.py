@@ -60,8 +60,9 @@ def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any
 
     positional('a = $x and b = $x', {'x': 1})  ->  'a = ? and b = ?', [1, 1]
     """
-    values = [parameters[name] for name in _PARAMETER.findall(query)]
-    return _PARAMETER.sub("?", query), values
+    names = [name for name in _PARAMETER.findall(query) if name in parameters]
+    marked = _PARAMETER.sub(lambda found: "?" if found[1] in parameters else found[0], query)
+    return marked, [parameters[name] for name in names]
 
 
 class SqlServerWarehouse(SqlWarehouse):
@@ -71,6 +72,8 @@ class SqlServerWarehouse(SqlWarehouse):
 
     Raises UserError 4001 if the server cannot be reached or refuses the login.
     """
+
+    engine = "sqlserver"
 
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
         super().__init__(project_macros("sqlserver"), redactor(credentials))
@@ -151,7 +154,7 @@ class SqlServerWarehouse(SqlWarehouse):
         settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
-        with self._transaction("LOAD_READ_FAILED") as session:
+        with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
             for name, value in settings.items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
@@ -178,7 +181,9 @@ class SqlServerWarehouse(SqlWarehouse):
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, error_name: str = "LOAD_WRITE_FAILED") -> Iterator["SqlServerSession"]:
+    def _transaction(
+        self, error_name: str = "LOAD_WRITE_FAILED", only_reads: bool = False
+    ) -> Iterator["SqlServerSession"]:
         with self._connection() as connection, self._named_errors(error_name):
             try:
                 yield SqlServerSession(connection.cursor())
@@ -187,7 +192,8 @@ class SqlServerWarehouse(SqlWarehouse):
                 with contextlib.suppress(*self._driver.errors):
                     connection.rollback()
                 raise
-            connection.commit()
+            # What a query of a user changes is undone.
+            connection.rollback() if only_reads else connection.commit()
 
     @contextlib.contextmanager
     def _named_errors(self, name: str = "LOAD_WRITE_FAILED") -> Iterator[None]:
