@@ -11,11 +11,12 @@ from fastapi.staticfiles import StaticFiles
 
 from expression_warehouse.api import job_routes, pages, reviews, routes, service_routes
 from expression_warehouse.api.access import NoKeyError, NoScopeError, check_reader
+from expression_warehouse.api.answers import TABLE
 from expression_warehouse.api.jobs import JobQueue
 from expression_warehouse.api.keys import KeyFile
 from expression_warehouse.api.limits import Limits, Rate
 from expression_warehouse.api.metrics import Metrics
-from expression_warehouse.api.problems import access_problem, handle_problems
+from expression_warehouse.api.problems import RESPONSES, access_problem, handle_problems
 from expression_warehouse.api.service_files import ServiceFiles
 from expression_warehouse.api.store import Store
 from expression_warehouse.core.review_journal import ReviewJournal
@@ -54,6 +55,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        responses=RESPONSES,
     )
     app.state.store = store
     app.state.keys = KeyFile(files.keys)
@@ -90,7 +92,10 @@ def create_app(
     app.include_router(service_routes.router)
     # The paths that the requirement names.
     app.add_api_route(
-        "/analytics/pairs/top", routes.top_pairs, summary="As /api/v1/analytics/pairs/top"
+        "/analytics/pairs/top",
+        routes.top_pairs,
+        summary="As /api/v1/analytics/pairs/top",
+        responses=TABLE,
     )
     app.add_api_route(
         "/analytics/pairs/{pair_key}/review",

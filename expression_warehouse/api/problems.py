@@ -21,6 +21,42 @@ _STATUS = {
 }
 
 
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "integer", "description": "A code of seed error_code."},
+        "to_do": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_MEANINGS = {
+    400: "Invalid host or request",
+    401: "No valid API key",
+    403: "The API key lacks the scope",
+    404: "The warehouse does not have what is named",
+    408: "The body took too long",
+    409: "Not configured",
+    413: "The body is too large",
+    422: "Invalid parameters",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "The warehouse cannot be read, or too much waits",
+}
+# What every operation can answer with, for the OpenAPI document.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": meaning,
+        "content": {"application/problem+json": {"schema": _SCHEMA}},
+    }
+    for status, meaning in _MEANINGS.items()
+}
+
+
 class NotModifiedError(Exception):
     """The client has this version of the data."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from expression_warehouse.api import queries, reading
-from expression_warehouse.api.answers import Format, answer, json_answer
+from expression_warehouse.api.answers import TABLE, Format, answer, json_answer
 from expression_warehouse.api.editions import CurrentEdition
 from expression_warehouse.api.pair_list import PairListSettings, page_query, pair_page
 from expression_warehouse.api.parameters import Accession, GeneName, PairKey
@@ -27,7 +27,7 @@ class PairList(PairListSettings):
     format: Format = None
 
 
-@router.get("/analytics/pairs/top", summary="The best pairs of each slice")
+@router.get("/analytics/pairs/top", summary="The best pairs of each slice", responses=TABLE)
 def top_pairs(
     request: Request,
     edition: CurrentEdition,
@@ -39,7 +39,7 @@ def top_pairs(
     return answer(request, table, settings.format, rows)
 
 
-@router.get("/pairs", summary="All tested pairs: filtered, sorted, page by page")
+@router.get("/pairs", summary="All tested pairs: filtered, sorted, page by page", responses=TABLE)
 def pairs(
     request: Request,
     edition: CurrentEdition,
@@ -67,14 +67,16 @@ def pair(edition: CurrentEdition, pair_key: PairKey) -> Response:
     )
 
 
-@router.get("/pairs/{pair_key}/studies", summary="The estimate of each study")
+@router.get("/pairs/{pair_key}/studies", summary="The estimate of each study", responses=TABLE)
 def pair_studies(
     request: Request, edition: CurrentEdition, pair_key: PairKey, format: Format = None
 ) -> Response:
     return answer(request, reading.pair_studies(edition, pair_key), format)
 
 
-@router.get("/pairs/{pair_key}/values", summary="Both values of each sample of a slice")
+@router.get(
+    "/pairs/{pair_key}/values", summary="Both values of each sample of a slice", responses=TABLE
+)
 def pair_values(
     request: Request,
     edition: CurrentEdition,
@@ -94,7 +96,9 @@ def gene(edition: CurrentEdition, gene: GeneName) -> Response:
     return json_answer(reading.gene(edition, gene))
 
 
-@router.get("/genes/{gene}/expression", summary="A gene's expression by study and cohort")
+@router.get(
+    "/genes/{gene}/expression", summary="A gene's expression by study and cohort", responses=TABLE
+)
 def gene_expression(
     request: Request, edition: CurrentEdition, gene: GeneName, format: Format = None
 ) -> Response:
@@ -103,7 +107,7 @@ def gene_expression(
     return answer(request, table, format)
 
 
-@router.get("/studies", summary="All studies with their quality")
+@router.get("/studies", summary="All studies with their quality", responses=TABLE)
 def studies(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.STUDIES), format)
 
@@ -121,21 +125,23 @@ def study(edition: CurrentEdition, accession: Accession) -> Response:
     )
 
 
-@router.get("/slices", summary="Slices and contrasts: pairs tested and found")
+@router.get("/slices", summary="Slices and contrasts: pairs tested and found", responses=TABLE)
 def slices(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.SLICES), format)
 
 
-@router.get("/calibration", summary="How often each test finds something in null data")
+@router.get(
+    "/calibration", summary="How often each test finds something in null data", responses=TABLE
+)
 def calibration(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.CALIBRATION), format)
 
 
-@router.get("/runs", summary="Runs, the newest first")
+@router.get("/runs", summary="Runs, the newest first", responses=TABLE)
 def runs(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.RUNS), format)
 
 
-@router.get("/findings", summary="What loads and builds found, the newest first")
+@router.get("/findings", summary="What loads and builds found, the newest first", responses=TABLE)
 def findings(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.FINDINGS, {"study": None}), format)

@@ -334,9 +334,12 @@ def test_a_job_loads_the_inbox_and_publishes(warehouse, keys, tmp_path, monkeypa
     from warehouses import FOUR_STUDIES_COHORTS, FOUR_STUDIES_GENES
 
     inbox = tmp_path / "inbox"
-    study_of("GSE5", FOUR_STUDIES_COHORTS, FOUR_STUDIES_GENES, seed=5).write(inbox / "five")
+    study, matrix = study_of("GSE5", FOUR_STUDIES_COHORTS, FOUR_STUDIES_GENES, seed=5)
+    study.values = [[str(value) for value in line] for line in matrix.values]
+    study.write(inbox / "five")
     config = tmp_path / "pipeline.yaml"
-    config.write_text("folders: {inbox: inbox}\nstudies: {GSE5: {disease: SEPSIS}}\n")
+    settings = "{disease: SEPSIS, units: LOG2}"
+    config.write_text(f"folders: {{inbox: inbox}}\nstudies: {{GSE5: {settings}}}\n")
     monkeypatch.chdir(PROJECT)
     before = newest_snapshot(warehouse.path).version
     queue = JobQueue(service_files(None).jobs, jobs.load_command(inbox, config, None))
