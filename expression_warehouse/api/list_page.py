@@ -69,5 +69,5 @@ def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
 
 
 def _interval(row: dict[str, Any], scale: Any) -> str | None:
-    values = [row[name] for name in ("effect", "effect_ci_low", "effect_ci_high")]
-    return None if None in values else interval_plot(*values, scale)
+    effect, low, high = (row[name] for name in ("effect", "effect_ci_low", "effect_ci_high"))
+    return None if None in (effect, low, high) else interval_plot(effect, low, high, scale)

@@ -40,9 +40,9 @@ def serve(
         reporter.failed(None, error)
         return False
     reporter.step(None, "serving", url=_url(host, listening.getsockname()[1]))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     with listening:
-        uvicorn.Server(config).run([listening])
+        uvicorn.Server(settings).run([listening])
     return True
 
 

@@ -41,11 +41,11 @@ def service(copy_of, tmp_path_factory) -> Iterator[tuple[str, list[str]]]:
     demo = copy_of(built_demo, tmp_path_factory.mktemp("demo"))
     publish(demo.path, print)
     with duckdb.connect(str(demo.path), read_only=True) as connection:
-        (key,) = connection.sql(
+        (key,) = connection.execute(
             "select pair_key from dim.dim_gene_pair where gene_a_symbol = 'MS4A4A' and"
             " gene_b_symbol = 'CD86' or gene_a_symbol = 'CD86' and gene_b_symbol = 'MS4A4A'"
         ).fetchone()
-        (study,) = connection.sql("select min(study_accession_code) from dim.dim_study").fetchone()
+        (study,) = connection.execute("select min(study_accession_code) from dim.dim_study").fetchone()
     pair = f"/pairs/{key}?disease=SEPSIS&technology=MICROARRAY&organism=HOMO_SAPIENS"
     pages = [
         "/", "/pairs?q=0.2", "/pairs?q=0", pair, f"{pair}&without={study}", "/genes/CD86",
