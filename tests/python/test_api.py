@@ -268,7 +268,7 @@ def test_settings_of_the_page_that_are_wrong_are_said(client):
 
 
 def test_search_finds_ids_and_studies(client):
-    for text, path in ((GENES[2].lower(), "/genes/" + GENES[2].lower()), ("GSE2", "/studies/GSE2")):
+    for text, path in ((GENES[2].lower(), f"/genes/{GENES[2]}"), ("GSE2", "/studies/GSE2")):
         answer = client.get("/search", params={"q": text}, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (307, path)
     assert client.get("/search", params={"q": "x' or 1=1"}).status_code == 404
