@@ -1,5 +1,6 @@
 import click
 
+from bench.api import bench_api
 from bench.fact import compare_fact_builds
 from bench.ingest import compare_ids, compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
@@ -72,6 +73,19 @@ def screen(genes: tuple[int, ...], studies: int, samples: int, quick: bool) -> N
 def tds(target: str, rows: int, quick: bool) -> None:
     """Ways to write rows to SQL Server."""
     compare_writes(target, 5_000 if quick else rows)
+
+
+@main.command()
+@click.option("--pairs", default=300_000, show_default=True)
+@click.option("--genes", default=20_000, show_default=True)
+@click.option("--samples", default=3_600, show_default=True, help="Of 20 studies together.")
+@click.option("--seconds", default=60, show_default=True, help="Of load per path.")
+@click.option("--quick", is_flag=True, help="1,000 pairs, 3 s: does it all run?")
+def api(pairs: int, genes: int, samples: int, seconds: int, quick: bool) -> None:
+    """The REST API and its pages at 20 requests per second, beside a bare service."""
+    if quick:
+        pairs, genes, samples, seconds = 1_000, 200, 1_200, 3
+    bench_api(pairs, genes, samples, seconds)
 
 
 main(prog_name="python -m bench")

@@ -1,4 +1,4 @@
-"""All commands: those of the loader, `annotation COMMAND`, `pairs COMMAND` and `api COMMAND`."""
+"""All commands: those of the loader, the groups `annotation`, `pairs` and `api`, and `sql`."""
 
 import click
 
@@ -6,6 +6,7 @@ from expression_warehouse.annotation.cli import annotation
 from expression_warehouse.api.cli import api
 from expression_warehouse.core.commands import EXIT_CODES, GROUP_SETTINGS, example
 from expression_warehouse.pairs.cli import pairs
+from expression_warehouse.sql_command import sql
 from loader.cli import main as loader
 
 _HELP = """Load refine.bio downloads into a warehouse, and find gene pairs whose co-expression
@@ -15,7 +16,7 @@ The dbt profile says where the warehouse is."""
 
 main = click.Group(
     name="expression-warehouse",
-    commands={**loader.commands, "annotation": annotation, "pairs": pairs, "api": api},
+    commands={**loader.commands, "annotation": annotation, "pairs": pairs, "api": api, "sql": sql},
     help=f"{_HELP}\n\n{EXIT_CODES}",
     context_settings=GROUP_SETTINGS,
     epilog=example(

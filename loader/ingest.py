@@ -11,6 +11,7 @@ from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, command_context
 from expression_warehouse.core.reporting import Reporter
+from expression_warehouse.core.review_journal import take_reviews
 from expression_warehouse.core.warehouse.base import Warehouse
 from loader.discovery import Failure, discover
 from loader.source.study import StudySource
@@ -78,6 +79,7 @@ def ingest(
                     log.begin(step)
                     _log_failures(failures, log)
                     _put_diseases(config, warehouse, reporter)
+                    _take_reviews(warehouse, reporter)
                     if not accessions:
                         _warn_of_unknown_studies(config, sources, warehouse, reporter)
                     load = StudyLoader(warehouse, config, reporter, log, outcomes, reload)
@@ -115,6 +117,12 @@ def _put_diseases(config: PipelineConfig, warehouse: Warehouse, reporter: Report
     definitions = config.disease_definitions
     if definitions is not None and warehouse.replace_diseases(definitions):
         reporter.step(None, "diseases_staged", diseases=", ".join(definitions) or "none")
+
+
+def _take_reviews(warehouse: Warehouse, reporter: Reporter) -> None:
+    """Write the reviews that came through the API to their audit table."""
+    if count := take_reviews(warehouse):
+        reporter.step(None, "reviews_taken", review_count=count)
 
 
 def _warn_of_unknown_studies(

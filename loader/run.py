@@ -35,6 +35,8 @@ def run(
 
     accessions  only these studies, in both steps; all studies if empty
 
+    A DuckDB warehouse of which a snapshot is published gets a new one.
+
     Returns whether all of it is done. Raises Stopped if a signal came.
     """
     paths, accessions = list(paths), list(accessions)
@@ -55,6 +57,8 @@ def run(
     except UserError as error:
         reporter.failed(None, error)
         step.error = error
+    if is_built:
+        step.error = _publish(target, reporter) or step.error
     reporter.step(
         None,
         "run_ended",
@@ -65,6 +69,13 @@ def run(
         **outcomes.fields(),
     )
     return step.error is None
+
+
+def _publish(target: str | None, reporter: Reporter) -> UserError | None:
+    # dbt takes a second to import.
+    from expression_warehouse.core.snapshot import publish_again
+
+    return publish_again(target, reporter)
 
 
 def _build(

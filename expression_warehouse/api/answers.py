@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from fastapi import Request, Response
-from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse
 from pydantic import Field
+from pydantic_core import to_json
 
 MEDIA_TYPES = {
     "json": "application/json",
@@ -23,6 +22,18 @@ Format = Annotated[
     Literal["json", "csv", "xlsx", "parquet"] | None,
     Field(description="Default: what the header Accept asks for, else json."),
 ]
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_ROWS = {"schema": {"type": "array", "items": {"type": "object"}}}
+# What a table is answered as, for the OpenAPI document.
+TABLE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Rows",
+        "content": {
+            media: _ROWS if form == "json" else _BYTES for form, media in MEDIA_TYPES.items()
+        },
+    }
+}
 
 
 def answer(
@@ -46,17 +57,7 @@ def answer(
 
 def json_answer(content: Any) -> Response:
     """JSON, in which a number that is not finite is null."""
-    return JSONResponse(_finite(jsonable_encoder(content)))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value
+    return Response(to_json(content, inf_nan_mode="null"), media_type="application/json")
 
 
 def _accepted(request: Request) -> str:

@@ -4,13 +4,22 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import fastapi_offline
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from expression_warehouse.api import pages, routes
-from expression_warehouse.api.problems import handle_problems
+from expression_warehouse.api import job_routes, pages, reviews, routes, service_routes
+from expression_warehouse.api.access import NoKeyError, NoScopeError, check_reader
+from expression_warehouse.api.answers import TABLE
+from expression_warehouse.api.jobs import JobQueue
+from expression_warehouse.api.keys import KeyFile
+from expression_warehouse.api.limits import Limits, Rate
+from expression_warehouse.api.metrics import Metrics
+from expression_warehouse.api.problems import RESPONSES, access_problem, handle_problems
+from expression_warehouse.api.service_files import ServiceFiles
 from expression_warehouse.api.store import Store
+from expression_warehouse.core.review_journal import ReviewJournal
 
 # Other names that lead to this machine, as a web page could make them, are refused.
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
@@ -20,39 +29,82 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# The page of the REST API is the only one with a script, which also writes styles.
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_READS, _WRITES = Rate(per_second=50, at_once=200), Rate(per_second=10, at_once=30)
 
 
-def create_app(store: Store) -> FastAPI:
-    """The app; each request reads `store.current()`."""
+def create_app(
+    store: Store, files: ServiceFiles, is_public: bool = False, jobs: JobQueue | None = None
+) -> FastAPI:
+    """The app; each request reads `store.current()`.
+
+    is_public  other hosts can reach it: reading needs a key, and each client has a rate
+    """
     app = FastAPI(
         title="Expression warehouse",
         version=version("expression-warehouse"),
-        # The pages of both load their scripts from elsewhere.
+        description="Gene pairs whose co-expression changes with illness.",
+        # Their pages load scripts from elsewhere; pages.py has one that does not.
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        responses=RESPONSES,
     )
     app.state.store = store
+    app.state.keys = KeyFile(files.keys)
+    app.state.journal = ReviewJournal(files.reviews)
+    app.state.jobs = jobs
+    app.state.metrics = Metrics()
 
     @app.middleware("http")
-    async def add_headers(
+    async def check_and_add_headers(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        response = await call_next(request)
+        try:
+            if is_public and request.method in ("GET", "HEAD"):
+                check_reader(request)
+            response = await app.state.metrics.observe(request, call_next)
+        except (NoKeyError, NoScopeError) as error:
+            response = access_problem(error)
         response.headers.update(_HEADERS)
+        if request.url.path == "/docs":
+            response.headers["Content-Security-Policy"] = _DOCS_POLICY
         if edition := getattr(request.state, "version", None):
             response.headers["ETag"] = f'W/"{edition}"'
-            response.headers["Cache-Control"] = "no-cache"
+            response.headers["Cache-Control"] = "private, no-cache" if is_public else "no-cache"
         return response
 
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
+    if not is_public:
+        # With a key for every request, a name that leads here by a trick gains nothing.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
+    app.add_middleware(Limits, reads=_READS if is_public else None, writes=_WRITES)
     handle_problems(app)
     app.include_router(routes.router, prefix="/api/v1")
-    # The path that the requirement names.
+    app.include_router(reviews.router, prefix="/api/v1")
+    app.include_router(job_routes.router, prefix="/api/v1")
+    app.include_router(service_routes.router)
+    # The paths that the requirement names.
     app.add_api_route(
-        "/analytics/pairs/top", routes.top_pairs, summary="As /api/v1/analytics/pairs/top"
+        "/analytics/pairs/top",
+        routes.top_pairs,
+        summary="As /api/v1/analytics/pairs/top",
+        responses=TABLE,
+    )
+    app.add_api_route(
+        "/analytics/pairs/{pair_key}/review",
+        reviews.add_review,
+        methods=["POST"],
+        status_code=201,
+        summary="As /api/v1/analytics/pairs/{pair_key}/review",
     )
     app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.mount("/swagger", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
     return app

@@ -1,8 +1,17 @@
 """The command line: `expression-warehouse api COMMAND`."""
 
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from expression_warehouse.core.commands import (
+    CONFIG,
     LOG_FORMAT,
     TARGET,
     example,
@@ -10,8 +19,8 @@ from expression_warehouse.core.commands import (
     run_to_exit,
 )
 
-# Reached from this machine only: the service asks nobody who they are.
-HOSTS = ("127.0.0.1", "localhost", "::1")
+if TYPE_CHECKING:
+    from expression_warehouse.api.keys import KeyFile
 
 
 @click.group(epilog=example("expression-warehouse api publish", "expression-warehouse api serve"))
@@ -37,16 +46,134 @@ def publish_command(target: str | None, log_format: str) -> None:
 
 
 @api.command("serve", epilog=example("expression-warehouse api serve --port 8000"))
-@click.option("--host", type=click.Choice(HOSTS), default="127.0.0.1", show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Any other than this machine's own needs an API key to read.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@CONFIG
 @TARGET
 @LOG_FORMAT
-def serve_command(host: str, port: int, target: str | None, log_format: str) -> None:
-    """Serve pages and REST API on this machine until Ctrl-C.
+def serve_command(
+    host: str, port: int, config_path: Path | None, target: str | None, log_format: str
+) -> None:
+    """Serve pages and REST API until Ctrl-C.
 
-    If no snapshot is published yet, one is.
+    If no snapshot is published yet, one is. Only this machine can reach it, unless --host says
+    otherwise. `folders: inbox` of pipeline.yaml is what POST /etl/run loads.
     """
-    with open_configured(None, log_format, "api serve") as (_, reporter):
+    with open_configured(config_path, log_format, "api serve") as (config, reporter):
         from expression_warehouse.api.serve import serve
 
-        run_to_exit(lambda: serve(target, host, port, reporter), reporter, "nothing was under way")
+        run_to_exit(
+            lambda: serve(target, host, port, config, reporter),
+            reporter,
+            "reviews that were confirmed are kept",
+        )
+
+
+@api.command(
+    "export", epilog=example("expression-warehouse api export --disease SEPSIS report.html")
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--disease", required=True, help="Disease of the pairs, for example SEPSIS.")
+@click.option("--contrast", default="all", show_default=True, help="A contrast of the disease.")
+@click.option(
+    "--q", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Greatest q."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Pairs per technology and organism.",
+)
+@TARGET
+@LOG_FORMAT
+def export_command(
+    file: Path,
+    disease: str,
+    contrast: str,
+    q: float,
+    limit: int,
+    target: str | None,
+    log_format: str,
+) -> None:
+    """Write the best pairs of a disease with all their plots to one HTML file.
+
+    FILE needs no network and no service, prints, and has the same bytes for the same data.
+    """
+    with open_configured(None, log_format, "api export") as (_, reporter):
+        from pydantic import ValidationError
+
+        from expression_warehouse.api.export import export
+        from expression_warehouse.api.rank_settings import RankSettings
+
+        try:
+            settings = RankSettings(disease=disease, contrast=contrast, q=q, limit=limit)
+        except ValidationError as error:
+            raise click.BadParameter(error.errors()[0]["msg"]) from error
+        run_to_exit(
+            lambda: export(target, settings, file, reporter), reporter, "no report was written"
+        )
+
+
+@api.group("keys", epilog=example("expression-warehouse api keys create anna --scope review"))
+def keys() -> None:
+    """API keys: who may write, and read from other machines."""
+
+
+@keys.command("create", epilog=example("expression-warehouse api keys create anna --scope review"))
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(["read", "review", "run"]),
+    help="read: pages and data; review: reviews of pairs; run: loads of the inbox.",
+)
+@TARGET
+def create_command(name: str, scopes: tuple[str, ...], target: str | None) -> None:
+    """Create a key for NAME and print it. It is never shown again: only its hash is kept."""
+    with _key_file(target) as file:
+        click.echo(file.create(name, scopes))
+
+
+@keys.command("list", epilog=example("expression-warehouse api keys list"))
+@TARGET
+def list_command(target: str | None) -> None:
+    """List all keys by id, without their secrets."""
+    with _key_file(target) as file:
+        for key in file.all():
+            state = f"revoked {key.revoked_at[:19]}" if key.revoked_at else "valid"
+            click.echo(
+                f"{key.key_id}  {key.created_at[:19]}  {'+'.join(key.scopes)}  {state}  {key.name}"
+            )
+
+
+@keys.command("revoke", epilog=example("expression-warehouse api keys revoke 1f0c22ab"))
+@click.argument("key_id")
+@TARGET
+def revoke_command(key_id: str, target: str | None) -> None:
+    """End the key of an id, for a running service too."""
+    with _key_file(target) as file:
+        file.revoke(key_id)
+
+
+@contextlib.contextmanager
+def _key_file(target: str | None) -> Iterator[KeyFile]:
+    """The keys of a target; exits with 1 after an error, which is printed."""
+    from expression_warehouse.api.keys import KeyFile
+    from expression_warehouse.api.service_files import service_files
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.reporting import open_reporter
+
+    try:
+        yield KeyFile(service_files(target).keys)
+    except UserError as error:
+        with open_reporter("text") as reporter:
+            reporter.failed(None, error)
+        sys.exit(1)

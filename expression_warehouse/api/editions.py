@@ -10,8 +10,10 @@ from expression_warehouse.api.store import Edition
 
 def _current(request: Request) -> Edition:
     edition: Edition = request.app.state.store.current()
-    request.state.version = edition.version
-    if f'"{edition.version}"' in request.headers.get("if-none-match", ""):
+    # Reviews come between snapshots.
+    reviewed = request.app.state.journal.size
+    request.state.version = f"{edition.version}.{reviewed}" if reviewed else edition.version
+    if f'"{request.state.version}"' in request.headers.get("if-none-match", ""):
         raise NotModifiedError
     return edition
 

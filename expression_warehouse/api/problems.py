@@ -7,8 +7,54 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from expression_warehouse.api.access import CHALLENGE, NoKeyError, NoScopeError
+from expression_warehouse.api.pair_list import InvalidCursorError
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.review_journal import RepeatedKeyError
+
+# Errors that do not concern the warehouse.
+_STATUS = {
+    "FOLDER_NOT_WRITABLE": (503, "The service cannot write what it has to keep."),
+    "INBOX_NOT_CONFIGURED": (409, "No inbox is configured."),
+    "JOB_QUEUE_FULL": (503, "Too many jobs wait."),
+}
+
+
+_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "integer", "description": "A code of seed error_code."},
+        "to_do": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_MEANINGS = {
+    400: "Invalid host or request",
+    401: "No valid API key",
+    403: "The API key lacks the scope",
+    404: "The warehouse does not have what is named",
+    408: "The body took too long",
+    409: "Not configured",
+    413: "The body is too large",
+    422: "Invalid parameters",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "The warehouse cannot be read, or too much waits",
+}
+# What every operation can answer with, for the OpenAPI document.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": meaning,
+        "content": {"application/problem+json": {"schema": _SCHEMA}},
+    }
+    for status, meaning in _MEANINGS.items()
+}
 
 
 class NotModifiedError(Exception):
@@ -21,12 +67,36 @@ def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(content, status, media_type="application/problem+json")
 
 
+def access_problem(error: NoKeyError | NoScopeError) -> JSONResponse:
+    """401 without a valid key, 403 if it lacks the scope."""
+    if isinstance(error, NoScopeError):
+        return problem(403, "Forbidden", f"The API key lacks the scope {error}.")
+    answer = problem(401, "Unauthorized", "Send a valid API key: Authorization: Bearer KEY.")
+    answer.headers["WWW-Authenticate"] = CHALLENGE
+    return answer
+
+
 def handle_problems(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
 
     @app.exception_handler(MissingError)
     def _(_request: Request, error: MissingError) -> Response:
         return problem(404, "Not found", f"The warehouse does not have {error}.")
+
+    @app.exception_handler(InvalidCursorError)
+    def _(_request: Request, _error: InvalidCursorError) -> Response:
+        detail = "cursor: take it from the header Link of the page before, with the same sort."
+        return problem(422, "Invalid parameters", detail)
+
+    @app.exception_handler(NoKeyError)
+    @app.exception_handler(NoScopeError)
+    def _(_request: Request, error: NoKeyError | NoScopeError) -> Response:
+        return access_problem(error)
+
+    @app.exception_handler(RepeatedKeyError)
+    def _(_request: Request, _error: RepeatedKeyError) -> Response:
+        detail = "Idempotency-Key: it came with another review before; use a new one."
+        return problem(422, "Invalid parameters", detail)
 
     @app.exception_handler(NotModifiedError)
     def _(_request: Request, _error: NotModifiedError) -> Response:
@@ -46,9 +116,8 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     def _(_request: Request, error: UserError) -> Response:
-        return problem(
-            503, error.name, "The warehouse cannot be read.", code=error.code, to_do=error.action
-        )
+        status, detail = _STATUS.get(error.name, (503, "The warehouse cannot be read."))
+        return problem(status, error.name, detail, code=error.code, to_do=error.action)
 
     @app.exception_handler(Exception)
     def _(_request: Request, _error: Exception) -> Response:

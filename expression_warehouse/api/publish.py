@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from expression_warehouse.api.snapshot import publish
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import Reporter
+from expression_warehouse.core.review_journal import take_reviews
+from expression_warehouse.core.snapshot import publish_reported
 from expression_warehouse.core.warehouse.duckdb import file_path
 from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.target import open_warehouse
 
 
 def publish_target(target: str | None, reporter: Reporter) -> bool:
-    """Publish; return whether that succeeded. An error is reported."""
+    """Take reviews into the warehouse and publish it; return whether that succeeded. An error is
+    reported."""
     try:
         credentials: Any = read_profile(target).credentials
         if credentials.type != "duckdb":
@@ -20,16 +23,12 @@ def publish_target(target: str | None, reporter: Reporter) -> bool:
                 expected="a target of the type duckdb",
                 action="Start expression-warehouse api serve: it reads the warehouse itself",
             )
-        snapshot, seconds = publish(file_path(credentials), reporter.waiting)
+        path = file_path(credentials)
+        if path.exists():
+            with open_warehouse(target, reporter.waiting) as warehouse:
+                take_reviews(warehouse)
+        publish_reported(path, reporter)
     except UserError as error:
         reporter.failed(None, error)
         return False
-    size = snapshot.path.stat().st_size
-    reporter.step(
-        None,
-        "snapshot_published",
-        version=snapshot.version,
-        megabytes=round(size / 1e6, 1),
-        seconds=round(seconds, 3),
-    )
     return True

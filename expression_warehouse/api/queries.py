@@ -36,24 +36,6 @@ DISEASES = """
     order by d.disease_label
 """
 
-# Of the session's disease and settings, the rows of the best ranks per slice.
-RANKED = """
-    select *
-    from {analytics}.vw_pair_metrics_ranked
-    where
-        pair_rank <= $last_rank
-        and technology = coalesce($technology, technology)
-        and organism = coalesce($organism, organism)
-    order by technology, organism, pair_rank
-"""
-
-RANKED_OF_GENE = """
-    select *
-    from {analytics}.vw_pair_metrics_ranked
-    where gene_a_id = $gene_id or gene_b_id = $gene_id
-    order by technology, organism, pair_rank
-"""
-
 PAIR = """
     select
         p.pair_key,
@@ -67,6 +49,26 @@ PAIR = """
     inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
     inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
     where p.pair_key = $pair_key
+"""
+
+PAIR_OF_GENES = """
+    select p.pair_key
+    from {dim}.dim_gene_pair as p
+    inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
+    inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
+    where
+        (a.gene_id = $gene_a and b.gene_id = $gene_b)
+        or (a.gene_id = $gene_b and b.gene_id = $gene_a)
+"""
+
+REVIEWS = """
+    select review_id, pair_key, gene_a_id, gene_b_id, verdict, rationale, reviewer, model,
+        disease_label, snapshot_version, api_key_id, created_at
+    from {analytics}.llm_reviews
+    where
+        (gene_a_id = $gene_a and gene_b_id = $gene_b)
+        or (gene_a_id = $gene_b and gene_b_id = $gene_a)
+    order by created_at, review_id
 """
 
 PAIR_CONTRASTS = """
@@ -132,12 +134,49 @@ FIND_GENES = """
     order by gene_id
 """
 
+FIND_GENES_BY_ALIAS = """
+    select distinct g.*
+    from {analytics}.vw_gene_annotation as g
+    inner join {dim}.gene_identifier as i on g.gene_id = i.gene_id
+    where i.identifier_key = upper($gene) and i.is_ambiguous = 0
+    order by g.gene_id
+"""
+
+# Names that begin with the pattern's text; a gene once, by the name that comes first.
+GENES_LIKE = """
+    select x.gene_id, x.gene_symbol, x.gene_name, x.matched
+    from (
+        select
+            g.gene_id, g.gene_symbol, g.gene_name, i.identifier as matched,
+            row_number() over (partition by g.gene_id order by i.identifier) as row_no
+        from {analytics}.vw_gene_annotation as g
+        inner join {dim}.gene_identifier as i on g.gene_id = i.gene_id
+        where i.identifier_key like $pattern
+    ) as x
+    where x.row_no = 1
+    order by x.matched, x.gene_id
+    offset 0 rows fetch next 50 rows only
+"""
+
 GENE_EXPRESSION = """
     select study_accession_code, illness_label, sample_count, mean_expression, sd_expression,
         min_expression, median_expression, max_expression
     from {analytics}.vw_expression_by_cohort
     where gene_id = $gene_id
     order by study_accession_code, illness_label
+"""
+
+# Values that take part in analyses.
+GENE_VALUES = """
+    select
+        g.gene_id, g.gene_symbol, st.study_accession_code, s.sample_accession_code,
+        e.illness_label, e.expression_value
+    from {analytics}.vw_expression_export as e
+    inner join {dim}.dim_gene as g on e.gene_key = g.gene_key
+    inner join {dim}.dim_sample as s on e.sample_key = s.sample_key
+    inner join {dim}.dim_study as st on e.study_key = st.study_key
+    where g.gene_id = $gene_id
+    order by st.study_accession_code, s.sample_accession_code
 """
 
 STUDIES = """
@@ -158,11 +197,27 @@ STUDIES = """
     order by s.study_accession_code
 """
 
+# The file of a study's current batch, and how it was read.
+STUDY_FILES = """
+    select s.study_accession_code, b.batch_id, b.file_name, b.file_hash, b.file_size, b.staged_at,
+        b.layout, b.gene_id_form, b.dropped_count, b.merged_count, b.value_min, b.value_max,
+        u.description as unit_description
+    from {dim}.dim_study as s
+    inner join {staging}.batch as b on s.current_batch_id = b.batch_id
+    left join {seeds}.unit as u on s.study_unit_tag = u.unit_tag
+    where $study is null or s.study_accession_code = $study
+    order by s.study_accession_code
+"""
+
+# Which rules labelled a study's samples, with an example of a title each.
 STUDY_COHORTS = """
     select
         i.illness_label,
         m.illness_source,
-        count(*) as sample_count
+        count(*) as sample_count,
+        cast(sum(case when m.exclude_from_analysis = 1 then 1 else 0 end) as integer)
+            as excluded_count,
+        min(m.sample_title) as title_example
     from {dim}.dim_sample as m
     inner join {dim}.dim_study as s on m.study_key = s.study_key
     inner join {dim}.dim_illness as i on m.illness_key = i.illness_key

@@ -38,9 +38,22 @@ class RankSettings(BaseModel):
 
     @property
     def parameters(self) -> dict[str, str | int | None]:
-        """Parameters of the query RANKED."""
+        """Parameters of the query OF_VIEW."""
         return {
             "last_rank": self.limit,
             "technology": self.technology,
             "organism": self.organism,
+        }
+
+    @property
+    def rank_parameters(self) -> dict[str, str | int | None]:
+        """Parameters of the query OF_SNAPSHOT."""
+        return {
+            **self.parameters,
+            "disease": self.disease,
+            "ranked_by": self.contrast,
+            "q_basis": self.q_basis,
+            "q": str(self.q),
+            "i2_max": str(self.i2_max),
+            "k_min": self.k_min,
         }

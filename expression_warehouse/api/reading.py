@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from expression_warehouse.api import queries
+from expression_warehouse.api import queries, queries_ranked
 from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.store import Edition
 
@@ -13,18 +13,50 @@ class MissingError(Exception):
     """What a request names is not in the warehouse; the message says what."""
 
 
-def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
-    """Rows of vw_pair_metrics_ranked, in order of slice and rank.
-
-    Raises MissingError if the warehouse has no such disease, or the disease no such contrast.
-    """
+def check_disease(edition: Edition, settings: RankSettings) -> None:
+    """Raises MissingError if the warehouse has no such disease, or the disease no such contrast."""
     known = edition.rows(queries.CONTRASTS, {"disease": settings.disease})
     if not known:
         raise MissingError(f"disease {settings.disease}")
     names = {row["contrast"] for row in known}
     if settings.contrast not in {*names, "all"}:
         raise MissingError(f"contrast {settings.contrast} of {settings.disease}")
-    return edition.table(queries.RANKED, settings.parameters, settings.session)
+
+
+def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
+    """Rows of vw_pair_metrics_ranked, in order of slice and rank.
+
+    Raises MissingError if the warehouse has no such disease, or the disease no such contrast.
+    """
+    check_disease(edition, settings)
+    if edition.has_ranks:
+        return _ranked_of_snapshot(edition, settings)
+    return edition.table(queries_ranked.OF_VIEW, settings.parameters, settings.session)
+
+
+def _ranked_of_snapshot(edition: Edition, settings: RankSettings) -> pa.Table:
+    """As the view: first the ranks, which are narrow, then the rows of the pairs found."""
+    ranks = edition.table(queries_ranked.OF_SNAPSHOT, settings.rank_parameters)
+    keys = sorted(set(ranks["pair_key"].to_pylist()))
+    # Never empty, which SQL does not take. A list of values, unlike a join, uses the index.
+    values = {f"key_{number}": key for number, key in enumerate(keys or [-1])}
+    names = ", ".join(f"${name}" for name in values)
+    query = (
+        "select * from {analytics}.pair_row"
+        f" where pair_key in ({names}) and disease_label = $disease"
+    )
+    rows = edition.table(query, {**values, "disease": settings.disease})
+    places = {key: number for number, key in enumerate(_slice_pairs(rows))}
+    taken = rows.take(pa.array([places[key] for key in _slice_pairs(ranks)], pa.int64()))
+    columns = {
+        name: (ranks if name in ranks.column_names else taken)[name] for name in rows.schema.names
+    }
+    return pa.table(columns)
+
+
+def _slice_pairs(table: pa.Table) -> list[tuple[Any, ...]]:
+    columns = (table[name].to_pylist() for name in ("technology", "organism", "pair_key"))
+    return list(zip(*columns, strict=True))
 
 
 def pair(edition: Edition, pair_key: int) -> dict[str, Any]:
@@ -33,6 +65,14 @@ def pair(edition: Edition, pair_key: int) -> dict[str, Any]:
     if not rows:
         raise MissingError(f"pair {pair_key}")
     return rows[0]
+
+
+def pair_of_genes(edition: Edition, gene_a: str, gene_b: str) -> int:
+    """The pair_key of two genes by their ids, in any order."""
+    rows = edition.rows(queries.PAIR_OF_GENES, {"gene_a": gene_a, "gene_b": gene_b})
+    if not rows:
+        raise MissingError(f"tested pair of {gene_a} and {gene_b}")
+    return rows[0]["pair_key"]
 
 
 def pair_studies(edition: Edition, pair_key: int) -> pa.Table:
@@ -55,14 +95,42 @@ def pair_values(
 
 
 def gene(edition: Edition, name: str) -> dict[str, Any]:
-    """A gene by its id or symbol. Raises MissingError for a symbol that several genes have."""
-    rows = edition.rows(queries.FIND_GENES, {"gene": name})
-    if len(rows) > 1:
-        ids = ", ".join(row["gene_id"] for row in rows)
-        raise MissingError(f"one gene {name}: it is the symbol of {ids}")
-    if not rows:
-        raise MissingError(f"gene {name}")
-    return rows[0]
+    """A gene by its id, symbol or any other name. Raises MissingError for a name of several."""
+    for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):
+        rows = edition.rows(query, {"gene": name})
+        # A gene of the mouse has the symbol of the human one in other letters.
+        rows = [row for row in rows if name in (row["gene_id"], row["gene_symbol"])] or rows
+        if len(rows) > 1:
+            ids = ", ".join(row["gene_id"] for row in rows)
+            raise MissingError(f"one gene {name}: it is a name of {ids}")
+        if rows:
+            return rows[0]
+    raise MissingError(f"gene {name}")
+
+
+def genes_named_like(edition: Edition, text: str) -> list[dict[str, Any]]:
+    """Genes with a name that begins with a text, at most 50."""
+    # No name has these characters, which stand for others in a pattern of SQL.
+    pattern = "".join(letter for letter in text.upper() if letter not in "%_[]\\") + "%"
+    return edition.rows(queries.GENES_LIKE, {"pattern": pattern})
+
+
+def partners(edition: Edition, gene_id: str) -> list[dict[str, Any]]:
+    """The best 20 pairs of a gene in each slice, by the default test over all contrasts."""
+    parameters: dict[str, str | int | None] = {"gene_id": gene_id}
+    if edition.has_ranks:
+        return edition.rows(queries_ranked.PARTNERS_OF_SNAPSHOT, parameters)
+    found = []
+    for disease in [row["disease_label"] for row in edition.rows(queries.DISEASES)]:
+        settings = RankSettings(disease=disease, q=1, i2_max=100)
+        found += edition.rows(queries_ranked.PARTNERS_OF_VIEW, parameters, settings.session)
+    return found
+
+
+def reviews(edition: Edition, gene_a_id: str, gene_b_id: str) -> list[dict[str, Any]]:
+    """Reviews of a pair that the warehouse has; times as ISO text."""
+    rows = edition.rows(queries.REVIEWS, {"gene_a": gene_a_id, "gene_b": gene_b_id})
+    return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 
 
 def study(edition: Edition, accession: str) -> dict[str, Any]:

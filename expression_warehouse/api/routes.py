@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from expression_warehouse.api import queries, reading
-from expression_warehouse.api.answers import Format, answer, json_answer
+from expression_warehouse.api.answers import TABLE, Format, answer, json_answer
 from expression_warehouse.api.editions import CurrentEdition
+from expression_warehouse.api.pair_list import PairListSettings, page_query, pair_page
+from expression_warehouse.api.parameters import Accession, GeneName, PairKey
 from expression_warehouse.api.rank_settings import Label, RankSettings
 from expression_warehouse.api.words import advice, rationale
 
@@ -19,12 +21,13 @@ class TopPairs(RankSettings):
     format: Format = None
 
 
-PairKey = Annotated[int, Path(ge=1, le=2**31 - 1, description="A key of dim_gene_pair.")]
-GeneName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.@'-]{1,50}$", description="Id or symbol.")]
-Accession = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.-]{1,50}$")]
+class PairList(PairListSettings):
+    """Filters, order and page of a list, and the form of the answer."""
+
+    format: Format = None
 
 
-@router.get("/analytics/pairs/top", summary="The best pairs of each slice")
+@router.get("/analytics/pairs/top", summary="The best pairs of each slice", responses=TABLE)
 def top_pairs(
     request: Request,
     edition: CurrentEdition,
@@ -34,6 +37,20 @@ def top_pairs(
     table = reading.ranked(edition, settings)
     rows = [{**row, "rationale": rationale(row)} for row in table.to_pylist()]
     return answer(request, table, settings.format, rows)
+
+
+@router.get("/pairs", summary="All tested pairs: filtered, sorted, page by page", responses=TABLE)
+def pairs(
+    request: Request,
+    edition: CurrentEdition,
+    settings: Annotated[PairList, Query()],
+) -> Response:
+    """The header Link has the address of the next page."""
+    page = pair_page(edition, settings)
+    response = answer(request, page.rows, settings.format)
+    if page.cursor:
+        response.headers["Link"] = f'<{request.url.path}?{page_query(settings, page)}>; rel="next"'
+    return response
 
 
 @router.get("/pairs/{pair_key}", summary="A pair: its genes and pooled estimates")
@@ -50,14 +67,16 @@ def pair(edition: CurrentEdition, pair_key: PairKey) -> Response:
     )
 
 
-@router.get("/pairs/{pair_key}/studies", summary="The estimate of each study")
+@router.get("/pairs/{pair_key}/studies", summary="The estimate of each study", responses=TABLE)
 def pair_studies(
     request: Request, edition: CurrentEdition, pair_key: PairKey, format: Format = None
 ) -> Response:
     return answer(request, reading.pair_studies(edition, pair_key), format)
 
 
-@router.get("/pairs/{pair_key}/values", summary="Both values of each sample of a slice")
+@router.get(
+    "/pairs/{pair_key}/values", summary="Both values of each sample of a slice", responses=TABLE
+)
 def pair_values(
     request: Request,
     edition: CurrentEdition,
@@ -77,7 +96,9 @@ def gene(edition: CurrentEdition, gene: GeneName) -> Response:
     return json_answer(reading.gene(edition, gene))
 
 
-@router.get("/genes/{gene}/expression", summary="A gene's expression by study and cohort")
+@router.get(
+    "/genes/{gene}/expression", summary="A gene's expression by study and cohort", responses=TABLE
+)
 def gene_expression(
     request: Request, edition: CurrentEdition, gene: GeneName, format: Format = None
 ) -> Response:
@@ -86,7 +107,7 @@ def gene_expression(
     return answer(request, table, format)
 
 
-@router.get("/studies", summary="All studies with their quality")
+@router.get("/studies", summary="All studies with their quality", responses=TABLE)
 def studies(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.STUDIES), format)
 
@@ -104,26 +125,23 @@ def study(edition: CurrentEdition, accession: Accession) -> Response:
     )
 
 
-@router.get("/slices", summary="Slices and contrasts: pairs tested and found")
+@router.get("/slices", summary="Slices and contrasts: pairs tested and found", responses=TABLE)
 def slices(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.SLICES), format)
 
 
-@router.get("/calibration", summary="How often each test finds something in null data")
+@router.get(
+    "/calibration", summary="How often each test finds something in null data", responses=TABLE
+)
 def calibration(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.CALIBRATION), format)
 
 
-@router.get("/runs", summary="Runs, the newest first")
+@router.get("/runs", summary="Runs, the newest first", responses=TABLE)
 def runs(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
     return answer(request, edition.table(queries.RUNS), format)
 
 
-@router.get("/findings", summary="What loads and builds found, the newest first")
-def findings(edition: CurrentEdition) -> Response:
-    return json_answer(reading.findings(edition))
-
-
-@router.get("/health", summary="Whether the service can read the warehouse")
-def health(edition: CurrentEdition) -> dict[str, str]:
-    return {"status": "healthy", "snapshot": edition.version}
+@router.get("/findings", summary="What loads and builds found, the newest first", responses=TABLE)
+def findings(request: Request, edition: CurrentEdition, format: Format = None) -> Response:
+    return answer(request, edition.table(queries.FINDINGS, {"study": None}), format)

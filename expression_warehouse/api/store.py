@@ -10,20 +10,28 @@ from typing import Any
 import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-from expression_warehouse.api.snapshot import newest_snapshot
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.snapshot import newest_snapshot
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
 from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
+# No request needs more; a snapshot can be larger than the memory of the machine.
+_SETTINGS = {"memory_limit": "256MB", "enable_external_access": "false"}
+
 
 @dataclass(frozen=True)
 class Edition:
-    """An open warehouse, and the version of its data."""
+    """An open warehouse.
+
+    version    that of its data
+    has_ranks  whether it is a snapshot, in which pairs are ranked already
+    """
 
     warehouse: Warehouse
     version: str
+    has_ranks: bool
 
     def rows(
         self,
@@ -78,9 +86,11 @@ class SnapshotStore(Store):
                     action="Run expression-warehouse api publish",
                 )
             if self._edition is None or self._edition.version != snapshot.version:
-                of_snapshot = self._credentials.replace(path=str(snapshot.path.absolute()))
+                of_snapshot = self._credentials.replace(
+                    path=str(snapshot.path.absolute()), settings=_SETTINGS
+                )
                 opened = DuckDBWarehouse(of_snapshot, is_probe=True)
-                self._edition = Edition(opened, snapshot.version)
+                self._edition = Edition(opened, snapshot.version, has_ranks=True)
             return self._edition
 
 
@@ -96,7 +106,7 @@ class DirectStore(Store):
             "(select max(started_at) from {meta}.vw_run)"
         )
         (row,) = self._warehouse.read(query, {}).to_pylist()
-        return Edition(self._warehouse, str(row["run_id"]))
+        return Edition(self._warehouse, str(row["run_id"]), has_ranks=False)
 
 
 def open_store(target: str | None) -> Store:

@@ -10,7 +10,8 @@ def number_text(value: Any, digits: int = 2) -> str:
         return "–"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:.{digits}f}".replace("-", "−")
+    # Adding 0 turns a rounded −0 into 0.
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def p_text(value: float | None) -> str:

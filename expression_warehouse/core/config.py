@@ -174,16 +174,19 @@ KeptForEver = Annotated[None, BeforeValidator(_refuse_days)]
 
 
 class Folders(Strict):
-    """Folders for output, relative to that of pipeline.yaml. None may lie in another.
+    """Folders for output, relative to that of pipeline.yaml. None of logs, archive and artifacts
+    may lie in another.
 
     logs       logs of commands, one folder per day; default: that of dbt (DBT_LOG_PATH), else logs
     archive    copies of staged studies; without it, no copies are made
     artifacts  published results, which are never deleted
+    inbox      what POST /etl/run of the API loads: downloads, which may lie anywhere
     """
 
     logs: Folder | None = None
     archive: Folder | None = None
     artifacts: Folder = "artifacts"
+    inbox: Folder | None = None
 
 
 class Retention(Strict):
@@ -241,7 +244,12 @@ class PipelineConfig(Strict):
         """The folder of published results, which may not exist yet."""
         return (self._path.parent if self._path else Path()) / self.folders.artifacts
 
-    def folder(self, name: Literal["logs", "archive", "artifacts"]) -> Path | None:
+    @property
+    def path(self) -> Path | None:
+        """The file; None without one."""
+        return self._path
+
+    def folder(self, name: Literal["logs", "archive", "artifacts", "inbox"]) -> Path | None:
         """The path of one of the folders, which may not exist yet; None if it is not configured."""
         configured = getattr(self.folders, name)
         base = self._path.parent if self._path else Path()

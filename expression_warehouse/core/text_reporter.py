@@ -23,6 +23,7 @@ class TextReporter(Reporter):
         "{seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "staged already (status {status})",
+        "reviews_taken": "took {review_count} reviews into analytics.llm_reviews",
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",
@@ -72,6 +73,7 @@ class TextReporter(Reporter):
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
+        "report_written": "{file}: {megabytes:,.1f} MB",
         "serving": "serving {url} until Ctrl-C",
         "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
         "annotation_loaded": "{bulk_file}: loaded {value_count:,} values of {gene_count:,} genes "

@@ -1,5 +1,6 @@
-{#- Creates the log tables of schema meta if they are missing. Runs at the start of each dbt run and of each
-    load by `python -m loader`, which renders this same file. models/meta/sources.yml documents the columns. -#}
+{#- Creates the log tables of schema meta, and the audit table of reviews, if they are missing. Runs at the
+    start of each dbt run and of each load by `python -m loader`, which renders this same file.
+    models/meta/sources.yml and models/analytics/sources.yml document the columns. -#}
 {% macro create_meta() %}
 {%- set meta = schema_name('meta') -%}
 {{ create_schema_if_absent(meta) }};
@@ -11,6 +12,30 @@
 {{ create_table_if_absent(meta ~ '.meta_feature_run', meta_feature_run_columns()) }};
 {#- Warehouses of earlier versions lack this column. #}
 {{ add_column_if_absent(meta ~ '.meta_feature_run', 'organism', type_code(100)) }};
+
+{%- set analytics = schema_name('analytics') %}
+{{ create_schema_if_absent(analytics) }};
+
+{{ create_table_if_absent(analytics ~ '.llm_reviews', llm_reviews_columns()) }};
+{% endmacro %}
+
+
+{#- Reviews of pairs. Rows are only added. Genes are named by their ids too: keys of pairs change if a
+    warehouse is made anew. -#}
+{% macro llm_reviews_columns() %}
+    review_id {{ type_code(36) }} not null{{ primary_key() }},
+    pair_key integer not null,
+    gene_a_id {{ type_code(50) }} not null,
+    gene_b_id {{ type_code(50) }} not null,
+    verdict {{ type_code(16) }} not null,
+    rationale {{ type_text() }} not null,
+    reviewer {{ type_text(100) }} not null,
+    model {{ type_text(100) }} null,
+    disease_label {{ type_code(64) }} null,
+    snapshot_version {{ type_code(100) }} not null,
+    api_key_id {{ type_code(16) }} not null,
+    created_at {{ type_instant() }} not null,
+    loaded_at {{ type_instant() }} not null
 {% endmacro %}
 
 

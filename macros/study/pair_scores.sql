@@ -98,6 +98,19 @@ where exists (
 {% endmacro %}
 
 
+{#- Hook: copies each pair's newest review to its rows. Rows that already have it are not touched. -#}
+{% macro put_reviews() %}
+{{ put_reviews_into(this) }}
+{% endmacro %}
+
+{% macro put_reviews_into(fact) %}
+{%- set newest = '(select r.agent_result_json from ' ~ ref('vw_pair_review') ~ ' as r where r.pair_key = ' ~ fact ~ '.pair_key)' %}
+update {{ fact }}
+set agent_result_json = {{ newest }}
+where coalesce(agent_result_json, '') <> coalesce({{ newest }}, '')
+{% endmacro %}
+
+
 {#- Hook: copies the scores of `expression-warehouse pairs rank` if they were computed from the slice's current
     state. Rows that already have them are not touched. If a slice is recomputed from another state, its
     scores are null until it is ranked again. -#}

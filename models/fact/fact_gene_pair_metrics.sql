@@ -11,7 +11,7 @@
             {'columns': ['p_ss', 'p_soth', 'rank_score']},
         ]),
         pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ remove_replaced_slices() }}"],
-        post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ empty_intermediate_tables() }}"]
+        post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ put_reviews() }}", "{{ empty_intermediate_tables() }}"]
     )
 }}
 
@@ -348,6 +348,7 @@ select
     cast(null as float(53)) as unsupervised_score,
     cast(null as float(53)) as new_rank_score,
     cast(null as {{ type_code(36) }}) as rank_run_id,
+    cast(null as {{ type_text() }}) as agent_result_json,
     cast('{{ invocation_id }}' as {{ type_code(36) }}) as feature_run_id,
     m.batch_id,
     {{ utc_now() }} as etl_created_date

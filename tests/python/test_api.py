@@ -25,36 +25,33 @@ from conftest import PROJECT, WarehouseUnderTest, examples
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_pair_metrics import build, ingest, study_of
+from warehouses import FOUR_STUDIES_COHORTS as COHORTS
+from warehouses import FOUR_STUDIES_GENES as GENES
+from warehouses import four_studies
 
 from expression_warehouse.api.app import create_app
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.scale import scale_over
-from expression_warehouse.api.queries import RANKED
+from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
-from expression_warehouse.api.snapshot import TABLES, VIEWS, newest_snapshot, publish
+from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
 from expression_warehouse.api.words import advice, heterogeneity, number_text, p_text, rationale
 from expression_warehouse.cli import main as commands
+from expression_warehouse.core.snapshot import TABLES, VIEWS, newest_snapshot, publish
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver",
     reason="the API on SQL Server reads the warehouse itself; these tests look at snapshots",
 )
 
-GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
-COHORTS = {"SEPTIC_SHOCK": 14, "SEPSIS": 12, "CONTROL": 10}
 SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPIENS"}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
+def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
     """Four studies of eight genes, built and published."""
-    folder = tmp_path_factory.mktemp("api")
-    warehouse = WarehouseUnderTest(folder)
-    studies = [study_of(f"GSE{number}", COHORTS, GENES, seed=number) for number in range(1, 5)]
-    ingest(warehouse, folder, studies)
-    build(warehouse)
+    warehouse = copy_of(four_studies, tmp_path_factory.mktemp("api"))
     publish(warehouse.path, print)
     return warehouse
 
@@ -62,7 +59,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
 @pytest.fixture(scope="module")
 def client(built: WarehouseUnderTest) -> Iterator[TestClient]:
     with mock.patch.dict(os.environ, built.env, clear=True):
-        yield TestClient(create_app(open_store(None)), base_url="http://127.0.0.1:8000")
+        yield TestClient(
+            create_app(open_store(None), service_files(None)), base_url="http://127.0.0.1:8000"
+        )
 
 
 def fact(warehouse: WarehouseUnderTest, query: str, *settings: str) -> list[dict]:
@@ -88,6 +87,29 @@ def test_top_pairs_are_those_of_the_view(built, client):
     assert [{key: row[key] for key in expected[0]} for row in found] == expected
     assert all(row["gene_a_id"] in row["rationale"] for row in found)
     assert client.get("/analytics/pairs/top", params=ALL).json() == found
+
+
+@pytest.mark.parametrize("q_basis", ["hk", "spec", "dependent"])
+@pytest.mark.parametrize("contrast", ["all", "ss", "soth", "sc"])
+def test_ranks_of_the_snapshot_are_those_of_the_view(built, client, q_basis, contrast):
+    """The snapshot has the pairs ranked; the settings leave rows out as those of the view do."""
+    for q, i2_max, k_min, limit in (
+        (1, 100, 3, 7),
+        (0.6, 100, 4, 1000),
+        (0.9, 40, 2, 5),
+        (0.3, 75, 5, 9),
+    ):
+        names = {"q_basis": q_basis, "contrast": contrast, "q": q, "i2_max": i2_max, "k_min": k_min}
+        found = client.get("/api/v1/analytics/pairs/top", params={**names, "limit": limit}).json()
+        expected = fact(
+            built,
+            "select * exclude (etl_created_date) from analytics.vw_pair_metrics_ranked"
+            f" where pair_rank <= {limit} order by technology, organism, pair_rank",
+            *(f"set variable {name} = '{value}'" for name, value in names.items()),
+        )
+        assert [row["pair_key"] for row in found] == [row["pair_key"] for row in expected]
+        for row, other in zip(found, expected, strict=True):
+            assert {key: row[key] for key in other} == other
 
 
 def test_estimates_of_studies_pool_to_the_fact(built, client):
@@ -246,7 +268,7 @@ def test_settings_of_the_page_that_are_wrong_are_said(client):
 
 
 def test_search_finds_ids_and_studies(client):
-    for text, path in ((GENES[2].lower(), "/genes/" + GENES[2].lower()), ("GSE2", "/studies/GSE2")):
+    for text, path in ((GENES[2].lower(), f"/genes/{GENES[2]}"), ("GSE2", "/studies/GSE2")):
         answer = client.get("/search", params={"q": text}, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (307, path)
     assert client.get("/search", params={"q": "x' or 1=1"}).status_code == 404
@@ -268,8 +290,9 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
     source = "".join(
         path.read_text() for path in (PROJECT / "expression_warehouse" / "api").glob("*.py")
     )
-    read = set(re.findall(r"\{(\w+)\}\.(\w+)", source))
-    kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS)
+    read = set(re.findall(r"\{(dim|fact|staging|meta|analytics|seeds)\}\.(\w+)", source))
+    ranks = {("analytics", "pair_rank"), ("analytics", "pair_row")}
+    kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS) | ranks
     assert read <= kept
     snapshot = newest_snapshot(built.path)
     assert snapshot is not None
@@ -292,7 +315,7 @@ def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):
             assert new.version > old.version
             remaining = sum(len(batch) for batch in batches)
         assert remaining >= 0
-        assert old.rows(RANKED, RankSettings().parameters, RankSettings().session) is not None
+        assert old.rows(OF_VIEW, RankSettings().parameters, RankSettings().session) is not None
     assert len(list(published.path.parents[1].iterdir())) == 2, "older ones are removed"
 
 

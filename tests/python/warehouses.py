@@ -31,6 +31,28 @@ def built_demo(warehouse: WarehouseUnderTest, _shared_data: Path) -> None:
     warehouse.dbt("build")
 
 
+FOUR_STUDIES_GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
+FOUR_STUDIES_COHORTS = {"SEPTIC_SHOCK": 14, "SEPSIS": 12, "CONTROL": 10}
+
+
+def ingest_four_studies(warehouse: WarehouseUnderTest, folder: Path) -> None:
+    """Ingest four studies of eight genes, whose downloads are written into the folder."""
+    # It imports this module.
+    from test_pair_metrics import ingest, study_of
+
+    studies = [
+        study_of(f"GSE{number}", FOUR_STUDIES_COHORTS, FOUR_STUDIES_GENES, seed=number)
+        for number in range(1, 5)
+    ]
+    ingest(warehouse, folder, studies)
+
+
+def four_studies(warehouse: WarehouseUnderTest, _shared_data: Path) -> None:
+    """These four studies, built."""
+    ingest_four_studies(warehouse, warehouse.folder)
+    warehouse.build()
+
+
 def staged_panel(warehouse: WarehouseUnderTest, shared_data: Path) -> None:
     """The ten published studies, ingested."""
     folder = shared_data / "sepsis_panel"

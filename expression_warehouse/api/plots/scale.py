@@ -32,11 +32,13 @@ class Scale:
         )
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
-        return [round(number * step, 10) for number in range(first, last + 1)]
+        digits = 1 - math.floor(math.log10(step))
+        return [round(number * step, digits) for number in range(first, last + 1)]
 
 
 def scale_over(values: list[float], start: float, stop: float) -> Scale:
     """An axis that holds all values, with a margin of a twentieth on each side."""
     low, high = min(values), max(values)
-    margin = (high - low) / 20 or 0.5
+    # Smaller differences are rounding.
+    margin = (high - low) / 20 if high - low > 1e-11 else 0.5
     return Scale(low - margin, high + margin, start, stop)

@@ -3,12 +3,11 @@
 from itertools import groupby
 from typing import Any
 
-from expression_warehouse.api.plots.scale import scale_over
+from expression_warehouse.api.plots.marks import mark_class, marks
+from expression_warehouse.api.plots.scale import Scale, scale_over
 from expression_warehouse.api.templates import render
 
 _SIZE, _LEFT, _TOP = 260, 44, 14
-# Marks differ in shape too: colour alone is lost in print and to some readers.
-SHAPES = ("circle", "square", "triangle", "diamond", "cross")
 
 
 def scatter_plots(
@@ -20,7 +19,8 @@ def scatter_plots(
     cohorts  rows of vw_pair_cohort of the same slice
     """
     labels = sorted({row["illness_label"] for row in values})
-    shapes = {label: SHAPES[number % len(SHAPES)] for number, label in enumerate(labels)}
+    numbers = {label: number for number, label in enumerate(labels)}
+    legend = {label: legend_mark(number) for label, number in numbers.items()}
     plots = []
     for study, group in groupby(values, key=lambda row: row["study_accession_code"]):
         rows = list(group)
@@ -30,18 +30,32 @@ def scatter_plots(
         svg = render(
             "scatter.svg",
             title=f"{name_a} and {name_b} in {study}",
-            rows=rows,
+            paths=_paths(rows, numbers, x, y),
             x=x,
             y=y,
-            shapes=shapes,
-            classes={
-                label: f"cohort-{number % len(SHAPES)}" for number, label in enumerate(labels)
-            },
             size=_SIZE,
             left=_LEFT,
             top=_TOP,
             name_a=name_a,
             name_b=name_b,
         )
-        plots.append({"study": study, "svg": svg, "cohorts": own, "shapes": shapes})
+        plots.append({"study": study, "svg": svg, "cohorts": own, "legend": legend})
     return plots
+
+
+def _paths(
+    rows: list[dict[str, Any]], numbers: dict[str, int], x: Scale, y: Scale
+) -> list[tuple[str, str]]:
+    """Per cohort, its classes and path."""
+    paths = []
+    for label, number in numbers.items():
+        own = [row for row in rows if row["illness_label"] == label]
+        places = ((x.pixel(row["value_a"]), y.pixel(row["value_b"])) for row in own)
+        if own:
+            paths.append((mark_class(number), marks(number, places)))
+    return paths
+
+
+def legend_mark(number: int) -> str:
+    """The mark of a cohort as an SVG element, for the legend; a text beside it names the cohort."""
+    return render("mark.svg", path=marks(number, [(6, 6)]), css_class=mark_class(number))

@@ -2,9 +2,11 @@
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -242,7 +244,12 @@ class StagingLoad(ABC):
 
 
 class Warehouse(ABC):
-    """An open target. Close it with `with`."""
+    """An open target. Close it with `with`.
+
+    engine  the type of the target, as duckdb
+    """
+
+    engine: str
 
     @abstractmethod
     def find_batch(self, batch_id: str) -> RegisteredBatch | None:
@@ -304,6 +311,20 @@ class Warehouse(ABC):
         """Write a row of the validation log at once.
 
         Raises UserError 4007 if the engine refuses it.
+        """
+
+    @property
+    @abstractmethod
+    def review_journal(self) -> Path:
+        """The file to which the API appends reviews of this warehouse (core/review_journal.py)."""
+
+    @abstractmethod
+    def add_reviews(self, reviews: Sequence[Mapping[str, Any]]) -> int:
+        """Write the reviews that analytics.llm_reviews lacks; return how many.
+
+        reviews  each as column → value, without loaded_at
+
+        Raises UserError 4007 if the engine fails; none is written then.
         """
 
     def read(

@@ -14,6 +14,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse import run_locks
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
@@ -55,6 +56,8 @@ class DuckDBWarehouse(SqlWarehouse):
     process has it open.
     """
 
+    engine = "duckdb"
+
     def __init__(
         self,
         credentials: DuckDBCredentials,
@@ -66,17 +69,26 @@ class DuckDBWarehouse(SqlWarehouse):
         self._limits_loads = "memory_limit" not in (credentials.settings or {})
         if is_probe:
             self._connection = _probe(self._path)
+            self._apply(credentials.settings or {})
             return
         self._connection = connect(self._path, tell_waiting)
+        self._apply({**_SETTINGS, **(credentials.settings or {})})
         with self._named_errors():
-            for setting, value in {**_SETTINGS, **(credentials.settings or {})}.items():
-                self._connection.execute(f"set {setting} = '{value}'")
             self._connection.execute(self._macros.create_staging())
             self._connection.execute(self._macros.create_meta())
 
     def mark_alive(self, run_id: str) -> list[str]:
         path = Path(self._path)
         return run_locks.find_dead(path) if run_locks.hold(path, run_id) else []
+
+    def _apply(self, settings: Mapping[str, Any]) -> None:
+        with self._named_errors():
+            for setting, value in settings.items():
+                self._connection.execute(f"set {setting} = '{value}'")
+
+    @property
+    def review_journal(self) -> Path:
+        return journal_beside(Path(self._path))
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:

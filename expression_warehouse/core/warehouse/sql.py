@@ -497,6 +497,16 @@ class SqlWarehouse(Warehouse):
                     )
         return earlier != dict(definitions)
 
+    def add_reviews(self, reviews: Sequence[Mapping[str, Any]]) -> int:
+        table = f"{self._macros.schema_name('analytics')}.llm_reviews"
+        with self._transaction() as session:
+            session.wait_for(self._macros.lock_until_commit("reviews"))
+            known = {review_id for (review_id,) in session.rows(f"select review_id from {table}")}
+            missing = [row for row in reviews if row["review_id"] not in known]
+            for row in missing:
+                session.insert(table, {**row, "loaded_at": utc_now()})
+        return len(missing)
+
     def record_step(self, record: StepRecord) -> None:
         row = dataclasses.asdict(record)
         row["error_message"] = self._redacted(record.error_message)

@@ -11,6 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
     PairLoad,
@@ -42,7 +45,7 @@ from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_dr
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
 
-_PARAMETER = re.compile(r"\$([a-z_]+)")
+_PARAMETER = re.compile(r"\$([a-z_][a-z_0-9]*)")
 
 # A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
 # number.
@@ -57,8 +60,9 @@ def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any
 
     positional('a = $x and b = $x', {'x': 1})  ->  'a = ? and b = ?', [1, 1]
     """
-    values = [parameters[name] for name in _PARAMETER.findall(query)]
-    return _PARAMETER.sub("?", query), values
+    names = [name for name in _PARAMETER.findall(query) if name in parameters]
+    marked = _PARAMETER.sub(lambda found: "?" if found[1] in parameters else found[0], query)
+    return marked, [parameters[name] for name in names]
 
 
 class SqlServerWarehouse(SqlWarehouse):
@@ -69,9 +73,12 @@ class SqlServerWarehouse(SqlWarehouse):
     Raises UserError 4001 if the server cannot be reached or refuses the login.
     """
 
+    engine = "sqlserver"
+
     def __init__(self, credentials: SQLServerCredentials, is_probe: bool = False) -> None:
         super().__init__(project_macros("sqlserver"), redactor(credentials))
         self._place = f"{credentials.host}/{credentials.database}"
+        self._database = str(credentials.database)
         self._driver = open_driver(credentials)
         with self._connection() as connection:
             if not is_probe:
@@ -112,6 +119,10 @@ class SqlServerWarehouse(SqlWarehouse):
             tables = [name for (name,) in session.rows(query, [self._staging])]
         return [f"{self._staging}.{name}" for name in tables if _HEAP.fullmatch(name)]
 
+    @property
+    def review_journal(self) -> Path:
+        return journal_beside(project_dir() / self._database)
+
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
         heap = _Heap(self._macros, self._transaction, self._driver)
@@ -143,7 +154,7 @@ class SqlServerWarehouse(SqlWarehouse):
         settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
-        with self._transaction("LOAD_READ_FAILED") as session:
+        with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
             for name, value in settings.items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
@@ -170,7 +181,9 @@ class SqlServerWarehouse(SqlWarehouse):
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, error_name: str = "LOAD_WRITE_FAILED") -> Iterator["SqlServerSession"]:
+    def _transaction(
+        self, error_name: str = "LOAD_WRITE_FAILED", only_reads: bool = False
+    ) -> Iterator["SqlServerSession"]:
         with self._connection() as connection, self._named_errors(error_name):
             try:
                 yield SqlServerSession(connection.cursor())
@@ -179,7 +192,8 @@ class SqlServerWarehouse(SqlWarehouse):
                 with contextlib.suppress(*self._driver.errors):
                     connection.rollback()
                 raise
-            connection.commit()
+            # What a query of a user changes is undone.
+            connection.rollback() if only_reads else connection.commit()
 
     @contextlib.contextmanager
     def _named_errors(self, name: str = "LOAD_WRITE_FAILED") -> Iterator[None]:

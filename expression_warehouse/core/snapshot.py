@@ -10,14 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, new_folder
-from expression_warehouse.core.warehouse.duckdb import connect
+from expression_warehouse.core.reporting import Reporter
+from expression_warehouse.core.snapshot_ranks import pair_row_view, write_ranks
+from expression_warehouse.core.warehouse.duckdb import connect, file_path
 from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.profile import read_profile
 
 # Schema, relation and the order of its rows. A view that is listed here is kept as its rows, since
 # what it reads stays behind.
@@ -29,11 +33,13 @@ TABLES = (
     ("dim", "dim_illness", "illness_key"),
     ("dim", "dim_disease", "disease_key"),
     ("dim", "dim_contrast", "contrast_key"),
+    ("dim", "gene_identifier", "identifier_key"),
     # By gene, since a page reads the values of one or two genes.
     ("fact", "fact_gene_expression", "gene_key, study_key, sample_key"),
     ("fact", "fact_gene_pair_contrast", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_cohort", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_metrics", "pair_key, disease_key, technology, organism"),
+    ("staging", "batch", "batch_id"),
     ("staging", "stg_loaded_batch", "batch_id"),
     ("staging", "stg_slice_sample", "study_key, sample_key"),
     ("staging", "stg_slice_cohort", "study_key, illness_key"),
@@ -45,6 +51,7 @@ TABLES = (
     ("meta", "vw_finding", "created_at"),
     ("analytics", "vw_contrast_study", "study_key, contrast_key"),
     ("analytics", "vw_gene_annotation", "gene_id"),
+    ("analytics", "llm_reviews", "created_at, review_id"),
 )
 # Views that the snapshot has as views, after those they read.
 VIEWS = (
@@ -100,6 +107,34 @@ def publish(warehouse: Path, tell_waiting: Callable[[str], None]) -> tuple[Snaps
     return Snapshot(version, folder / _FILE), time.monotonic() - began
 
 
+def publish_again(target: str | None, reporter: Reporter) -> UserError | None:
+    """Publish a DuckDB target that was published before, which means that somebody serves it;
+    return the error if that fails, after it is reported."""
+    credentials: Any = read_profile(target).credentials
+    if credentials.type != "duckdb":
+        return None
+    warehouse = file_path(credentials)
+    try:
+        if newest_snapshot(warehouse):
+            publish_reported(warehouse, reporter)
+    except UserError as error:
+        reporter.failed(None, error)
+        return error
+    return None
+
+
+def publish_reported(warehouse: Path, reporter: Reporter) -> None:
+    """As `publish`; its version, size and seconds are reported."""
+    snapshot, seconds = publish(warehouse, reporter.waiting)
+    reporter.step(
+        None,
+        "snapshot_published",
+        version=snapshot.version,
+        megabytes=round(snapshot.path.stat().st_size / 1e6, 1),
+        seconds=round(seconds, 3),
+    )
+
+
 def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> None:
     if not source.exists():
         raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(source))
@@ -108,7 +143,7 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
         contextlib.closing(connect(str(source), tell_waiting)) as connection,
         _named_errors(source),
     ):
-        connection.execute("set memory_limit = '1GB'")
+        connection.execute("set memory_limit = '2GB'")
         # Quoted as a literal: DuckDB takes no parameter here.
         quoted = str(target).replace("'", "''")
         connection.execute(f"attach '{quoted}' as snapshot")
@@ -118,12 +153,18 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
             connection.execute(
                 f"create table snapshot.{relation} as from {relation} order by {order}"
             )
+        write_ranks(connection, schema_name)
         statements = [
             _view_statement(connection, schema_name(schema), name) for schema, name in VIEWS
         ]
+        statements.append(pair_row_view(connection, schema_name))
         connection.execute("use snapshot")
         for statement in statements:
             connection.execute(statement)
+        # A request reads all columns of some hundred pairs.
+        connection.execute(
+            f"create index pair_metrics on {schema_name('fact')}.fact_gene_pair_metrics (pair_key)"
+        )
         connection.execute("checkpoint snapshot")
 
 

@@ -1,0 +1,141 @@
+"""The API under load: an open loop, in which a slow answer does not put off the next request."""
+
+import asyncio
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import rich.table
+
+from bench.api_warehouse import write_warehouse
+from bench.ingest import console
+from expression_warehouse.core.snapshot import Snapshot, publish
+
+_PER_SECOND = 20
+
+
+def bench_api(pairs: int, genes: int, samples: int, seconds: int) -> None:
+    """Print seconds, bytes and memory of the service on a made-up warehouse, and of a bare service
+    that selects the same rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Path(folder) / "big.duckdb"
+        write_warehouse(_template(Path(folder)), warehouse, genes, samples, pairs)
+        snapshot, published = publish(warehouse, console.print)
+        console.print(
+            f"{pairs:,} pairs and {genes * samples:,} values; snapshot of"
+            f" {snapshot.path.stat().st_size / 1e6:,.0f} MB in {published:.1f} s"
+        )
+        table = rich.table.Table("service", "starts in s", "path", "median ms", "p95 ms", "peak MB")
+        for name, command, paths in (
+            ("this", ["-m", "expression_warehouse", "api", "serve"], (_top, _pair)),
+            ("bare FastAPI + DuckDB", ["-m", "bench.api_peer", str(snapshot.path)], (_top,)),
+        ):
+            for row in _measured(name, command, paths, warehouse, pairs, seconds):
+                table.add_row(*row)
+        console.print(table)
+
+
+def _template(folder: Path) -> Path:
+    """A snapshot of a warehouse without studies: the relations and the seeds' rows."""
+    path = folder / "empty.duckdb"
+    env = {**os.environ, "EXPRESSION_WAREHOUSE_DB": str(path)}
+    dbt = Path(sys.executable).parent / "dbt"
+    kinds = ["--resource-type", "seed", "--resource-type", "model"]
+    subprocess.run([dbt, "--quiet", "build", *kinds], env=env, check=True)
+    made: Snapshot = publish(path, console.print)[0]
+    return made.path
+
+
+def _top(dice: random.Random, _pairs: int) -> str:
+    return (
+        f"/api/v1/analytics/pairs/top?limit=100&q={dice.uniform(0.05, 1):.6f}"
+        f"&i2_max={dice.uniform(50, 100):.4f}&k_min={dice.randint(2, 8)}"
+        f"&q_basis={dice.choice(['hk', 'spec', 'dependent'])}"
+    )
+
+
+def _pair(dice: random.Random, pairs: int) -> str:
+    return f"/pairs/{dice.randint(1, pairs)}"
+
+
+def _measured(
+    name: str, command: list[str], paths: tuple, warehouse: Path, pairs: int, seconds: int
+) -> Iterator[list[str]]:
+    with _service(command, warehouse) as (address, process, started):
+        for number, path in enumerate(paths):
+            dice = random.Random(number)
+            requests = [path(dice, pairs) for _ in range(seconds * _PER_SECOND)]
+            # The first requests also read the file for the first time.
+            asyncio.run(_open_loop(address, [path(dice, pairs) for _ in range(_PER_SECOND)]))
+            taken = asyncio.run(_open_loop(address, requests))
+            yield [
+                name,
+                f"{started:.1f}",
+                requests[0].partition("?")[0].rstrip("0123456789"),
+                f"{1000 * statistics.median(taken):.0f}",
+                f"{1000 * statistics.quantiles(taken, n=20)[-1]:.0f}",
+                f"{_peak(process) / 1e6:.0f}",
+            ]
+
+
+@contextmanager
+def _service(command: list[str], warehouse: Path) -> Iterator[tuple[str, psutil.Process, float]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    is_own = "serve" in command
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *command, *(["--port", port] if is_own else [port])],
+        env={**os.environ, "EXPRESSION_WAREHOUSE_DB": str(warehouse)},
+        stdout=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                httpx.get(f"{address}/api/v1/health").raise_for_status()
+                break
+            except httpx.TransportError:
+                if process.poll() is not None:
+                    raise
+                time.sleep(0.01)
+        yield address, psutil.Process(process.pid), time.monotonic() - began
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _open_loop(address: str, paths: list[str]) -> list[float]:
+    """Send the requests at a fixed rate, whatever becomes of those before; return the seconds of
+    each."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+
+        async def ask(path: str, delay: float) -> float:
+            await asyncio.sleep(delay)
+            began = time.perf_counter()
+            answer = await client.get(path)
+            answer.raise_for_status()
+            return time.perf_counter() - began
+
+        places = enumerate(paths)
+        return await asyncio.gather(*(ask(path, place / _PER_SECOND) for place, path in places))
+
+
+def _peak(process: psutil.Process) -> int:
+    """The most memory that the process ever had, in bytes."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return process.memory_info().rss

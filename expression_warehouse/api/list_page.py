@@ -1,0 +1,73 @@
+"""The page of ranked pairs: settings as a form and in the address, a table and two overviews."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from pydantic import Field, ValidationError
+
+from expression_warehouse.api import queries
+from expression_warehouse.api.pair_list import (
+    InvalidCursorError,
+    PairListSettings,
+    page_query,
+    pair_page,
+)
+from expression_warehouse.api.plots.heatmap import heatmap
+from expression_warehouse.api.plots.interval import interval_plot, interval_scale
+from expression_warehouse.api.plots.volcano import volcano_plot
+from expression_warehouse.api.reading import MissingError
+from expression_warehouse.api.store import Edition
+from expression_warehouse.api.words import rationale
+
+
+class ListPageSettings(PairListSettings):
+    """As a list of the API, but with the defaults of the ranked view."""
+
+    q: Annotated[float, Field(ge=0, le=1)] = 0.05
+    k_min: Annotated[int, Field(ge=2, le=10_000)] = 3
+    i2_max: Annotated[float, Field(ge=0, le=100)] = 75
+
+
+def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
+    """What the template pairs.html shows for a query string: never an error page, since the form is
+    there to correct it."""
+    settings, error, rows, cursor = ListPageSettings(), None, [], None
+    # A form sends an empty text for what is not chosen.
+    chosen = {name: value for name, value in query.items() if value != ""}
+    try:
+        settings = ListPageSettings.model_validate(chosen)
+        page = pair_page(edition, settings)
+        rows, cursor = page.rows.to_pylist(), page.cursor
+    except ValidationError as invalid:
+        error = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in invalid.errors())
+    except MissingError as missing:
+        error = f"The warehouse does not have {missing}."
+    except InvalidCursorError:
+        error = "This page is of another list; here is its first page."
+        settings = settings.model_copy(update={"cursor": None})
+    next_page = page_query(settings, page) if cursor else None
+    slices = sorted({(row["technology"], row["organism"]) for row in rows})
+    ends = [end for row in rows for end in (row["effect_ci_low"], row["effect_ci_high"])]
+    scale = interval_scale([end for end in ends if end is not None])
+    return {
+        "settings": settings,
+        "error": error,
+        "rows": [
+            {**row, "rationale": rationale(row), "plot": _interval(row, scale)} for row in rows
+        ],
+        "next_page": next_page,
+        "query": urlencode(settings.model_dump(exclude_none=True)),
+        "diseases": [row["disease_label"] for row in edition.rows(queries.DISEASES)],
+        "contrasts": edition.rows(queries.CONTRASTS, {"disease": settings.disease}),
+        "volcano": volcano_plot(rows, settings.q),
+        "heatmaps": [
+            (slice_, plot)
+            for slice_ in slices
+            if (plot := heatmap([r for r in rows if (r["technology"], r["organism"]) == slice_]))
+        ],
+    }
+
+
+def _interval(row: dict[str, Any], scale: Any) -> str | None:
+    effect, low, high = (row[name] for name in ("effect", "effect_ci_low", "effect_ci_high"))
+    return None if None in (effect, low, high) else interval_plot(effect, low, high, scale)

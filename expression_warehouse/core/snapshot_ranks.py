@@ -1,0 +1,93 @@
+"""Ranks of all pairs in a snapshot, so that a request filters them and sorts none.
+
+The order of vw_pair_metrics_ranked depends on the disease, the test (q_basis) and the contrast; the
+other settings only leave rows out. So the view is read once per such choice with settings that
+leave no row out.
+"""
+
+from collections.abc import Callable
+
+import duckdb
+
+# Columns of the view that a request filters, sorts or shows in a list.
+COLUMNS = (
+    "pair_rank", "q_star", "i2_star", "contrast", "direction", "effect", "effect_ci_low",
+    "effect_ci_high", "pair_key", "disease_label", "technology", "organism",
+    "included_study_count", "power_score", "new_rank_score",
+)  # fmt: skip
+Q_BASES = ("hk", "spec", "dependent")
+# The least k_min that RankSettings allows.
+_WIDEST = {"q": "1", "i2_max": "100", "k_min": "2"}
+
+
+def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> None:
+    """Write analytics.pair_rank into the attached database `snapshot`: one row per disease, test
+    (q_basis), contrast or 'all' (ranked_by), technology, organism and pair, in that order and by
+    rank."""
+    analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
+    view = f"{analytics}.vw_pair_metrics_ranked"
+    table = f"snapshot.{analytics}.pair_rank"
+    columns = ", ".join(COLUMNS)
+    connection.execute(
+        f"create table {table} as"
+        f" select '' as q_basis, '' as ranked_by, {columns} from {view} limit 0"
+    )
+    for name, value in _WIDEST.items():
+        connection.execute(f"set variable {name} = ?", [value])
+    choices = connection.execute(
+        f"""
+        select d.disease_label, c.contrast
+        from {dim}.dim_disease as d
+        inner join (
+            select disease_key, contrast from {dim}.dim_contrast
+            union all
+            select disease_key, 'all' as contrast from {dim}.dim_disease
+        ) as c using (disease_key)
+        where d.disease_key in (select disease_key from {fact}.fact_gene_pair_metrics)
+        order by all
+        """
+    ).fetchall()
+    for disease, contrast in choices:
+        connection.execute("set variable disease = ?", [disease])
+        connection.execute("set variable contrast = ?", [contrast])
+        for q_basis in Q_BASES:
+            connection.execute("set variable q_basis = ?", [q_basis])
+            connection.execute(
+                f"insert into {table} select ?, ?, {columns} from {view}"
+                " order by technology, organism, pair_rank",
+                [q_basis, contrast],
+            )
+
+
+def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:
+    """The statement that creates analytics.pair_row in a snapshot: one row per slice and pair, with
+    the columns of vw_pair_metrics_ranked; those of pair_rank are null."""
+    analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
+
+    def columns(relation: str) -> list[str]:
+        return [name for name, *_ in connection.execute(f"describe {relation}").fetchall()]
+
+    of_fact = columns(f"{fact}.fact_gene_pair_metrics")
+    elsewhere = {
+        "disease_label": "d.disease_label",
+        "gene_a_id": "a.gene_id",
+        "gene_a_symbol": "p.gene_a_symbol",
+        "gene_b_id": "b.gene_id",
+        "gene_b_symbol": "p.gene_b_symbol",
+    }
+    keys = ("pair_key", "technology", "organism")
+    selected = [
+        f"m.{name}"
+        if name in of_fact and (name not in COLUMNS or name in keys)
+        else f"{elsewhere.get(name, 'null')} as {name}"
+        for name in columns(f"{analytics}.vw_pair_metrics_ranked")
+    ]
+    return f"""
+        create view {analytics}.pair_row as
+        select {", ".join(selected)}
+        from {fact}.fact_gene_pair_metrics as m
+        inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+        inner join {dim}.dim_gene_pair as p on m.pair_key = p.pair_key
+        inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
+        inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
+    """

@@ -1,0 +1,121 @@
+"""The warehouse from Python: `from expression_warehouse import open_warehouse, run_pipeline`.
+
+Results are Arrow tables: `.to_pandas()` makes them pandas, `polars.from_arrow()` polars.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from expression_warehouse.api import queries, reading
+from expression_warehouse.api.rank_settings import RankSettings
+from expression_warehouse.api.store import Edition
+from expression_warehouse.core.config import load_config
+from expression_warehouse.core.reporting import open_reporter
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.read_only import open_read_only, stream_query
+
+
+class ReadableWarehouse:
+    """Reads a warehouse. It is opened for each call only, so that it never keeps a build waiting.
+
+    Each method raises UserError: 4008 if the warehouse is not built, 4010 if another process has
+    it open, 4012 if the engine refuses a query; and MissingError for a name that it does not have.
+    """
+
+    def __init__(self, path: Path | None, target: str | None) -> None:
+        self._path = path
+        self._target = target
+
+    def ranked_pairs(self, disease: str = "SEPSIS", **settings: Any) -> pa.Table:
+        """Rows of vw_pair_metrics_ranked, the best first in each technology and organism.
+
+        settings  q = 0.05, k_min = 3, i2_max = 75, q_basis = 'hk', contrast = 'all', technology,
+                  organism, limit = 100 (rows per technology and organism, at most 1000)
+
+        Raises pydantic.ValidationError for a setting that does not exist or has no such value.
+        """
+        with self._edition() as edition:
+            return reading.ranked(edition, RankSettings(disease=disease, **settings))
+
+    def pair_studies(self, gene_a: str, gene_b: str) -> pa.Table:
+        """The estimate of each study for a pair: one row per slice, contrast and study.
+
+        gene_a, gene_b  ids, symbols or aliases, in any order
+        """
+        with self._edition() as edition:
+            genes = [reading.gene(edition, name)["gene_id"] for name in (gene_a, gene_b)]
+            return reading.pair_studies(edition, reading.pair_of_genes(edition, *genes))
+
+    def expression(self, genes: Iterable[str], cohorts: Iterable[str] = ()) -> pa.Table:
+        """Values of genes: one row per gene and sample, with study, sample and cohort.
+
+        genes    ids, symbols or aliases
+        cohorts  illness labels as SEPTIC_SHOCK; all if empty
+        """
+        wanted = set(cohorts)
+        with self._edition() as edition:
+            tables = [
+                edition.table(
+                    queries.GENE_VALUES, {"gene_id": reading.gene(edition, name)["gene_id"]}
+                )
+                for name in genes
+            ]
+        table = pa.concat_tables(tables)
+        kept = [label in wanted or not wanted for label in table["illness_label"].to_pylist()]
+        return table.filter(pa.array(kept, pa.bool_()))
+
+    def sql(self, query: str, **settings: Any) -> pa.Table:
+        """The rows of a query, which can only read.
+
+        settings  session settings of views, as q = 0.01 or pair_key = 17
+        """
+        texts = {name: str(value) for name, value in settings.items()}
+        with self._open() as warehouse, stream_query(warehouse, query, texts) as rows:
+            return rows.read_all()
+
+    def _open(self) -> contextlib.AbstractContextManager[Warehouse]:
+        return open_read_only(self._target, self._path)
+
+    @contextlib.contextmanager
+    def _edition(self) -> Iterator[Edition]:
+        with self._open() as warehouse:
+            yield Edition(warehouse, "", has_ranks=False)
+
+
+def open_warehouse(path: str | Path | None = None, target: str | None = None) -> ReadableWarehouse:
+    """A warehouse to read.
+
+    path    a DuckDB file: a warehouse or a snapshot; default: that of the dbt profile
+    target  of the dbt profile, a DuckDB file or a server; default: the profile's default
+    """
+    return ReadableWarehouse(None if path is None else Path(path), target)
+
+
+def run_pipeline(
+    paths: Iterable[str | Path],
+    config: str | Path | None = None,
+    studies: Iterable[str] = (),
+    target: str | None = None,
+) -> bool:
+    """Stage refine.bio downloads and build the warehouse, as `expression-warehouse run`; return
+    whether all of it succeeded. What happens is printed.
+
+    paths    downloads, or folders of downloads
+    config   a pipeline.yaml
+    studies  only these accessions; all if empty
+
+    Raises UserError 54030 if the configuration is invalid.
+    """
+    # Both import dbt, which takes a second.
+    from expression_warehouse.core.commands import opener
+    from loader.run import run
+
+    settings = load_config(None if config is None else Path(config))
+    with open_reporter("text", settings.folder("logs"), "run") as reporter:
+        return run(
+            [Path(path) for path in paths], studies, settings, target, opener(target), reporter
+        )

@@ -1,0 +1,183 @@
+"""The warehouse from Python and from the shell: what it reads is the warehouse's, and it changes
+nothing. The examples of the docs run."""
+
+import os
+import re
+import subprocess
+import sys
+from unittest import mock
+
+import duckdb
+import nbformat
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+from conftest import PROJECT, WarehouseUnderTest
+from nbclient import NotebookClient
+from warehouses import built_demo
+
+from expression_warehouse import open_warehouse
+from expression_warehouse.api.reading import MissingError
+from expression_warehouse.cli import main
+from expression_warehouse.core.errors import UserError
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver", reason="compares with the DuckDB file"
+)
+
+
+@pytest.fixture(scope="module")
+def demo(copy_of, tmp_path_factory) -> WarehouseUnderTest:
+    return copy_of(built_demo, tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def in_demo(demo):
+    with mock.patch.dict(os.environ, demo.env, clear=True):
+        yield demo
+
+
+def fact(warehouse: WarehouseUnderTest, query: str, *settings: str):
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        for setting in settings:
+            connection.execute(setting)
+        return connection.sql(query).to_arrow_table()
+
+
+def test_ranked_pairs_are_those_of_the_view(in_demo):
+    found = open_warehouse().ranked_pairs("SEPSIS", q=1, i2_max=100, technology="RNA-SEQ", limit=30)
+    expected = fact(
+        in_demo,
+        "from analytics.vw_pair_metrics_ranked where technology = 'RNA-SEQ' and pair_rank <= 30"
+        " order by pair_rank",
+        "set variable q = 1",
+        "set variable i2_max = 100",
+    )
+    assert found.equals(expected)
+
+
+def test_studies_of_a_pair_by_symbols_in_any_order(in_demo):
+    warehouse = open_warehouse(in_demo.path)
+    found = warehouse.pair_studies("cd86", "MS4A4A")
+    assert found.equals(warehouse.pair_studies("MS4A4A", "CD86"))
+    (key,) = set(found["pair_key"].to_pylist())
+    symbols = fact(in_demo, f"from dim.dim_gene_pair where pair_key = {key}").to_pylist()[0]
+    assert {symbols["gene_a_symbol"], symbols["gene_b_symbol"]} == {"CD86", "MS4A4A"}
+    with pytest.raises(MissingError):
+        warehouse.pair_studies("CD86", "NO_SUCH")
+
+
+def test_expression_of_genes_and_cohorts(in_demo):
+    found = open_warehouse().expression(["CD86", "MS4A4A"], ["SEPTIC_SHOCK"])
+    expected = fact(
+        in_demo,
+        "select count(*) as n, sum(expression_value) as total from analytics.vw_expression_export"
+        " inner join dim.dim_gene using (gene_key)"
+        " where gene_symbol in ('CD86', 'MS4A4A') and illness_label = 'SEPTIC_SHOCK'",
+    ).to_pylist()[0]
+    assert len(found) == expected["n"] > 0
+    assert sum(found["expression_value"].to_pylist()) == pytest.approx(expected["total"])
+
+
+def test_a_reader_keeps_no_build_out(in_demo):
+    warehouse = open_warehouse()
+    warehouse.sql("select 1 as one")
+    with duckdb.connect(str(in_demo.path)) as writer:
+        writer.execute("create or replace table meta.written as select 1 as one")
+        # DuckDB lets one process open a file more than once; another process is refused.
+        code = (
+            "from expression_warehouse import open_warehouse\n"
+            "from expression_warehouse.core.errors import UserError\n"
+            "try:\n    open_warehouse().sql('select 1')\nexcept UserError as error:\n    print(error.code)"
+        )
+        said = subprocess.run([sys.executable, "-c", code], env=in_demo.env, capture_output=True, text=True)  # fmt: skip
+    assert said.stdout == "4010\n"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from dim.dim_gene",
+        "create table meta.mine as select 1 as one",
+        "copy dim.dim_gene to '{folder}/genes.csv'",
+        "attach '{folder}/other.duckdb' as other",
+        "from read_csv('{folder}/profiles.yml')",
+        "set enable_external_access = true",
+        "select 1 as one; drop table dim.dim_gene",
+    ],
+)
+def test_queries_only_read(in_demo, query):
+    before = in_demo.path.read_bytes()
+    with pytest.raises(UserError) as error:
+        open_warehouse().sql(query.format(folder=in_demo.folder))
+    assert error.value.code == 4012
+    assert in_demo.path.read_bytes() == before
+    assert not (in_demo.folder / "genes.csv").exists()
+
+
+def test_sql_command_prints_and_writes(in_demo, tmp_path):
+    query = "select gene_id, gene_symbol, 1.5 as number, null as nothing from dim.dim_gene order by gene_id limit 2"
+
+    def run(*arguments: object):
+        result = CliRunner().invoke(main, ["sql", query, *map(str, arguments)], env=in_demo.env)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    expected = fact(in_demo, query)
+    first, *lines = run().splitlines()
+    assert first.split() == expected.column_names
+    assert [line.split()[0] for line in lines] == expected["gene_id"].to_pylist()
+    assert run("--format", "csv").splitlines()[0] == '"gene_id","gene_symbol","number","nothing"'
+    run("--output", tmp_path / "genes.parquet")
+    assert (
+        pyarrow.parquet.read_table(tmp_path / "genes.parquet").to_pylist() == expected.to_pylist()
+    )
+    run("--output", tmp_path / "genes.csv")
+    assert pyarrow.csv.read_csv(tmp_path / "genes.csv")["gene_id"].equals(expected["gene_id"])
+
+
+def test_sql_command_takes_settings_and_names_errors(in_demo):
+    count = "select count(*) as n from analytics.vw_pair_metrics_ranked"
+
+    def run(*arguments: str):
+        return CliRunner().invoke(main, ["sql", *arguments], env=in_demo.env)
+
+    few, all_ = (int(run(count, *more).stdout.split()[1]) for more in ((), ("--set", "q=1")))
+    assert 0 < few < all_
+    for arguments, code, text in (
+        (["select {x}"], 1, "4012"),
+        (["from no.such"], 1, "4008"),
+        ([count, "--set", "q"], 2, "NAME=VALUE"),
+        ([count, "--output", "x.txt"], 2, ".parquet"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == code
+        assert text in result.output
+
+
+def test_tsql_that_changes_something_is_refused():
+    from expression_warehouse.core.warehouse.read_only import refuse_changes
+
+    refuse_changes("select [update], 'delete' as \"drop\" from dim.dim_gene -- insert")
+    for query in ("select 1 commit", "with x as (select 1) DELETE from x", "exec sp_who"):
+        with pytest.raises(UserError, match="54030"):
+            refuse_changes(query)
+
+
+def test_example_of_the_docs_runs(in_demo):
+    (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "python.md").read_text(), re.S)
+    assert len(code.splitlines()) <= 10
+    names: dict = {}
+    exec(code, names)
+    assert len(names["pairs"]) and len(names["studies"]) and len(names["runs"])
+    assert names["means"].shape == (4, 3)
+
+
+def test_notebook_runs(in_demo):
+    notebook = nbformat.read(PROJECT / "docs" / "python.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs[-1].output_type == "execute_result"
