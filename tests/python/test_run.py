@@ -385,5 +385,5 @@ def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, manifests, ware
     assert len(story(warehouse, "stage_study")) == 3
     assert warehouse.loader(*arguments(downloads)).exit_code == 0
     assert_equal(warehouse, undisturbed)
-    assert story(warehouse, "run")[0] == ("RUNNING", 1)
+    assert story(warehouse, "run")[0] == ("FAILED", 1)
     assert story(warehouse, "run")[-1] == ("SUCCESS", 1)
