@@ -74,8 +74,8 @@ class SampleSheet:
             sample = row[columns["sample"]].strip()
             if not sample:
                 continue
-            block = {field: row[column].strip() for field, column in columns.items()}
-            block = {f"refinebio_{field}": text for field, text in block.items() if text}
+            texts = {field: row[column].strip() for field, column in columns.items()}
+            block: dict[str, Any] = {f"refinebio_{field}": t for field, t in texts.items() if t}
             block.pop("refinebio_sample")
             if "refinebio_organism" in block:
                 block["refinebio_organism"] = organism_code(block["refinebio_organism"])

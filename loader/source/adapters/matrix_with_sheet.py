@@ -50,7 +50,7 @@ def studies(download: Download, config: PipelineConfig) -> list[StudySource]:
     if len(sheets) == 1:
         accession = study_in(sheets[0]) or _only_study(matrices) or download.name
         return [_study(download, accession, sheets, matrices)]
-    found = {}
+    found: dict[str, tuple[list[str], list[str]]] = {}
     for sheet in sheets:
         accession = study_in(sheet) or download.name
         own = [name for name in matrices if study_in(name) == accession]
