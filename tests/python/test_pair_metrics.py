@@ -27,7 +27,8 @@ TITLES = {
 }
 IDENTITY = {"pair_key", "metrics_scope", "metrics_source", "disease_key", "technology", "organism"}
 LONG_IDENTITY = {"pair_key", "disease_key", "technology", "organism", "contrast_key", "illness_key"}
-AUDIT = {"feature_run_id", "batch_id", "etl_created_date", "rank_run_id"}
+# agent_result_json is of reviews: tests of the API look at it.
+AUDIT = {"feature_run_id", "batch_id", "etl_created_date", "rank_run_id", "agent_result_json"}
 # Places among other pairs: of two that differ by rounding, either can be the first. test_features.py
 # looks at them.
 SCORES = {"metrics_score", "rank_score", "unsupervised_score", "new_rank_score"}
