@@ -97,7 +97,7 @@ def downloads(tmp_path):
     folder = tmp_path / "d"
     genes = [f"ENSG{i:011d}" for i in range(4000)]
     samples = [f"S{i}" for i in range(100)]
-    Study("GSE1", samples, genes, [["1.25"] * 100] * 4000).write(folder / "good")
+    Study("GSE1", samples, genes, [["6.25"] * 100] * 4000).write(folder / "good")
     for number in (2, 3, 4):
         study = Study(f"GSE{number}", [f"{number}{c}" for c in "abc"])
         study.values[1][2] = f"bad{number}"
