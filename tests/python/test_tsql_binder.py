@@ -150,6 +150,6 @@ def test_staging_and_log_tables_have_the_columns_that_are_declared(nodes, script
         for source in sources
         for more in ([], ["no_such"])
     }
-    found = bind({"meta": {}, "staging": {}}, made)
+    found = bind({"analytics": {}, "meta": {}, "staging": {}}, made)
     assert found.keys() == {name for name in made if name.endswith("['no_such']")}
     assert all(len(lines) == 1 and "'no_such'" in lines[0] for lines in found.values())
