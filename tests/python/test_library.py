@@ -167,7 +167,7 @@ def test_tsql_that_changes_something_is_refused():
 
 def test_example_of_the_docs_runs(in_demo):
     (code,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "python.md").read_text(), re.S)
-    assert len(code.splitlines()) <= 10
+    assert len([line for line in code.splitlines() if line]) <= 10
     names: dict = {}
     exec(code, names)
     assert len(names["pairs"]) and len(names["studies"]) and len(names["runs"])
