@@ -103,9 +103,10 @@ def inspect_command(
     of or refused. The exit code is 1 if an ingest would refuse a study.
     """
     with open_configured(config_path, log_format, "inspect") as (config, _):
+        from expression_warehouse.core.reporting import prints_json
         from loader.inspect import inspect_paths, print_inspected
 
-        as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+        as_json = prints_json(log_format)
         is_good = print_inspected(inspect_paths(paths, accessions, config), as_json)
     sys.exit(0 if is_good else 1)
 
@@ -141,9 +142,10 @@ def labels_command(
     """
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError
+        from expression_warehouse.core.reporting import prints_json
         from loader.labels import print_labels, staged_labels, write_overrides
 
-        as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+        as_json = prints_json(log_format)
         try:
             with opener(target)(reporter.waiting) as warehouse:
                 labels = staged_labels(warehouse, accession, config)
@@ -321,7 +323,7 @@ def health_command(is_deep: bool, target: str | None, log_format: str) -> None:
     warehouse to read.
     """
     from expression_warehouse.core.errors import UserError
-    from expression_warehouse.core.reporting import open_reporter
+    from expression_warehouse.core.reporting import open_reporter, prints_json
     from loader.health import print_health, read_health
 
     def open_probe() -> Warehouse:
@@ -329,7 +331,7 @@ def health_command(is_deep: bool, target: str | None, log_format: str) -> None:
 
         return open_warehouse(target, is_probe=True)
 
-    as_json = log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+    as_json = prints_json(log_format)
     with open_reporter("json" if as_json else "text") as reporter:
         try:
             health = read_health(open_probe, is_deep)

@@ -161,24 +161,28 @@ class TwoReporters(Reporter):
             reporter.close()
 
 
+def prints_json(log_format: str) -> bool:
+    """Whether a command prints JSON in a format; `auto` is text on a terminal and JSON elsewhere."""
+    return log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
+
+
 @contextlib.contextmanager
 def open_reporter(
     log_format: str, log_folder: Path | None = None, command: str = "loader"
 ) -> Iterator[Reporter]:
-    """The reporter for a format; `auto` is text on a terminal and JSON elsewhere.
+    """The reporter for a format.
 
     log_folder  also receives the JSON lines, in a file named after the command, if it is given and
                 can be written to
     """
-    as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
     with contextlib.ExitStack() as stack:
         reporter: Reporter
-        if as_text:
+        if prints_json(log_format):
+            reporter = JsonReporter()
+        else:
             from expression_warehouse.core.text_reporter import TextReporter
 
             reporter = TextReporter()
-        else:
-            reporter = JsonReporter()
         stack.callback(reporter.close)
         if log_folder:
             logger = stack.enter_context(open_log_file(log_folder, command, reporter.run_id))
