@@ -19,7 +19,6 @@ _EXPECTED = (
     "a refine.bio download (the zip, or the folder it unpacks to), or another format that "
     "docs/formats.md shows"
 )
-_HEAD_SIZE = 1 << 16
 
 
 def discover(
@@ -99,8 +98,7 @@ def _studies_of_file(path: Path, config: PipelineConfig) -> list[StudySource]:
 
 
 def _refuse_by_name(download: Download, name: str) -> None:
-    with download.open(name) as file:
-        refuse_other_formats(file.read(_HEAD_SIZE), download.label(name))
+    refuse_other_formats(download.head(name), download.label(name))
 
 
 def find_downloads(path: Path, config: PipelineConfig) -> list[Path]:

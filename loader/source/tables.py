@@ -5,18 +5,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 # A table is a name and one of these, and perhaps one of _PACKED.
-_SUFFIXES = (
-    ".tsv",
-    ".csv",
-    ".txt",
-    ".gct",
-    ".tab",
-    ".results",
-    ".sf",
-    ".undecorated",
-    ".counts",
-)
 _MATRIX_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
+_SUFFIXES = (*_MATRIX_SUFFIXES, ".tab", ".results", ".sf", ".undecorated", ".counts")
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
 
 # Files that describe a folder, and what STAR and RSEM write beside the counts of genes.
