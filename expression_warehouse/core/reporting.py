@@ -162,7 +162,7 @@ class TwoReporters(Reporter):
 
 
 def prints_json(log_format: str) -> bool:
-    """Whether a command prints JSON in a format; `auto` is text on a terminal and JSON elsewhere."""
+    """Whether a format is JSON; `auto` is text on a terminal and JSON elsewhere."""
     return log_format == "json" or (log_format == "auto" and not sys.stdout.isatty())
 
 

@@ -5,8 +5,9 @@
 
 {#- The unit, or null if it cannot be inferred or the labels and the values contradict each other (54020).
 
-    scale_by   how refine.bio scaled each gene (NONE, MINMAX, STANDARD, ROBUST)
-    processor  the samples' processor; of several, the first and last name, joined by ' and '
+    contradiction  unit_contradiction of the other arguments
+    scale_by       how refine.bio scaled each gene (NONE, MINMAX, STANDARD, ROBUST)
+    processor      the samples' processor; of several, the first and last name, joined by ' and '
 
     The rules, in order: values scaled per gene; the configured unit (pipeline.yaml); what refine.bio's
     pipelines are known to produce (microarrays come as log2 intensities, and RNA-seq summarised by tximport as
@@ -20,9 +21,9 @@
     null       | RNA-SEQ    | null      | null     | 0..4e5    | 1          COUNTS
     LOG2       | RNA-SEQ    | DESeq2    | null     | 0..23     | 0          LOG2
     null       | MICROARRAY | SCAN.UPC  | STANDARD | -4..4     | 0          SCALED -#}
-{% macro unit_tag(configured, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
+{% macro unit_tag(contradiction, configured, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
 case
-    when {{ unit_contradiction(configured, technology, processor, scale_by, value_min, value_max, is_whole_numbers) | indent(4) }} is not null then null
+    when {{ contradiction }} is not null then null
     when {{ is_scaled(scale_by) }} then 'SCALED'
     when {{ configured }} is not null then {{ configured }}
     when {{ technology }} = 'MICROARRAY' and {{ value_max }} <= 30 then 'ARRAY_LOG2'

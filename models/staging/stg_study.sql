@@ -39,6 +39,13 @@ combined as (
         p.processor_name
     from metadata as m
     left join processors as p on m.batch_id = p.batch_id
+),
+
+judged as (
+    select
+        c.*,
+        cast({{ unit_contradiction(*unit_signs) | indent(8) }} as {{ type_text(500) }}) as unit_contradiction
+    from combined as c
 )
 
 select
@@ -52,6 +59,6 @@ select
     {{ try_instant(json_text('c.metadata_json', '$.experiment.source_first_published')) }} as source_first_published,
     {{ try_instant(json_text('c.metadata_json', '$.experiment.source_last_modified')) }} as source_last_modified,
     {{ try_instant(json_text('c.metadata_json', '$.download.created_at')) }} as created_date,
-    cast({{ unit_tag(*unit_signs) | indent(8) }} as {{ type_code(20) }}) as study_unit_tag,
-    cast({{ unit_contradiction(*unit_signs) | indent(8) }} as {{ type_text(500) }}) as unit_contradiction
-from combined as c
+    cast({{ unit_tag('c.unit_contradiction', *unit_signs) | indent(8) }} as {{ type_code(20) }}) as study_unit_tag,
+    c.unit_contradiction
+from judged as c

@@ -228,22 +228,24 @@ class SqlStudyLoad(StudyLoad):
                 {macros.counts_fault("u.unit_tag", "u.value_min", "u.value_max")}
             from (
                 select
-                    {macros.unit_tag(*signs)} as unit_tag,
-                    {macros.unit_contradiction(*signs)} as contradiction,
-                    value_min,
-                    value_max,
-                    is_whole_numbers
+                    judged.*,
+                    {macros.unit_tag("contradiction", *signs)} as unit_tag
                 from (
                     select
-                        cast(? as {text}) as configured,
-                        cast(? as {text}) as technology,
-                        cast(? as {text}) as first_processor,
-                        cast(? as {text}) as last_processor,
-                        cast(? as {text}) as scale_by,
-                        cast(? as float(53)) as value_min,
-                        cast(? as float(53)) as value_max,
-                        cast(? as {flag}) as is_whole_numbers
-                ) as study
+                        study.*,
+                        {macros.unit_contradiction(*signs)} as contradiction
+                    from (
+                        select
+                            cast(? as {text}) as configured,
+                            cast(? as {text}) as technology,
+                            cast(? as {text}) as first_processor,
+                            cast(? as {text}) as last_processor,
+                            cast(? as {text}) as scale_by,
+                            cast(? as float(53)) as value_min,
+                            cast(? as float(53)) as value_max,
+                            cast(? as {flag}) as is_whole_numbers
+                    ) as study
+                ) as judged
             ) as u
             """,
             [
