@@ -852,7 +852,8 @@ def read_table(raw: bytes, in_metadata: set[str], reading: Reading) -> list[str]
         or len(header) != width
         or not is_text(whole, column, width)
     ]
-    samples = [header[column] for column in columns]
+    names = [header[column] for column in columns]
+    samples = [meant_by(name, in_metadata - set(names)) or name for name in names]
     reading.faults += header_faults(samples)
     if not samples:
         return None
@@ -862,6 +863,18 @@ def read_table(raw: bytes, in_metadata: set[str], reading: Reading) -> list[str]
     if len(lines) == 1:
         reading.faults.append(Fault(1002, 2))
     return samples
+
+
+def meant_by(name: str, samples: set[str]) -> str | None:
+    """The sample whose accession a column has but for case and punctuation, or R's X before it."""
+    if re.search(r"[\x00-\x1f\x7f]", name):
+        return None
+    folded = re.split(r"[\W_]+", name.strip(" \u00a0").lower())
+    for sample in samples:
+        parts = re.split(r"[\W_]+", sample.lower())
+        if [part for part in folded if part] == parts or name == f"X{sample}":
+            return sample
+    return None
 
 
 def is_text(rows: list[list[str]], column: int, width: int) -> bool:

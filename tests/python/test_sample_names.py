@@ -157,3 +157,13 @@ def test_columns_that_fit_in_two_ways_load_nothing(warehouse, tmp_path):
     result = warehouse.loader("ingest", folder)
     assert [event["error_code"] for event in events(result, "failed")] == [54013]
     assert warehouse.query("select count(*) from staging.batch") == [(0,)]
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    control=st.characters(min_codepoint=0, max_codepoint=31) | st.just("\x7f"),
+    position=st.integers(0, 6),
+)
+def test_a_name_with_a_control_character_is_no_sample(control, position):
+    name = "GSM100"[:position] + control + "GSM100"[position:]
+    assert matched([name], blocks_of(["healthy"])).samples == [name]
