@@ -13,7 +13,7 @@ import tenacity
 from expression_warehouse.core import signals
 from expression_warehouse.core.dbt_command import environment, invoke_dbt
 from expression_warehouse.core.files import temporary_folder
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.transient import is_transient
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -140,7 +140,7 @@ def _report_retry(state: tenacity.RetryCallState, redacted: Redactor, reporter: 
 @contextlib.contextmanager
 def _artifacts(run_id: str) -> Iterator[Path]:
     """A target folder for this run alone: `dbt retry` must not pick up another run's results."""
-    shared = project_dir() / os.environ.get("DBT_TARGET_PATH", "target")
+    shared = work_dir() / os.environ.get("DBT_TARGET_PATH", "target")
     with temporary_folder(run_id) as folder:
         # Saves dbt a full parse.
         parsed = shared / "partial_parse.msgpack"

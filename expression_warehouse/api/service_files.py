@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse.duckdb import file_path
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -20,7 +20,7 @@ class ServiceFiles:
 
 
 def service_files(target: str | None) -> ServiceFiles:
-    """Those of a target: beside its DuckDB file, or of a server's database in the project's folder.
+    """Those of a target: beside its DuckDB file, or of a server's database in work_dir().
 
     Raises UserError 4001 if the profile cannot be read, 4006 for a DuckDB path that is no file.
     """
@@ -28,7 +28,7 @@ def service_files(target: str | None) -> ServiceFiles:
     if credentials.type == "duckdb":
         base = file_path(credentials)
     else:
-        base = project_dir() / credentials.database
+        base = work_dir() / credentials.database
     return ServiceFiles(
         reviews=journal_beside(base),
         keys=base.with_name(f"{base.stem}.api-keys.json"),

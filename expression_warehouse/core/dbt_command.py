@@ -9,7 +9,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from expression_warehouse.core import signals
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import project_dir, work_dir
 from expression_warehouse.core.warehouse.profile import profiles_dir
 
 
@@ -24,23 +24,27 @@ def invoke_dbt(
     Raises Stopped if a signal came.
     """
     arguments = ["--log-level", "none", *command]
-    arguments += [
-        "--project-dir",
-        str(project_dir()),
-        "--profiles-dir",
-        str(profiles_dir().absolute()),
-    ]
     arguments += ["--target", target] if target else []
     try:
-        # dbt takes a relative path of the warehouse from the current folder, the loader from the
-        # project's.
-        with contextlib.chdir(project_dir()), signals.raising():
+        # dbt takes a relative path of the warehouse from the current folder.
+        with contextlib.chdir(work_dir()), environment(**dbt_folders()), signals.raising():
             result = dbtRunner(callbacks=[listener] if listener else []).invoke(arguments)
     finally:
         close_connections()
     # dbt returns what was raised within it, as an exception of the result.
     signals.check()
     return result
+
+
+def dbt_folders() -> dict[str, str]:
+    """The environment variables that tell dbt its folders."""
+    artifacts = {"DBT_TARGET_PATH": work_dir() / "target", "DBT_LOG_PATH": work_dir() / "logs"}
+    return {
+        "DBT_PROJECT_DIR": str(project_dir()),
+        "DBT_PROFILES_DIR": str(profiles_dir().absolute()),
+        "EXPRESSION_WORK_DIR": str(work_dir()),
+        **{name: os.environ.get(name) or str(path) for name, path in artifacts.items()},
+    }
 
 
 def close_connections() -> None:

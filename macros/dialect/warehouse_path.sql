@@ -1,13 +1,14 @@
 {#- On-run-start: stops the run if the warehouse is another file than the loader's. The loader takes a relative
     path from the project's folder, and dbt from the folder where it runs: outside the project, dbt would make a
-    new, empty file and build it without a word. A server has no path. -#}
+    new, empty file and build it without a word. Commands that call dbt set EXPRESSION_WORK_DIR: they run it where
+    the path is from. A server has no path. -#}
 {% macro require_warehouse_of_project() %}{{ return(adapter.dispatch('require_warehouse_of_project', 'expression_warehouse')()) }}{% endmacro %}
 
 {% macro default__require_warehouse_of_project() %}{% endmacro %}
 
 {% macro duckdb__require_warehouse_of_project() %}
 {%- set path = target.path | default('') -%}
-{%- if execute and not modules.re.match('/|[A-Za-z]:|[a-z]+:', path) -%}
+{%- if execute and not env_var('EXPRESSION_WORK_DIR', '') and not modules.re.match('/|[A-Za-z]:|[a-z]+:', path) -%}
     {%- set projects = run_query("select count(*) as project_count from glob('dbt_project.yml')").rows[0][0] -%}
     {%- if not projects -%}
         {{

@@ -13,7 +13,7 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse import run_locks
 from expression_warehouse.core.warehouse.base import (
@@ -289,7 +289,7 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def file_path(credentials: DuckDBCredentials) -> Path:
-    """The file of a target; a relative path is from the project's folder, as dbt takes it.
+    """The file of a target; a relative path is from work_dir(), as dbt takes it.
 
     Raises UserError 4006 for a path that is no file.
     """
@@ -298,7 +298,7 @@ def file_path(credentials: DuckDBCredentials) -> Path:
         raise UserError(
             "LOAD_TARGET_UNSUPPORTED", f"the path of the target is {path}", expected="a file"
         )
-    return project_dir() / path
+    return work_dir() / path
 
 
 def _probe(path: str) -> duckdb.DuckDBPyConnection:

@@ -4,7 +4,6 @@ import os
 from argparse import Namespace
 from pathlib import Path
 
-import yaml
 from dbt.config.profile import Profile
 from dbt.config.profile import read_profile as read_profiles_file
 from dbt.config.renderer import ProfileRenderer
@@ -14,16 +13,28 @@ from dbt_common.context import set_invocation_context
 from dbt_common.exceptions import DbtRuntimeError
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import project_dir, work_dir
+
+PROFILE = "expression_warehouse"
 
 
 def profiles_dir() -> Path:
-    """Where dbt looks for profiles.yml: DBT_PROFILES_DIR, the project, ~/.dbt."""
+    """Where profiles.yml is: DBT_PROFILES_DIR, work_dir(), ~/.dbt, as dbt looks for it; then the
+    project, because an installed one has a default."""
     if configured := os.environ.get("DBT_PROFILES_DIR"):
         return Path(configured)
-    if (project_dir() / "profiles.yml").is_file():
-        return project_dir()
-    return Path.home() / ".dbt"
+    home = Path.home() / ".dbt"
+    folders = (work_dir(), home, project_dir())
+    return next((folder for folder in folders if _has_profile(folder)), home)
+
+
+def _has_profile(folder: Path) -> bool:
+    """Whether the folder has a profiles.yml, which in the home folder may be of other projects."""
+    try:
+        text = (folder / "profiles.yml").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return folder != Path.home() / ".dbt" or PROFILE in text
 
 
 def read_profile(target: str | None = None) -> Profile:
@@ -32,13 +43,12 @@ def read_profile(target: str | None = None) -> Profile:
     Raises UserError 4001 if there is no profile, no such target or the target is not valid.
     """
     folder = profiles_dir()
-    project = yaml.safe_load((project_dir() / "dbt_project.yml").read_text(encoding="utf-8"))
     set_invocation_context(dict(os.environ))
     set_from_args(Namespace(), {})
     try:
         return Profile.from_raw_profiles(
             read_profiles_file(str(folder)),
-            project["profile"],
+            PROFILE,
             ProfileRenderer({}),
             target_override=target,
         )
@@ -48,7 +58,7 @@ def read_profile(target: str | None = None) -> Profile:
             _without_values(" ".join(str(error).split())),
             file=str(folder / "profiles.yml"),
             action="Check the target; without a profile, copy profiles.example.yml to "
-            f"{project_dir() / 'profiles.yml'}",
+            f"{work_dir() / 'profiles.yml'}",
         ) from error
 
 

@@ -20,7 +20,7 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.project import project_dir
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
@@ -121,7 +121,7 @@ class SqlServerWarehouse(SqlWarehouse):
 
     @property
     def review_journal(self) -> Path:
-        return journal_beside(project_dir() / self._database)
+        return journal_beside(work_dir() / self._database)
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
