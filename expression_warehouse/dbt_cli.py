@@ -11,7 +11,7 @@ from expression_warehouse.core.commands import example
 
 @click.command(
     "dbt",
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    context_settings={"ignore_unknown_options": True},
     epilog=example(
         "expression-warehouse dbt build --select study:GSE154918",
         "expression-warehouse dbt docs generate",
