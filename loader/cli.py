@@ -313,9 +313,17 @@ def publish_command(
     epilog=example("expression-warehouse health", "expression-warehouse health --deep"),
 )
 @click.option("--deep", "is_deep", is_flag=True, help="Read every block of every table.")
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write the state to this file, for the textfile collector of Prometheus.",
+)
 @TARGET
 @LOG_FORMAT
-def health_command(is_deep: bool, target: str | None, log_format: str) -> None:
+def health_command(
+    is_deep: bool, textfile: Path | None, target: str | None, log_format: str
+) -> None:
     """Show the state of the warehouse, for probes and people.
 
     Exits with 0 if the warehouse is healthy, or busy with another process; with 1 if the last run
@@ -335,6 +343,10 @@ def health_command(is_deep: bool, target: str | None, log_format: str) -> None:
     with open_reporter("json" if as_json else "text") as reporter:
         try:
             health = read_health(open_probe, is_deep)
+            if textfile:
+                from loader.health_metrics import write_textfile
+
+                write_textfile(health, textfile)
         except UserError as error:
             reporter.failed(None, error)
             sys.exit(1)

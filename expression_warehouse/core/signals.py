@@ -122,6 +122,9 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
     sys.unraisablehook = _raise_again
     code: Any = 0
     try:
+        from expression_warehouse.core.secret_files import read_secret_files
+
+        read_secret_files()
         load()(prog_name=prog_name)
     except SystemExit as error:
         code = error.code

@@ -224,6 +224,7 @@ def test_other_hosts_need_a_key_to_read(warehouse, keys):
         assert api.get(path, headers=bearer(keys["read"])).status_code in (200, 404)
         assert api.get(path, auth=("any", keys["read"])).status_code in (200, 404)
     assert api.get("/", headers={"Authorization": "Basic !!"}).status_code == 401
+    assert api.get("/api/v1/health").json()["status"] == "healthy", "a probe has no key"
     assert api.get("/", auth=("any", keys["read"])).headers["cache-control"].startswith("private")
 
 

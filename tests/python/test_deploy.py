@@ -1,0 +1,134 @@
+"""The files of deploy/: each command in them exists, and systemd accepts its units.
+
+Not run here: an image is not built, a cluster does not start, Prometheus does not evaluate the alerts.
+"""
+
+import datetime
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from conftest import PROJECT
+
+from expression_warehouse.api.metrics import Metrics
+from expression_warehouse.cli import main
+from loader.health_metrics import write_textfile
+
+DEPLOY = PROJECT / "deploy"
+UNITS = sorted(DEPLOY.glob("systemd/*.service"))
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Where a command stands, and its arguments."""
+    for unit in UNITS:
+        (line,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+        yield unit.name, shlex.split(line)[1:]
+    for name, service in yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"].items():
+        if name != "prometheus":
+            yield f"compose {name}", service["command"]
+    for path in sorted(DEPLOY.glob("kubernetes/*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            spec = document["spec"]
+            spec = spec.get("jobTemplate", {}).get("spec", spec)
+            for container in spec.get("template", {}).get("spec", {}).get("containers", []):
+                yield path.name, container["args"]
+
+
+@pytest.mark.parametrize(("where", "arguments"), list(commands()))
+def test_each_command_exists_with_its_options(where, arguments):
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        command = command.get_command(context, name)
+        assert command is not None, f"{where}: {name}"
+    # Parses the options, and does not run.
+    command.make_context(where, list(arguments))
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_accepts_the_units(tmp_path):
+    shutil.copytree(DEPLOY / "systemd", tmp_path, dirs_exist_ok=True)
+    for unit in tmp_path.glob("*.service"):
+        # The program is not installed here.
+        unit.write_text(
+            unit.read_text().replace(
+                "/opt/expression-warehouse/bin/expression-warehouse", "/bin/true"
+            )
+        )
+    for unit in tmp_path.glob("expression-warehouse-*.*"):
+        if unit.is_file():
+            done = subprocess.run(
+                ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+            )  # fmt: skip
+            assert [line for line in done.stderr.splitlines() if line.startswith(unit.name)] == []
+            assert str(tmp_path) not in done.stderr
+
+
+def test_each_timer_has_its_service():
+    timers = {path.stem for path in DEPLOY.glob("systemd/*.timer")}
+    assert timers and timers < {path.stem for path in UNITS}
+
+
+def test_the_image_copies_what_there_is():
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    assert "USER 10001:10001" in lines
+    ignored = (PROJECT / ".dockerignore").read_text().split()
+    assert not {"pyproject.toml", "setup.py", "models", "macros", "seeds", "tests"} & set(ignored)
+
+
+def test_the_alerts_ask_for_metrics_that_are_told(tmp_path):
+    path = tmp_path / "metrics" / "warehouse.prom"
+    ended = datetime.datetime(2026, 1, 1)
+    write_textfile({"status": "healthy", **WHOLE, "last_success_at": ended}, path)
+    metrics = Metrics()
+    metrics._seconds.labels("GET", "/", 500).observe(1)
+    told = path.read_text() + metrics.text().body.decode()
+    names = {
+        line.split("{")[0].split(" ")[0] for line in told.splitlines() if not line.startswith("#")
+    }
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    asked = {
+        word for rule in rules for word in rule["expr"].replace("(", " ").replace("{", " ").replace(")", " ").split()
+        if word.startswith("expression_warehouse_")
+    }  # fmt: skip
+    assert len(asked) >= 5
+    assert asked <= names
+
+
+WHOLE = {
+    "unfinished_run_count": 0, "quarantined_batch_count": 2, "rows_per_second": None, "unknown_illness_share": 0.25,
+    "last_success_at": None, "errors": [{"error_code": 1004, "error_name": "EXTRACTION_PARSE_ERROR", "error_count": 3}],
+}  # fmt: skip
+
+
+def metrics_of(health: dict, folder: Path) -> dict[str, float]:
+    write_textfile(health, folder / "m.prom")
+    lines = (folder / "m.prom").read_text().splitlines()
+    return {
+        k: float(v) for k, v in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    }
+
+
+def test_metrics_of_a_warehouse(tmp_path):
+    metrics = metrics_of({"status": "unhealthy", **WHOLE}, tmp_path)
+    assert metrics.pop("expression_warehouse_checked_timestamp_seconds") > 1.7e9
+    assert metrics == {
+        "expression_warehouse_busy": 0,
+        "expression_warehouse_healthy": 0,
+        "expression_warehouse_unfinished_runs": 0,
+        "expression_warehouse_quarantined_batches": 2,
+        "expression_warehouse_unlabelled_ratio": 0.25,
+        'expression_warehouse_errors{code="1004",name="EXTRACTION_PARSE_ERROR"}': 3,
+    }
+
+
+def test_a_busy_warehouse_is_neither_healthy_nor_unhealthy(tmp_path):
+    metrics = metrics_of({"status": "busy", "message": "held by 17"}, tmp_path)
+    assert "expression_warehouse_healthy" not in metrics
+    assert metrics["expression_warehouse_busy"] == 1
