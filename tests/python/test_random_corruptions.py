@@ -1133,7 +1133,7 @@ def study(shared_data):
     return RealStudy.read(shared_data / "sepsis_panel")
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path, count):
     warehouse = WarehouseUnderTest(tmp_path)
     downloads = tmp_path / "downloads"
