@@ -867,7 +867,7 @@ def read_table(raw: bytes, in_metadata: set[str], reading: Reading) -> list[str]
 
 def meant_by(name: str, samples: set[str]) -> str | None:
     """The sample whose accession a column has but for case and punctuation, or R's X before it."""
-    if re.search(r"[\x00-\x1f\x7f]", name):
+    if re.search(r"[\x00-\x1f\x7f\udc80-\udcff]", name):
         return None
     folded = re.split(r"[\W_]+", name.strip(" \u00a0").lower())
     for sample in samples:
