@@ -239,9 +239,9 @@ def test_files_of_one_sample_each_are_one_matrix(warehouse, tmp_path, kind):
         ("ENSG00000000006 ENSG00000000003", "lacks gene ENSG00000000005, which", None),
         ("ENSG00000000003", "lacks gene ENSG00000000005, which", None),
         (
-            "ENSG00000000003 ENSG00000000005 ENSG00000000006",
+            "ENSG00000000003 ENSG00000000005 __no_feature ENSG00000000006",
             "has gene ENSG00000000006, which",
-            3,
+            4,
         ),
         (
             "ENSG00000000005 ENSG00000000003 ENSG00000000003",
