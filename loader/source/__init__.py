@@ -6,6 +6,7 @@ download      the files of a folder or zip
 tables        which files of a folder are tables
 text          the text of a matrix
 side_by_side  one matrix of the columns of several files
+lines_by_gene the lines of a file in the order of another one
 count_file    files with the values of one sample
 refused       formats that are recognised and refused
 metadata      aggregated_metadata.json

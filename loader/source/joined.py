@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
-from loader.source.side_by_side import Columns, SideBySide
+from loader.source.side_by_side import Columns, SideBySide, aligned
 from loader.source.study import StudySource
 from loader.source.values import NULL_VALUES
 
@@ -71,13 +70,11 @@ def _find_difference(parts: Sequence[_Read]) -> str | None:
 def _find_different_value(first: Matrix, second: Matrix) -> str | None:
     shared = [name for name in first.header if name in set(second.header)]
     places = [[matrix.header.index(name) for name in shared] for matrix in (first, second)]
-    with _columns(first).rows() as rows, _columns(second).rows() as other_rows:
-        for row, other in zip_longest(rows, other_rows):
-            if row is None or other is None or row[1] != other[1]:
-                genes = [line[1] if line else "the end" for line in (row, other)]
-                return f"where one has gene {genes[0]}, another has {genes[1]}"
+    part, other = _columns(first), _columns(second)
+    with part.rows() as rows, other.by_gene() as lines:
+        for row, same in aligned(part, rows, [(other, lines)]):
             for sample, place, other_place in zip(shared, *places, strict=True):
-                values = row[2][place], other[2][other_place]
+                values = row[2][place], same[2][other_place]
                 if not _is_same(*values):
                     return (
                         f"sample {sample} has the values {values[0]} and {values[1]} "

@@ -230,11 +230,14 @@ class Matrix:
         """The values with infinite ones as missing, and how many these were.
 
         A finite sum excludes infinities and NaN; otherwise check each value. Raises UserError 1004
-        if a number in `text` is beyond the range of doubles, which pyarrow reads as infinity.
+        if a number in `text` is beyond the range of doubles, which pyarrow reads as infinity, and
+        for texts such as nAn or -nan, which it reads as NaN and no null value is.
         """
         total = pc.sum(values).as_py()
         if total is None or math.isfinite(total):
             return values, 0
+        if pc.any(pc.is_nan(values)).as_py():
+            raise self._diagnosed("a value is not a number")
         is_finite = pc.is_finite(values)
         count = pc.sum(pc.invert(is_finite)).as_py()
         if count and _HUGE.search(text):

@@ -23,8 +23,9 @@ _SUFFIX = re.compile(
 )
 _ACCESSION_FIRST = re.compile(r"((?:GSM|[SED]R[RXS]|SAM(?:N|D|EA))[0-9]+)(?:[._-].*)?")
 
-# No export writes one: the file is damaged, and its names are not to be guessed.
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+# Control characters, and bytes that are not UTF-8 as `surrogateescape` has them. No export writes
+# one: the file is damaged or of another encoding, and its names are not to be guessed.
+_DAMAGED_CHARACTER = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
 
 # Says how a column and a field correspond; the name that a column stands for; the names that
 # columns of a value can have.
@@ -59,7 +60,7 @@ def match_samples(
     names = _configured(columns, config, accession)
     wanted = [name for name in names if name not in blocks and name not in config.skip_samples]
     free = {sample: blocks[sample] for sample in blocks if sample not in set(names)}
-    is_damaged = any(_CONTROL_CHARACTER.search(name) for name in wanted)
+    is_damaged = any(_DAMAGED_CHARACTER.search(name) for name in wanted)
     if wanted and len(set(wanted)) == len(wanted) and not is_damaged:
         readings = _readings(wanted, free)
         if len(readings) > 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from expression_warehouse.core.errors import UserError
+from loader.source.lines_by_gene import LinesByGene, Row
 from loader.source.measured import MeasuredFile
 from loader.source.text import MatrixText
 
@@ -33,12 +34,18 @@ class Columns:
     unit: str | None = None
 
     @contextlib.contextmanager
-    def rows(self) -> Iterator[Iterator[tuple[int, str, list[str]]]]:
+    def rows(self) -> Iterator[Iterator[Row]]:
         """The line number, the gene id and the values of each line."""
         with self.text.open_text() as file:
             yield self._rows(file)
 
-    def _rows(self, file: BinaryIO) -> Iterator[tuple[int, str, list[str]]]:
+    @contextlib.contextmanager
+    def by_gene(self) -> Iterator[LinesByGene]:
+        """The lines, in any order."""
+        with self.rows() as rows, LinesByGene(rows, self.text.label) as lines:
+            yield lines
+
+    def _rows(self, file: BinaryIO) -> Iterator[Row]:
         width = max(self.id_column, *self.value_columns) + 1
         for number, line in enumerate(file, start=self.text.first_line):
             text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -62,7 +69,8 @@ class SideBySide(MatrixText):
     """The columns of all parts, as a plain matrix. Line numbers are those of the first part if it
     has one line before its values.
 
-    Raises UserError 1002 while it is read if the parts do not list the same genes in one order.
+    The lines are those of the first part, in its order; the others may have their genes in any
+    order. Raises UserError 1002 while it is read if one has another gene or lacks one.
     """
 
     def __init__(self, label: str, name: str, parts: Sequence[Columns]) -> None:
@@ -76,47 +84,54 @@ class SideBySide(MatrixText):
 
     @contextlib.contextmanager
     def open(self) -> Iterator[MeasuredFile]:
+        first, *others = self.parts
         with contextlib.ExitStack() as stack:
-            opened = [stack.enter_context(part.rows()) for part in self.parts]
-            lines = cast(BinaryIO, _Lines(self._lines(opened)))
+            rows = stack.enter_context(first.rows())
+            found = [(part, stack.enter_context(part.by_gene())) for part in others]
+            lines = cast(BinaryIO, _Lines(self._lines(rows, found)))
             yield MeasuredFile(lines, self.label, self.packed_size, self.limits)
 
     def as_text(self, file: MeasuredFile) -> BinaryIO:
         return file
 
-    def _lines(self, opened: Sequence[Iterator[tuple[int, str, list[str]]]]) -> Iterator[bytes]:
-        header = ["Gene", *(name for part in self.parts for name in part.names)]
-        yield _line(header)
-        first, *others = opened
-        for number, gene, values in first:
-            cells = [gene, *values]
-            for part, rows in zip(self.parts[1:], others, strict=True):
-                other_number, other_gene, other_values = next(rows, (None, None, []))
-                if other_gene != gene:
-                    raise self._unequal(part, other_number, other_gene, number, gene)
-                cells += other_values
-            yield _line(cells)
-        for part, rows in zip(self.parts[1:], others, strict=True):
-            if row := next(rows, None):
-                raise self._unequal(part, row[0], row[1], None, None)
+    def _lines(
+        self, first: Iterator[Row], others: Sequence[tuple[Columns, LinesByGene]]
+    ) -> Iterator[bytes]:
+        yield _line(["Gene", *(name for part in self.parts for name in part.names)])
+        for rows in aligned(self.parts[0], first, others):
+            yield _line([rows[0][1], *(value for _, _, values in rows for value in values)])
 
-    def _unequal(
-        self,
-        part: Columns,
-        number: int | None,
-        gene: str | None,
-        line: int | None,
-        first: str | None,
-    ) -> UserError:
-        there = f"gene {gene} on this line" if gene is not None else "no more lines"
-        here = f"gene {first} on line {line}" if first is not None else "no more lines"
-        return UserError(
-            "EXTRACTION_INVALID_FORMAT",
-            f"the file has {there}, and {self.parts[0].text.label} has {here}",
-            file=part.text.label,
-            line=number,
-            expected="the same genes in the same order in all files of a study",
-        )
+
+def aligned(
+    first: Columns, rows: Iterator[Row], others: Sequence[tuple[Columns, LinesByGene]]
+) -> Iterator[list[Row]]:
+    """The line of each gene in all parts, in the order of the first.
+
+    Raises UserError 1002 if one of the others has other genes.
+    """
+    expected = "the same genes in all files of a study"
+    for row in rows:
+        found = [row]
+        for part, lines in others:
+            line = lines.take(row[1])
+            if line is None:
+                raise UserError(
+                    "EXTRACTION_INVALID_FORMAT",
+                    f"the file lacks gene {row[1]}, which {first.text.label} has on line {row[0]}",
+                    file=part.text.label,
+                    expected=expected,
+                )
+            found.append(line)
+        yield found
+    for part, lines in others:
+        if line := lines.left():
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                f"the file has gene {line[1]}, which {first.text.label} lacks",
+                file=part.text.label,
+                line=line[0],
+                expected=expected,
+            )
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -100,6 +100,7 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "blank line": (edit("ENSG2", "\nENSG2"), 1002, MATRIX, 3),
     "text in a value cell": (edit("6.25", "high"), 1004, MATRIX, 3),
     "value beyond range": (edit("6.25", "1e999"), 1004, MATRIX, 3),
+    "value that is nearly NaN": (edit("6.25", "nAn"), 1004, MATRIX, 3),
     "comma as decimal point": (edit("6.25", "6,25"), 1004, MATRIX, 3),
     "gene id with a blank at its end": (edit("ENSG2", "ENSG2 "), 2006, MATRIX, 3),
     "gene id that is not ASCII": (edit("ENSG2", "IFN-\u03b3"), 2006, MATRIX, 3),

@@ -233,20 +233,40 @@ def test_files_of_one_sample_each_are_one_matrix(warehouse, tmp_path, kind):
     assert events(ingest(warehouse, folder), "skipped")
 
 
-def test_files_with_other_genes_are_refused_with_the_line(warehouse, tmp_path):
+@pytest.mark.parametrize(
+    ("genes", "word", "line"),
+    [
+        ("ENSG00000000006 ENSG00000000003", "lacks gene ENSG00000000005, which", None),
+        ("ENSG00000000003", "lacks gene ENSG00000000005, which", None),
+        (
+            "ENSG00000000003 ENSG00000000005 __no_feature ENSG00000000006",
+            "has gene ENSG00000000006, which",
+            4,
+        ),
+        (
+            "ENSG00000000005 ENSG00000000003 ENSG00000000003",
+            "gene ENSG00000000003 is on lines 2 and 3",
+            3,
+        ),
+    ],
+)
+def test_files_with_other_genes_are_refused_with_the_gene(warehouse, tmp_path, genes, word, line):
     folder = write_per_sample(tmp_path / "d", "HTSeq")
     path = folder / "S2.htseq.txt"
-    path.write_text(path.read_text().replace("ENSG00000000005", "ENSG00000000006"))
-    failure = failure_of(ingest(warehouse, folder))
-    assert (failure["error_code"], failure["file"], failure["line"]) == (1002, str(path), 2)
-    assert "ENSG00000000006" in failure["found"]
-    assert "ENSG00000000005" in failure["found"]
-
-
-def test_a_file_that_ends_early_is_refused(warehouse, tmp_path):
-    folder = write_per_sample(tmp_path / "d", "HTSeq")
-    path = folder / "S3.htseq.txt"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+    path.write_text("".join(f"{gene}\t7\n" for gene in genes.split()))
     failure = failure_of(ingest(warehouse, folder))
     assert (failure["error_code"], failure["file"]) == (1002, str(path))
-    assert "no more lines" in failure["found"]
+    assert failure.get("line") == line
+    assert word in failure["found"]
+
+
+def test_files_with_the_same_genes_in_any_order_are_joined_by_gene(warehouse, tmp_path):
+    folder = write_per_sample(tmp_path / "d", "HTSeq")
+    path = folder / "S2.htseq.txt"
+    path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    result = ingest(warehouse, folder)
+    assert result.exit_code == 0, result.output
+    assert warehouse.query(
+        "select gene_id, expression_value from staging.expression_rows"
+        " where sample_accession_code = 'S2' order by all"
+    ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
