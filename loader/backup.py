@@ -30,6 +30,7 @@ from expression_warehouse.core.warehouse.duckdb_file import (
     require_sound,
 )
 from expression_warehouse.core.warehouse.profile import read_profile
+from loader.decisions import archive_decisions
 
 MANIFEST = "manifest.json"
 
@@ -97,11 +98,18 @@ def backup_folder(warehouse: Path) -> Path:
 
 
 @signals.held()
-def backup(dest: Path | None, keep: int | None, target: str | None, reporter: Reporter) -> bool:
+def backup(
+    dest: Path | None,
+    keep: int | None,
+    target: str | None,
+    archive: Path | None,
+    reporter: Reporter,
+) -> bool:
     """Back a target up and verify the backup.
 
-    dest  a folder for backups; on a server, the file of the backup as the server names it
-    keep  delete older backups in that folder, so that this many remain
+    dest     a folder for backups; on a server, the file of the backup as the server names it
+    keep     delete older backups in that folder, so that this many remain
+    archive  receives the decisions too, if it is given
 
     Returns whether it is done. Raises Stopped if a signal came.
     """
@@ -122,6 +130,8 @@ def backup(dest: Path | None, keep: int | None, target: str | None, reporter: Re
             row_count=sum(made.manifest.tables.values()),
             seconds=watch.seconds,
         )
+        if archive:
+            archive_decisions(made.file, archive)
         if keep:
             _remove_old(made.folder.parent, keep, reporter)
     except UserError as error:

@@ -367,12 +367,13 @@ def backup_command(
     DEST is a folder for backups; by default NAME.backups beside the file of the warehouse. Each
     backup is a folder with a copy of the file and manifest.json, and is verified before it gets its
     name: a damaged warehouse is refused. Others can read meanwhile. On SQL Server the server writes
-    and verifies the backup, and DEST is its file.
+    and verifies the backup, and DEST is its file. If pipeline.yaml has an archive, what `rebuild`
+    needs beside the archived studies is written there too.
     """
-    with open_configured(config_path, log_format, "backup") as (_, reporter):
+    with open_configured(config_path, log_format, "backup") as (config, reporter):
         from loader.backup import backup
 
-        make = functools.partial(backup, dest, keep, target, reporter)
+        make = functools.partial(backup, dest, keep, target, config.folder("archive"), reporter)
         run_to_exit(make, reporter, "no backup was made")
 
 
@@ -448,6 +449,25 @@ def compact_command(target: str | None, log_format: str) -> None:
 
         rewrite = functools.partial(compact, target, reporter)
         run_to_exit(rewrite, reporter, "the warehouse is as it was")
+
+
+@main.command("rebuild", epilog=example("expression-warehouse rebuild --config pipeline.yaml"))
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def rebuild_command(config_path: Path | None, target: str | None, log_format: str) -> None:
+    """Make the warehouse anew from the archive of pipeline.yaml.
+
+    The archive has each staged study, and decisions.duckdb: the keys of the dimensions and what
+    people decided, as of the last `run` or `backup`. Everything else is computed again, into a new
+    file that gets the name of the warehouse in one step. The file that was there is kept as
+    NAME.before_restore.
+    """
+    with open_configured(config_path, log_format, "rebuild") as (config, reporter):
+        from loader.rebuild import rebuild
+
+        make = functools.partial(rebuild, config, target, reporter)
+        run_to_exit(make, reporter, "the warehouse is as it was")
 
 
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:

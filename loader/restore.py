@@ -63,7 +63,7 @@ def _restore(backup: Backup, warehouse: Path) -> Path | None:
                 "BACKUP_INVALID", "its tables have other numbers of rows", file=str(backup.file)
             )
         _restore_reviews(backup, warehouse)
-        kept = _keep(warehouse)
+        kept = keep_beside(warehouse)
         put_in_place(new, warehouse)
     return kept
 
@@ -76,7 +76,7 @@ def _restore_reviews(backup: Backup, warehouse: Path) -> None:
         copy_file(saved, journal)
 
 
-def _keep(warehouse: Path) -> Path | None:
+def keep_beside(warehouse: Path) -> Path | None:
     """Give the warehouse, and the log of one that could not be opened, a second name."""
     if not warehouse.exists():
         return None

@@ -288,7 +288,7 @@ def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
 # Messages about the file, not about what a command wants of it.
 _DAMAGED = re.compile(
     r"Corrupt (database|WAL) file|WAL does not match|while replaying WAL"
-    r"|not a valid DuckDB database|Could not read (all|enough) bytes|Failed to deserialize|end of file"
+    r"|not a valid DuckDB database|Could not read (all|enough) bytes|Failed to deserialize"
 )
 
 
