@@ -354,6 +354,134 @@ def health_command(
     sys.exit(0 if health["status"] in ("healthy", "busy") else 1)
 
 
+@main.command(
+    "backup",
+    epilog=example(
+        "expression-warehouse backup --keep 7", "expression-warehouse backup /mnt/backups"
+    ),
+)
+@click.argument("dest", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--keep", type=click.IntRange(min=1), metavar="N", help="Delete all but the newest N backups."
+)
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def backup_command(
+    dest: Path | None,
+    keep: int | None,
+    config_path: Path | None,
+    target: str | None,
+    log_format: str,
+) -> None:
+    """Back the warehouse up.
+
+    DEST is a folder for backups; by default NAME.backups beside the file of the warehouse. Each
+    backup is a folder with a copy of the file and manifest.json, and is verified before it gets its
+    name: a damaged warehouse is refused. Others can read meanwhile. On SQL Server the server writes
+    and verifies the backup, and DEST is its file. If pipeline.yaml has an archive, what `rebuild`
+    needs beside the archived studies is written there too.
+    """
+    with open_configured(config_path, log_format, "backup") as (config, reporter):
+        from loader.backup import backup
+
+        make = functools.partial(backup, dest, keep, target, config.folder("archive"), reporter)
+        run_to_exit(make, reporter, "no backup was made")
+
+
+@main.command(
+    "verify",
+    epilog=example(
+        "expression-warehouse verify",
+        "expression-warehouse verify warehouse.backups/20260301T102030.123456Z",
+    ),
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def verify_command(
+    file: Path | None, config_path: Path | None, target: str | None, log_format: str
+) -> None:
+    """Check that a warehouse or a backup is whole.
+
+    FILE is the folder of a backup, or a DuckDB file; by default the warehouse of the target. Every
+    block is read; the hashes of batches are compared with the archive, keys with their tables, and
+    numbers of rows with the register. The exit code is 1 if a check fails.
+    """
+    with open_configured(config_path, log_format, "verify") as (config, reporter):
+        from expression_warehouse.core.errors import UserError
+        from expression_warehouse.core.reporting import prints_json
+        from loader.verify import print_checks, verify
+
+        def check() -> bool:
+            try:
+                checks = verify(file, target, config.folder("archive"))
+                return print_checks(checks, prints_json(log_format))
+            except UserError as error:
+                reporter.failed(None, error)
+                return False
+
+        run_to_exit(check, reporter, "the checks that ended are printed")
+
+
+@main.command(
+    "restore",
+    epilog=example("expression-warehouse restore warehouse.backups/20260301T102030.123456Z"),
+)
+@click.argument("backup", type=click.Path(path_type=Path))
+@TARGET
+@LOG_FORMAT
+def restore_command(backup: Path, target: str | None, log_format: str) -> None:
+    """Put a backup in the place of the warehouse.
+
+    BACKUP is the folder of a backup. It is copied and verified first; then the copy gets the name
+    of the warehouse in one step. The file that was there is kept as NAME.before_restore. While
+    another process has the warehouse open, the command refuses.
+    """
+    with open_configured(None, log_format, "restore") as (_, reporter):
+        from loader.restore import restore
+
+        put_back = functools.partial(restore, backup, target, reporter)
+        run_to_exit(put_back, reporter, "the warehouse is as it was")
+
+
+@main.command("compact", epilog=example("expression-warehouse compact"))
+@TARGET
+@LOG_FORMAT
+def compact_command(target: str | None, log_format: str) -> None:
+    """Make the file of the warehouse as small as its content.
+
+    A DuckDB file keeps the space of deleted rows. All tables and views are copied into a new file,
+    every row is compared, and the new file gets the name of the warehouse in one step. That needs
+    free space for a second file.
+    """
+    with open_configured(None, log_format, "compact") as (_, reporter):
+        from loader.compact import compact
+
+        rewrite = functools.partial(compact, target, reporter)
+        run_to_exit(rewrite, reporter, "the warehouse is as it was")
+
+
+@main.command("rebuild", epilog=example("expression-warehouse rebuild --config pipeline.yaml"))
+@CONFIG
+@TARGET
+@LOG_FORMAT
+def rebuild_command(config_path: Path | None, target: str | None, log_format: str) -> None:
+    """Make the warehouse anew from the archive of pipeline.yaml.
+
+    The archive has each staged study, and decisions.duckdb: the keys of the dimensions and what
+    people decided, as of the last `run` or `backup`. Everything else is computed again, into a new
+    file that gets the name of the warehouse in one step. The file that was there is kept as
+    NAME.before_restore.
+    """
+    with open_configured(config_path, log_format, "rebuild") as (config, reporter):
+        from loader.rebuild import rebuild
+
+        make = functools.partial(rebuild, config, target, reporter)
+        run_to_exit(make, reporter, "the warehouse is as it was")
+
+
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
     """Return once no other process holds the warehouse: dbt would not wait.
 

@@ -44,13 +44,13 @@ def read_health(open_warehouse: Callable[[], Warehouse], is_deep: bool = False) 
             return {"status": "busy", "message": _message(error)}
         raise
     if is_deep:
-        health["damaged"] = _find_damaged(open_warehouse)
+        health["damaged"] = find_damaged(open_warehouse)
     is_healthy = health.pop("is_healthy") and not health.get("damaged")
     status = "healthy" if is_healthy else "unhealthy"
     return {"status": status, **health, "errors": errors, "quarantine": quarantine}
 
 
-def _find_damaged(open_warehouse: Callable[[], Warehouse]) -> list[dict[str, str]]:
+def find_damaged(open_warehouse: Callable[[], Warehouse]) -> list[dict[str, str]]:
     """The tables that cannot be read, with what the engine says."""
     with open_warehouse() as warehouse:
         tables = warehouse.read(_TABLES, {}).to_pylist()

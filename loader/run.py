@@ -59,6 +59,7 @@ def run(
         step.error = error
     if is_built:
         step.error = _publish(target, reporter) or step.error
+        step.error = _archive_decisions(config, target, reporter) or step.error
     reporter.step(
         None,
         "run_ended",
@@ -76,6 +77,25 @@ def _publish(target: str | None, reporter: Reporter) -> UserError | None:
     from expression_warehouse.core.snapshot import publish_again
 
     return publish_again(target, reporter)
+
+
+def _archive_decisions(
+    config: PipelineConfig, target: str | None, reporter: Reporter
+) -> UserError | None:
+    """Write what a rebuild of a DuckDB file needs into the archive, if there is one."""
+    from expression_warehouse.core.warehouse.profile import read_profile
+    from loader.decisions import archive_decisions
+    from loader.target_file import target_file
+
+    archive = config.folder("archive")
+    if archive is None or read_profile(target).credentials.type != "duckdb":
+        return None
+    try:
+        archive_decisions(target_file(target), archive)
+    except UserError as error:
+        reporter.failed(None, error)
+        return error
+    return None
 
 
 def _build(

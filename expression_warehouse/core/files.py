@@ -84,10 +84,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises UserError 54302 if it cannot be made.
     """
-    with named_os_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
-    try:
+    with unfinished_folder(path.parent) as unfinished:
         yield unfinished
         with named_os_errors(path):
             unfinished.chmod(0o755)
@@ -96,8 +93,31 @@ def new_folder(path: Path) -> Iterator[Path]:
             except OSError:
                 if not path.is_dir():
                     raise
+
+
+@contextlib.contextmanager
+def unfinished_folder(parent: Path) -> Iterator[Path]:
+    """A folder within another one for the length of the block, on the same disk.
+
+    Raises UserError 54302 if it cannot be made.
+    """
+    with named_os_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+    try:
+        yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of files in a folder durable; not every system can open a folder."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager

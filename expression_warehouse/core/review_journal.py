@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.files import named_os_errors, sync_folder
 
 if TYPE_CHECKING:
     from expression_warehouse.core.warehouse.base import Warehouse
@@ -101,7 +101,7 @@ class ReviewJournal:
         finally:
             os.close(handle)
         if is_new:
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
     def _read_new(self) -> None:
         """Read the complete lines that were appended since the last time."""
@@ -147,13 +147,3 @@ def _parsed(content: bytes) -> Iterator[dict[str, Any]]:
         except ValueError:
             # The torn line of a writer that was killed.
             continue
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file durable; not every system can open a folder."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

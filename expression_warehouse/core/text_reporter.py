@@ -53,6 +53,15 @@ class TextReporter(Reporter):
         "purged: {purged_count:,}, removed from the register: {removed_count:,}",
         "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
         "{days} days from the logs of the warehouse",
+        "backed_up": "{backup}: {megabytes:,} MB, {row_count:,} rows, every block verified, "
+        "{seconds:.1f} s",
+        "backed_up_by_server": "the server wrote and verified {backup}, {seconds:.1f} s",
+        "backup_removed": "removed {backup}",
+        "restored": "{file}: restored from {backup}, {row_count:,} rows, {seconds:.1f} s; the "
+        "earlier file: {kept}",
+        "compacted": "{file}: {megabytes:,} MB, {megabytes_before:,} MB before, {seconds:.1f} s",
+        "rebuilt": "{file}: rebuilt {batch_count} batches from {archive}, {seconds:.1f} s; the "
+        "earlier file: {kept}",
         "screened": "{slice}: {pair_count:,} pairs of {gene_count:,} genes in "
         "{study_count} studies, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
         "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",

@@ -15,7 +15,9 @@ from expression_warehouse.core.files import (
     new_folder,
     remove_unfinished,
 )
-from loader.source.text import MatrixText
+from loader.source.adapters import series_matrix
+from loader.source.download import FolderDownload
+from loader.source.text import FileText, MatrixText
 
 _BLOCK_SIZE = 1 << 20
 
@@ -51,6 +53,19 @@ def archive_matrix(
         with named_os_errors(unfinished):
             (unfinished / "metadata.json").write_text(metadata_json, encoding="utf-8")
     return target
+
+
+def archived_text(folder: Path, accession: str, file_name: str) -> MatrixText:
+    """The matrix of an archived batch.
+
+    file_name  of the file that was staged, which says its format
+
+    Raises what FileText raises.
+    """
+    download, name = FolderDownload(folder, has_folders=False), f"{accession}.tsv.gz"
+    if "series_matrix" in file_name.lower():
+        return series_matrix.table_text(download, name)
+    return FileText(download, name)
 
 
 def check_unchanged(read_hash: str, file_hash: str, label: str) -> None:

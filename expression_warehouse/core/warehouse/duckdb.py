@@ -1,6 +1,7 @@
 """DuckDB: one file, one process at a time, one transaction per thread."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ class DuckDBWarehouse(SqlWarehouse):
         except duckdb.Error as error:
             # DuckDB turns an interrupt into a duckdb.Error.
             signals.check()
-            raise UserError(name, self._redacted(str(error)), file=self._path) from error
+            raise engine_error(error, name, self._path, self._redacted(str(error))) from error
 
     def close(self) -> None:
         self._connection.close()
@@ -284,6 +285,28 @@ def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         raise
 
 
+# Messages about the file, not about what a command wants of it.
+_DAMAGED = re.compile(
+    r"Corrupt (database|WAL) file|WAL does not match|while replaying WAL"
+    r"|not a valid DuckDB database|Could not read (all|enough) bytes|Failed to deserialize"
+)
+
+
+def engine_error(
+    error: duckdb.Error, name: str, path: str, message: str | None = None
+) -> UserError:
+    """The error of the catalog for one of DuckDB: 4010 if another process has the file open, 4014
+    if the file is damaged, else `name`.
+
+    message  what DuckDB says, if it has to be said without secrets
+    """
+    if _is_locked(error):
+        name = "LOAD_WAREHOUSE_BUSY"
+    elif _DAMAGED.search(str(error)):
+        name = "LOAD_WAREHOUSE_DAMAGED"
+    return UserError(name, message or str(error), file=path)
+
+
 def _is_locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
 
@@ -307,12 +330,16 @@ def _probe(path: str) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
-        name = "LOAD_WAREHOUSE_BUSY" if _is_locked(error) else "LOAD_CONNECTION_FAILED"
-        raise UserError(name, str(error), file=path) from error
+        raise engine_error(error, "LOAD_CONNECTION_FAILED", path) from error
 
 
-def connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyConnection:
-    """Open the file, once no other process has it open."""
+def connect(
+    path: str, tell_waiting: Callable[[str], None], is_read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """Open the file, once no other process has it open; for reading, once none writes.
+
+    Raises UserError 4001 if it cannot be opened, 4014 if it is damaged.
+    """
 
     def tell_once(state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 1:
@@ -329,8 +356,10 @@ def connect(path: str, tell_waiting: Callable[[str], None]) -> duckdb.DuckDBPyCo
         reraise=True,
     )
     try:
-        return retrying(duckdb.connect, path)
+        return retrying(duckdb.connect, path, read_only=is_read_only)
     except duckdb.Error as error:
+        if _DAMAGED.search(str(error)):
+            raise engine_error(error, "LOAD_CONNECTION_FAILED", path) from error
         action = "Close the program that holds the file" if _is_locked(error) else None
         raise UserError(
             "LOAD_CONNECTION_FAILED",

@@ -20,6 +20,7 @@ _FILES = [
     "dialect/tables.sql",
     "dialect/types.sql",
     "operations/schema_name.sql",
+    "operations/backup_database.sql",
     "operations/create_meta.sql",
     "operations/create_staging.sql",
     "study/illness_matches.sql",

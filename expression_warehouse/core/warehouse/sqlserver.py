@@ -123,6 +123,20 @@ class SqlServerWarehouse(SqlWarehouse):
     def review_journal(self) -> Path:
         return journal_beside(work_dir() / self._database)
 
+    def backup(self, file: str) -> None:
+        """Let the server back its database up into a file of its own and verify it.
+
+        Raises UserError 54700 if the server refuses.
+        """
+        with self._connection() as connection, self._named_errors("BACKUP_FAILED"):
+            # A server backs nothing up within a transaction.
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(self._macros.backup_database(), [file])
+            # An error shows when the result of its statement is asked for.
+            while cursor.nextset():
+                pass
+
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
         heap = _Heap(self._macros, self._transaction, self._driver)

@@ -196,6 +196,12 @@ class _Series:
         return _Table(download, name, self.table_line)
 
 
+def table_text(download: Download, name: str) -> MatrixText:
+    """The table of a series matrix, whatever the name of its file. Raises UserError 1002 if it has
+    none."""
+    return _read_series(download, name).text(download, name)
+
+
 def _read_series(download: Download, name: str) -> _Series:
     """Raises UserError 1002 if the file has no table."""
     series = _Series(download.label(name))

@@ -1,0 +1,213 @@
+"""Makes a warehouse anew from the archive: decisions, then archived studies, then dbt build.
+
+Fact rows come from the archived files; the keys are those of the decisions. Downloads of a study
+that replaced each other are built one after the other, as they were.
+"""
+
+import contextlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+from dbt.config.profile import read_profile as read_profiles_file
+
+from expression_warehouse.core import signals
+from expression_warehouse.core.config import PipelineConfig, StudyConfig
+from expression_warehouse.core.dbt_command import environment
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors, unfinished_folder
+from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.warehouse.base import BatchKey
+from expression_warehouse.core.warehouse.duckdb_file import (
+    copy_file,
+    put_in_place,
+    require_sound,
+    run,
+    sole_access,
+)
+from expression_warehouse.core.warehouse.macros import project_macros
+from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
+from expression_warehouse.core.warehouse.profile import profiles_dir, read_profile
+from expression_warehouse.core.warehouse.target import open_warehouse
+from loader.build import build
+from loader.decisions import FILE
+from loader.restore import keep_beside
+from loader.source.archive import archived_text, check_unchanged
+from loader.source.metadata import StudyMetadata
+from loader.source.study import StudySource
+from loader.target_file import target_file
+
+_Batch = dict[str, Any]
+
+
+@signals.held()
+def rebuild(config: PipelineConfig, target: str | None, reporter: Reporter) -> bool:
+    """Make the warehouse anew in a new file and rename that over the warehouse in one step. The
+    file that was there stays beside it, as warehouse.duckdb.before_restore.
+
+    Returns whether it is done. Raises Stopped if a signal came.
+    """
+    watch = Stopwatch()
+    try:
+        warehouse = target_file(target)
+        archive = config.folder("archive")
+        if archive is None or not (archive / FILE).is_file():
+            raise _incomplete(f"there is no file {FILE}", archive)
+        with sole_access(warehouse), unfinished_folder(warehouse.parent) as unfinished:
+            new = unfinished / warehouse.name
+            copy_file(archive / FILE, new)
+            with _profile_of(new, target):
+                count = _Rebuild(new, archive, config, target, reporter).make()
+            require_sound(new)
+            kept = keep_beside(warehouse)
+            put_in_place(new, warehouse)
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    reporter.step(
+        None,
+        "rebuilt",
+        file=str(warehouse),
+        archive=str(archive),
+        batch_count=count,
+        kept=str(kept) if kept else None,
+        seconds=watch.seconds,
+    )
+    return True
+
+
+class _Rebuild:
+    """A rebuild in a file that holds the decisions so far.
+
+    target  of the profile, whose path is that file
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        archive: Path,
+        config: PipelineConfig,
+        target: str | None,
+        reporter: Reporter,
+    ) -> None:
+        self._path = path
+        self._archive = archive
+        self._config = config
+        self._target = target
+        self._reporter = reporter
+        self._register = f"{project_macros('duckdb').schema_name('staging')}.batch"
+
+    def make(self) -> int:
+        """Returns the number of batches. Raises UserError 54703 if one is not archived, 4011 if a
+        build fails."""
+        batches = self._take_register()
+        self._require_archived(batches)
+        for generation in _generations(batches):
+            for batch in generation:
+                signals.check()
+                self._stage(batch)
+            self._build()
+        return len(batches)
+
+    def _take_register(self) -> list[_Batch]:
+        """The rows of the register, which is empty then. A quarantined batch that was not archived,
+        because it broke a rule when it was staged, is left out: an ingest takes it in again."""
+        with contextlib.closing(duckdb.connect(str(self._path))) as connection:
+            query = f"select * from {self._register} order by staged_at, batch_id"
+            rows = run(connection, self._path, query)
+            names = [column[0] for column in rows.description]
+            batches = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+            run(connection, self._path, f"delete from {self._register}")
+        return [
+            batch
+            for batch in batches
+            if batch["status"] != "QUARANTINED" or self._folder(batch).is_dir()
+        ]
+
+    def _folder(self, batch: _Batch) -> Path:
+        return self._archive / batch["study_accession_code"] / batch["batch_id"]
+
+    def _require_archived(self, batches: list[_Batch]) -> None:
+        absent = [self._folder(batch) for batch in batches if not self._folder(batch).is_dir()]
+        if absent:
+            listed = ", ".join(f"{path.parent.name} {path.name:.12}" for path in absent)
+            raise _incomplete(f"{len(absent)} batches are not archived: {listed}", self._archive)
+
+    def _stage(self, batch: _Batch) -> None:
+        """Stage the rows of the archived file, and register the batch as it was staged."""
+        accession, folder = batch["study_accession_code"], self._folder(batch)
+        text = archived_text(folder, accession, batch["file_name"])
+        settings = json.loads(batch["config_snapshot"])
+        known = {key: value for key, value in settings.items() if key in StudyConfig.model_fields}
+        with named_os_errors(folder):
+            document = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+        metadata = StudyMetadata(accession, **document)
+        source = StudySource(accession, str(folder), lambda _: metadata, lambda _: text)
+        # Valid when it was staged; pipeline.yaml can have lost a disease since.
+        _, matrix, _ = source.read(StudyConfig.model_construct(**known))
+        file = MatrixFile(batch["file_name"], batch["file_hash"], batch["file_size"])
+        summary = MatrixSummary(sample_count=len(matrix.samples))
+        rows = matrix.melt(self._config.defaults.chunk_size, summary)
+        with (
+            open_warehouse(self._target, self._reporter.waiting) as warehouse,
+            warehouse.load_study() as load,
+        ):
+            written = load.insert_rows(BatchKey(batch["batch_id"], accession, file), rows)
+            check_unchanged(matrix.sha256, file.sha256, matrix.label)
+            load.put_symbol_hints(batch["batch_id"], matrix.symbol_hints.table())
+        if written != batch["row_count"]:
+            raise UserError(
+                "LOAD_RECONCILIATION_FAILED",
+                f"{batch['row_count']} rows were staged and {written} are archived",
+                file=matrix.label,
+            )
+        self._put(batch)
+
+    def _put(self, batch: _Batch) -> None:
+        row = {**batch, "status": "STAGED", "loaded_at": None, "quarantine_reason": None}
+        columns, values = ", ".join(row), ", ".join("?" for _ in row)
+        with contextlib.closing(duckdb.connect(str(self._path))) as connection:
+            statement = f"insert into {self._register} ({columns}) values ({values})"
+            run(connection, self._path, statement, list(row.values()))
+
+    def _build(self) -> None:
+        def wait_until_free() -> None:
+            open_warehouse(self._target, self._reporter.waiting).close()
+
+        result = build([], self._target, wait_until_free, self._reporter)
+        if result.failed:
+            node, message = next(iter(result.failed.items()))
+            raise UserError("BUILD_FAILED", f"{len(result.failed)} failed, first {node}: {message}")
+
+
+def _generations(batches: list[_Batch]) -> Iterator[list[_Batch]]:
+    """First the first download of each study that was loaded, then the second …; downloads that no
+    build has loaded come last."""
+    loaded: Mapping[str, list[_Batch]] = defaultdict(list)
+    for batch in sorted(batches, key=lambda each: str(each["loaded_at"] or "~")):
+        loaded[batch["study_accession_code"]].append(batch)
+    for number in range(max(map(len, loaded.values()), default=0)):
+        yield [of_study[number] for of_study in loaded.values() if number < len(of_study)]
+
+
+@contextlib.contextmanager
+def _profile_of(path: Path, target: str | None) -> Iterator[None]:
+    """Within the block, the target of the dbt profile is another file."""
+    profile = read_profile(target)
+    profiles = read_profiles_file(str(profiles_dir()))[profile.profile_name]
+    output = {**profiles["outputs"][profile.target_name], "path": str(path)}
+    document = {"target": profile.target_name, "outputs": {profile.target_name: output}}
+    with named_os_errors(path):
+        text = yaml.safe_dump({profile.profile_name: document})
+        (path.parent / "profiles.yml").write_text(text)
+        (path.parent / "profiles.yml").chmod(0o600)
+    with environment(DBT_PROFILES_DIR=str(path.parent)):
+        yield
+
+
+def _incomplete(found: str, archive: Path | None) -> UserError:
+    return UserError("REBUILD_INCOMPLETE", found, file=str(archive) if archive else None)

@@ -1,0 +1,9 @@
+{#- SQL Server's own backup of the database of the connection: every page is read and its checksum verified, while
+    others read and write. `?` is the file as the server names it; a bare name is in the server's folder of backups.
+    Not within a transaction. DuckDB's backup is a copy of its file (loader/backup.py). -#}
+{% macro backup_database() %}
+declare @database sysname = db_name();
+declare @file nvarchar(400) = ?;
+backup database @database to disk = @file with copy_only, checksum, init, format;
+restore verifyonly from disk = @file with checksum;
+{% endmacro %}
