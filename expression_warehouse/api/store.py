@@ -21,8 +21,8 @@ from expression_warehouse.core.warehouse.target import open_warehouse
 # memory of its own, so more of them would end later and need more memory.
 _RUNNING = threading.BoundedSemaphore(4)
 
-# Enough to keep the rows of 300,000 pairs at hand, which most requests read. A snapshot can be larger
-# than the memory of the machine.
+# Enough to keep the rows of 300,000 pairs at hand, which most requests read. A snapshot can be
+# larger than the memory of the machine.
 _SETTINGS = {"memory_limit": "192MB", "enable_external_access": "false"}
 
 

@@ -352,6 +352,37 @@ def test_publish_leaves_the_earlier_snapshot_if_it_fails(built, tmp_path):
     assert [path.name for path in earlier.path.parents[1].iterdir()] == [earlier.version]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "update meta.meta_etl_process_log set status = 'FAILED', error_message = 'disk full'"
+            " where step = 'dbt build'",
+            "the last build is FAILED: disk full",
+        ),
+        (
+            "update staging.batch set status = 'QUARANTINED' where study_accession_code = 'GSE1'",
+            "quarantined batches: 1",
+        ),
+    ],
+)
+def test_a_doubtful_warehouse_is_published_by_force_only(built, tmp_path, change, said):
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(change)
+    env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
+    for command in (["publish"], ["serve", "--port", "0"]):
+        refused = CliRunner().invoke(commands, ["api", *command], env=env)
+        assert refused.exit_code == 1
+        assert "54603" in refused.stdout
+        assert said in refused.stdout
+    assert newest_snapshot(copy) is None
+    forced = CliRunner().invoke(commands, ["api", "publish", "--force"], env=env)
+    assert forced.exit_code == 0, forced.output
+    assert newest_snapshot(copy) is not None
+
+
 def test_serve_publishes_answers_and_stops(built, tmp_path):
     copy = tmp_path / "warehouse.duckdb"
     shutil.copy(built.path, copy)
