@@ -28,21 +28,31 @@ def write_warehouse(template: Path, path: Path, genes: int, samples: int, pairs:
         connection.execute("detach template")
 
 
+# What a snapshot has beside what it copies.
+_OWN = ("pair_rank", "pair_row")
+_OWN_COLUMNS = ("disease_label", "gene_a_id", "gene_a_symbol", "gene_b_id", "gene_b_symbol")
+
+
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     query = """
         select schema_name, table_name from duckdb_tables()
-        where database_name = 'template' and table_name not like 'api_%'
+        where database_name = 'template' and table_name not in ?
     """
-    for schema, table in connection.execute(query).fetchall():
+    for schema, table in connection.execute(query, [_OWN]).fetchall():
         connection.execute(f"create schema if not exists {schema}")
         connection.execute(
             f"create table {schema}.{table} as from template.{schema}.{table} limit 0"
         )
+    for column in _OWN_COLUMNS:
+        connection.execute(f"alter table fact.fact_gene_pair_metrics drop column {column}")
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    query = "select sql from duckdb_views() where database_name = 'template' and not internal"
-    waiting = [sql for (sql,) in connection.execute(query).fetchall()]
+    query = """
+        select sql from duckdb_views()
+        where database_name = 'template' and not internal and view_name not in ?
+    """
+    waiting = [sql for (sql,) in connection.execute(query, [_OWN]).fetchall()]
     # A view can be created once those that it reads are.
     while waiting:
         left = []
@@ -77,11 +87,6 @@ _STATEMENTS = (
         s as study_key, 'batch' || s as batch_id, $samples // $studies as sample_count,
         $genes as gene_count, 0 as missing_share, 0 as unknown_illness_share, 0 as outlier_share,
         90 as data_quality_score
-    from range(1, $studies + 1) as t(s)
-    """,
-    """
-    insert into staging.stg_loaded_batch by name
-    select 'batch' || s as batch_id, 'GSE' || s as study_accession_code, now() as loaded_at
     from range(1, $studies + 1) as t(s)
     """,
     """
@@ -129,19 +134,14 @@ _STATEMENTS = (
     group by all
     """,
     """
-    insert into fact.fact_gene_expression by name
+    insert into analytics.vw_expression_export by name
     select
-        sample_key, gene_key, study_key, batch_id, value as expression_value_raw,
-        value as expression_value, value as expression_log2_value, false as is_significant,
-        now() as etl_created_date
-    from (
+        s.sample_key, g.gene_key, s.study_key, i.illness_label,
         -- As published matrices have them: six significant digits.
-        select
-            s.sample_key, g.gene_key, s.study_key, 'batch' || s.study_key as batch_id,
-            round(4 + 10 * random(), 5) as value
-        from dim.dim_gene as g
-        cross join dim.dim_sample as s
-    )
+        round(4 + 10 * random(), 5) as expression_value
+    from dim.dim_gene as g
+    cross join dim.dim_sample as s
+    inner join dim.dim_illness as i on s.illness_key = i.illness_key
     """,
     """
     insert into dim.dim_gene_pair by name

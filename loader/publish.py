@@ -23,6 +23,7 @@ from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, remove_unfinished, write_once
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
+from expression_warehouse.core.publishable import check_publishable
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
@@ -32,22 +33,6 @@ _PAIRS = """
     order by technology, organism, pair_rank
 """
 _ROW_GROUP_SIZE = 100_000
-
-
-# Tables that each warehouse has, also one of which only a part was built.
-_LAST_BUILD = """
-    select status, error_message
-    from (
-        select
-            status,
-            error_message,
-            row_number() over (order by started_at desc, attempt desc) as recency
-        from {meta}.meta_etl_process_log
-        where step in ('dbt build', 'dbt run', 'dbt retry')
-    ) as b
-    where recency = 1
-"""
-_QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ def publish(
             log = ProcessLog(warehouse, reporter.run_id)
             with log.step("publish", {"disease": disease}) as step:
                 pairs = read_pairs(warehouse, disease)
-                known_errors = _check_state(warehouse, options.is_forced)
+                known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
                 content = Content(disease, pairs)
                 signals.check()
@@ -128,22 +113,6 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
             action="Rename it in seeds/disease.csv and run dbt build",
         )
     return warehouse.read(_PAIRS, {"disease": disease})
-
-
-def _check_state(warehouse: Warehouse, is_forced: bool) -> str | None:
-    """The error that makes the pairs doubtful; None if there is no such error.
-
-    Raises UserError 54603 for one, unless the user forces it.
-    """
-    found = None
-    for build in warehouse.read(_LAST_BUILD, {}).to_pylist():
-        if build["status"] != "SUCCESS":
-            found = f"the last build is {build['status']}: {build['error_message'] or 'unfinished'}"
-    if not found and (count := warehouse.read(_QUARANTINED, {}).num_rows):
-        found = f"quarantined batches: {count}"
-    if found and not is_forced:
-        raise UserError("PUBLISH_REFUSED", found)
-    return found
 
 
 class Content:

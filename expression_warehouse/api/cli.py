@@ -29,10 +29,18 @@ def api() -> None:
 
 
 @api.command("publish", epilog=example("expression-warehouse api publish"))
+@click.option(
+    "--force",
+    "is_forced",
+    is_flag=True,
+    help="Publish even if the last build failed or a batch is quarantined.",
+)
 @TARGET
 @LOG_FORMAT
-def publish_command(target: str | None, log_format: str) -> None:
+def publish_command(is_forced: bool, target: str | None, log_format: str) -> None:
     """Publish a snapshot of a DuckDB warehouse for `api serve`.
+
+    A warehouse whose last build failed, or that has a quarantined batch, is refused.
 
     A service that runs takes it up with its next request. Readers of a snapshot never stop a load
     or build, nor the other way round. On SQL Server the service reads the warehouse itself.
@@ -41,7 +49,9 @@ def publish_command(target: str | None, log_format: str) -> None:
         from expression_warehouse.api.publish import publish_target
 
         run_to_exit(
-            lambda: publish_target(target, reporter), reporter, "the earlier snapshot stays"
+            lambda: publish_target(target, reporter, is_forced),
+            reporter,
+            "the earlier snapshot stays",
         )
 
 

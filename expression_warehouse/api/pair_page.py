@@ -3,6 +3,7 @@
 from typing import Any
 
 from expression_warehouse.api import queries, reading
+from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import forest_plot, pooled_rows, study_rows
 from expression_warehouse.api.plots.scatter import scatter_plots
 from expression_warehouse.api.reading import MissingError
@@ -34,18 +35,17 @@ def pair_values(
     if not slices:
         raise MissingError(f"metrics of pair {pair_key}")
     chosen = _chosen(slices, wanted, pair_key)
-    estimates = reading.pair_studies(edition, pair_key).to_pylist()
-    studies = [row for row in estimates if _slice(row) == chosen]
+    estimates = pair_estimates(edition, pair_key)
+    studies = [row for row in estimates.studies if _slice(row) == chosen]
     accessions = sorted({row["study_accession_code"] for row in studies})
     left_out = [study for study in accessions if study in without]
     pooled = pooled_without(edition, pair_key, chosen, left_out) if left_out else None
     names = [gene_name(found[f"gene_{side}_symbol"], found[f"gene_{side}_id"]) for side in "ab"]
-    cohorts = reading.pair_cohorts(edition, pair_key).to_pylist()
     files = edition.rows(queries.STUDY_FILES, {"study": None})
     return {
         "pair": found,
         "names": names,
-        "genes": [reading.gene(edition, found[f"gene_{side}_id"]) for side in "ab"],
+        "genes": reading.genes_of_pair(edition, found),
         "slices": slices,
         "chosen": chosen,
         "studies": accessions,
@@ -57,7 +57,7 @@ def pair_values(
         ],
         "scatters": scatter_plots(
             reading.pair_values(edition, pair_key, *chosen).to_pylist(),
-            [row for row in cohorts if _slice(row) == chosen],
+            [row for row in estimates.cohorts if _slice(row) == chosen],
             *names,
         ),
         "files": [row for row in files if row["study_accession_code"] in accessions],

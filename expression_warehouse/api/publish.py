@@ -3,6 +3,7 @@
 from typing import Any
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.publishable import check_publishable
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.review_journal import take_reviews
 from expression_warehouse.core.snapshot import publish_reported
@@ -11,9 +12,12 @@ from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
 
-def publish_target(target: str | None, reporter: Reporter) -> bool:
+def publish_target(target: str | None, reporter: Reporter, is_forced: bool = False) -> bool:
     """Take reviews into the warehouse and publish it; return whether that succeeded. An error is
-    reported."""
+    reported.
+
+    is_forced  publish it even if its last build failed or a batch is quarantined
+    """
     try:
         credentials: Any = read_profile(target).credentials
         if credentials.type != "duckdb":
@@ -27,6 +31,7 @@ def publish_target(target: str | None, reporter: Reporter) -> bool:
         if path.exists():
             with open_warehouse(target, reporter.waiting) as warehouse:
                 take_reviews(warehouse)
+                check_publishable(warehouse, is_forced)
         publish_reported(path, reporter)
     except UserError as error:
         reporter.failed(None, error)

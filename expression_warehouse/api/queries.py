@@ -96,12 +96,6 @@ PAIR_STUDIES = """
     order by disease_label, technology, organism, contrast, study_accession_code
 """
 
-PAIR_STUDY_COHORTS = """
-    select *
-    from {analytics}.vw_pair_cohort
-    order by disease_label, technology, organism, study_accession_code, illness_key
-"""
-
 PAIR_VALUES = """
     select
         st.study_accession_code,
@@ -125,6 +119,10 @@ PAIR_VALUES = """
         and m.technology = $technology
         and m.organism = $organism
     order by st.study_accession_code, i.illness_key, s.sample_accession_code
+"""
+
+GENES_OF_PAIR = """
+    select * from {analytics}.vw_gene_annotation where gene_id in ($gene_a, $gene_b)
 """
 
 FIND_GENES = """

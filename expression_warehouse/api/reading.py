@@ -81,11 +81,6 @@ def pair_studies(edition: Edition, pair_key: int) -> pa.Table:
     return edition.table(queries.PAIR_STUDIES, {}, {"pair_key": str(pair_key)})
 
 
-def pair_cohorts(edition: Edition, pair_key: int) -> pa.Table:
-    """Rows of vw_pair_cohort: the correlation in each cohort of each study and slice."""
-    return edition.table(queries.PAIR_STUDY_COHORTS, {}, {"pair_key": str(pair_key)})
-
-
 def pair_values(
     edition: Edition, pair_key: int, disease: str, technology: str, organism: str
 ) -> pa.Table:
@@ -106,6 +101,13 @@ def gene(edition: Edition, name: str) -> dict[str, Any]:
         if rows:
             return rows[0]
     raise MissingError(f"gene {name}")
+
+
+def genes_of_pair(edition: Edition, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both genes of a row of PAIR, gene a first."""
+    ids = [found["gene_a_id"], found["gene_b_id"]]
+    rows = edition.rows(queries.GENES_OF_PAIR, {"gene_a": ids[0], "gene_b": ids[1]})
+    return sorted(rows, key=lambda row: ids.index(row["gene_id"]))
 
 
 def genes_named_like(edition: Edition, text: str) -> list[dict[str, Any]]:

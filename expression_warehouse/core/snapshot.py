@@ -18,7 +18,7 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, new_folder
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.snapshot_ranks import pair_row_view, write_ranks
+from expression_warehouse.core.snapshot_ranks import pair_row_view, write_pair_metrics, write_ranks
 from expression_warehouse.core.warehouse.duckdb import connect, file_path
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -34,13 +34,9 @@ TABLES = (
     ("dim", "dim_disease", "disease_key"),
     ("dim", "dim_contrast", "contrast_key"),
     ("dim", "gene_identifier", "identifier_key"),
-    # By gene, since a page reads the values of one or two genes.
-    ("fact", "fact_gene_expression", "gene_key, study_key, sample_key"),
     ("fact", "fact_gene_pair_contrast", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_cohort", "pair_key, disease_key, technology, organism"),
-    ("fact", "fact_gene_pair_metrics", "pair_key, disease_key, technology, organism"),
     ("staging", "batch", "batch_id"),
-    ("staging", "stg_loaded_batch", "batch_id"),
     ("staging", "stg_slice_sample", "study_key, sample_key"),
     ("staging", "stg_slice_cohort", "study_key, illness_key"),
     ("staging", "stg_contrast_cohort", "contrast_key, illness_key"),
@@ -50,12 +46,13 @@ TABLES = (
     ("meta", "vw_run", "started_at"),
     ("meta", "vw_finding", "created_at"),
     ("analytics", "vw_contrast_study", "study_key, contrast_key"),
+    # By gene, since a page reads the values of one or two genes.
+    ("analytics", "vw_expression_export", "gene_key"),
     ("analytics", "vw_gene_annotation", "gene_id"),
     ("analytics", "llm_reviews", "created_at, review_id"),
 )
 # Views that the snapshot has as views, after those they read.
 VIEWS = (
-    ("analytics", "vw_expression_export"),
     ("analytics", "vw_expression_by_cohort"),
     ("analytics", "vw_pair_cohort"),
     ("analytics", "vw_pair_study"),
@@ -153,18 +150,18 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
             connection.execute(
                 f"create table snapshot.{relation} as from {relation} order by {order}"
             )
+        write_pair_metrics(connection, schema_name)
         write_ranks(connection, schema_name)
         statements = [
             _view_statement(connection, schema_name(schema), name) for schema, name in VIEWS
         ]
         statements.append(pair_row_view(connection, schema_name))
+        # Without it, the rows of one pair cost a scan of those of thousands.
+        contrasts = f"snapshot.{schema_name('fact')}.fact_gene_pair_contrast"
+        connection.execute(f"create index pair_contrasts on {contrasts} (pair_key)")
         connection.execute("use snapshot")
         for statement in statements:
             connection.execute(statement)
-        # A request reads all columns of some hundred pairs.
-        connection.execute(
-            f"create index pair_metrics on {schema_name('fact')}.fact_gene_pair_metrics (pair_key)"
-        )
         connection.execute("checkpoint snapshot")
 
 

@@ -59,35 +59,46 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
             )
 
 
-def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:
-    """The statement that creates analytics.pair_row in a snapshot: one row per slice and pair, with
-    the columns of vw_pair_metrics_ranked; those of pair_rank are null."""
-    analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
+def write_pair_metrics(
+    connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]
+) -> None:
+    """Write fact.fact_gene_pair_metrics into the attached database `snapshot`, with the names of
+    its disease and genes beside their keys.
 
-    def columns(relation: str) -> list[str]:
-        return [name for name, *_ in connection.execute(f"describe {relation}").fetchall()]
-
-    of_fact = columns(f"{fact}.fact_gene_pair_metrics")
-    elsewhere = {
-        "disease_label": "d.disease_label",
-        "gene_a_id": "a.gene_id",
-        "gene_a_symbol": "p.gene_a_symbol",
-        "gene_b_id": "b.gene_id",
-        "gene_b_symbol": "p.gene_b_symbol",
-    }
-    keys = ("pair_key", "technology", "organism")
-    selected = [
-        f"m.{name}"
-        if name in of_fact and (name not in COLUMNS or name in keys)
-        else f"{elsewhere.get(name, 'null')} as {name}"
-        for name in columns(f"{analytics}.vw_pair_metrics_ranked")
-    ]
-    return f"""
-        create view {analytics}.pair_row as
-        select {", ".join(selected)}
+    A request reads all columns of up to a thousand pairs: the index finds them, and a join with the
+    names would read the columns of all pairs instead.
+    """
+    fact, dim = schema_name("fact"), schema_name("dim")
+    table = f"snapshot.{fact}.fact_gene_pair_metrics"
+    connection.execute(
+        f"""
+        create table {table} as
+        select
+            m.*, d.disease_label, a.gene_id as gene_a_id, p.gene_a_symbol, b.gene_id as gene_b_id,
+            p.gene_b_symbol
         from {fact}.fact_gene_pair_metrics as m
         inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
         inner join {dim}.dim_gene_pair as p on m.pair_key = p.pair_key
         inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
         inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
+        order by m.pair_key, m.disease_key, m.technology, m.organism
+        """
+    )
+    connection.execute(f"create index pair_metrics on {table} (pair_key)")
+
+
+def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:
+    """The statement that creates analytics.pair_row in a snapshot: one row per slice and pair, with
+    the columns of vw_pair_metrics_ranked; those of pair_rank are null."""
+    analytics, fact = schema_name("analytics"), schema_name("fact")
+    described = connection.execute(f"describe {analytics}.vw_pair_metrics_ranked").fetchall()
+    keys = ("pair_key", "technology", "organism", "disease_label")
+    columns = ", ".join(
+        f"null as {name}" if name in COLUMNS and name not in keys else f"m.{name}"
+        for name, *_ in described
+    )
+    return f"""
+        create view {analytics}.pair_row as
+        select {columns}
+        from {fact}.fact_gene_pair_metrics as m
     """

@@ -30,6 +30,7 @@ from warehouses import FOUR_STUDIES_GENES as GENES
 from warehouses import four_studies
 
 from expression_warehouse.api.app import create_app
+from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.scale import scale_over
 from expression_warehouse.api.queries_ranked import OF_VIEW
@@ -157,6 +158,20 @@ def test_a_pair_has_its_rows_of_the_facts(built, client):
     assert {row["illness_key"]: row["r"] for row in found["cohorts"]} == {
         row["illness_key"]: row["r"] for row in cohorts
     }
+
+
+def test_estimates_of_a_page_are_those_of_the_views(built):
+    with mock.patch.dict(os.environ, built.env, clear=True):
+        edition = open_store(None).current()
+    for pair_key in (1, 2):
+        found = pair_estimates(edition, pair_key)
+        for view, rows in (("vw_pair_cohort", found.cohorts), ("vw_pair_study", found.studies)):
+            expected = edition.rows(
+                f"select * from {{analytics}}.{view}", {}, {"pair_key": str(pair_key)}
+            )
+            assert len(rows) == len(expected) > 0
+            picked = [{name: row[name] for name in rows[0]} for row in expected]
+            assert sorted(rows, key=str) == sorted(picked, key=str)
 
 
 def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
@@ -291,7 +306,11 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
         path.read_text() for path in (PROJECT / "expression_warehouse" / "api").glob("*.py")
     )
     read = set(re.findall(r"\{(dim|fact|staging|meta|analytics|seeds)\}\.(\w+)", source))
-    ranks = {("analytics", "pair_rank"), ("analytics", "pair_row")}
+    ranks = {
+        ("analytics", "pair_rank"),
+        ("analytics", "pair_row"),
+        ("fact", "fact_gene_pair_metrics"),
+    }
     kept = {(schema, name) for schema, name, _ in TABLES} | set(VIEWS) | ranks
     assert read <= kept
     snapshot = newest_snapshot(built.path)
@@ -305,7 +324,7 @@ def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):
     with mock.patch.dict(os.environ, built.env, clear=True):
         store = open_store(None)
         old = store.current()
-        with old.warehouse.stream("select * from {fact}.fact_gene_expression", {}) as batches:
+        with old.warehouse.stream("select * from {analytics}.vw_expression_export", {}) as batches:
             batches.read_next_batch()
             # The build can write, since nobody has the warehouse's file open.
             built.query_write("create or replace table meta.written as select 1 as one")
@@ -331,6 +350,37 @@ def test_publish_leaves_the_earlier_snapshot_if_it_fails(built, tmp_path):
     assert "4008" in result.stdout
     assert newest_snapshot(copy) == earlier
     assert [path.name for path in earlier.path.parents[1].iterdir()] == [earlier.version]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "update meta.meta_etl_process_log set status = 'FAILED', error_message = 'disk full'"
+            " where step = 'dbt build'",
+            "the last build is FAILED: disk full",
+        ),
+        (
+            "update staging.batch set status = 'QUARANTINED' where study_accession_code = 'GSE1'",
+            "quarantined batches: 1",
+        ),
+    ],
+)
+def test_a_doubtful_warehouse_is_published_by_force_only(built, tmp_path, change, said):
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(change)
+    env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
+    for command in (["publish"], ["serve", "--port", "0"]):
+        refused = CliRunner().invoke(commands, ["api", *command], env=env)
+        assert refused.exit_code == 1
+        assert "54603" in refused.stdout
+        assert said in refused.stdout
+    assert newest_snapshot(copy) is None
+    forced = CliRunner().invoke(commands, ["api", "publish", "--force"], env=env)
+    assert forced.exit_code == 0, forced.output
+    assert newest_snapshot(copy) is not None
 
 
 def test_serve_publishes_answers_and_stops(built, tmp_path):

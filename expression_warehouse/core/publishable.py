@@ -1,0 +1,35 @@
+"""Whether the results of a warehouse may be published: as a file, or as a snapshot for the API."""
+
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.base import Warehouse
+
+# Tables that each warehouse has, also one of which only a part was built.
+_LAST_BUILD = """
+    select status, error_message
+    from (
+        select
+            status,
+            error_message,
+            row_number() over (order by started_at desc, attempt desc) as recency
+        from {meta}.meta_etl_process_log
+        where step in ('dbt build', 'dbt run', 'dbt retry')
+    ) as b
+    where recency = 1
+"""
+_QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
+
+
+def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
+    """The error that makes the results doubtful; None if there is no such error.
+
+    Raises UserError 54603 for one, unless the user forces it.
+    """
+    found = None
+    for build in warehouse.read(_LAST_BUILD, {}).to_pylist():
+        if build["status"] != "SUCCESS":
+            found = f"the last build is {build['status']}: {build['error_message'] or 'unfinished'}"
+    if not found and (count := warehouse.read(_QUARANTINED, {}).num_rows):
+        found = f"quarantined batches: {count}"
+    if found and not is_forced:
+        raise UserError("PUBLISH_REFUSED", found)
+    return found
