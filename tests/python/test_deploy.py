@@ -4,6 +4,7 @@ Not run here: an image is not built, a cluster does not start, Prometheus does n
 """
 
 import datetime
+import re
 import shlex
 import shutil
 import subprocess
@@ -73,6 +74,13 @@ def test_systemd_accepts_the_units(tmp_path):
 def test_each_timer_has_its_service():
     timers = {path.stem for path in DEPLOY.glob("systemd/*.timer")}
     assert timers and timers < {path.stem for path in UNITS}
+
+
+def test_the_workflow_runs_no_action_that_can_change():
+    text = (PROJECT / ".github" / "workflows" / "test.yml").read_text()
+    used = re.findall(r"uses: \S+@(\S+)", text)
+    assert used
+    assert [version for version in used if not re.fullmatch("[0-9a-f]{40}", version)] == []
 
 
 def test_the_image_copies_what_there_is():
