@@ -7,6 +7,7 @@ warehouse.backups/20260301T102030.123456Z/warehouse.duckdb       a copy, of the 
 A server makes its own backups, of which this asks for one.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import shutil
@@ -193,6 +194,6 @@ def _back_server_up(
             action="Let the server's own maintenance plan delete old backups",
         )
     file = str(dest or f"{credentials.database}_{utc_now():%Y%m%dT%H%M%SZ}.bak")
-    with SqlServerWarehouse(credentials, is_probe=True) as warehouse:
+    with contextlib.closing(SqlServerWarehouse(credentials, is_probe=True)) as warehouse:
         warehouse.backup(file)
     reporter.step(None, "backed_up_by_server", backup=file, seconds=watch.seconds)

@@ -259,9 +259,11 @@ def housekeeping_command(
         def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
             # Imports dbt, as opening a target does.
             from expression_warehouse.core.dbt_operation import run_operation
+            from expression_warehouse.core.warehouse.target import writer_turn
 
-            _wait_for_warehouse(target, reporter)
-            return run_operation(operation, arguments, target, reporter.run_id)
+            with writer_turn(target, reporter.waiting):
+                _wait_for_warehouse(target, reporter)
+                return run_operation(operation, arguments, target, reporter.run_id)
 
         delete = functools.partial(housekeeping, config, purge, reporter, dry_run)
         run_to_exit(delete, reporter, "what had been deleted by then stays deleted")
@@ -483,7 +485,7 @@ def rebuild_command(config_path: Path | None, target: str | None, log_format: st
 
 
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:
-    """Return once no other process holds the warehouse: dbt would not wait.
+    """Return once no other process has the warehouse open.
 
     Raises UserError 4008 if there is no warehouse, and 4001 if it cannot be opened.
     """

@@ -1,7 +1,6 @@
 """Rewrites the file of a warehouse without the space that deleted rows left: DuckDB never gives it
 back."""
 
-import contextlib
 from pathlib import Path
 
 import duckdb
@@ -10,7 +9,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_unfinished, unfinished_folder
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.duckdb import connect
+from expression_warehouse.core.warehouse.duckdb import writing
 from expression_warehouse.core.warehouse.duckdb_file import (
     database_of,
     put_in_place,
@@ -35,7 +34,7 @@ def compact(target: str | None, reporter: Reporter) -> bool:
             raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no file", file=str(warehouse))
         before = warehouse.stat().st_size
         remove_unfinished(warehouse.parent)
-        with contextlib.closing(connect(str(warehouse), reporter.waiting)) as connection:
+        with writing(str(warehouse), reporter.waiting) as connection:
             _compact(connection, warehouse)
     except UserError as error:
         reporter.failed(None, error)

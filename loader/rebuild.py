@@ -57,7 +57,10 @@ def rebuild(config: PipelineConfig, target: str | None, reporter: Reporter) -> b
         archive = config.folder("archive")
         if archive is None or not (archive / FILE).is_file():
             raise _incomplete(f"there is no file {FILE}", archive)
-        with sole_access(warehouse), unfinished_folder(warehouse.parent) as unfinished:
+        with (
+            sole_access(warehouse, reporter.waiting),
+            unfinished_folder(warehouse.parent) as unfinished,
+        ):
             new = unfinished / warehouse.name
             copy_file(archive / FILE, new)
             with _profile_of(new, target):

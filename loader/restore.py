@@ -33,7 +33,7 @@ def restore(folder: Path, target: str | None, reporter: Reporter) -> bool:
     try:
         warehouse = target_file(target)
         backup = read_backup(folder)
-        with sole_access(warehouse):
+        with sole_access(warehouse, reporter.waiting):
             kept = _restore(backup, warehouse)
     except UserError as error:
         reporter.failed(None, error)

@@ -1,5 +1,6 @@
 """Ingest, then build: the command for a scheduler."""
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,22 +45,24 @@ def run(
     step = Step("run", command_context(config.text, paths=[str(path) for path in paths]))
     outcomes = Outcomes()
     is_built = False
-    try:
-        with recorded_step(step, open_warehouse, reporter):
-            staged = ingest(
-                paths, accessions, config, open_warehouse, reporter, is_part_of_run=True
-            )
-            outcomes = staged.outcomes
-            signals.check()
-            build_error = _build(accessions, staged, target, open_warehouse, reporter)
-            is_built = build_error is None or build_error.name != "BUILD_FAILED"
-            step.error = staged.error or build_error
-    except UserError as error:
-        reporter.failed(None, error)
-        step.error = error
-    if is_built:
-        step.error = _publish(target, reporter) or step.error
-        step.error = _archive_decisions(config, target, reporter) or step.error
+    with contextlib.ExitStack() as turn:
+        try:
+            turn.enter_context(_turn(target, reporter))
+            with recorded_step(step, open_warehouse, reporter):
+                staged = ingest(
+                    paths, accessions, config, open_warehouse, reporter, is_part_of_run=True
+                )
+                outcomes = staged.outcomes
+                signals.check()
+                build_error = _build(accessions, staged, target, open_warehouse, reporter)
+                is_built = build_error is None or build_error.name != "BUILD_FAILED"
+                step.error = staged.error or build_error
+        except UserError as error:
+            reporter.failed(None, error)
+            step.error = error
+        if is_built:
+            step.error = _publish(target, reporter) or step.error
+            step.error = _archive_decisions(config, target, reporter) or step.error
     reporter.step(
         None,
         "run_ended",
@@ -70,6 +73,14 @@ def run(
         **outcomes.fields(),
     )
     return step.error is None
+
+
+def _turn(target: str | None, reporter: Reporter) -> contextlib.AbstractContextManager[None]:
+    """No other command writes between the ingest, the build and the snapshot of a DuckDB file."""
+    # dbt takes a second to import.
+    from expression_warehouse.core.warehouse.target import writer_turn
+
+    return writer_turn(target, reporter.waiting)
 
 
 def _publish(target: str | None, reporter: Reporter) -> UserError | None:

@@ -19,7 +19,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, new_folder
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.snapshot_ranks import pair_row_view, write_pair_metrics, write_ranks
-from expression_warehouse.core.warehouse.duckdb import connect, file_path
+from expression_warehouse.core.warehouse.duckdb import file_path, writing
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
@@ -137,7 +137,7 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
         raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(source))
     schema_name = project_macros("duckdb").schema_name
     with (
-        contextlib.closing(connect(str(source), tell_waiting)) as connection,
+        writing(str(source), tell_waiting) as connection,
         _named_errors(source),
     ):
         connection.execute("set memory_limit = '2GB'")

@@ -9,7 +9,9 @@
 
     cohorts: study_key | illness_label | theta | se     {{ study_differences('d', 'cohorts', …) }}
              1         | SEPTIC_SHOCK  | 0.5   | 0.2    study_key | contrast | theta | se
-             1         | SEPSIS        | 0.25  | 0.05   1         | ss       | 0.25  | 0.2062 -#}
+             1         | SEPSIS        | 0.25  | 0.05   1         | ss       | 0.25  | 0.2062
+
+    The variance of a difference of independent estimates is the sum of theirs (Borenstein et al. 2009, ch. 5). -#}
 {% macro study_differences(name, cohorts, contrast_cohorts, contrasts) -%}
 {%- set study = ['disease_key', 'technology', 'organism', 'study_key'] -%}
 {{ name }}_sides as (

@@ -60,7 +60,7 @@ def deaths(durations: Sequence[float], count: int, seed: int) -> list[Death]:
 class Command:
     """`python -m loader …` or `dbt …` of a warehouse under test.
 
-    program    loader or dbt
+    program    loader, dbt, or narrow_loader, whose runs build the expression fact alone
     env        the environment, whole
     manifests  the folder that dbt's parsed project is shared in
     """
@@ -124,13 +124,26 @@ def _loader(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _narrow_loader(arguments: Sequence[str]) -> int:
+    import pytest
+    from conftest import EXPRESSION, narrow_runs
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        narrow_runs(monkeypatch, *EXPRESSION)
+        return _loader(arguments)
+
+
 def _dbt(arguments: Sequence[str]) -> int:
     from dbt.cli.main import dbtRunner
 
     return 0 if dbtRunner().invoke(list(arguments)).success else 1
 
 
-_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"loader": _loader, "dbt": _dbt}
+_PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
+    "loader": _loader,
+    "narrow_loader": _narrow_loader,
+    "dbt": _dbt,
+}
 
 
 class _Steps:

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +16,7 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.review_journal import journal_beside
-from expression_warehouse.core.warehouse import run_locks
+from expression_warehouse.core.warehouse import run_locks, writer_lock
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
     PairLoad,
@@ -43,8 +43,9 @@ _SETTINGS = {"preserve_insertion_order": "false"}
 # speed from more than this, but the joins of a query need more.
 _LOAD_MEMORY = "192MB"
 
-# How long to wait for another process (a load, a dbt build) to close the file.
-_LOCK_TIMEOUT_S = 300
+_HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
+
+_Opened = TypeVar("_Opened")
 
 
 class DuckDBWarehouse(SqlWarehouse):
@@ -52,9 +53,8 @@ class DuckDBWarehouse(SqlWarehouse):
 
     is_probe  open for reading, without waiting for another process and without creating tables
 
-    Raises UserError 4001 if the file cannot be opened or stays locked by another process, and 4006
-    for a path that is not a file. A probe raises 4008 if there is no file, and 4010 if another
-    process has it open.
+    Raises UserError 4001 if the file cannot be opened, 4006 for a path that is not a file, and 4010
+    if another process keeps it. A probe raises 4008 if there is no file.
     """
 
     engine = "duckdb"
@@ -66,17 +66,20 @@ class DuckDBWarehouse(SqlWarehouse):
         is_probe: bool = False,
     ) -> None:
         super().__init__(project_macros("duckdb"), redactor(credentials))
+        self._turn = contextlib.ExitStack()
         self._path = str(file_path(credentials))
         self._limits_loads = "memory_limit" not in (credentials.settings or {})
         if is_probe:
             self._connection = _probe(self._path)
             self._apply(credentials.settings or {})
             return
-        self._connection = connect(self._path, tell_waiting)
-        self._apply({**_SETTINGS, **(credentials.settings or {})})
-        with self._named_errors():
-            self._connection.execute(self._macros.create_staging())
-            self._connection.execute(self._macros.create_meta())
+        with contextlib.ExitStack() as turn:
+            self._connection = turn.enter_context(writing(self._path, tell_waiting))
+            self._apply({**_SETTINGS, **(credentials.settings or {})})
+            with self._named_errors():
+                self._connection.execute(self._macros.create_staging())
+                self._connection.execute(self._macros.create_meta())
+            self._turn = turn.pop_all()
 
     def mark_alive(self, run_id: str) -> list[str]:
         path = Path(self._path)
@@ -161,6 +164,7 @@ class DuckDBWarehouse(SqlWarehouse):
 
     def close(self) -> None:
         self._connection.close()
+        self._turn.close()
 
 
 class DuckDBSession(Session):
@@ -330,40 +334,75 @@ def _probe(path: str) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
-        raise engine_error(error, "LOAD_CONNECTION_FAILED", path) from error
+        raise _opening_failed(Path(path), error) from error
 
 
-def connect(
-    path: str, tell_waiting: Callable[[str], None], is_read_only: bool = False
-) -> duckdb.DuckDBPyConnection:
-    """Open the file, once no other process has it open; for reading, once none writes.
+@contextlib.contextmanager
+def writing(path: str, tell_waiting: Callable[[str], None]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file, open for writing, once that is this command's turn.
 
-    Raises UserError 4001 if it cannot be opened, 4014 if it is damaged.
+    Raises UserError 4001 if it cannot be opened, 4010 if another process keeps it, 4014 if it is
+    damaged.
     """
+    with writer_lock.held(Path(path), tell_waiting):
+        opened = open_when_free(Path(path), lambda: duckdb.connect(path), tell_waiting)
+        with contextlib.closing(opened) as connection:
+            yield connection
+
+
+@contextlib.contextmanager
+def reading(path: str, tell_waiting: Callable[[str], None]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file, open for reading, once no process writes it. Raises as `writing`."""
+    opened = open_when_free(Path(path), lambda: duckdb.connect(path, read_only=True), tell_waiting)
+    with contextlib.closing(opened) as connection:
+        yield connection
+
+
+def open_when_free(
+    path: Path, connect: Callable[[], _Opened], tell_waiting: Callable[[str], None]
+) -> _Opened:
+    """What `connect` returns, once no program without the writers' lock, as a reader or DuckDB's
+    shell, has the file open.
+
+    Raises UserError 4001 if it cannot be opened, 4010 if another process keeps it, 4014 if it is
+    damaged.
+    """
+    wait_s = writer_lock.wait_seconds()
 
     def tell_once(state: tenacity.RetryCallState) -> None:
-        if state.attempt_number == 1:
-            tell_waiting(
-                f"waiting for another process to close {path}, at most {_LOCK_TIMEOUT_S} s"
-            )
+        if state.attempt_number == 1 and state.outcome:
+            holder = _find_holder(path, state.outcome.exception())
+            tell_waiting(f"waiting for {holder} to close {path}, at most {wait_s:.0f} s")
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_locked),
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
-        stop=tenacity.stop_after_delay(_LOCK_TIMEOUT_S),
+        stop=tenacity.stop_after_delay(wait_s),
         before_sleep=tell_once,
         sleep=signals.sleep,
         reraise=True,
     )
     try:
-        return retrying(duckdb.connect, path, read_only=is_read_only)
+        return retrying(connect)
     except duckdb.Error as error:
-        if _DAMAGED.search(str(error)):
-            raise engine_error(error, "LOAD_CONNECTION_FAILED", path) from error
-        action = "Close the program that holds the file" if _is_locked(error) else None
-        raise UserError(
-            "LOAD_CONNECTION_FAILED",
-            f"the warehouse cannot be opened: {error}",
-            file=path,
-            action=action,
-        ) from error
+        raise _opening_failed(path, error) from error
+
+
+def _opening_failed(path: Path, error: duckdb.Error) -> UserError:
+    if _is_locked(error):
+        return UserError(
+            "LOAD_WAREHOUSE_BUSY", f"{_find_holder(path, error)} has it open", file=str(path)
+        )
+    if _DAMAGED.search(str(error)):
+        return engine_error(error, "LOAD_CONNECTION_FAILED", str(path))
+    return UserError(
+        "LOAD_CONNECTION_FAILED", f"the warehouse cannot be opened: {error}", file=str(path)
+    )
+
+
+def _find_holder(path: Path, error: BaseException | None) -> str:
+    """Who has the file open, in words."""
+    if writer := writer_lock.find_writer(path):
+        return writer
+    held = _HOLDER.search(str(error))
+    return f"'{held[1]}' (process {held[2]})" if held else "another program"

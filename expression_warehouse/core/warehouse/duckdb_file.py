@@ -12,8 +12,9 @@ import duckdb
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, sync_folder
+from expression_warehouse.core.warehouse import writer_lock
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
-from expression_warehouse.core.warehouse.duckdb import connect, engine_error
+from expression_warehouse.core.warehouse.duckdb import engine_error, open_when_free, reading
 
 _BLOCK_SIZE = 1 << 22
 
@@ -44,7 +45,7 @@ def copy_consistently(source: Path, target: Path, tell_waiting: Callable[[str], 
     # open until the connection is closed.
     with (
         contextlib.ExitStack() as files,
-        contextlib.closing(connect(str(source), tell_waiting, is_read_only=True)),
+        reading(str(source), tell_waiting),
     ):
         for path in (source, wal_of(source)):
             if path.exists():
@@ -54,7 +55,8 @@ def copy_consistently(source: Path, target: Path, tell_waiting: Callable[[str], 
         if file_sha256(path) != sha256:
             raise UserError("BACKUP_FAILED", "the copy differs from the file", file=str(path))
     # Takes the copied write-ahead log in.
-    with contextlib.closing(connect(str(target), tell_waiting)) as connection:
+    opened = open_when_free(target, lambda: duckdb.connect(str(target)), tell_waiting)
+    with contextlib.closing(opened) as connection:
         run(connection, target, "checkpoint")
 
 
@@ -118,7 +120,7 @@ def require_sound(path: Path) -> dict[str, int]:
     """
     if blocks := damaged_blocks(path):
         raise UserError("LOAD_WAREHOUSE_DAMAGED", describe_blocks(blocks), file=str(path))
-    with contextlib.closing(connect(str(path), print, is_read_only=True)) as connection:
+    with reading(str(path), print) as connection:
         digests = table_digests(connection, path, database_of(connection))
     return {table: count for table, (count, _) in digests.items()}
 
@@ -134,25 +136,21 @@ def database_of(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 @contextlib.contextmanager
-def sole_access(path: Path) -> Iterator[None]:
+def sole_access(path: Path, tell_waiting: Callable[[str], None]) -> Iterator[None]:
     """Within the block no other process has the warehouse open, and all that is committed is in its
     file. A damaged warehouse, which nobody can open, is let pass.
 
-    Raises UserError 4010 if another process has it open.
+    Raises UserError 4010 if another process keeps it open.
     """
-    if not path.exists():
-        yield
-        return
-    try:
-        connection = duckdb.connect(str(path))
-        connection.execute("checkpoint")
-    except duckdb.Error as error:
-        found = engine_error(error, "LOAD_CONNECTION_FAILED", str(path))
-        if found.name != "LOAD_WAREHOUSE_DAMAGED":
-            raise found from error
-        yield
-        return
-    with contextlib.closing(connection):
+    with writer_lock.held(path, tell_waiting), contextlib.ExitStack() as stack:
+        if path.exists():
+            try:
+                connection = stack.enter_context(contextlib.closing(duckdb.connect(str(path))))
+                connection.execute("checkpoint")
+            except duckdb.Error as error:
+                found = engine_error(error, "LOAD_CONNECTION_FAILED", str(path))
+                if found.name != "LOAD_WAREHOUSE_DAMAGED":
+                    raise found from error
         yield
 
 

@@ -1,5 +1,6 @@
 """Opens the target of the dbt profile."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,8 @@ def open_warehouse(
     is_probe      open for reading, without waiting: a warehouse that another process holds is an
                   error
 
-    Raises UserError 4001 if the profile or the target cannot be read or opened, and 4006
-    for a type of target that the loader cannot write to.
+    Raises UserError 4001 if the profile or the target cannot be read or opened, 4006 for a type of
+    target that the loader cannot write to, and 4010 if another process keeps it.
     """
     profile = read_profile(target)
     credentials: Any = profile.credentials
@@ -36,3 +37,20 @@ def open_warehouse(
         "LOAD_TARGET_UNSUPPORTED",
         f"target '{profile.target_name}' is of the type {credentials.type}",
     )
+
+
+def writer_turn(
+    target: str | None, tell_waiting: Callable[[str], None]
+) -> contextlib.AbstractContextManager[None]:
+    """A block in which no other command writes a DuckDB target; several can write to a server.
+
+    Raises UserError 4001 if the profile cannot be read, and on entering 4010 if another command
+    writes for too long.
+    """
+    credentials: Any = read_profile(target).credentials
+    if credentials.type != "duckdb":
+        return contextlib.nullcontext()
+    from expression_warehouse.core.warehouse.duckdb import file_path
+    from expression_warehouse.core.warehouse.writer_lock import held
+
+    return held(file_path(credentials), tell_waiting)
