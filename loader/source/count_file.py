@@ -1,5 +1,6 @@
 """Files with the values of one sample: STAR, HTSeq, RSEM, featureCounts."""
 
+import csv
 import re
 from pathlib import PurePosixPath
 
@@ -32,11 +33,11 @@ def read_count_file(
     with text.open_text() as file:
         head = file.read(_HEAD_SIZE)
     refuse_other_formats(head, text.label)
-    lines = head.decode("utf-8", "surrogateescape").splitlines()
+    lines = head.decode("utf-8", "surrogateescape").split("\n")
     start = next((i for i, line in enumerate(lines) if not line.startswith("#")), None)
     if start is None:
         return None
-    header = lines[start].split("\t")
+    header = next(csv.reader([lines[start].removesuffix("\r")], delimiter="\t"), [""])
     first = start + 2
     unit = "COUNTS"
     if header[0] == "N_unmapped":
@@ -53,7 +54,7 @@ def read_count_file(
     else:
         return None
     name = sample or _SUFFIX.sub("", PurePosixPath(name).name)
-    return Columns(text, [name], first, "\t", 0, [value], unit)
+    return Columns(text, [name], first, "\t", 0, [value], len(header), unit)
 
 
 def _is_feature_counts(header: list[str]) -> bool:

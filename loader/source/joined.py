@@ -104,6 +104,7 @@ def _columns(matrix: Matrix, without: Sequence[str] = ()) -> Columns:
         layout.delimiter,
         layout.id_column,
         wanted,
+        len(layout.names),
         matrix.unit,
     )
 

@@ -30,6 +30,8 @@ _COMMA_NUMBER = re.compile(r" *[+-]?(?:[0-9]+,[0-9]+|,[0-9]+)(?:[eE][+-]?[0-9]+)
 _POINT_NUMBER = re.compile(r" *[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)? *")
 _THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+ *")
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[0-9]{5,}.*")
+# Of the values other than 0, how many must have a decimal comma if it is one.
+_MIN_COMMA_SHARE = 0.1
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
 
 # Headers, in lower case and without punctuation, of columns of gene ids.
@@ -137,13 +139,13 @@ class Layout:
 
     def cells(self, line: str) -> list[str]:
         """The cells of a line without its line end. Raises ValueError for a quote that does not
-        end."""
+        end, and for one that ends within a cell."""
         try:
-            list(csv.reader([line], delimiter=self.delimiter, strict=True))
+            return next(csv.reader([line], delimiter=self.delimiter, strict=True), [""])
         except csv.Error as error:
             if "unexpected end" in str(error):
                 raise ValueError("a quote does not end on its line") from error
-        return _split(line, self.delimiter)
+            raise ValueError("a cell goes on after its closing quote") from error
 
 
 @dataclass(frozen=True)
@@ -435,7 +437,9 @@ def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
             line=layout.data_line,
             expected="numbers with a decimal point and without commas",
         )
-    return ","
+    # Single ones among whole numbers are damaged values.
+    values = [cell for cell in cells if _is_number(cell) and cell.strip("0 ")]
+    return "," if len(with_comma) >= _MIN_COMMA_SHARE * len(values) else "."
 
 
 def _word(name: str) -> str:

@@ -212,7 +212,8 @@ class Matrix:
 
         text  the block as the file has it
 
-        Raises UserError 1002 for an empty line, which pyarrow takes for one of missing values.
+        Raises UserError 1002 for an empty line, which pyarrow takes for one of missing values, and
+        what `_check_quotes` raises.
         """
         try:
             changed, keep = self.gene_ids.add(block.column(0), int(lines[0]))
@@ -220,11 +221,23 @@ class Matrix:
             raise self._diagnosed(str(error)) from error
         if keep and (b"\n\n" in text or b"\n\r\n" in text or text.startswith((b"\n", b"\r\n"))):
             raise self._diagnosed("there is an empty line within the file")
+        self._check_quotes(block.column(0), text)
         if changed:
             block = block.set_column(0, block.schema.field(0), pa.array(changed, pa.string()))
         if keep:
             block, lines = block.filter(pa.array(keep)), lines[np.array(keep)]
         return block, lines
+
+    def _check_quotes(self, genes: pa.Array, text: bytes) -> None:
+        """Raises UserError 1002 for `"ENSG1,"1.5`, of which pyarrow makes the id `ENSG1,1.5`."""
+        delimiter = self.layout.delimiter
+        if b'"' not in text or not pc.any(pc.match_substring(genes, delimiter)).as_py():
+            return
+        try:
+            for line in text.decode("utf-8", "surrogateescape").split("\n"):
+                self.layout.cells(line.removesuffix(CARRIAGE_RETURN))
+        except ValueError as error:
+            raise self._diagnosed(str(error)) from error
 
     def _finite(self, values: pa.Array, text: bytes) -> tuple[pa.Array, int]:
         """The values with infinite ones as missing, and how many these were.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from expression_warehouse.core.errors import UserError
+from loader.source.diagnosis import CARRIAGE_RETURN, stray_return, without_line_end
 from loader.source.lines_by_gene import LinesByGene, Row
 from loader.source.measured import MeasuredFile
 from loader.source.text import MatrixText
@@ -22,6 +23,7 @@ class Columns:
     delimiter      between two cells
     id_column      the column of the gene ids, counted from 0
     value_columns  the columns of the values
+    width          how many cells each line has
     unit           their unit, if the format says it
     """
 
@@ -31,6 +33,7 @@ class Columns:
     delimiter: str
     id_column: int
     value_columns: Sequence[int]
+    width: int
     unit: str | None = None
 
     @contextlib.contextmanager
@@ -46,23 +49,33 @@ class Columns:
             yield lines
 
     def _rows(self, file: BinaryIO) -> Iterator[Row]:
-        width = max(self.id_column, *self.value_columns) + 1
         for number, line in enumerate(file, start=self.text.first_line):
-            text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            text = without_line_end(line.decode("utf-8", "surrogateescape"))
+            if CARRIAGE_RETURN in text:
+                raise stray_return(text, self.text.label, number)
             if number < self.first_line or not text:
                 continue
-            cells = text.split(self.delimiter)
-            if '"' in text:
-                cells = next(csv.reader([text], delimiter=self.delimiter))
-            if len(cells) < width:
-                raise UserError(
-                    "EXTRACTION_INVALID_FORMAT",
-                    f"the line has {len(cells)} columns",
-                    file=self.text.label,
-                    line=number,
-                    expected=f"{width} columns or more",
-                )
+            cells = self._cells(text, number)
+            if len(cells) != self.width:
+                raise self._unfit(f"the line has {len(cells)} columns", number)
             yield number, cells[self.id_column], [cells[column] for column in self.value_columns]
+
+    def _cells(self, text: str, number: int) -> list[str]:
+        if '"' not in text:
+            return text.split(self.delimiter)
+        try:
+            return next(csv.reader([text], delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            raise self._unfit("a quote does not end on its line", number) from error
+
+    def _unfit(self, found: str, number: int) -> UserError:
+        return UserError(
+            "EXTRACTION_INVALID_FORMAT",
+            found,
+            file=self.text.label,
+            line=number,
+            expected=f"{self.width} columns, as in the first line",
+        )
 
 
 class SideBySide(MatrixText):
