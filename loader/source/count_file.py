@@ -1,10 +1,10 @@
 """Files with the values of one sample: STAR, HTSeq, RSEM, featureCounts."""
 
-import csv
 import re
 from pathlib import PurePosixPath
 
 from loader.source.download import Download
+from loader.source.layout import split_line
 from loader.source.refused import refuse_other_formats
 from loader.source.side_by_side import Columns
 from loader.source.text import FileText
@@ -15,6 +15,8 @@ _SUFFIX = re.compile(
     r"|\.xz|\.zip|[._]htseq)+$",
     re.IGNORECASE,
 )
+# The lines of STAR before its genes; sorting moves them.
+_STAR_LINE = re.compile(rb'^"?N_(?:unmapped|multimapping|noFeature|ambiguous)"?\t', re.MULTILINE)
 _STRANDS = {"": 1, "unstranded": 1, "no": 1, "forward": 2, "yes": 2, "reverse": 3}
 _HEAD_SIZE = 1 << 16
 
@@ -34,13 +36,14 @@ def read_count_file(
         head = file.read(_HEAD_SIZE)
     refuse_other_formats(head, text.label)
     lines = head.decode("utf-8", "surrogateescape").split("\n")
-    start = next((i for i, line in enumerate(lines) if not line.startswith("#")), None)
+    has_text = (bool(line.strip()) and not line.startswith("#") for line in lines)
+    start = next((number for number, is_text in enumerate(has_text) if is_text), None)
     if start is None:
         return None
-    header = next(csv.reader([lines[start].removesuffix("\r")], delimiter="\t"), [""])
+    header = split_line(lines[start].removesuffix("\r"), "\t")
     first = start + 2
     unit = "COUNTS"
-    if header[0] == "N_unmapped":
+    if len(header) == 4 and (_STAR_LINE.search(head) or "ReadsPerGene" in name):
         first, value = start + 1, _STRANDS.get(strandedness.lower(), 1)
     elif "expected_count" in header:
         value, unit = header.index("expected_count"), "ESTIMATED_COUNTS"

@@ -207,7 +207,7 @@ def first_ensembl_id(head: bytes, layout: Layout) -> str:
     """The first of Ensembl's gene ids within `head`; empty if there is none."""
     lines = head.decode("utf-8", "surrogateescape").split("\n")
     for line in lines[layout.data_line - layout.header_line :]:
-        cells = _split(line.removesuffix("\r"), layout.delimiter)
+        cells = split_line(line.removesuffix("\r"), layout.delimiter)
         if len(cells) == len(layout.names) and _ENSEMBL.fullmatch(cells[layout.id_column]):
             return cells[layout.id_column]
     return ""
@@ -245,7 +245,7 @@ def _is_header(line: str, following: str, samples: Collection[str]) -> bool:
     """Whether a line that begins with # names the columns of the line after it: that has numbers.
     Samples can be named by numbers, so of the two lines the one that has samples is the header."""
     for delimiter in _DELIMITERS:
-        names, cells = _split(line, delimiter), _split(following, delimiter)
+        names, cells = split_line(line, delimiter), split_line(following, delimiter)
         if len(cells) > 1 and len(cells) == len(names):
             if any(name in samples for name in names):
                 return True
@@ -254,7 +254,8 @@ def _is_header(line: str, following: str, samples: Collection[str]) -> bool:
     return False
 
 
-def _split(line: str, delimiter: str) -> list[str]:
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The cells of a line without its line end; wrong quotes are part of a cell."""
     if '"' not in line:
         return line.split(delimiter)
     try:
@@ -289,7 +290,7 @@ def _choose(body: Sequence[str], stated: str, label: str) -> _Reading:
 
 
 def _read(body: Sequence[str], delimiter: str) -> _Reading:
-    header, *rows = (_split(line, delimiter) for line in body)
+    header, *rows = (split_line(line, delimiter) for line in body)
     widths = [len(row) for row in rows]
     return _Reading(delimiter, header, rows, max(widths, key=widths.count, default=0))
 

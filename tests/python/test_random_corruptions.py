@@ -541,7 +541,7 @@ class SetField(Corruption):
 
     name: str
     value: str
-    outcomes = frozenset({LOADED, 54020, 2007, 2011, 1002, 1003, 1004, 54010})
+    outcomes = frozenset({LOADED, 54020, 2007, 2011, 1001, 1002, 1003, 1004, 54010})
 
     def apply(self, files: Files) -> None:
         mark = "what stands here"
@@ -986,8 +986,9 @@ def read_metadata(files: Files, reading: Reading) -> tuple[Any, Any, set[str]] |
     except (KeyError, TypeError, AttributeError):
         reading.faults.append(Fault(1002))
         return None
-    if document.get("aggregate_by") not in (None, "EXPERIMENT"):
-        reading.faults.append(Fault(1002, None, ("aggregated by",)))
+    if (document.get("aggregate_by") or "EXPERIMENT") != "EXPERIMENT":
+        # There is no matrix of the species or of all.
+        reading.faults.append(Fault(1001, None, ("aggregated by",)))
         return None
     if files.accession not in experiment:
         reading.faults.append(Fault(54040, None, (files.accession,)))

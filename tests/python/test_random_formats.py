@@ -533,11 +533,11 @@ KINDS: dict[str, tuple[Callable[[Mutation, File], None], set[int]]] = {
     "repeat_line": (repeat_line, {1002}),
     "delete_line": (delete_line, {1002}),
     "delete_header": (delete_header, {1001, 1002, 1009, 1014, 54010, 2004, 2006}),
-    "insert_empty_line": (insert_empty_line, {1002}),
-    "insert_return": (insert_return, {1002}),
+    "insert_empty_line": (insert_empty_line, LAYOUT),
+    "insert_return": (insert_return, LAYOUT),
     "open_quote": (open_quote, {1002, 1009}),
-    "delete_cell": (delete_cell, {1002}),
-    "repeat_cell": (repeat_cell, {1002}),
+    "delete_cell": (delete_cell, LAYOUT),
+    "repeat_cell": (repeat_cell, LAYOUT),
     "delete_column": (delete_column, set()),
     "repeat_column": (repeat_column, {2004}),
     "change_delimiter": (change_delimiter, LAYOUT),
@@ -597,7 +597,8 @@ def read_plainly(file: File) -> Plain:
         raise UnreadableError("no header")
     plain = Plain()
     try:
-        width = len(file.cells(file.first if file.header is None else file.header))
+        filled = (place for place in range(file.first, file.last) if file.lines[place])
+        width = len(file.cells(next(filled) if file.header is None else file.header))
     except ValueError as error:
         raise UnreadableError(str(error)) from error
     for place in range(file.first, file.last):
