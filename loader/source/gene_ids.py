@@ -29,9 +29,10 @@ _KINDS = re.compile(
         | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:]+)?
         | [0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}))
     | (?P<rounded>[0-9](?:[.,][0-9]+)?[eE][+][0-9]+)
-    | (?P<probe>[0-9]+(?:_[a-z]+)*_at | [0-9]+(?:_[a-z])+_at | ILMN_[0-9]+
-        | A_[0-9]{2}_P[0-9]+ | TC[0-9]{6,}[!-~]*\.hg\.[0-9] | cg[0-9]{8})
-    | (?P<transcript>ENS[A-Z]*T[0-9]{5,}(?:\.[0-9]+)?(?:\|[!-~]*)?
+    | (?P<probe>(?!ENS[A-Z]*T[0-9])[!-~]+_at
+        | ILMN_[0-9]+ | A_[0-9]{2}_P[0-9]+ | PH_[a-z]{2}_[0-9]+
+        | TC[0-9XYMU][!-~]*\.[a-z]{2}(?:\.[0-9]+)? | cg[0-9]{8})
+    | (?P<transcript>ENS[A-Z]*T[0-9]{5,}(?:\.[0-9]+)?(?:\|[!-~]*|_at)?
         | [NX][MR]_[0-9]{6,}(?:\.[0-9]+)?)
     | (?P<ENTREZ>[0-9]+)
     | (?P<fraction>[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?)
@@ -64,11 +65,18 @@ _BIOTYPES = {
 }
 
 _PLATFORMS = [
-    ("Illumina BeadChip", re.compile(r"ILMN_.*")),
-    ("Agilent", re.compile(r"A_[0-9]{2}_P.*")),
-    ("Illumina methylation array", re.compile(r"cg[0-9]{8}")),
-    ("Affymetrix", re.compile(r".*")),
+    ("an Illumina BeadChip array", re.compile(r"ILMN_.*")),
+    ("an Agilent array", re.compile(r"A_[0-9]{2}_P.*")),
+    ("a Phalanx OneArray", re.compile(r"PH_.*")),
+    ("an Illumina methylation array", re.compile(r"cg[0-9]{8}")),
+    ("an Affymetrix Clariom or Transcriptome array", re.compile(r"TC.*(?<!_at)")),
+    ("an Affymetrix exon or gene array (transcript clusters)", re.compile(r"[0-9]+")),
+    ("an Affymetrix array", re.compile(r".*")),
 ]
+
+# Numbers of transcript clusters, of all exon and gene arrays of Affymetrix; no human, mouse or rat
+# gene has an Entrez id in this range.
+_CLUSTERS = range(2_000_000, 20_000_000)
 
 # Excel's numbers for the days of 2000 to 2035.
 _DATE_NUMBERS = range(36_526, 49_675)
@@ -129,6 +137,8 @@ class GeneIds:
     def _count(self, gene: str, line: int) -> None:
         match = _KINDS.fullmatch(gene)
         kind = (match and match.lastgroup) or "OTHER"
+        if kind == "ENTREZ" and len(gene) < 9 and int(gene) in _CLUSTERS:
+            kind = "cluster"
         if kind == "OTHER" and not ANY_LENGTH.fullmatch(gene):
             raise ValueError(f"gene id {gene!r}")
         self._kinds[kind] += 1
@@ -160,7 +170,8 @@ class GeneIds:
         ensembl = self._kinds["ENSEMBL"] + self._kinds["ENSEMBL_VERSIONED"]
         if ensembl >= 0.9 * total:
             return "ENSEMBL_VERSIONED" if self._kinds["ENSEMBL_VERSIONED"] else "ENSEMBL"
-        kind, count = self._kinds.most_common(1)[0]
+        kinds = self._kinds + Counter(ENTREZ=self._kinds["cluster"])
+        kind, count = kinds.most_common(1)[0]
         if count < 0.9 * total:
             return "MIXED"
         return kind if kind in ("ENTREZ", "SYMBOL") else "OTHER"
@@ -175,15 +186,16 @@ class GeneIds:
         if not total:
             return
         self._check_excel(total)
-        if self._kinds["probe"] > 0.5 * total:
-            (gene, line), *_ = self._examples["probe"]
-            platform = next(name for name, pattern in _PLATFORMS if pattern.fullmatch(gene))
-            raise self._not_genes(
-                f"the ids are probes of an {platform} array, as {gene}",
-                line,
-                "Replace probes by genes with the platform's annotation first (in R: "
-                "annotate, or biomaRt), or download the study from refine.bio, which does it",
-            )
+        for kind in ("probe", "cluster"):
+            if self._kinds[kind] > 0.5 * total:
+                (gene, line), *_ = self._examples[kind]
+                platform = next(name for name, ids in _PLATFORMS if ids.fullmatch(gene))
+                raise self._not_genes(
+                    f"the ids are probes of {platform}, as {gene}",
+                    line,
+                    "Replace probes by genes with the platform's annotation first (in R: annotate, "
+                    "or biomaRt), or download the study from refine.bio, which does it",
+                )
         if self._kinds["fraction"] > 0.5 * total:
             (gene, line), *_ = self._examples["fraction"]
             raise self._not_genes(
@@ -210,7 +222,8 @@ class GeneIds:
         damaged = [*self._examples.get("date", []), *self._examples.get("rounded", [])]
         count = self._kinds["date"] + self._kinds["rounded"]
         # Among other ids, numbers in the range of dates are dates; Entrez ids have all ranges.
-        if self._numbers and self._kinds["ENTREZ"] < 0.5 * total:
+        entrez = self._kinds["ENTREZ"] + self._kinds["cluster"]
+        if self._numbers and entrez < 0.5 * total:
             damaged += self._numbers[:3]
             count += len(self._numbers)
         if not count:

@@ -110,6 +110,7 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "two delimiters that fit": (write_bytes(b"g;a,b\nG;1,5\nH;2,5\n"), 1009, MATRIX, 1),
     "a decimal comma or thousands": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nENSG1\t1,234\t2,500\t3,125\n"), 1009, MATRIX, 2),
     "quote that does not end": (edit("ENSG2", '"ENSG2'), 1002, MATRIX, 3),
+    "id that goes on after its quote": (edit("ENSG2", '"ENSG2\t"a'), 1002, MATRIX, 3),
     "Excel workbook": (excel_workbook, 1002, MATRIX, None),
     "empty sample accession": (edit("GSM2", ""), 2006, MATRIX, 1),
     "byte order mark before the first gene": (edit("ENSG1", "\ufeffENSG1"), 2006, MATRIX, 2),

@@ -130,3 +130,42 @@ def test_an_id_on_two_lines_is_refused_only_if_ids_are_to_be_unique():
         ids_of(["TP53", "CD86", "TP53"], is_unique=True)
     assert (caught.value.code, caught.value.line) == (2005, 4)
     assert "line 2" in caught.value.found
+
+
+number = st.integers(1, 99_999_999)
+PROBES = {
+    "an Affymetrix array": st.one_of(
+        st.builds("{}{}_at".format, number, st.sampled_from(["", "_s", "_x", "_a", "_PM_s", "_3p"])),
+        st.builds("{}.{}{}_at".format, st.sampled_from(["Dr", "Hs", "Gga", "Ssc"]), number,
+                  st.sampled_from(["", ".1.S1", ".0.A1_3p"])),
+        st.builds("{}_{:06}_at".format, st.sampled_from(["XM", "NM", "merck-NM"]), number),
+        st.builds("g{}_3p_at".format, number),
+    ),
+    "an Illumina BeadChip array": st.builds("ILMN_{}".format, number),
+    "an Agilent array": st.builds("A_{:02}_P{}".format, st.integers(1, 99), number),
+    "a Phalanx OneArray": st.builds("PH_hs_{:07}".format, number),
+    "an Affymetrix Clariom or Transcriptome array": st.builds(
+        "TC{:02}{:06}.{}.1".format, st.integers(0, 22), st.integers(0, 999_999),
+        st.sampled_from(["hg", "mm", "rn"]),
+    ),
+    "an Affymetrix exon or gene array": st.one_of(
+        st.integers(7_892_501, 8_180_418), st.integers(16_650_001, 17_127_000),
+        st.integers(2_315_100, 4_059_000), st.integers(10_338_001, 10_608_000),
+    ).map(str),
+}  # fmt: skip
+
+
+@given(data=st.data(), platform=st.sampled_from(list(PROBES)))
+def test_probes_are_refused_with_their_platform(data, platform):
+    probes = data.draw(st.lists(PROBES[platform], min_size=8, max_size=20))
+    with pytest.raises(UserError) as caught:
+        ids_of([*ENSEMBL[:7], *probes]).check()
+    assert (caught.value.code, caught.value.line) == (2015, 9)
+    assert f"probes of {platform}" in caught.value.found
+    assert "refine.bio" in caught.value.action
+
+
+def test_single_numbers_of_clusters_among_entrez_ids_are_entrez_ids():
+    ids = ids_of([*(str(n) for n in range(1, 20)), "7892501"])
+    ids.check()
+    assert ids.form == "ENTREZ"

@@ -198,3 +198,10 @@ def test_of_a_comment_and_a_header_with_numbers_the_header_has_the_samples(
     layout = decide_layout(text.encode(), samples, "file")
     assert layout.header_line == header_line
     assert [layout.names[column] for column in layout.sample_columns] == (samples or ["GSM1"])
+
+
+def test_single_commas_among_whole_numbers_are_no_decimal_commas():
+    lines = [f"ENSG{n:011d}\t{n}\t{n + 7}\n" for n in range(1, 31)]
+    lines[4] = "ENSG00000000005\t2,5\t12\n"
+    layout = decide_layout("".join(["Gene\tGSM1\tGSM2\n", *lines]).encode(), ["GSM1", "GSM2"], "f")
+    assert layout.decimal == "."

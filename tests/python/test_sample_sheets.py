@@ -3,6 +3,7 @@ and what must be said where the files do not say it."""
 
 import codecs
 import json
+import re
 import zipfile
 
 import pytest
@@ -264,6 +265,51 @@ def test_files_with_the_same_genes_in_any_order_are_joined_by_gene(warehouse, tm
     folder = write_per_sample(tmp_path / "d", "HTSeq")
     path = folder / "S2.htseq.txt"
     path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    result = ingest(warehouse, folder)
+    assert result.exit_code == 0, result.output
+    assert warehouse.query(
+        "select gene_id, expression_value from staging.expression_rows"
+        " where sample_accession_code = 'S2' order by all"
+    ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "word"),
+    [
+        ("STAR", "\t8\t9", "\t8", "3 columns"),
+        ("STAR", "\t8\t9", "\t8\t9\t9", "5 columns"),
+        ("HTSeq", "05\t7", "05\t7\t8", "3 columns"),
+        ("HTSeq", "ENSG00000000005", '"ENSG00000000005', "quote does not end"),
+        ("HTSeq", "05\t7", "0\r5\t7", "carriage return"),
+    ],
+)
+def test_a_wrong_line_in_the_file_of_one_sample_is_refused(
+    warehouse, tmp_path, kind, old, new, word
+):
+    folder = write_per_sample(tmp_path / "d", kind)
+    path = folder / PER_SAMPLE[kind][1].format("S2")
+    text = path.read_text()
+    assert old in text
+    path.write_bytes(text.replace(old, new).encode())
+    failure = failure_of(ingest(warehouse, folder))
+    line = text[: text.index(old)].count("\n") + 1
+    assert (failure["error_code"], failure["file"], failure["line"]) == (1002, str(path), line)
+    assert word in failure["found"]
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: "\n" + text,
+        lambda text: "".join(sorted(text.splitlines(keepends=True))),
+        lambda text: re.sub(r"[^\t\n]+", r'"\g<0>"', text),
+    ],
+)
+@pytest.mark.parametrize("kind", ["STAR", "HTSeq"])
+def test_files_of_one_sample_may_be_sorted_or_quoted(warehouse, tmp_path, kind, rewrite):
+    folder = write_per_sample(tmp_path / "d", kind)
+    for path in folder.glob("S?[._]*"):
+        path.write_text(rewrite(path.read_text()))
     result = ingest(warehouse, folder)
     assert result.exit_code == 0, result.output
     assert warehouse.query(
