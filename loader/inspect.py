@@ -113,7 +113,9 @@ def _unit_reason(
     unit: str | None, metadata: StudyMetadata, config: StudyConfig, summary: MatrixSummary
 ) -> str:
     if config.units:
-        return "the format says so" if metadata.unit == config.units else "pipeline.yaml says so"
+        return "pipeline.yaml says so"
+    if unit and metadata.unit == unit:
+        return "the format says so"
     processor = " and ".join(metadata.processor_names) or "no processor"
     values = f"values {summary.value_min} to {summary.value_max}"
     if unit == "SCALED":

@@ -130,6 +130,7 @@ def detect_unit(
     processors = metadata.processor_names
     labels = UnitLabels(
         configured=config.units,
+        stated=metadata.unit,
         technology=metadata.technology,
         first_processor=processors[0] if processors else None,
         last_processor=processors[-1] if processors else None,
@@ -175,7 +176,7 @@ def scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
 
 def _unit_action(metadata: StudyMetadata, processors: list[str], config: StudyConfig) -> str:
     setting = f"studies: {{{metadata.accession}: {{units: …}}}}"
-    if config.units and not metadata.unit:
+    if config.units:
         return f"Remove units of {metadata.accession} from pipeline.yaml, or write SCALED"
     if len(processors) > 1:
         return (

@@ -71,8 +71,9 @@ class StudyMetadata:
 
     def to_json(self) -> str:
         """The document for staging.study_metadata."""
+        download = self.download | ({"unit": self.unit} if self.unit else {})
         return json.dumps(
-            {"download": self.download, "experiment": self.experiment, "samples": self.samples},
+            {"download": download, "experiment": self.experiment, "samples": self.samples},
             ensure_ascii=False,
         )
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
@@ -84,10 +83,7 @@ class StudySource:
             set(self.other_samples) - set(metadata.samples),
         )
         metadata = metadata.with_unit(metadata.unit or matrix.unit)
-        said: dict[str, Any] = {"sample_names": matrix.renamed or None}
-        if config.units is None and metadata.unit:
-            said["units"] = metadata.unit
-        settings = config.model_copy(update=said)
+        settings = config.model_copy(update={"sample_names": matrix.renamed or None})
         return _described(metadata, matrix, settings, self.metadata_label), matrix, settings
 
 
@@ -102,7 +98,8 @@ def _described(
     organism = config.organism or (_ORGANISMS.get(gene[0]) if gene else None)
     if config.organism or not organisms:
         organisms = [organism] if organism else []
-    technology = config.technology or metadata.technology or _TECHNOLOGIES.get(config.units or "")
+    unit = config.units or metadata.unit
+    technology = config.technology or metadata.technology or _TECHNOLOGIES.get(unit or "")
     missing = {"technology": technology, "organism": organisms}
     absent = [key for key, value in missing.items() if not value]
     if absent and not metadata.is_complete:

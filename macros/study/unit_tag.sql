@@ -6,10 +6,11 @@
 {#- The unit, or null if it cannot be inferred or the labels and the values contradict each other (54020).
 
     contradiction  unit_contradiction of the other arguments
+    stated         the unit that the format of the files says
     scale_by       how refine.bio scaled each gene (NONE, MINMAX, STANDARD, ROBUST)
     processor      the samples' processor; of several, the first and last name, joined by ' and '
 
-    The rules, in order: values scaled per gene; the configured unit (pipeline.yaml); what refine.bio's
+    The rules, in order: values scaled per gene; the configured unit (pipeline.yaml); the stated one; what refine.bio's
     pipelines are known to produce (microarrays come as log2 intensities, and RNA-seq summarised by tximport as
     TPM, quantile-normalised or not); linear intensities and counts, recognised by their values.
 
@@ -21,11 +22,12 @@
     null       | RNA-SEQ    | null      | null     | 0..4e5    | 1          COUNTS
     LOG2       | RNA-SEQ    | DESeq2    | null     | 0..23     | 0          LOG2
     null       | MICROARRAY | SCAN.UPC  | STANDARD | -4..4     | 0          SCALED -#}
-{% macro unit_tag(contradiction, configured, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
+{% macro unit_tag(contradiction, configured, stated, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
 case
     when {{ contradiction }} is not null then null
     when {{ is_scaled(scale_by) }} then 'SCALED'
     when {{ configured }} is not null then {{ configured }}
+    when {{ stated }} is not null then {{ stated }}
     when {{ technology }} = 'MICROARRAY' and {{ value_max }} <= 30 then 'ARRAY_LOG2'
     when {{ technology }} = 'MICROARRAY' and {{ value_min }} >= 0 and {{ value_max }} > 1000 then 'INTENSITY'
     when {{ gives_tpm(technology, processor) }} then 'TPM'
@@ -36,8 +38,9 @@ end
 
 {#- Why labels and values contradict each other; null if they do not.
 
-    A configured unit is believed, unless the download says that each gene was scaled. -#}
-{% macro unit_contradiction(configured, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
+    A configured unit is believed, unless the download says that each gene was scaled. One that the format says is
+    not: a file can have another name than its values. -#}
+{% macro unit_contradiction(configured, stated, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
 case
     when {{ is_scaled(scale_by) }} and {{ configured }} <> 'SCALED'
         then concat('the download was scaled per gene (scale_by ', {{ scale_by }}, '), but the configured unit is ', {{ configured }})
@@ -46,6 +49,12 @@ case
         then concat('the technology is MICROARRAY, but the samples were processed by ', {{ processor }})
     when {{ technology }} = 'RNA-SEQ' and lower({{ processor }}) like '%scan%'
         then concat('the technology is RNA-SEQ, but the samples were processed by ', {{ processor }})
+    when {{ stated }} in ('TPM', 'FPKM', 'ESTIMATED_COUNTS') and {{ value_max }} < 25 and {{ is_whole_numbers }} = 0
+        then concat('the format of the files says ', {{ stated }}, ', but all values are below 25: perhaps they are logarithms already')
+    when {{ stated }} in ('TPM', 'FPKM') and {{ is_whole_numbers }} = 1 and {{ value_max }} > 30
+        then concat('the format of the files says ', {{ stated }}, ', but all values are whole numbers: perhaps they are counts')
+    when {{ stated }} = 'ARRAY_LOG2' and {{ value_max }} > 30
+        then 'the format of the files says ARRAY_LOG2, but there are values above 30: perhaps they are no logarithms'
     when {{ technology }} = 'MICROARRAY' and {{ value_min }} >= 0 and {{ value_max }} < 5
         then 'microarray values should reach 10 or more on a log2 scale, but all are below 5: perhaps the logarithm was taken twice'
     when {{ gives_tpm(technology, processor) }} and {{ value_max }} < 25

@@ -1,5 +1,5 @@
 {%- set unit_signs = [
-    'c.configured_unit_tag', 'c.study_technology', 'c.processor_name', 'c.scale_by',
+    'c.configured_unit_tag', 'c.stated_unit_tag', 'c.study_technology', 'c.processor_name', 'c.scale_by',
     'c.value_min', 'c.value_max', 'c.is_whole_numbers',
 ] -%}
 with metadata as (
@@ -11,6 +11,7 @@ with metadata as (
         b.value_max,
         b.is_whole_numbers,
         m.metadata_json,
+        {{ json_text('m.metadata_json', '$.download.unit') }} as stated_unit_tag,
         {{ json_text('m.metadata_json', '$.download.scale_by') }} as scale_by,
         {{ technology(json_text('m.metadata_json', '$.experiment.technology')) }} as study_technology
     from {{ ref('stg_batch') }} as b
@@ -34,6 +35,7 @@ combined as (
         m.value_max,
         m.is_whole_numbers,
         m.metadata_json,
+        m.stated_unit_tag,
         m.scale_by,
         m.study_technology,
         p.processor_name

@@ -196,7 +196,7 @@ def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: 
         load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"))
         technology = metadata.experiment["technology"]
         (processor,) = metadata.processor_names
-        labels = UnitLabels(None, technology, processor, processor, metadata.scale_by)
+        labels = UnitLabels(None, None, technology, processor, processor, metadata.scale_by)
         assert load.judge_unit(labels, summary) == UnitVerdict(unit, None, None, None)
 
 

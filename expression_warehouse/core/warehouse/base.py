@@ -76,6 +76,7 @@ class UnitLabels:
     """What is said about a study's values. Each may be None.
 
     configured       the unit in pipeline.yaml
+    stated           the unit that the format of the files says
     technology       refine.bio's word
     first_processor  the least and the greatest name of the samples' processors
     last_processor
@@ -83,6 +84,7 @@ class UnitLabels:
     """
 
     configured: str | None
+    stated: str | None
     technology: str | None
     first_processor: str | None
     last_processor: str | None

@@ -213,6 +213,7 @@ class SqlStudyLoad(StudyLoad):
         value_signs = ("value_min", "value_max", "is_whole_numbers")
         signs = (
             "configured",
+            "stated",
             macros.technology("technology"),
             macros.common_processor("first_processor", "last_processor"),
             "scale_by",
@@ -237,6 +238,7 @@ class SqlStudyLoad(StudyLoad):
                     from (
                         select
                             cast(? as {text}) as configured,
+                            cast(? as {text}) as stated,
                             cast(? as {text}) as technology,
                             cast(? as {text}) as first_processor,
                             cast(? as {text}) as last_processor,
