@@ -190,8 +190,8 @@ class StudyLoader:
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)
-            # Before the load is published, so that everything staged is archived; a quarantined batch
-            # too, since it can be released.
+            # Before the load is published, so that everything staged is archived. A quarantined
+            # batch is too, since it can be released.
             self._archive(batch)
         step.rows_read = written + summary.dropped_count
         step.rows_written = written
