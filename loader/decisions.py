@@ -22,7 +22,6 @@ FILE = "decisions.duckdb"
 _STAGED = (
     "batch",
     "study_metadata",
-    "symbol_hint",
     "pair_metrics",
     "feature_values",
     "pair_scores",

@@ -102,7 +102,7 @@ class _Rebuild:
         self._config = config
         self._target = target
         self._reporter = reporter
-        self._register = f"{project_macros('duckdb').schema_name('staging')}.batch"
+        self._staging = project_macros("duckdb").schema_name("staging")
 
     def make(self) -> int:
         """Returns the number of batches. Raises UserError 54703 if one is not archived, 4011 if a
@@ -120,11 +120,17 @@ class _Rebuild:
         """The rows of the register, which is empty then. A quarantined batch that was not archived,
         because it broke a rule when it was staged, is left out: an ingest takes it in again."""
         with contextlib.closing(duckdb.connect(str(self._path))) as connection:
-            query = f"select * from {self._register} order by staged_at, batch_id"
-            rows = run(connection, self._path, query)
+            rows = run(
+                connection,
+                self._path,
+                f"select b.*, m.metadata_json from {self._staging}.batch as b"
+                f" inner join {self._staging}.study_metadata as m on b.batch_id = m.batch_id"
+                " order by b.staged_at, b.batch_id",
+            )
             names = [column[0] for column in rows.description]
             batches = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-            run(connection, self._path, f"delete from {self._register}")
+            run(connection, self._path, f"delete from {self._staging}.batch")
+            run(connection, self._path, f"delete from {self._staging}.study_metadata")
         return [
             batch
             for batch in batches
@@ -146,21 +152,21 @@ class _Rebuild:
         text = archived_text(folder, accession, batch["file_name"])
         settings = json.loads(batch["config_snapshot"])
         known = {key: value for key, value in settings.items() if key in StudyConfig.model_fields}
-        with named_os_errors(folder):
-            document = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        metadata = StudyMetadata(accession, **document)
+        metadata = StudyMetadata(accession, **json.loads(batch["metadata_json"]))
         source = StudySource(accession, str(folder), lambda _: metadata, lambda _: text)
         # Valid when it was staged; pipeline.yaml can have lost a disease since.
         _, matrix, _ = source.read(StudyConfig.model_construct(**known))
         file = MatrixFile(batch["file_name"], batch["file_hash"], batch["file_size"])
+        key = BatchKey(batch["batch_id"], accession, file)
         summary = MatrixSummary(sample_count=len(matrix.samples))
         rows = matrix.melt(self._config.defaults.chunk_size, summary)
         with (
             open_warehouse(self._target, self._reporter.waiting) as warehouse,
             warehouse.load_study() as load,
         ):
-            written = load.insert_rows(BatchKey(batch["batch_id"], accession, file), rows)
+            written = load.insert_rows(key, rows)
             check_unchanged(matrix.sha256, file.sha256, matrix.label)
+            load.put_metadata(key, batch["metadata_json"])
             load.put_symbol_hints(batch["batch_id"], matrix.symbol_hints.table())
         if written != batch["row_count"]:
             raise UserError(
@@ -172,9 +178,10 @@ class _Rebuild:
 
     def _put(self, batch: _Batch) -> None:
         row = {**batch, "status": "STAGED", "loaded_at": None, "quarantine_reason": None}
+        del row["metadata_json"]
         columns, values = ", ".join(row), ", ".join("?" for _ in row)
         with contextlib.closing(duckdb.connect(str(self._path))) as connection:
-            statement = f"insert into {self._register} ({columns}) values ({values})"
+            statement = f"insert into {self._staging}.batch ({columns}) values ({values})"
             run(connection, self._path, statement, list(row.values()))
 
     def _build(self) -> None:

@@ -190,9 +190,9 @@ class StudyLoader:
             load.put_metadata(key, batch.metadata.to_json())
             load.put_batch(key, batch.metadata.created_at, summary, config.snapshot())
             unit, broken_rule = batch.check(load, summary)
-            # Before the load is published, so that everything staged is archived.
-            if not broken_rule:
-                self._archive(batch)
+            # Before the load is published, so that everything staged is archived. A quarantined
+            # batch is too, since it can be released.
+            self._archive(batch)
         step.rows_read = written + summary.dropped_count
         step.rows_written = written
         for doubt in doubts(matrix, summary):
@@ -238,8 +238,7 @@ class StudyLoader:
             summary = load.restage(key.batch_id, batch.config.snapshot(), batch.released_by)
             load.put_metadata(key, batch.metadata.to_json())
             unit, broken_rule = batch.check(load, summary)
-            if not broken_rule:
-                self._archive(batch)
+            self._archive(batch)
         step.rows_written = 0
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)

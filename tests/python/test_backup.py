@@ -138,6 +138,21 @@ def test_every_damaged_block_in_use_is_found_and_none_is_backed_up(warehouse, tm
         warehouse.path.write_bytes(sound)
 
 
+def test_a_warehouse_with_any_damaged_block_is_restored(warehouse):
+    """Blocks of rows, and of the catalog, without which the file cannot be opened."""
+    made = back_up(warehouse)
+    before, sound = contents(warehouse.path), warehouse.path.read_bytes()
+    catalog = warehouse.query("select distinct block_id from pragma_metadata_info() order by 1")
+    dice = random.Random(6)
+    rows = dice.sample(used_blocks(warehouse.path), 3)
+    for block in (*rows, *(block for (block,) in catalog)):
+        damage(warehouse.path, block, dice)
+        result = warehouse.loader("restore", made)
+        assert result.exit_code == 0, (block, result.output)
+        assert contents(warehouse.path) == before
+        warehouse.path.write_bytes(sound)
+
+
 def test_an_index_that_is_damaged_is_found_and_compact_mends_it(warehouse):
     """Tables of keys keep them in an index too, which reading the tables does not touch."""
     before = contents(warehouse.path)
@@ -393,7 +408,7 @@ def test_a_server_makes_its_own_backup():
     """No server is at hand: the statements, and that they run outside a transaction."""
     from expression_warehouse.core.warehouse.macros import project_macros
 
-    text = project_macros("sqlserver").backup_database()
+    text = project_macros("sqlserver").backup_database("?")
     assert "backup database @database to disk = @file with copy_only, checksum" in text
     assert "restore verifyonly from disk = @file with checksum" in text
     assert text.count("?") == 1

@@ -85,7 +85,8 @@ def test_no_duckdb_only_sql_is_left(compiled):
         assert [word for word in words if word in sql.lower()] == [], name
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+# sqlfluff knows no BACKUP; test_tsql_parser.py parses it.
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"backup_database"}))
 def test_every_operation_is_clean_tsql(operations, name):
     assert operations[name].strip()
     assert violations(operations[name], is_ours=True) == []

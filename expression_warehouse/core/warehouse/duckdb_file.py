@@ -151,6 +151,7 @@ def sole_access(path: Path, tell_waiting: Callable[[str], None]) -> Iterator[Non
                 found = engine_error(error, "LOAD_CONNECTION_FAILED", str(path))
                 if found.name != "LOAD_WAREHOUSE_DAMAGED":
                     raise found from error
+                stack.close()
         yield
 
 

@@ -132,7 +132,7 @@ class SqlServerWarehouse(SqlWarehouse):
             # A server backs nothing up within a transaction.
             connection.autocommit = True
             cursor = connection.cursor()
-            cursor.execute(self._macros.backup_database(), [file])
+            cursor.execute(self._macros.backup_database("?"), [file])
             # An error shows when the result of its statement is asked for.
             while cursor.nextset():
                 pass
