@@ -11,8 +11,9 @@ from expression_warehouse.api.pair_list import (
     PairListSettings,
     page_query,
     pair_page,
+    pairs_among,
 )
-from expression_warehouse.api.plots.heatmap import heatmap
+from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.interval import interval_plot, interval_scale
 from expression_warehouse.api.plots.volcano import volcano_plot
 from expression_warehouse.api.reading import MissingError
@@ -46,7 +47,6 @@ def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
         error = "This page is of another list; here is its first page."
         settings = settings.model_copy(update={"cursor": None})
     next_page = page_query(settings, page) if cursor else None
-    slices = sorted({(row["technology"], row["organism"]) for row in rows})
     ends = [end for row in rows for end in (row["effect_ci_low"], row["effect_ci_high"])]
     scale = interval_scale([end for end in ends if end is not None])
     return {
@@ -60,12 +60,21 @@ def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
         "diseases": [row["disease_label"] for row in edition.rows(queries.DISEASES)],
         "contrasts": edition.rows(queries.CONTRASTS, {"disease": settings.disease}),
         "volcano": volcano_plot(rows, settings.q),
-        "heatmaps": [
-            (slice_, plot)
-            for slice_ in slices
-            if (plot := heatmap([r for r in rows if (r["technology"], r["organism"]) == slice_]))
-        ],
+        "heatmaps": _heatmaps(edition, settings, rows),
     }
+
+
+def _heatmaps(
+    edition: Edition, settings: PairListSettings, rows: list[dict[str, Any]]
+) -> list[tuple[tuple[str, str], str]]:
+    """Technology and organism of a slice of the list, and its plot."""
+    plots = []
+    for slice_ in sorted({(row["technology"], row["organism"]) for row in rows}):
+        own = [row for row in rows if (row["technology"], row["organism"]) == slice_]
+        if genes := heatmap_genes(own):
+            tested = pairs_among(edition, settings, slice_, list(genes))
+            plots.append((slice_, heatmap(genes, tested, {row["pair_key"] for row in own})))
+    return plots
 
 
 def _interval(row: dict[str, Any], scale: Any) -> str | None:

@@ -130,14 +130,21 @@ _OF_GENE = """
         where g.gene_id = $gene_id
     )
 """
+_AMONG = """
+    and r.pair_key in (
+        select p.pair_key from {dim}.dim_gene_pair as p
+        inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key
+        inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key
+        where a.gene_id in (@genes) and b.gene_id in (@genes)
+    )
+"""
 
 
 def pair_page(edition: Edition, settings: PairListSettings) -> PairPage:
     """A page of pairs. Raises MissingError for a disease, contrast or gene that is not there, and
     InvalidCursorError."""
     reading.check_disease(edition, settings)
-    sort, is_descending = SORTS[settings.sort]
-    parameters = {**settings.rank_parameters, "rows": settings.limit + 1}
+    parameters: dict[str, str | int | None] = {"rows": settings.limit + 1}
     filters = ""
     if settings.gene:
         filters += _OF_GENE
@@ -148,6 +155,25 @@ def pair_page(edition: Edition, settings: PairListSettings) -> PairPage:
     if settings.cursor:
         filters += _AFTER
         parameters |= _decoded(settings.cursor, settings.sort)
+    rows = _rows(edition, settings, filters, parameters)
+    if len(rows) <= settings.limit:
+        return PairPage(rows, None)
+    rows = rows.slice(0, settings.limit)
+    return PairPage(rows, _encoded(rows.slice(settings.limit - 1).to_pylist()[0], settings.sort))
+
+
+def _rows(
+    edition: Edition,
+    settings: PairListSettings,
+    filters: str,
+    more: dict[str, str | int | None],
+) -> pa.Table:
+    """Rows of the list with these filters, in its order.
+
+    more  parameters beside those of the settings
+    """
+    sort, is_descending = SORTS[settings.sort]
+    parameters = {**settings.rank_parameters, **more}
     query = _QUERY
     for name, text in {
         "@columns": _COLUMNS,
@@ -159,11 +185,25 @@ def pair_page(edition: Edition, settings: PairListSettings) -> PairPage:
     }.items():
         query = query.replace(name, text)
     used = {name: value for name, value in parameters.items() if f"${name}" in query}
-    rows = edition.table(query, used, {} if edition.has_ranks else settings.session)
-    if len(rows) <= settings.limit:
-        return PairPage(rows, None)
-    rows = rows.slice(0, settings.limit)
-    return PairPage(rows, _encoded(rows.slice(settings.limit - 1).to_pylist()[0], settings.sort))
+    return edition.table(query, used, {} if edition.has_ranks else settings.session)
+
+
+def pairs_among(
+    edition: Edition, settings: PairListSettings, slice_: tuple[str, str], gene_ids: list[str]
+) -> list[dict[str, Any]]:
+    """Rows of all pairs of these genes that were tested in a slice, whatever their q, studies and
+    I2; by the disease, test and contrast of the settings.
+
+    slice_  technology and organism
+    """
+    widest = {"q": 1.0, "k_min": 2, "i2_max": 100.0, "limit": 1000}
+    technology, organism = slice_
+    every = settings.model_copy(
+        update={**widest, "technology": technology, "organism": organism, "sort": "rank"}
+    )
+    names = {f"gene_{number}": gene_id for number, gene_id in enumerate(gene_ids)}
+    filters = _AMONG.replace("@genes", ", ".join(f"${name}" for name in names))
+    return _rows(edition, every, filters, {**names, "rows": every.limit}).to_pylist()
 
 
 def page_query(settings: PairListSettings, page: PairPage) -> str:

@@ -32,6 +32,7 @@ from warehouses import four_studies
 from expression_warehouse.api.app import create_app
 from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
+from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.scale import scale_over
 from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
@@ -430,6 +431,44 @@ def test_a_forest_plot_is_deterministic_and_true_to_scale():
     (first, _) = root.iterfind(".//svg:line[@class='interval']", names)
     assert float(first.get("x1")) == scale.pixel(0.1)
     assert "GSE1 &lt;b&gt;" in plot
+
+
+def test_a_heatmap_has_every_pair_of_its_genes():
+    names = ("A", "B", "C", "D")
+    base = {"disease_label": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPIENS", "q_star": 0.1}  # fmt: skip
+    rows = [
+        {
+            **base, "pair_key": number, "effect": effect, "gene_a_id": a, "gene_b_id": b,
+            "gene_a_symbol": f"<{a}>", "gene_b_symbol": f"<{b}>",
+        }
+        for number, (a, b, effect) in enumerate(
+            [("A", "B", 0.8), ("A", "C", -0.4), ("C", "D", 0.1), ("B", "D", -0.8)]
+        )
+    ]  # fmt: skip
+    genes = heatmap_genes(rows[:3])
+    assert list(genes) == ["A", "C", "B", "D"]
+    assert heatmap_genes(rows[:1]) == {}
+    plot = heatmap(dict.fromkeys(names, "gene"), rows, {0, 1})
+    root = ElementTree.fromstring(plot)
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    cells = {
+        rect.find("svg:title", space).text: rect.get("class")
+        for rect in root.iterfind(".//svg:rect", space)
+    }
+    assert len(root.findall(".//svg:rect", space)) == 4
+    assert len(root.findall(".//svg:circle", space)) == 2, "A and D, B and C were not tested"
+    assert set(cells.values()) <= {
+        "stronger step-4 listed", "weaker step-2 listed", "stronger step-1", "weaker step-4",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("contrast", ["all", "sc"])
+def test_the_heatmap_of_a_page_has_all_tested_pairs(client, contrast):
+    page = client.get(f"/pairs?q=1&i2_max=100&limit=5&contrast={contrast}").text
+    (plot,) = re.findall(r'<svg class="plot heatmap".*?</svg>', page, re.DOTALL)
+    genes = plot.count("<text") // 2
+    assert plot.count("<rect") == math.comb(genes, 2)
+    assert plot.count(" listed") == 5
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))

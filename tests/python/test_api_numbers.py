@@ -143,6 +143,33 @@ def test_tables_are_the_same_in_each_format(client, path):
                 assert str(other[name]).removeprefix("'") == str(value)
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_the_same_data_gives_the_same_bytes(demo, client, form):
+    """From the same snapshot in a service that starts anew, and from a new snapshot of the data."""
+    paths = [
+        "/api/v1/analytics/pairs/top?q=1&i2_max=100&limit=250",
+        "/api/v1/pairs?disease=SEPSIS&limit=1000",
+        "/api/v1/pairs/1/studies",
+        "/api/v1/pairs/1/values?disease=SEPSIS&technology=MICROARRAY&organism=HOMO_SAPIENS",
+        "/api/v1/genes/CD86/expression",
+        "/api/v1/studies",
+        "/api/v1/slices",
+    ]
+
+    def exported(of: TestClient) -> list[bytes]:
+        asked = [f"{path}{'&' if '?' in path else '?'}format={form}" for path in paths]
+        return [of.get(path).raise_for_status().content for path in asked]
+
+    def started_anew() -> TestClient:
+        app = create_app(open_store(None), service_files(None))
+        return TestClient(app, base_url="http://127.0.0.1:8000")
+
+    first = exported(client)
+    assert exported(started_anew()) == first
+    publish(demo.path, print)
+    assert exported(started_anew()) == first
+
+
 def assert_tables_agree(found: list[dict], expected: list[dict]) -> None:
     assert len(found) == len(expected)
     for row, other in zip(found, expected, strict=True):

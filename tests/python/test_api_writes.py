@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -360,6 +362,28 @@ def wait_until(is_done, seconds: float = 20) -> None:
     while not is_done():
         assert time.monotonic() < end, "it takes too long"
         time.sleep(0.05)
+
+
+def builds(count: int):
+    return pytest.param(count, marks=[pytest.mark.long] if count > 1 else [])
+
+
+@pytest.mark.parametrize("count", [builds(1), builds(10)])
+def test_reads_during_a_build_neither_fail_nor_wait(warehouse, count):
+    """A read that waited for the warehouse's file would take as long as the build."""
+    api, dbt = client(), Path(sys.executable).parent / "dbt"
+    paths = ["/", "/pairs", "/pairs/1", "/api/v1/analytics/pairs/top", "/api/v1/pairs/1/studies"]
+    for _ in range(count):
+        began, taken = time.monotonic(), []
+        build = subprocess.Popen([dbt, "--quiet", "build"], env=warehouse.env, cwd=PROJECT)
+        while build.poll() is None:
+            asked = time.monotonic()
+            assert api.get(paths[len(taken) % len(paths)]).status_code == 200
+            taken.append(time.monotonic() - asked)
+        assert build.returncode == 0
+        assert len(taken) >= 20
+        assert max(taken) < (time.monotonic() - began) / 4
+        publish(warehouse.path, print)
 
 
 # A process is forked from one that has imported these and nothing else: it has no threads.

@@ -1,5 +1,6 @@
 """Scatter plots: the values of both genes of a pair in one study, a mark per sample."""
 
+from collections import Counter
 from itertools import groupby
 from typing import Any
 
@@ -7,13 +8,13 @@ from expression_warehouse.api.plots.marks import mark_class, marks
 from expression_warehouse.api.plots.scale import Scale, scale_over
 from expression_warehouse.api.templates import render
 
-_SIZE, _LEFT, _TOP = 260, 44, 14
+_SIZE, _LEFT, _TOP, _RIGHT = 270, 58, 14, 254
 
 
 def scatter_plots(
     values: list[dict[str, Any]], cohorts: list[dict[str, Any]], name_a: str, name_b: str
 ) -> list[dict[str, Any]]:
-    """One plot per study, with the r and n of its cohorts.
+    """One plot per study, with the n and r of its cohorts; r is None if the cohort has none.
 
     values   rows of PAIR_VALUES, in order of the studies
     cohorts  rows of vw_pair_cohort of the same slice
@@ -24,9 +25,14 @@ def scatter_plots(
     plots = []
     for study, group in groupby(values, key=lambda row: row["study_accession_code"]):
         rows = list(group)
-        x = scale_over([row["value_a"] for row in rows], _LEFT, _SIZE - 8)
+        x = scale_over([row["value_a"] for row in rows], _LEFT, _RIGHT)
         y = scale_over([row["value_b"] for row in rows], _SIZE - 40, _TOP)
-        own = [row for row in cohorts if row["study_accession_code"] == study]
+        r = {
+            row["illness_label"]: row["r"]
+            for row in cohorts
+            if row["study_accession_code"] == study
+        }
+        counts = Counter(row["illness_label"] for row in rows)
         svg = render(
             "scatter.svg",
             title=f"{name_a} and {name_b} in {study}",
@@ -35,11 +41,17 @@ def scatter_plots(
             y=y,
             size=_SIZE,
             left=_LEFT,
+            right=_RIGHT,
             top=_TOP,
             name_a=name_a,
             name_b=name_b,
         )
-        plots.append({"study": study, "svg": svg, "cohorts": own, "legend": legend})
+        own = [
+            {"label": label, "mark": mark, "n": counts[label], "r": r.get(label)}
+            for label, mark in legend.items()
+            if counts[label]
+        ]
+        plots.append({"study": study, "svg": svg, "cohorts": own})
     return plots
 
 
