@@ -24,7 +24,32 @@ def test_secrets_of_the_target_are_replaced():
 def test_passwords_in_connection_strings_are_replaced():
     redacted = redactor(CREDENTIALS)
     assert redacted("Server=x;PWD=pa55 word;UID=a") == "Server=x;PWD=***;UID=a"
-    assert redacted("failed: password = geheim;Encrypt=yes") == "failed: password=***;Encrypt=yes"
+    assert redacted("failed: password = geheim;Encrypt=yes") == "failed: password = ***;Encrypt=yes"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("md:w?motherduck_token=eyJh.b-c&x=1", "md:w?motherduck_token=***&x=1"),
+        ("AccountName=a;AccountKey=k+/9==;End=x", "AccountName=a;AccountKey=***;End=x"),
+        ("403 https://h/b?sv=1&sig=a%2Fb%3D&se=2", "403 https://h/b?sv=1&sig=***&se=2"),
+        ("Authorization: Bearer abc.def-123= is refused", "Authorization: Bearer *** is refused"),
+        ("Authorization: Basic dXNlcjpwdw==", "Authorization: Basic ***"),
+        ("postgres://anna:p/a@ss@db.org/x is down", "postgres://anna:***@db.org/x is down"),
+        ("PWD={a;b}}c}};d};UID=x", "PWD=***;UID=x"),
+        ("assign=3, basic rights, https://h:8080/a", "assign=3, basic rights, https://h:8080/a"),
+    ],
+)
+def test_secrets_that_messages_quote_are_replaced(text, masked):
+    assert redactor(CREDENTIALS)(text) == masked
+    assert UserError("LOAD_CONNECTION_FAILED", text).found == masked
+
+
+def test_a_password_is_replaced_however_it_is_written():
+    redacted = redactor(
+        DuckDBCredentials(database="w", schema="main", settings={"password": "a;b}c&d"})
+    )
+    assert redacted("login {a;b}}c&d} or a%3Bb%7Dc%26d or a;b}c&d") == "login {***} or *** or ***"
 
 
 def test_a_password_of_the_wrong_type_is_not_quoted(tmp_path, monkeypatch):
