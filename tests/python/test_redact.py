@@ -1,6 +1,7 @@
-"""Passwords stay out of logs."""
+"""Passwords stay out of logs, and SQL out of names."""
 
 import pytest
+from conftest import Study, events
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.core.errors import UserError
@@ -61,3 +62,19 @@ def test_a_password_of_the_wrong_type_is_not_quoted(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="4001") as raised:
         read_profile()
     assert "98765432" not in str(raised.value)
+
+
+@pytest.mark.parametrize("prefix", ["a; drop table x --", "a.b", "x" * 51, "ä"])
+def test_a_prefix_of_schemas_that_is_no_name(warehouse, tmp_path, prefix):
+    warehouse.env["EXPRESSION_SCHEMA_PREFIX"] = prefix
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    assert events(result, "failed")[0]["error_code"] == 54030
+    assert not warehouse.path.exists()
+
+
+def test_dbt_refuses_such_a_prefix(warehouse):
+    warehouse.env["EXPRESSION_SCHEMA_PREFIX"] = "a; drop table x --"
+    exit_code, output = warehouse.dbt_command("ls", "--select", "dim_gene")
+    assert exit_code != 0
+    assert "54030 CONFIG_INVALID: EXPRESSION_SCHEMA_PREFIX" in output
+    assert "Traceback" not in output

@@ -5,8 +5,8 @@ import urllib.parse
 from typing import Any, Protocol, TypeVar
 
 _SECRET_NAME = re.compile(r"password|pwd|secret|token|passphrase|access_key", re.IGNORECASE)
-# What drivers and servers quote in their messages. A value in braces is that of a connection string,
-# with each } doubled.
+# What drivers and servers quote in their messages. In connection strings a value can stand in
+# braces, with each } doubled.
 _BRACED = r"\{(?:[^}]|\}\})*\}"
 _IN_TEXT = (
     (re.compile(rf"(\b(?:password|pwd)\s*=\s*)(?:{_BRACED}|[^;]+)", re.IGNORECASE), r"\1***"),
