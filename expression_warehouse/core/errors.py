@@ -1,6 +1,7 @@
 """Errors that the user can act on, with the codes of seeds/error_code.csv."""
 
 from expression_warehouse.core.project import read_seed
+from expression_warehouse.core.warehouse.redact import without_secrets
 
 
 class UserError(Exception):
@@ -8,7 +9,7 @@ class UserError(Exception):
 
     name      the error's name in the catalog, for example VALIDATION_DUPLICATE_GENES; code,
               severity and is_releasable are the catalog's
-    found     what is wrong, in one sentence
+    found     what is wrong, in one sentence; secrets in it are replaced by ***
     file      path of the file concerned
     line      its line, counted from 1
     expected  what is expected instead
@@ -32,7 +33,8 @@ class UserError(Exception):
         self.code = int(entry["error_code"])
         self.severity = entry["severity"]
         self.is_releasable = entry["is_releasable"] == "1"
-        self.found = found
+        # Engines and servers quote connection strings and addresses in their messages.
+        self.found = without_secrets(found)
         self.file = file
         self.line = line
         self.expected = expected

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -58,15 +59,14 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
 def write_once(path: Path, content: bytes) -> bool:
     """Write a read-only file, whole or not at all; return whether the name was free. A file that is
-    there already stays as it is."""
-    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
-    unfinished = Path(name)
+    there already stays as it is. Who may read it is for the umask to say."""
+    unfinished = _unfinished_in(path.parent)
     try:
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.chmod(0o444)
         try:
             # A link, unlike a rename, never replaces a file.
             path.hardlink_to(unfinished)
@@ -80,14 +80,13 @@ def write_once(path: Path, content: bytes) -> bool:
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which gets its name in one step when the block ends. A folder that another
-    process made in the meantime stays as it is.
+    process made in the meantime stays as it is. Who may enter it is for the umask to say.
 
     Raises UserError 54302 if it cannot be made.
     """
     with unfinished_folder(path.parent) as unfinished:
         yield unfinished
         with named_os_errors(path):
-            unfinished.chmod(0o755)
             try:
                 unfinished.rename(path)
             except OSError:
@@ -103,7 +102,8 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
     """
     with named_os_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+        unfinished = _unfinished_in(parent)
+        unfinished.mkdir()
     try:
         yield unfinished
     finally:
@@ -144,6 +144,10 @@ def remove_unfinished(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink()
+
+
+def _unfinished_in(folder: Path) -> Path:
+    return folder / f"{UNFINISHED}{uuid.uuid4().hex}"
 
 
 def _temporary_prefix(run_id: str) -> str:

@@ -14,6 +14,7 @@ Imports the standard library alone, because an interrupt before `run_command_lin
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,15 @@ from typing import Any, NoReturn
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _END_AT_ONCE = 3
 _POLL_S = 0.05
+
+# What a limit of memory makes of the loading of libraries, of new threads and of reads.
+_NO_MEMORY = re.compile(
+    "failed to map segment|Could not find/load shared object|can't start new thread"
+    "|Cannot allocate memory|Out of Memory Error"
+)
+_OUT_OF_MEMORY = """4015 MEMORY_EXHAUSTED
+  the command got less memory than it needs; what was under way is undone
+  to do: Give it more memory (ulimit -v; the limit of the container), or end other programs"""
 
 
 class Stopped(KeyboardInterrupt):
@@ -128,16 +138,28 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
         load()(prog_name=prog_name)
     except SystemExit as error:
         code = error.code
-    except BaseException:
+    except BaseException as error:
         # Work that a signal interrupts can raise other errors too.
         if not is_asked_to_stop():
-            raise
+            if not _is_out_of_memory(error):
+                raise
+            print(_OUT_OF_MEMORY, file=sys.stderr)
+            code = 1
     if is_asked_to_stop() and code != exit_code():
         print(f"{reason()}; what had ended by then is kept", file=sys.stderr)
         code = exit_code()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it was raised from, is for want of memory."""
+    while error is not None:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _receive(number: int, _frame: FrameType | None) -> None:

@@ -238,6 +238,13 @@ where
 {% endmacro %}
 
 
+{#- As core/warehouse/redact.py. -#}
 {% macro without_password(message) %}
-    {{ return(modules.re.sub('(?i)(password|pwd)(\\s*[=:]\\s*)[^;]+', '\\1\\2***', message or '')) }}
+    {%- set braced = '\\{(?:[^}]|\\}\\})*\\}' -%}
+    {%- set text = modules.re.sub('(?i)((?:password|pwd)\\s*[=:]\\s*)(?:' ~ braced ~ '|[^;]+)', '\\1***', message or '') -%}
+    {%- set text = modules.re.sub(
+        '(?i)((?:token|secret|account_?key|access_?key|api_?key|passphrase|(?<=[?&])sig)\\s*=\\s*)(?:' ~ braced ~ '|[^;&\\s]+)', '\\1***', text
+    ) -%}
+    {%- set text = modules.re.sub('(?i)\\b(bearer|authorization:\\s*basic)\\s+[\\w.~+/-]+=*', '\\1 ***', text) -%}
+    {{ return(modules.re.sub('(://[^\\s:/@]*:)\\S+@', '\\1***@', text)) }}
 {% endmacro %}

@@ -1,6 +1,7 @@
 """The dbt profile: the only source of the warehouse's address and login."""
 
 import os
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def _has_profile(folder: Path) -> bool:
 def read_profile(target: str | None = None) -> Profile:
     """The project's profile with its credentials, read and rendered by dbt itself.
 
-    Raises UserError 4001 if there is no profile, no such target or the target is not valid.
+    Raises UserError 4001 if there is no profile, no such target or the target is not valid, 54030
+    if the prefix of the schemas cannot be part of a name.
     """
+    _check_prefix()
     folder = profiles_dir()
     set_invocation_context(dict(os.environ))
     set_from_args(Namespace(), {})
@@ -60,6 +63,18 @@ def read_profile(target: str | None = None) -> Profile:
             action="Check the target; without a profile, copy profiles.example.yml to "
             f"{work_dir() / 'profiles.yml'}",
         ) from error
+
+
+def _check_prefix() -> None:
+    """Statements contain the names of schemas as they are."""
+    prefix = os.environ.get("EXPRESSION_SCHEMA_PREFIX", "")
+    if not re.fullmatch("[A-Za-z0-9_]{0,50}", prefix):
+        raise UserError(
+            "CONFIG_INVALID",
+            f"EXPRESSION_SCHEMA_PREFIX is {prefix!r}",
+            expected="at most 50 letters, digits and _",
+            action="Correct the environment variable",
+        )
 
 
 def _without_values(message: str) -> str:
