@@ -47,6 +47,14 @@ _FORMATS = [
         _TRANSCRIPTS,
     ),
     (
+        re.compile(
+            rb"[^\n]*\babundance\.[^\n]*\bcounts\.[^\n]*\blength\.[^\n]*countsFromAbundance"
+        ),
+        "the whole list of tximport: abundances, counts and lengths in one table",
+        "Write its counts alone (in R: write.csv(txi$counts)), with units: ESTIMATED_COUNTS in "
+        "pipeline.yaml",
+    ),
+    (
         re.compile(rb"transcript_id\tgene_id\tlength\teffective_length"),
         "isoforms.results of RSEM: its lines are transcripts",
         "Load genes.results in its place",

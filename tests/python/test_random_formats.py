@@ -497,7 +497,8 @@ def set_id(m: Mutation, file: File) -> None:
     place = m.place(file)
     cells = file.cells(place)
     cells[file.ids] = m.text.format(cells[file.ids])
-    file.set_cells(place, cells)
+    if file.encoding != "latin-1" or cells[file.ids].isascii():
+        file.set_cells(place, cells)
 
 
 def insert_byte(m: Mutation, file: File) -> None:
@@ -629,12 +630,13 @@ def read_line(file: File, place: int, width: int, plain: Plain) -> None:
         raise UnreadableError(f"date {gene}")
     if len(gene) > 50:
         gene = f"{gene[:33].rstrip()}~{hashlib.sha256(gene.encode()).hexdigest()[:16]}"
+    # What is no number on a line that is dropped may be found or not.
     for column, sample in file.columns.items():
         text = cells[column]
         value = None
         if INFINITE.fullmatch(text):
             plain.is_infinite |= bool(gene)
-        elif text not in MISSING:
+        elif text not in MISSING and (gene or not re.fullmatch("-?nan", text, re.IGNORECASE)):
             value = number_of(text, file.decimal)
         if gene:
             plain.rows.append((gene, sample, value))

@@ -1,7 +1,7 @@
 """The results folder of nf-core/rnaseq: genes as TPM or counts, and the sample sheet of the run.
 
 results/star_salmon/salmon.merged.gene_tpm.tsv     loaded, as refine.bio has TPM of salmon too
-results/star_salmon/salmon.merged.gene_counts.tsv  loaded if there is no TPM
+results/star_salmon/salmon.merged.gene_counts.tsv  loaded if there is no TPM, or …_length_scaled
 results/pipeline_info/samplesheet.valid.csv        or any sample sheet in the folder
 """
 
@@ -21,11 +21,19 @@ from loader.source.text import FileText
 HAS_FOLDERS = True
 
 _FOLDER = re.compile(r"(?:star_salmon|star_rsem|salmon|kallisto|hisat2|pipeline_info)/")
-_MATRIX = re.compile(r".*merged\.gene_(?P<kind>tpm|counts)\.tsv(?:\.gz)?")
+_MATRIX = re.compile(
+    r".*merged\.gene_(?P<kind>tpm|counts(?:_length_scaled|_scaled)?)\.tsv(?:\.gz)?"
+)
 _SHEET = re.compile(
     r"(?:.*[._-])?(?:samplesheet|sample_sheet|samples|metadata)(?:[._-].*)?\.(?:csv|tsv)", re.I
 )
-_UNITS = {"tpm": "TPM", "counts": "ESTIMATED_COUNTS"}
+# Kind of a matrix → unit; the first that a run has is loaded.
+_UNITS = {
+    "tpm": "TPM",
+    "counts": "ESTIMATED_COUNTS",
+    "counts_length_scaled": "ESTIMATED_COUNTS",
+    "counts_scaled": "ESTIMATED_COUNTS",
+}
 
 
 def recognises(names: Collection[str], config: PipelineConfig) -> bool:
@@ -86,7 +94,8 @@ def _matrix(download: Download, accession: str, config: StudyConfig) -> str:
 
 
 def _rank(name: str) -> int:
-    return 0 if _kind(name) == "tpm" else 1
+    kind = _kind(name)
+    return list(_UNITS).index(kind) if kind else len(_UNITS)
 
 
 def _kind(name: str) -> str | None:
