@@ -438,8 +438,9 @@ def restore_command(backup: Path, target: str | None, log_format: str) -> None:
     """Put a backup in the place of the warehouse.
 
     BACKUP is the folder of a backup. It is copied and verified first; then the copy gets the name
-    of the warehouse in one step. The file that was there is kept as NAME.before_restore. While
-    another process has the warehouse open, the command refuses.
+    of the warehouse in one step. The file that was there is kept as NAME.before_restore. The
+    command waits for other commands of this project; while another program has the warehouse open,
+    it refuses.
     """
     with open_configured(None, log_format, "restore") as (_, reporter):
         from loader.restore import restore

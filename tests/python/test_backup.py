@@ -190,6 +190,18 @@ def test_a_backup_that_changed_is_refused(warehouse):
     assert warehouse.path.read_bytes() == before
 
 
+def test_whoever_could_not_read_the_warehouse_cannot_read_its_copies(warehouse):
+    warehouse.path.chmod(0o600)
+    made = back_up(warehouse)
+    assert warehouse.loader("compact").exit_code == 0
+    compacted = warehouse.path.stat().st_mode
+    assert warehouse.loader("restore", made).exit_code == 0
+    files = (made / "warehouse.duckdb", warehouse.path)
+    assert [mode & 0o777 for mode in (compacted, *(file.stat().st_mode for file in files))] == [
+        0o600
+    ] * 3
+
+
 def test_only_the_newest_backups_are_kept(warehouse, tmp_path):
     (tmp_path / "elsewhere" / "mine").mkdir(parents=True)
     made = [back_up(warehouse, tmp_path / "elsewhere", "--keep", 2) for _ in range(4)]

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -54,6 +55,8 @@ def copy_consistently(source: Path, target: Path, tell_waiting: Callable[[str], 
     for path, sha256 in copied.items():
         if file_sha256(path) != sha256:
             raise UserError("BACKUP_FAILED", "the copy differs from the file", file=str(path))
+    with named_os_errors(target):
+        shutil.copymode(source, target)
     # Takes the copied write-ahead log in.
     opened = open_when_free(target, lambda: duckdb.connect(str(target)), tell_waiting)
     with contextlib.closing(opened) as connection:
@@ -156,11 +159,14 @@ def sole_access(path: Path, tell_waiting: Callable[[str], None]) -> Iterator[Non
 
 
 def put_in_place(new: Path, path: Path) -> None:
-    """Give a new file the name of the warehouse in one step. Within `sole_access`.
+    """Give a new file the name and the permissions of the warehouse, in one step. Within
+    `sole_access`.
 
     Raises UserError 54302 if the file cannot be renamed.
     """
     with named_os_errors(path):
+        if path.exists():
+            shutil.copymode(path, new)
         new.replace(path)
         # Of a damaged warehouse only; until it is gone, DuckDB refuses the new file with it.
         wal_of(path).unlink(missing_ok=True)
