@@ -1,6 +1,7 @@
-{#- Per study and contrast, the difference of both sides of a pair. CTEs of a `with` chain; the last is <name>, one
-    row per slice, study and contrast whose sides the study has both: pair_key, disease_key, disease_label, technology,
-    organism, contrast_key, contrast, study_key, study_accession_code, n, case_r, reference_r, theta, se.
+{#- Per study and contrast, the difference of both sides of a pair on the scale of z (Fisher 1921). CTEs of a `with`
+    chain; the last is <name>, one row per slice, study and contrast of which the study has both sides: pair_key,
+    disease_key, disease_label, technology, organism, contrast_key, contrast, study_key, study_accession_code, n,
+    case_r, reference_r, theta, se.
 
     name              prefix of the CTEs and name of the last
     cohorts           relation with the columns of vw_pair_cohort

@@ -33,8 +33,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-# About 300 requests in `make test`, over all operations.
-EXAMPLES = examples(16)
+# Over all operations, about 400 requests in `make test` and 10,000 in `make test-long`.
+EXAMPLES = examples(23)
 
 
 @pytest.fixture(scope="module")
