@@ -42,7 +42,7 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
 # The slowest modules, slowest first.
 LONG = [
-    "test_signals", "test_run", "test_crash", "test_shared_samples", "test_readme",
+    "test_backup", "test_rebuild", "test_signals", "test_run", "test_crash", "test_shared_samples", "test_readme",
     "test_pair_metrics", "test_load_pairs", "test_quarantine", "test_features", "test_screen",
     "test_study_selection", "test_operations", "test_real_studies", "test_unit_tests",
     "test_ingest", "test_bad_input", "test_false_discovery", "test_tsql", "test_housekeeping",
