@@ -1,62 +1,19 @@
-"""Lets dbt wait for its turn before it opens a DuckDB file, as all commands do; a file that another
-program keeps open is a sentence, not a traceback.
+"""Lets dbt wait for its turn before it opens a DuckDB file, as all commands do.
 
 dbt imports each installed module whose name starts with `dbt_` and that has a list `plugins`.
 dbt-duckdb's own plugins would do too, but a profile has to name them.
 """
 
-import contextlib
-from pathlib import Path
-from typing import Any
-
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
-from dbt.adapters.duckdb.environments.local import LocalEnvironment
-from dbt.adapters.events.logging import AdapterLogger
+import dbt.adapters.duckdb.environments.local as local
 from dbt.plugins.manager import dbtPlugin
-from dbt_common.exceptions import DbtRuntimeError
 
-from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.warehouse import writer_lock
-from expression_warehouse.core.warehouse.duckdb import open_when_free
-
-_log = AdapterLogger("DuckDB")
-# dbt keeps the file open until its process ends.
-_turn = contextlib.ExitStack()
-
-
-class WaitingEnvironment(LocalEnvironment):
-    """dbt-duckdb's connection to a file, after those who came before."""
-
-    @classmethod
-    def initialize_db(cls, creds: DuckDBCredentials, plugins: dict[str, Any] | None = None) -> Any:
-        """Raises DbtRuntimeError if the file cannot be opened, or is another's for too long."""
-        if creds.path == ":memory:":
-            return super().initialize_db(creds, plugins)
-        path = Path(creds.path).absolute()
-        try:
-            release()
-            _turn.enter_context(writer_lock.held(path, _log.info))
-            return open_when_free(path, lambda: _open(creds, plugins), _log.info)
-        except UserError as error:
-            release()
-            raise DbtRuntimeError(str(error)) from error
-
-
-def _open(creds: DuckDBCredentials, plugins: dict[str, Any] | None) -> Any:
-    return LocalEnvironment.initialize_db(creds, plugins)
-
-
-def release() -> None:
-    """dbt has closed the file."""
-    _turn.close()
+from expression_warehouse.core.warehouse.dbt_turn import WaitingEnvironment
 
 
 class WriterLock(dbtPlugin):
     """Puts the class in the place of dbt-duckdb's."""
 
     def initialize(self) -> None:
-        import dbt.adapters.duckdb.environments.local as local
-
         local.LocalEnvironment = WaitingEnvironment  # type: ignore[misc]
 
 

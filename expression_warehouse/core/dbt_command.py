@@ -8,9 +8,9 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-import dbt_writer_lock
 from expression_warehouse.core import signals
 from expression_warehouse.core.project import project_dir, work_dir
+from expression_warehouse.core.warehouse import dbt_turn
 from expression_warehouse.core.warehouse.profile import profiles_dir
 
 
@@ -54,7 +54,7 @@ def close_connections() -> None:
     if environment is not None:
         environment.close()
         DuckDBConnectionManager.close_all_connections()
-    dbt_writer_lock.release()
+    dbt_turn.release()
 
 
 @contextlib.contextmanager
