@@ -91,6 +91,9 @@ def _wait_for_turn(path: Path, tell_waiting: Callable[[str], None]) -> filelock.
     """The lock, acquired. Removes what commands that died left in the queue."""
     # Another thread may release it.
     lock = filelock.FileLock(_lock_file(path), thread_local=False)
+    # The library would make the folder of a path that is mistyped.
+    if not path.parent.is_dir():
+        raise UserError("LOAD_CONNECTION_FAILED", "there is no such folder", file=str(path.parent))
     place = path.with_name(f"{path.name}.{time.time_ns():020}-{os.getpid()}.waiting")
     budget = wait_seconds()
     end = time.monotonic() + budget
