@@ -232,14 +232,14 @@ def test_the_command_purges_the_warehouse_too(built, tmp_path):  # noqa: F811 (t
         assert (tmp_path / f"logs/{day(200)}").exists() is bool(options)
 
 
-def test_a_warehouse_that_cannot_be_opened_is_named(tmp_path):
+def test_a_file_that_is_no_warehouse_is_named(tmp_path):
     warehouse = WarehouseUnderTest(tmp_path)
     warehouse.path.write_text("no warehouse")
     (tmp_path / "pipeline.yaml").write_text("")
     process = warehouse.loader_process("housekeeping", "--config", tmp_path / "pipeline.yaml")
     output, _ = process.communicate()
     assert process.returncode == 1
-    assert {json.loads(line).get("error_code") for line in output.splitlines()} == {None, 4001}
+    assert {json.loads(line).get("error_code") for line in output.splitlines()} == {None, 4014}
 
 
 def test_each_step_has_a_sentence(tree, capsys):
