@@ -56,5 +56,5 @@ def test_memory_that_is_limited(copied, megabytes):
         command, preexec_fn=limit, cwd=PROJECT, env=copied.env, capture_output=True, text=True
     )
     assert ended.returncode == 1
-    assert "4014 MEMORY_EXHAUSTED" in ended.stderr
+    assert "4015 MEMORY_EXHAUSTED" in ended.stderr
     assert "Traceback" not in ended.stderr
