@@ -14,10 +14,10 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.dbt_command import environment, invoke_dbt
 from expression_warehouse.core.files import temporary_folder
 from expression_warehouse.core.project import work_dir
+from expression_warehouse.core.redact import Redactor, redactor
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.transient import is_transient
 from expression_warehouse.core.warehouse.profile import read_profile
-from expression_warehouse.core.warehouse.redact import Redactor, redactor
 
 ATTEMPTS = 3
 _WAIT_S = tenacity.wait_random_exponential(multiplier=2, max=30)

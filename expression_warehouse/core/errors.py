@@ -1,7 +1,7 @@
 """Errors that the user can act on, with the codes of seeds/error_code.csv."""
 
 from expression_warehouse.core.project import read_seed
-from expression_warehouse.core.warehouse.redact import without_secrets
+from expression_warehouse.core.redact import without_secrets
 
 
 class UserError(Exception):

@@ -238,7 +238,7 @@ where
 {% endmacro %}
 
 
-{#- As core/warehouse/redact.py. -#}
+{#- As core/redact.py. -#}
 {% macro without_password(message) %}
     {%- set braced = '\\{(?:[^}]|\\}\\})*\\}' -%}
     {%- set text = modules.re.sub('(?i)((?:password|pwd)\\s*[=:]\\s*)(?:' ~ braced ~ '|[^;]+)', '\\1***', message or '') -%}

@@ -5,8 +5,8 @@ from conftest import Study, events
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.warehouse.profile import read_profile
-from expression_warehouse.core.warehouse.redact import redactor
 
 CREDENTIALS = DuckDBCredentials(
     database="w",

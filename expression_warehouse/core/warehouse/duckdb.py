@@ -15,6 +15,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import work_dir
+from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse import run_locks, writer_lock
 from expression_warehouse.core.warehouse.base import (
@@ -26,7 +27,6 @@ from expression_warehouse.core.warehouse.base import (
 )
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import ROWS
-from expression_warehouse.core.warehouse.redact import redactor
 from expression_warehouse.core.warehouse.sql import (
     SchemaNames,
     Session,

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.redact import Redactor
 from expression_warehouse.core.warehouse.base import (
     BatchKey,
     FeatureRun,
@@ -27,7 +28,6 @@ from expression_warehouse.core.warehouse.base import (
     Warehouse,
 )
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
-from expression_warehouse.core.warehouse.redact import Redactor
 
 
 class Session(ABC):

@@ -25,7 +25,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
-from expression_warehouse.core.warehouse.redact import without_secrets
+from expression_warehouse.core.redact import without_secrets
 
 # Six runs of an hour at most queue up for a night.
 _WAIT_S = 6 * 60 * 60
