@@ -36,7 +36,7 @@ from expression_warehouse.core.warehouse.target import open_warehouse
 from loader.build import build
 from loader.decisions import FILE
 from loader.restore import keep_beside
-from loader.source.archive import archived_text, check_unchanged
+from loader.source.archive import archived_text, batch_folder, check_unchanged
 from loader.source.metadata import StudyMetadata
 from loader.source.study import StudySource
 from loader.target_file import target_file
@@ -138,7 +138,7 @@ class _Rebuild:
         ]
 
     def _folder(self, batch: _Batch) -> Path:
-        return self._archive / batch["study_accession_code"] / batch["batch_id"]
+        return batch_folder(self._archive, batch["study_accession_code"], batch["batch_id"])
 
     def _require_archived(self, batches: list[_Batch]) -> None:
         absent = [self._folder(batch) for batch in batches if not self._folder(batch).is_dir()]

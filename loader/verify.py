@@ -18,6 +18,7 @@ from expression_warehouse.core.warehouse.duckdb_file import describe_blocks
 from expression_warehouse.core.warehouse.profile import read_profile
 from loader.backup import Backup, read_backup
 from loader.health import find_damaged
+from loader.source.archive import archived_matrix
 
 _BLOCK_SIZE = 1 << 20
 
@@ -177,7 +178,7 @@ def _check_archive(warehouse: Warehouse, archive: Path | None) -> Check:
     for batch in warehouse.read(_BATCHES, {}).to_pylist():
         signals.check()
         accession, batch_id = batch["study_accession_code"], batch["batch_id"]
-        file = archive / accession / batch_id / f"{accession}.tsv.gz" if archive else None
+        file = archived_matrix(archive, accession, batch_id) if archive else None
         if file is None or not file.exists():
             absent += 1
         elif archived_sha256(file) == batch["file_hash"]:

@@ -43,16 +43,30 @@ def archive_matrix(
     Raises UserError 54302 if the copy cannot be written, 1010 if the matrix has changed since it
     was staged, and what MatrixText.open raises if it cannot be read.
     """
-    target = folder / accession / batch_id
+    target = batch_folder(folder, accession, batch_id)
     if target.is_dir():
         return target
     remove_unfinished(target.parent)
     with new_folder(target) as unfinished:
-        copied_hash = _copy_matrix(text, unfinished / f"{accession}.tsv.gz")
+        copied_hash = _copy_matrix(text, unfinished / _matrix_name(accession))
         check_unchanged(copied_hash, file_hash, text.label)
         with named_os_errors(unfinished):
             (unfinished / "metadata.json").write_text(metadata_json, encoding="utf-8")
     return target
+
+
+def batch_folder(archive: Path, accession: str, batch_id: str) -> Path:
+    """Where the archive has a batch, if it does."""
+    return archive / accession / batch_id
+
+
+def archived_matrix(archive: Path, accession: str, batch_id: str) -> Path:
+    """The matrix of an archived batch, gzipped."""
+    return batch_folder(archive, accession, batch_id) / _matrix_name(accession)
+
+
+def _matrix_name(accession: str) -> str:
+    return f"{accession}.tsv.gz"
 
 
 def archived_text(folder: Path, accession: str, file_name: str) -> MatrixText:
@@ -62,7 +76,7 @@ def archived_text(folder: Path, accession: str, file_name: str) -> MatrixText:
 
     Raises what FileText raises.
     """
-    download, name = FolderDownload(folder, has_folders=False), f"{accession}.tsv.gz"
+    download, name = FolderDownload(folder, has_folders=False), _matrix_name(accession)
     if "series_matrix" in file_name.lower():
         return series_matrix.table_text(download, name)
     return FileText(download, name)
