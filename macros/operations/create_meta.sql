@@ -10,6 +10,8 @@
 {{ create_table_if_absent(meta ~ '.meta_data_validation_log', meta_data_validation_log_columns()) }};
 
 {{ create_table_if_absent(meta ~ '.meta_feature_run', meta_feature_run_columns()) }};
+
+{{ create_table_if_absent(meta ~ '.meta_last_build', meta_last_build_columns()) }};
 {#- Warehouses of earlier versions lack this column. #}
 {{ add_column_if_absent(meta ~ '.meta_feature_run', 'organism', type_code(100)) }};
 

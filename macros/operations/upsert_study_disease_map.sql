@@ -22,6 +22,7 @@
     {% do run_query('begin transaction') %}
     {% do run_query(close_disease_mapping(map, keys[0], actor)) %}
     {% do run_query(open_disease_mapping(map, keys[0], keys[1], actor)) %}
+    {% do run_query(log_operation('upsert_study_disease_map', {'study_accession': study, 'disease': disease, 'actor': actor})) %}
     {% do run_query('commit') %}
     {% do log(study ~ ' is mapped to ' ~ disease, info=true) %}
 {% endmacro %}
