@@ -77,7 +77,9 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
             )
         selected = queue.get_selected_nodes()
         kept = selected - repeated(manifest, last["selected_studies"] == studies(task.args))
-        fire_event(Note(msg=f"{len(selected - kept)} views, seeds and tests of seeds are as they were"))
+        fire_event(
+            Note(msg=f"{len(selected - kept)} views, seeds and tests of seeds are as they were")
+        )
         return GraphQueue(task.graph.get_subset_graph(kept).graph, manifest, kept)
 
     return get_graph_queue
@@ -93,7 +95,14 @@ def studies(args: Any) -> list[str] | None:
 
 def is_complete(args: Any) -> bool:
     """Whether the command builds all that there is, perhaps for some studies only."""
-    narrowing = (args.exclude, args.selector, args.full_refresh, args.empty, args.sample, args.defer)
+    narrowing = (
+        args.exclude,
+        args.selector,
+        args.full_refresh,
+        args.empty,
+        args.sample,
+        args.defer,
+    )
     return studies(args) is not None and not any(narrowing)
 
 

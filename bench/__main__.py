@@ -5,6 +5,7 @@ from bench.fact import compare_fact_builds
 from bench.ingest import compare_ids, compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
 from bench.rank import bench_rank
+from bench.scale import bench_scale
 from bench.screen import bench_screen
 from bench.tds import compare_writes
 
@@ -86,6 +87,16 @@ def api(pairs: int, genes: int, samples: int, seconds: int, quick: bool) -> None
     if quick:
         pairs, genes, samples, seconds = 1_000, 200, 1_200, 3
     bench_api(pairs, genes, samples, seconds)
+
+
+@main.command()
+@click.option("--studies", multiple=True, default=[10, 100, 1_000], show_default=True)
+@click.option("--genes", default=40, show_default=True)
+@click.option("--samples", default=20, show_default=True, help="Of each of the three cohorts.")
+@click.option("--quick", is_flag=True, help="Three and six studies: does it all run?")
+def scale(studies: tuple[int, ...], genes: int, samples: int, quick: bool) -> None:
+    """What the next study costs, and what queries take, as the warehouse grows."""
+    bench_scale([3, 6] if quick else list(studies), genes, samples)
 
 
 main(prog_name="python -m bench")

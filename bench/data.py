@@ -5,9 +5,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 DATA = Path(__file__).parent / "data"
 ACCESSION = "GSE900"
+
+# What else refine.bio writes per sample, so that the metadata have its size.
+_OTHER_FIELDS = {
+    **{
+        f"refinebio_{name}": ""
+        for name in (
+            "cell_line", "compound", "developmental_stage", "disease", "disease_stage",
+            "genetic_information", "race", "sex", "source_archive_url", "subject", "time", "treatment",
+        )
+    },
+    "refinebio_age": 53.0,
+    "refinebio_annotations": [],
+    "refinebio_organism": "HOMO_SAPIENS",
+    "refinebio_processed": True,
+    "refinebio_processor_id": 387,
+    "refinebio_processor_version": "v1.26.0-hotfix",
+    "refinebio_source_database": "GEO",
+    "refinebio_specimen_part": "blood",
+}  # fmt: skip
 
 
 def study(genes: int, samples: int, number: int = 1) -> Path:
@@ -43,6 +63,25 @@ def panel(genes: int, samples: int, studies: int) -> tuple[list[Path], Path]:
     config = DATA / f"pipeline_{studies}.yaml"
     lines = (f"  {ACCESSION}{i}: {{disease: SEPSIS}}\n" for i in numbers)
     config.write_text("studies:\n" + "".join(lines))
+    return folders, config
+
+
+def collection(genes: int, samples: int, studies: int) -> tuple[list[Path], Path]:
+    """As `panel`, for the made-up diseases D0, D1, …, of ten studies each."""
+    folders, _ = panel(genes, samples, studies)
+    diseases = range((studies + 9) // 10)
+    document = {
+        "diseases": {
+            f"D{i}": {
+                "phrases": {"CASE": ["sepsis", "septic shock"], "CONTROL": ["healthy control"]},
+                "contrasts": {"cc": {"case": ["CASE"], "reference": ["CONTROL"]}},
+            }
+            for i in diseases
+        },
+        "studies": {f"{ACCESSION}{101 + i}": {"disease": f"D{i // 10}"} for i in range(studies)},
+    }
+    config = DATA / f"collection_{studies}.yaml"
+    config.write_text(yaml.safe_dump(document))
     return folders, config
 
 
@@ -109,6 +148,7 @@ def _write_metadata(folder: Path, accession: str, names: list[str]) -> None:
                 "refinebio_accession_code": name,
                 "refinebio_title": ("sepsis", "healthy control", "septic shock")[i % 3],
                 "refinebio_platform": "Generated (GPL570)",
+                **_OTHER_FIELDS,
             }
             for i, name in enumerate(names)
         },

@@ -33,11 +33,13 @@ class BuildResult:
     failed    node name → message of each node that failed; `dbt` → the message of dbt itself
     warned    test name → message of each test that warns
     attempts  how many were made
+    is_new    False if nothing has changed since the last build, so that nothing was built
     """
 
     failed: dict[str, str]
     warned: dict[str, str]
     attempts: int
+    is_new: bool
 
 
 def build(
@@ -93,6 +95,7 @@ def build(
         failed,
         {n.node.name: n.message or "" for n in nodes.values() if n.status == "warn"},
         retrying.statistics["attempt_number"],
+        is_new=bool(nodes or failed),
     )
 
 

@@ -139,7 +139,7 @@ def _build(
         reporter.warned("node_failed", node=node, message=message)
     reporter.step(
         None,
-        "built",
+        "built" if result.is_new else "unchanged",
         failed_count=len(result.failed),
         warned_count=len(result.warned),
         error_count=len(errors),

@@ -38,6 +38,7 @@ class TextReporter(Reporter):
         "retrying": "attempt {attempt} failed, the next one starts in {seconds} s: {reason}",
         "built": "built in {seconds:.1f} s ({attempts} attempts): {failed_count} nodes failed, "
         "{warned_count} tests warn",
+        "unchanged": "nothing is new since the last build, {seconds:.1f} s",
         "run_ended": "{summary}; {next}",
         "quarantined": "{study_accession}: quarantined; its rows stay in staging until you act",
         "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} of "

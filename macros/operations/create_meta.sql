@@ -85,3 +85,13 @@
     started_at {{ type_instant() }} not null,
     ended_at {{ type_instant() }} not null
 {% endmacro %}
+
+
+{#- What the warehouse was last built from (last_build.sql). -#}
+{% macro meta_last_build_columns() %}
+    run_id {{ type_code(36) }} not null,
+    project_hash {{ type_code(64) }} not null,
+    inputs_hash {{ type_code(64) }} not null,
+    selected_studies {{ type_text() }} not null,
+    ended_at {{ type_instant() }} null
+{% endmacro %}

@@ -108,12 +108,3 @@ from (
 
 
 {% macro last_build() %}{{ return(schema_name('meta') ~ '.meta_last_build') }}{% endmacro %}
-
-
-{% macro meta_last_build_columns() %}
-    run_id {{ type_code(36) }} not null,
-    project_hash {{ type_code(64) }} not null,
-    inputs_hash {{ type_code(64) }} not null,
-    selected_studies {{ type_text() }} not null,
-    ended_at {{ type_instant() }} null
-{% endmacro %}

@@ -1,0 +1,193 @@
+"""A build leaves out what it would only repeat, and nothing else."""
+
+import pytest
+from conftest import Study
+
+NOTHING_NEW = "Nothing is new since the build that ended at"
+
+
+def built(warehouse, _shared_data):
+    for number in (1, 2):
+        study = Study(f"GSE{number}", samples=[f"S{number}{c}" for c in "abc"])
+        folder = study.write(warehouse.folder / str(number))
+        assert warehouse.loader("ingest", folder).exit_code == 0
+    warehouse.build()
+
+
+@pytest.fixture
+def warehouse(copy_of, tmp_path):
+    return copy_of(built, tmp_path)
+
+
+def nodes_of_last_run(warehouse):
+    """Names of models and seeds that the last run built."""
+    rows = warehouse.query(
+        "select step from meta.meta_etl_process_log where run_id = (select run_id from"
+        " meta.meta_last_build) and (step like 'model.%' or step like 'seed.%')"
+    )
+    return {step.partition(".")[2] for (step,) in rows}
+
+
+def relations(warehouse, kind):
+    return {
+        row[0]
+        for row in warehouse.query(
+            "select table_name from information_schema.tables where table_type ="
+            f" '{kind}' and table_schema in ('staging', 'dim', 'fact', 'meta', 'analytics',"
+            " 'validation')"
+        )
+    }
+
+
+def test_a_second_build_ends_at_once(warehouse):
+    before = warehouse.query("select * from meta.meta_etl_process_log")
+    assert NOTHING_NEW in warehouse.build()
+    assert NOTHING_NEW in warehouse.build("--select", "study:GSE2")
+    assert warehouse.query("select * from meta.meta_etl_process_log") == before
+
+
+def test_the_real_command_ends_at_once(warehouse):
+    kinds = ("--resource-type", "seed", "--resource-type", "model")
+    assert NOTHING_NEW not in warehouse.dbt_command("build", *kinds)[1]
+    exit_code, output = warehouse.dbt_command("build", *kinds)
+    assert exit_code == 0
+    assert NOTHING_NEW in output
+
+
+def ingest_a_study(warehouse):
+    assert warehouse.loader("ingest", Study("GSE3").write(warehouse.folder / "3")).exit_code == 0
+
+
+def ingest_a_correction(warehouse):
+    config = warehouse.folder / "pipeline.yaml"
+    config.write_text("units: {GSE1: TPM}\n")
+    folder = Study("GSE1", samples=[f"S1{c}" for c in "abc"]).write(warehouse.folder / "again")
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert result.exit_code == 0
+
+
+def map_a_disease(warehouse):
+    warehouse.dbt(
+        "run-operation", "upsert_study_disease_map", "--args", "{study: GSE1, disease: SEPSIS}"
+    )
+
+
+def annotate(warehouse):
+    warehouse.annotate(("HGNC", "ENSEMBL", "ENSG00000000001", "symbol", "", "ABC"))
+
+
+def define_a_disease(warehouse):
+    warehouse.query_write(
+        "insert into staging.disease_definition (disease_label, definition_json)"
+        " values ('GOUT', '{\"contrasts\": []}')"
+    )
+
+
+def review(warehouse):
+    warehouse.query_write(
+        "insert into analytics.llm_reviews (review_id, pair_key, gene_a_id, gene_b_id, verdict,"
+        " rationale, reviewer, snapshot_version, api_key_id, created_at, loaded_at) values"
+        " ('r1', 1, 'a', 'b', 'SUPPORTED', 'x', 'y', 'v', 'k', cast('2026-01-01' as timestamp),"
+        " cast('2026-01-01' as timestamp))"
+    )
+
+
+def compute_features(warehouse):
+    warehouse.query_write(
+        "insert into meta.meta_feature_run (feature_run_id, kind, parameters_json, versions_json,"
+        " started_at, ended_at) values ('f1', 'CORRELATE', '{}', '{}',"
+        " cast('2026-01-01' as timestamp), cast('2026-01-01' as timestamp))"
+    )
+
+
+def leave_a_batch_unfinished(warehouse):
+    warehouse.query_write(
+        "update staging.batch set status = 'VALIDATED' where study_accession_code = 'GSE1'"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ingest_a_study,
+        ingest_a_correction,
+        map_a_disease,
+        annotate,
+        define_a_disease,
+        review,
+        compute_features,
+        leave_a_batch_unfinished,
+    ],
+)
+def test_whatever_is_new_is_built_without_views_and_seeds(warehouse, change):
+    views = relations(warehouse, "VIEW")
+    change(warehouse)
+    output = warehouse.build()
+    assert NOTHING_NEW not in output
+    nodes = nodes_of_last_run(warehouse)
+    assert {"dim_study", "fact_gene_expression"} <= nodes
+    assert not nodes & (views | {"error_code", "watch_list"})
+    assert relations(warehouse, "VIEW") == views
+    assert NOTHING_NEW in warehouse.build()
+
+
+def test_a_study_alone_is_built_if_it_is_new(warehouse):
+    ingest_a_study(warehouse)
+    assert NOTHING_NEW not in warehouse.build("--select", "study:GSE3")
+    # The views of rules name the studies selected; those of staging do not.
+    assert "rule_fact_unique" in nodes_of_last_run(warehouse)
+    assert "stg_sample" not in nodes_of_last_run(warehouse)
+    assert NOTHING_NEW in warehouse.build("--select", "study:GSE3")
+    assert NOTHING_NEW not in warehouse.build("--select", "study:GSE1")
+    assert NOTHING_NEW not in warehouse.build()
+    assert NOTHING_NEW in warehouse.build()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--vars", "{k_min: 2}"),
+        ("--exclude", "vw_run"),
+        ("--selector", "without_unit_tests"),
+        ("--full-refresh",),
+        ("--resource-type", "test"),
+    ],
+)
+def test_another_project_or_selection_is_built_whole(warehouse, arguments):
+    output = warehouse.build(*arguments)
+    assert NOTHING_NEW not in output
+    assert "stg_sample" in nodes_of_last_run(warehouse)
+
+
+@pytest.mark.parametrize("command", ["run", "seed"])
+def test_after_another_command_all_is_built(warehouse, command):
+    warehouse.dbt(command, "--select", "unit" if command == "seed" else "dim_illness")
+    output = warehouse.build()
+    assert NOTHING_NEW not in output
+    assert "stg_sample" in nodes_of_last_run(warehouse)
+
+
+def test_after_a_failed_build_all_is_built(warehouse):
+    ingest_a_study(warehouse)
+    warehouse.query_write(
+        "update staging.batch set config_snapshot = 'no JSON' where study_accession_code = 'GSE3'"
+    )
+    warehouse.build(succeeds=False)
+    output = warehouse.build(succeeds=False)
+    assert NOTHING_NEW not in output
+    assert "stg_sample" in nodes_of_last_run(warehouse)
+
+
+def test_after_other_commands_nothing_is_new(warehouse):
+    warehouse.dbt("test", "--select", "dim_study")
+    warehouse.dbt("compile", "--select", "dim_study")
+    assert warehouse.loader("ingest", warehouse.folder / "none").exit_code == 1
+    assert NOTHING_NEW in warehouse.build()
+
+
+def test_a_run_says_so(warehouse):
+    folder = Study("GSE1", samples=[f"S1{c}" for c in "abc"]).write(warehouse.folder / "same")
+    assert warehouse.loader("run", folder).exit_code == 0
+    result = warehouse.loader("run", folder)
+    assert result.exit_code == 0
+    assert '"step": "unchanged"' in result.stdout
