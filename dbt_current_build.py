@@ -1,8 +1,8 @@
 """Leaves out of `dbt build` what it would only repeat.
 
-If nothing that a build reads has changed since the last one, it ends at once. Else, if the project is
-the same, views and seeds are as they would be made again, and only the rest is built. A build with
---select (other than `study:`), --exclude, --selector or --full-refresh does all that it is told to.
+If nothing that a build reads has changed since the last one, it ends at once. Else, if the project
+is the same, views and seeds are as they would be made again, and only the rest is built. A build
+with --select (other than `study:`), --exclude, --selector or --full-refresh does all it is told to.
 
 macros/operations/last_build.sql keeps and compares the state of the warehouse. dbt imports each
 installed module whose name starts with `dbt_` and that has a list `plugins`.
@@ -32,7 +32,7 @@ _HASH = "EXPRESSION_PROJECT_HASH"
 _SELECTION = "macro.expression_warehouse.selected_studies"
 
 
-class NothingNew(Exception):
+class NothingNewError(Exception):
     """Ends a build whose nodes would all be built as they are."""
 
 
@@ -43,7 +43,7 @@ def ends_early(run: Callable[[BuildTask], Any]) -> Callable[[BuildTask], Any]:
     def run_if_new(task: BuildTask) -> Any:
         try:
             return run(task)
-        except NothingNew as reason:
+        except NothingNewError as reason:
             fire_event(Note(msg=str(reason)))
             return RunExecutionResult([], 0.0, datetime.datetime.now(datetime.UTC), {})
 
@@ -71,9 +71,9 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
         if not last:
             return queue
         if last["repeats"] == "all":
-            raise NothingNew(
-                f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it found:"
-                f" select * from meta.vw_finding where run_id = '{last['run_id']}'"
+            raise NothingNewError(
+                f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it"
+                f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'"
             )
         selected = queue.get_selected_nodes()
         kept = selected - repeated(manifest, last["selected_studies"] == studies(task.args))

@@ -16,7 +16,8 @@ _OTHER_FIELDS = {
         f"refinebio_{name}": ""
         for name in (
             "cell_line", "compound", "developmental_stage", "disease", "disease_stage",
-            "genetic_information", "race", "sex", "source_archive_url", "subject", "time", "treatment",
+            "genetic_information", "race", "sex", "source_archive_url", "subject", "time",
+            "treatment",
         )
     },
     "refinebio_age": 53.0,
