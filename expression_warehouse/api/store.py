@@ -45,7 +45,8 @@ class Edition:
         settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """The rows of a query as Warehouse.read takes it, each as column → value."""
-        return self.table(query, parameters, settings).to_pylist()
+        with _RUNNING:
+            return self.warehouse.read_rows(query, settings or {}, parameters)
 
     def table(
         self,
