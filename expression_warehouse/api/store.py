@@ -19,11 +19,11 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_pat
 from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
-# Two threads per query, whatever the machine has: each thread of each query needs memory of its own.
+# Two threads per query, whatever the machine has: each needs memory of its own.
 # A snapshot can be larger than the memory of the machine, so that DuckDB must not take most of it.
 _SETTINGS = {"memory_limit": "128MB", "threads": "2", "enable_external_access": "false"}
-# Queries that run at the same time, over all requests; the others wait. More of them would end later
-# and need more memory.
+# Queries that run at the same time, over all requests; the others wait. More would end later and
+# need more memory.
 _QUERIES = Turns(4)
 
 _Result = TypeVar("_Result")
