@@ -4,24 +4,41 @@ import asyncio
 import os
 import random
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import psutil
-import rich.table
 
 from bench.api_warehouse import write_warehouse
 from bench.ingest import console
 from expression_warehouse.core.snapshot import Snapshot, publish
 
 _PER_SECOND = 20
+_LINE = "{:<22} {:>11} {:<28} {:>9} {:>6} {:>10} {:>6} {:>7}"
+_HEADS = ("service", "starts in s", "path", "median ms", "p95 ms", "CPU ms", "failed", "peak MB")
+# Seconds until a request counts as failed.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Load:
+    """What became of the requests of an open loop.
+
+    seconds   of each request that was answered
+    failures  what happened to the others → how often
+    """
+
+    seconds: list[float]
+    failures: Counter[str]
 
 
 def bench_api(pairs: int, genes: int, samples: int, seconds: int) -> None:
@@ -35,14 +52,14 @@ def bench_api(pairs: int, genes: int, samples: int, seconds: int) -> None:
             f"{pairs:,} pairs and {genes * samples:,} values; snapshot of"
             f" {snapshot.path.stat().st_size / 1e6:,.0f} MB in {published:.1f} s"
         )
-        table = rich.table.Table("service", "starts in s", "path", "median ms", "p95 ms", "peak MB")
+        console.print(_LINE.format(*_HEADS))
         for name, command, paths in (
             ("this", ["-m", "expression_warehouse", "api", "serve"], (_top, _pair)),
             ("bare FastAPI + DuckDB", ["-m", "bench.api_peer", str(snapshot.path)], (_top,)),
         ):
             for row in _measured(name, command, paths, warehouse, pairs, seconds):
-                table.add_row(*row)
-        console.print(table)
+                # At once: a run takes minutes.
+                console.print(_LINE.format(*row))
 
 
 def _template(folder: Path) -> Path:
@@ -76,16 +93,31 @@ def _measured(
             dice = random.Random(number)
             requests = [path(dice, pairs) for _ in range(seconds * _PER_SECOND)]
             # The first requests also read the file for the first time.
-            asyncio.run(_open_loop(address, [path(dice, pairs) for _ in range(_PER_SECOND)]))
-            taken = asyncio.run(_open_loop(address, requests))
+            asyncio.run(open_loop(address, [path(dice, pairs) for _ in range(_PER_SECOND)]))
+            before = _cpu_seconds(process)
+            load = asyncio.run(open_loop(address, requests))
+            used = _cpu_seconds(process) - before
+            for failure, count in load.failures.items():
+                console.print(f"{count} × {failure}")
             yield [
                 name,
                 f"{started:.1f}",
                 requests[0].partition("?")[0].rstrip("0123456789"),
-                f"{1000 * statistics.median(taken):.0f}",
-                f"{1000 * statistics.quantiles(taken, n=20)[-1]:.0f}",
+                _milliseconds(load.seconds, 0.5),
+                _milliseconds(load.seconds, 0.95),
+                f"{1000 * used / len(requests):.0f}",
+                load.failures.total(),
                 f"{_peak(process) / 1e6:.0f}",
             ]
+
+
+def _milliseconds(seconds: list[float], quantile: float) -> str:
+    return f"{1000 * np.quantile(seconds, quantile):.0f}" if seconds else "–"
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 @contextmanager
@@ -116,20 +148,29 @@ def _service(command: list[str], warehouse: Path) -> Iterator[tuple[str, psutil.
         process.wait()
 
 
-async def _open_loop(address: str, paths: list[str]) -> list[float]:
-    """Send the requests at a fixed rate, whatever becomes of those before; return the seconds of
-    each."""
-    async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+async def open_loop(address: str, paths: list[str]) -> Load:
+    """Send the requests at a fixed rate, whatever becomes of those before."""
+    load = Load([], Counter())
+    # A pool that is full would put off requests, and its error would hide that of the service.
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=address, timeout=_PATIENCE, limits=limits) as client:
 
-        async def ask(path: str, delay: float) -> float:
+        async def ask(path: str, delay: float) -> None:
             await asyncio.sleep(delay)
             began = time.perf_counter()
-            answer = await client.get(path)
-            answer.raise_for_status()
-            return time.perf_counter() - began
+            try:
+                answer = await client.get(path)
+            except httpx.TransportError as error:
+                load.failures[type(error).__name__] += 1
+                return
+            if answer.is_success:
+                load.seconds.append(time.perf_counter() - began)
+            else:
+                load.failures[f"{answer.status_code} {answer.text[:200]}"] += 1
 
         places = enumerate(paths)
-        return await asyncio.gather(*(ask(path, place / _PER_SECOND) for place, path in places))
+        await asyncio.gather(*(ask(path, place / _PER_SECOND) for place, path in places))
+    return load
 
 
 def _peak(process: psutil.Process) -> int:

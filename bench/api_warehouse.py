@@ -29,7 +29,7 @@ def write_warehouse(template: Path, path: Path, genes: int, samples: int, pairs:
 
 
 # What a snapshot has beside what it copies.
-_OWN = ("pair_rank", "pair_row")
+_OWN = ("pair_rank", "pair_record", "pair_row", "fact_gene_pair_metrics")
 _OWN_COLUMNS = ("disease_label", "gene_a_id", "gene_a_symbol", "gene_b_id", "gene_b_symbol")
 
 
@@ -43,8 +43,11 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             f"create table {schema}.{table} as from template.{schema}.{table} limit 0"
         )
-    for column in _OWN_COLUMNS:
-        connection.execute(f"alter table fact.fact_gene_pair_metrics drop column {column}")
+    connection.execute(
+        f"create table fact.fact_gene_pair_metrics as"
+        f" select * exclude ({', '.join(_OWN_COLUMNS)})"
+        f" from template.fact.fact_gene_pair_metrics limit 0"
+    )
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection) -> None:

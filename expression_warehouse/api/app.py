@@ -1,9 +1,11 @@
 """The service: REST and pages over one store."""
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import anyio.to_thread
 import fastapi_offline
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
@@ -39,6 +41,9 @@ _DOCS_POLICY = (
 )
 # What a scheduler of containers asks, which has no key.
 _PROBE = "/api/v1/health"
+# Requests that are answered at the same time; the others wait. More of them would end no sooner and
+# keep more rows and pages in memory.
+_AT_ONCE = 8
 _READS, _WRITES = Rate(per_second=50, at_once=200), Rate(per_second=10, at_once=30)
 
 
@@ -58,6 +63,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         responses=RESPONSES,
+        lifespan=_limited_threads,
     )
     app.state.store = store
     app.state.keys = KeyFile(files.keys)
@@ -111,3 +117,9 @@ def create_app(
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.mount("/swagger", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
     return app
+
+
+@contextlib.asynccontextmanager
+async def _limited_threads(_app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _AT_ONCE
+    yield

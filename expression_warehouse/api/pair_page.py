@@ -56,7 +56,7 @@ def pair_values(
             if _slice(row) == chosen
         ],
         "scatters": scatter_plots(
-            reading.pair_values(edition, pair_key, *chosen).to_pylist(),
+            reading.pair_points(edition, pair_key, *chosen),
             [row for row in estimates.cohorts if _slice(row) == chosen],
             *names,
         ),

@@ -89,6 +89,14 @@ def pair_values(
     return edition.table(queries.PAIR_VALUES, {"pair_key": pair_key, **slice_})
 
 
+def pair_points(
+    edition: Edition, pair_key: int, disease: str, technology: str, organism: str
+) -> list[dict[str, Any]]:
+    """Study, label and both values of each sample of a slice, in order of the studies."""
+    slice_ = {"disease": disease, "technology": technology, "organism": organism}
+    return edition.rows(queries.PAIR_POINTS, {"pair_key": pair_key, **slice_})
+
+
 def gene(edition: Edition, name: str) -> dict[str, Any]:
     """A gene by its id, symbol or any other name. Raises MissingError for a name of several."""
     for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):

@@ -2,14 +2,16 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import duckdb
 import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
+from expression_warehouse.api.turns import Turns
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.snapshot import newest_snapshot
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -17,13 +19,14 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_pat
 from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
-# Queries that run at the same time, over all requests; the others wait. Each uses all cores and has
-# memory of its own, so more of them would end later and need more memory.
-_RUNNING = threading.BoundedSemaphore(4)
+# Two threads per query, whatever the machine has: each needs memory of its own.
+# A snapshot can be larger than the memory of the machine, so that DuckDB must not take most of it.
+_SETTINGS = {"memory_limit": "128MB", "threads": "2", "enable_external_access": "false"}
+# Queries that run at the same time, over all requests; the others wait. More would end later and
+# need more memory.
+_QUERIES = Turns(4)
 
-# Enough to keep the rows of 300,000 pairs at hand, which most requests read. A snapshot can be
-# larger than the memory of the machine.
-_SETTINGS = {"memory_limit": "192MB", "enable_external_access": "false"}
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Edition:
         settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """The rows of a query as Warehouse.read takes it, each as column → value."""
-        return self.table(query, parameters, settings).to_pylist()
+        return _in_turn(lambda: self.warehouse.read_rows(query, settings or {}, parameters))
 
     def table(
         self,
@@ -54,8 +57,19 @@ class Edition:
         settings: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """The same as an Arrow table."""
-        with _RUNNING:
-            return self.warehouse.read(query, settings or {}, parameters)
+        return _in_turn(lambda: self.warehouse.read(query, settings or {}, parameters))
+
+
+def _in_turn(read: Callable[[], _Result]) -> _Result:
+    """What a query reads. If memory was short because of other queries, it runs again alone."""
+    try:
+        with _QUERIES.one():
+            return read()
+    except UserError as error:
+        if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+            raise
+    with _QUERIES.all():
+        return read()
 
 
 class Store(ABC):

@@ -18,7 +18,12 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, new_folder
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.snapshot_ranks import pair_row_view, write_pair_metrics, write_ranks
+from expression_warehouse.core.snapshot_ranks import (
+    pair_metrics_view,
+    pair_row_view,
+    write_pair_metrics,
+    write_ranks,
+)
 from expression_warehouse.core.warehouse.duckdb import file_path, writing
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -153,9 +158,10 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
         write_pair_metrics(connection, schema_name)
         write_ranks(connection, schema_name)
         statements = [
-            _view_statement(connection, schema_name(schema), name) for schema, name in VIEWS
+            pair_metrics_view(connection, schema_name),
+            *(_view_statement(connection, schema_name(schema), name) for schema, name in VIEWS),
+            pair_row_view(connection, schema_name),
         ]
-        statements.append(pair_row_view(connection, schema_name))
         # Without it, the rows of one pair cost a scan of those of thousands.
         contrasts = f"snapshot.{schema_name('fact')}.fact_gene_pair_contrast"
         connection.execute(f"create index pair_contrasts on {contrasts} (pair_key)")

@@ -16,6 +16,8 @@ COLUMNS = (
     "included_study_count", "power_score", "new_rank_score",
 )  # fmt: skip
 Q_BASES = ("hk", "spec", "dependent")
+# What rows are found by.
+_KEYS = ("pair_key", "disease_key")
 # The least k_min that RankSettings allows.
 _WIDEST = {"q": "1", "i2_max": "100", "k_min": "2"}
 
@@ -62,20 +64,23 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
 def write_pair_metrics(
     connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]
 ) -> None:
-    """Write fact.fact_gene_pair_metrics into the attached database `snapshot`, with the names of
-    its disease and genes beside their keys.
+    """Write analytics.pair_record into the attached database `snapshot`: the rows of
+    fact_gene_pair_metrics with the names of their disease and genes, and their numbers in one list.
 
-    A request reads all columns of up to a thousand pairs: the index finds them, and a join with the
-    names would read the columns of all pairs instead.
+    A request reads all columns of up to a thousand pairs, which the index finds. The list lies in
+    one block; a hundred columns lie in a hundred. A join with the names would read the columns of
+    all pairs instead.
     """
-    fact, dim = schema_name("fact"), schema_name("dim")
-    table = f"snapshot.{fact}.fact_gene_pair_metrics"
+    analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
+    table = f"snapshot.{analytics}.pair_record"
+    numbers = ", ".join(f"cast(m.{name} as double)" for name, _ in _numbers(connection, fact))
+    others = ", ".join(f"m.{name}" for name in _others(connection, fact))
     connection.execute(
         f"""
         create table {table} as
         select
-            m.*, d.disease_label, a.gene_id as gene_a_id, p.gene_a_symbol, b.gene_id as gene_b_id,
-            p.gene_b_symbol
+            {others}, [{numbers}] as numbers, d.disease_label, a.gene_id as gene_a_id,
+            p.gene_a_symbol, b.gene_id as gene_b_id, p.gene_b_symbol
         from {fact}.fact_gene_pair_metrics as m
         inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
         inner join {dim}.dim_gene_pair as p on m.pair_key = p.pair_key
@@ -84,7 +89,45 @@ def write_pair_metrics(
         order by m.pair_key, m.disease_key, m.technology, m.organism
         """
     )
-    connection.execute(f"create index pair_metrics on {table} (pair_key)")
+    connection.execute(f"create index pair_records on {table} (pair_key)")
+
+
+def pair_metrics_view(
+    connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]
+) -> str:
+    """The statement that creates fact.fact_gene_pair_metrics in a snapshot, with the columns of the
+    fact and the names of its disease and genes."""
+    analytics, fact = schema_name("analytics"), schema_name("fact")
+    places = {name: place for place, (name, _) in enumerate(_numbers(connection, fact), start=1)}
+    columns = ", ".join(
+        f"cast(numbers[{places[name]}] as {kind}) as {name}" if name in places else name
+        for name, kind in _columns(connection, fact)
+    )
+    return f"""
+        create view {fact}.fact_gene_pair_metrics as
+        select {columns}, disease_label, gene_a_id, gene_a_symbol, gene_b_id, gene_b_symbol
+        from {analytics}.pair_record
+    """
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, fact: str) -> list[tuple[str, str]]:
+    """Name and type of each column of fact_gene_pair_metrics."""
+    described = connection.execute(f"describe {fact}.fact_gene_pair_metrics").fetchall()
+    return [(name, kind) for name, kind, *_ in described]
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, fact: str) -> list[tuple[str, str]]:
+    """The columns whose values a double holds exactly; counts are less than 2^53."""
+    return [
+        (name, kind)
+        for name, kind in _columns(connection, fact)
+        if kind in ("DOUBLE", "INTEGER", "BIGINT") and name not in _KEYS
+    ]
+
+
+def _others(connection: duckdb.DuckDBPyConnection, fact: str) -> list[str]:
+    numbers = {name for name, _ in _numbers(connection, fact)}
+    return [name for name, _ in _columns(connection, fact) if name not in numbers]
 
 
 def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:

@@ -42,7 +42,7 @@
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         v.sample_key,
-        {{ average_rank('v.value', ['v.' ~ study | join(', v.'), 'v.illness_key', 'v.gene_key']) }} as value_rank,
+        {{ average_rank('v.value', group_columns(cohort + ['gene_key'], 'v')) }} as value_rank,
         count(*) over (partition by {{ group_columns(cohort, 'v') }}, v.gene_key) as n
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
@@ -91,32 +91,18 @@
     where a.is_complete = 0 or b.is_complete = 0
 ),
 
-{{ name }}_pair_ranks as (
+{{ name }}_pair_values as (
     select
         {{ group_columns(cohort, 'a') }},
         a.pair_key,
-        {{ average_rank('a.value', ['a.' ~ study | join(', a.'), 'a.pair_key', 'a.illness_key']) }} as rank_a,
-        {{ average_rank('b.value', ['a.' ~ study | join(', a.'), 'a.pair_key', 'a.illness_key']) }} as rank_b,
-        count(*) over (partition by {{ group_columns(cohort, 'a') }}, a.pair_key) as n
+        a.value as value_a,
+        b.value as value_b
     from {{ name }}_first_values as a
     inner join {{ values }} as b
         on {{ same_group(cohort, 'a', 'b') }} and a.gene_b_key = b.gene_key and a.sample_key = b.sample_key
 ),
 
-{{ name }}_incomplete as (
-    select
-        {{ group_columns(cohort, 'p') }},
-        p.pair_key,
-        max(p.n) as n,
-        sum((p.rank_a - (p.n + 1e0) / 2e0) * (p.rank_b - (p.n + 1e0) / 2e0)) / nullif(
-            sqrt(
-                sum((p.rank_a - (p.n + 1e0) / 2e0) * (p.rank_a - (p.n + 1e0) / 2e0))
-                * sum((p.rank_b - (p.n + 1e0) / 2e0) * (p.rank_b - (p.n + 1e0) / 2e0))
-            ), 0e0
-        ) as r
-    from {{ name }}_pair_ranks as p
-    group by {{ group_columns(cohort, 'p') }}, p.pair_key
-),
+{{ correlate_pair_values(name ~ '_incomplete', name ~ '_pair_values', cohort + ['pair_key']) }},
 
 {{ name }} as (
     select
@@ -132,15 +118,54 @@
         i.n,
         i.r
     from {{ name }}_incomplete as i
-    where i.r is not null
+)
+{%- endmacro %}
+
+
+{#- Spearman correlations from rows that have both values of a pair. CTEs of a `with` chain; the last is
+    <name>, one row per group with r and n; none if a gene has no variance in it.
+
+    name      prefix of the CTEs and name of the last
+    values    one row per sample: <group_by>, value_a, value_b
+    group_by  list of the columns that identify a cohort, and a pair if there are several
+
+    values                         {{ correlate_pair_values('rho', 'values', ['cohort_no']) }}
+    cohort_no | value_a | value_b  cohort_no | n | r
+    1         | 4.5     | 3.1      1         | 3 | -0.5
+    … -#}
+{% macro correlate_pair_values(name, values, group_by) -%}
+{{ name }}_ranks as (
+    select
+        {{ group_columns(group_by, 'v') }},
+        {{ average_rank('v.value_a', group_columns(group_by, 'v')) }} as rank_a,
+        {{ average_rank('v.value_b', group_columns(group_by, 'v')) }} as rank_b,
+        count(*) over (partition by {{ group_columns(group_by, 'v') }}) as n
+    from {{ values }} as v
+),
+
+{{ name }} as (
+    select s.*
+    from (
+        select
+            {{ group_columns(group_by, 'p') }},
+            max(p.n) as n,
+            sum((p.rank_a - (p.n + 1e0) / 2e0) * (p.rank_b - (p.n + 1e0) / 2e0)) / nullif(
+                sqrt(
+                    sum((p.rank_a - (p.n + 1e0) / 2e0) * (p.rank_a - (p.n + 1e0) / 2e0))
+                    * sum((p.rank_b - (p.n + 1e0) / 2e0) * (p.rank_b - (p.n + 1e0) / 2e0))
+                ), 0e0
+            ) as r
+        from {{ name }}_ranks as p
+        group by {{ group_columns(group_by, 'p') }}
+    ) as s
+    where s.r is not null
 )
 {%- endmacro %}
 
 
 {#- Average rank of a value within its partition: the mean of the first and the last rank that its ties
     share. One window serves both, which is twice as fast as two. -#}
-{% macro average_rank(value, partition_by) -%}
-{%- set partition = partition_by | join(', ') -%}
+{% macro average_rank(value, partition) -%}
 (rank() over (partition by {{ partition }} order by {{ value }}) + count(*) over (
             partition by {{ partition }} order by {{ value }} range between unbounded preceding and current row
         )) / 2e0

@@ -1,5 +1,4 @@
-{%- set slice = ['disease_key', 'technology', 'organism'] -%}
-{%- set study = slice + ['study_key'] -%}
+{%- set cohort = ['disease_key', 'technology', 'organism', 'study_key', 'illness_key'] -%}
 
 -- The pair of the session: per-study estimates of all pairs are not kept, those of one are quick.
 with pair as (
@@ -29,66 +28,67 @@ gene_values as {{ materialized() }}(
     where e.gene_key in (select g.gene_key from pair_genes as g)
 ),
 
-candidate_values as (
+-- Engines compare one number faster than the columns that identify a cohort.
+cohorts as {{ materialized() }}(
     select
-        {{ group_columns(study, 's') }},
-        s.illness_key,
-        st.study_unit_tag,
+        {{ group_columns(cohort, 'c') }},
+        row_number() over (order by {{ group_columns(cohort, 'c') }}) as cohort_no,
+        st.study_accession_code,
+        st.study_unit_tag
+    from {{ ref('stg_slice_cohort') }} as c
+    inner join {{ ref('dim_study') }} as st on c.study_key = st.study_key
+    where c.is_large_enough = 1
+),
+
+candidate_values as {{ materialized() }}(
+    select
+        c.cohort_no,
+        c.study_unit_tag,
         v.gene_key,
         v.sample_key,
         v.expression_value as value
     from gene_values as v
     inner join {{ ref('stg_slice_sample') }} as s on v.study_key = s.study_key and v.sample_key = s.sample_key
-    inner join {{ ref('stg_slice_cohort') }} as c
-        on {{ same_group(study + ['illness_key'], 's', 'c') }} and c.is_large_enough = 1
-    inner join {{ ref('dim_study') }} as st on v.study_key = st.study_key
+    inner join cohorts as c on {{ same_group(cohort, 's', 'c') }}
 ),
 
 -- A gene that is not expressed in a cohort has no correlation there.
-detected as (
-    {{ detected_genes('candidate_values', study + ['illness_key']) | indent(4) }}
+detected as {{ materialized() }}(
+    {{ detected_genes('candidate_values', ['cohort_no']) | indent(4) }}
 ),
 
-study_values as {{ materialized() }}(
+pair_values as (
     select
-        {{ group_columns(study, 'v') }},
-        v.illness_key,
-        v.gene_key,
-        v.sample_key,
-        v.value
-    from candidate_values as v
-    inner join detected as d on {{ same_group(study + ['illness_key', 'gene_key'], 'v', 'd') }}
-    where d.is_detected = 1
+        a.cohort_no,
+        a.value as value_a,
+        b.value as value_b
+    from pair as p
+    inner join detected as da on p.gene_a_key = da.gene_key and da.is_detected = 1
+    inner join detected as db on da.cohort_no = db.cohort_no and p.gene_b_key = db.gene_key and db.is_detected = 1
+    inner join candidate_values as a on da.cohort_no = a.cohort_no and p.gene_a_key = a.gene_key
+    inner join candidate_values as b
+        on a.cohort_no = b.cohort_no and a.sample_key = b.sample_key and p.gene_b_key = b.gene_key
 ),
 
-study_pairs as (
-    select distinct
-        {{ group_columns(study, 'v') }},
-        p.pair_key,
-        p.gene_a_key,
-        p.gene_b_key
-    from study_values as v
-    cross join pair as p
-),
-
-{{ pair_correlations('rho', 'study_pairs', 'study_values', study) }}
+{{ correlate_pair_values('rho', 'pair_values', ['cohort_no']) }}
 
 select
-    r.pair_key,
-    r.disease_key,
+    p.pair_key,
+    c.disease_key,
     d.disease_label,
-    r.technology,
-    r.organism,
-    r.study_key,
-    st.study_accession_code,
-    r.illness_key,
+    c.technology,
+    c.organism,
+    c.study_key,
+    c.study_accession_code,
+    c.illness_key,
     i.illness_label,
     cast(r.n as integer) as n,
     {{ clip_r('r.r', 'r.n') }} as r,
     {{ fisher_z('r.r', 'r.n') }} as theta,
     {{ spearman_se(clip_r('r.r', 'r.n'), 'r.n') }} as se
 from rho as r
-inner join {{ ref('dim_disease') }} as d on r.disease_key = d.disease_key
-inner join {{ ref('dim_study') }} as st on r.study_key = st.study_key
-inner join {{ ref('dim_illness') }} as i on r.illness_key = i.illness_key
+inner join cohorts as c on r.cohort_no = c.cohort_no
+inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
+inner join {{ ref('dim_illness') }} as i on c.illness_key = i.illness_key
+cross join pair as p
 where r.n >= {{ [var('min_cohort_samples') | int, 4] | max }}

@@ -309,6 +309,7 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
     read = set(re.findall(r"\{(dim|fact|staging|meta|analytics|seeds)\}\.(\w+)", source))
     ranks = {
         ("analytics", "pair_rank"),
+        ("analytics", "pair_record"),
         ("analytics", "pair_row"),
         ("fact", "fact_gene_pair_metrics"),
     }
@@ -319,6 +320,19 @@ def test_a_snapshot_has_all_that_the_api_reads(built):
     with duckdb.connect(str(snapshot.path), read_only=True) as connection:
         for schema, name in kept:
             connection.execute(f"from {schema}.{name} limit 1")
+
+
+def test_pair_metrics_of_a_snapshot_are_the_facts(built):
+    """Their numbers are kept in one list per row, and read as the columns they were."""
+    snapshot = newest_snapshot(built.path)
+    own = {"disease_label", "gene_a_id", "gene_a_symbol", "gene_b_id", "gene_b_symbol"}
+    query = "from fact.fact_gene_pair_metrics order by pair_key, technology"
+    with duckdb.connect(str(snapshot.path), read_only=True) as connection:
+        found = connection.sql(query).to_arrow_table()
+    expected = duckdb.connect(str(built.path), read_only=True).sql(query).to_arrow_table()
+    assert set(found.column_names) - set(expected.column_names) == own
+    assert found.select(expected.column_names).equals(expected)
+    assert expected.num_rows == math.comb(len(GENES), 2)
 
 
 def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):

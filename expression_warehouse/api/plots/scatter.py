@@ -16,7 +16,7 @@ def scatter_plots(
 ) -> list[dict[str, Any]]:
     """One plot per study, with the n and r of its cohorts; r is None if the cohort has none.
 
-    values   rows of PAIR_VALUES, in order of the studies
+    values   rows of PAIR_POINTS, in order of the studies
     cohorts  rows of vw_pair_cohort of the same slice
     """
     labels = sorted({row["illness_label"] for row in values})
@@ -62,9 +62,10 @@ def _paths(
     paths = []
     for label, number in numbers.items():
         own = [row for row in rows if row["illness_label"] == label]
-        places = ((x.pixel(row["value_a"]), y.pixel(row["value_b"])) for row in own)
         if own:
-            paths.append((mark_class(number), marks(number, places)))
+            across = x.pixels([row["value_a"] for row in own])
+            down = y.pixels([row["value_b"] for row in own])
+            paths.append((mark_class(number), marks(number, zip(across, down, strict=True))))
     return paths
 
 

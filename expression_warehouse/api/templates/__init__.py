@@ -11,6 +11,8 @@ from expression_warehouse.api.words import gene_name, number_text, p_text
 _environment = jinja2.Environment(
     loader=jinja2.PackageLoader("expression_warehouse.api"),
     autoescape=True,
+    # The files of a running service do not change.
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,

@@ -349,6 +349,15 @@ class Warehouse(ABC):
         with self.stream(query, settings, parameters) as batches:
             return batches.read_all()
 
+    def read_rows(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """As `read`, each row as column → value: for few rows, as a page of the API reads them."""
+        return self.read(query, settings, parameters).to_pylist()
+
     @abstractmethod
     def read_whole(self, schema: str, table: str) -> None:
         """Read every block of a table, which the engine verifies.

@@ -127,15 +127,34 @@ class DuckDBWarehouse(SqlWarehouse):
         settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
+        with self._reading(query, settings) as (cursor, statement):
+            # `execute` would neither stream the rows nor keep their order.
+            yield cursor.sql(statement, params=dict(parameters or {})).to_arrow_reader()
+
+    def read_rows(
+        self,
+        query: str,
+        settings: Mapping[str, str],
+        parameters: Mapping[str, str | int | None] | None = None,
+    ) -> list[dict[str, Any]]:
+        # `sql` plans a statement twice, which costs as much as to find a few rows.
+        with self._reading(query, settings) as (cursor, statement):
+            found = cursor.execute(statement, dict(parameters or {}))
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    @contextlib.contextmanager
+    def _reading(
+        self, query: str, settings: Mapping[str, str]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """A cursor with these session settings, and the query with the names of the schemas."""
         # Each cursor is a separate session, without the settings of others.
         cursor = self._connection.cursor()
         with self._named_errors("LOAD_READ_FAILED"):
             try:
                 for name, value in settings.items():
                     cursor.execute(f"set variable {name} = ?", [value])
-                statement = query.format_map(SchemaNames(self._macros))
-                # `execute` would neither stream the rows nor keep their order.
-                yield cursor.sql(statement, params=dict(parameters or {})).to_arrow_reader()
+                yield cursor, query.format_map(SchemaNames(self._macros))
             except duckdb.CatalogException as error:
                 raise UserError(
                     "LOAD_WAREHOUSE_NOT_BUILT", str(error).splitlines()[0], file=self._path
