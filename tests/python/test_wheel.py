@@ -113,10 +113,3 @@ def test_a_profile_of_other_projects_is_left_alone(installed):
     }
 
 
-def test_a_folder_without_the_project_is_named_in_a_sentence(installed, tmp_path):
-    health = installed("health", DBT_PROJECT_DIR=str(tmp_path))
-    assert health.returncode == 1
-    assert health.stderr == (
-        f"{tmp_path} has no dbt_project.yml. Set DBT_PROJECT_DIR to the folder of this project, or"
-        " unset it\n"
-    )
