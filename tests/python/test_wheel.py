@@ -111,5 +111,3 @@ def test_a_profile_of_other_projects_is_left_alone(installed):
         "status": "not built",
         "message": f"{installed.folder / 'warehouse.duckdb'}: there is no such file",
     }
-
-
