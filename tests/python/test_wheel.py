@@ -106,8 +106,9 @@ def test_a_genuine_download_runs(installed, shared_data):
 def test_a_profile_of_other_projects_is_left_alone(installed):
     (installed.folder / ".dbt").mkdir()
     (installed.folder / ".dbt" / "profiles.yml").write_text("shop: {target: a, outputs: {}}\n")
-    health = installed("health")
-    assert json.loads(health.stdout) == {
+    health = json.loads(installed("health").stdout)
+    health.pop("machine")
+    assert health == {
         "status": "not built",
         "message": f"{installed.folder / 'warehouse.duckdb'}: there is no such file",
     }
