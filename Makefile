@@ -14,17 +14,19 @@ SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSE
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
 BINDER := .cache/tsql-binder
 
-.PHONY: help install demo explore test test-long coverage test-sqlserver test-tsql lint docs cli-docs bench clean
+.PHONY: help install demo explore test test-long coverage test-sqlserver test-tsql lint lock docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) profiles.yml  ## Make the environment in .venv, and profiles.yml
 
-$(READY): pyproject.toml
+# The second command installs no dependency, and builds with the setuptools of the lock file.
+$(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 profiles.yml:
@@ -72,6 +74,11 @@ lint: install  ## Check the style of Python, SQL and YAML
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/python/test_tsql.py tests/python/test_tsql_parser.py
+
+lock: install  ## Write requirements.lock: versions that pyproject.toml allows, with hashes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-strip-extras --no-emit-index-url --custom-compile-command 'make lock' --quiet --output-file requirements.lock
 
 docs: install  ## Write the dbt docs site (lineage, every column) to target/static_index.html
 	$(DBT) docs generate --static

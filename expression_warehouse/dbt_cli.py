@@ -8,6 +8,9 @@ import click
 
 from expression_warehouse.core.commands import example
 
+# With these, dbt needs no profile of ours.
+_WITHOUT_PROFILE = ("--help", "-h", "--version", "--profiles-dir")
+
 
 @click.command(
     "dbt",
@@ -24,6 +27,14 @@ def dbt(arguments: tuple[str, ...]) -> None:
     ARGUMENTS are dbt's own. In a checkout, `dbt` itself does the same.
     """
     from expression_warehouse.core.dbt_command import dbt_folders
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.warehouse.profile import require_profile
 
-    command = [sys.executable, "-m", "dbt.cli.main", *arguments]
+    if not any(argument.startswith(_WITHOUT_PROFILE) for argument in arguments):
+        try:
+            require_profile()
+        except UserError as error:
+            raise click.ClickException(str(error)) from error
+    program = "from dbt.cli.main import cli; cli(prog_name='dbt')"
+    command = [sys.executable, "-c", program, *arguments]
     sys.exit(subprocess.run(command, env=os.environ | dbt_folders(), check=False).returncode)

@@ -334,17 +334,16 @@ def health_command(
     """
     from expression_warehouse.core.errors import UserError
     from expression_warehouse.core.reporting import open_reporter, prints_json
+    from expression_warehouse.core.warehouse.target import open_warehouse, target_folder
     from loader.health import print_health, read_health
 
     def open_probe() -> Warehouse:
-        from expression_warehouse.core.warehouse.target import open_warehouse
-
         return open_warehouse(target, is_probe=True)
 
     as_json = prints_json(log_format)
     with open_reporter("json" if as_json else "text") as reporter:
         try:
-            health = read_health(open_probe, is_deep)
+            health = read_health(open_probe, target_folder(target), is_deep)
             if textfile:
                 from loader.health_metrics import write_textfile
 

@@ -3,12 +3,14 @@
 import datetime
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import rich.console
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
+from loader.machine import read_machine
 
 _HEALTH = "select * from {meta}.vw_health"
 _ERRORS = "select * from {meta}.vw_error_histogram order by error_count desc, error_code"
@@ -21,17 +23,24 @@ _TABLES = """
 _QUARANTINE = "select * from {meta}.vw_quarantine order by study_accession_code, batch_id"
 
 
-def read_health(open_warehouse: Callable[[], Warehouse], is_deep: bool = False) -> dict[str, Any]:
+def read_health(
+    open_warehouse: Callable[[], Warehouse], folder: Path, is_deep: bool = False
+) -> dict[str, Any]:
     """The row of vw_health, with `errors` (of the last 30 days), `quarantine` and, if asked for,
-    `damaged` tables as lists.
+    `damaged` tables as lists, and `machine` (read_machine).
 
+    folder   where the warehouse is, or if it is on a server, where commands work
     is_deep  every block of every table is read
 
     status  'healthy', 'unhealthy', 'busy' if another process has the warehouse open, or 'not
-            built' before the first build; the last two come with a `message` only
+            built' before the first build; the last two come with a `message` and `machine` only
 
     Raises UserError 4001 if the warehouse cannot be opened.
     """
+    return {**_read_warehouse(open_warehouse, is_deep), "machine": read_machine(folder)}
+
+
+def _read_warehouse(open_warehouse: Callable[[], Warehouse], is_deep: bool) -> dict[str, Any]:
     try:
         with open_warehouse() as warehouse:
             (health,) = warehouse.read(_HEALTH, {}).to_pylist()
@@ -80,8 +89,9 @@ def print_health(health: dict[str, Any], as_json: bool) -> None:
 
 
 def _lines(health: dict[str, Any]) -> list[str]:
+    machine = _machine(health["machine"])
     if "message" in health:
-        return [f"{health['status']}: {health['message']}"]
+        return [f"{health['status']}: {health['message']}", machine]
     lines = [health["status"]]
     if health["last_run_id"]:
         lines.append(
@@ -105,6 +115,11 @@ def _lines(health: dict[str, Any]) -> list[str]:
         lines.append(f"samples without an illness label: {health['unknown_illness_share']:.1%}")
     if health["unfinished_run_count"]:
         lines.append(f"runs that have not ended: {health['unfinished_run_count']}")
+    lines.append(
+        "runs of the last hour: {runs_last_hour}; failed in 24 hours:"
+        " {failed_runs_last_day}".format(**health)
+    )
+    lines.append(machine)
     for batch in health["quarantine"]:
         lines.append(
             "quarantined: {study_accession_code} {batch_id:.12}: {quarantine_reason}".format(
@@ -118,6 +133,18 @@ def _lines(health: dict[str, Any]) -> list[str]:
             )
         )
     return lines
+
+
+def _machine(machine: dict[str, float | None]) -> str:
+    """One line; what is not known is left out."""
+    told = []
+    if (load := machine["load_average"]) is not None:
+        told.append(f"load {load:.1f} on {machine['cores']} cores")
+    for kind, left in (("memory", "available"), ("disk", "free")):
+        free, total = machine[f"{kind}_{left}_bytes"], machine[f"{kind}_total_bytes"]
+        if free is not None and total is not None:
+            told.append(f"{kind} {free / 1e9:.1f} of {total / 1e9:.1f} GB {left}")
+    return "machine: " + ", ".join(told)
 
 
 def _message(error: UserError) -> str:

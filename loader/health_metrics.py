@@ -10,6 +10,14 @@ import prometheus_client
 from expression_warehouse.core.files import named_os_errors, open_atomically
 
 _PREFIX = "expression_warehouse_"
+_MACHINE = {
+    "load_average": "Processes that run or wait, over a minute.",
+    "cores": "Cores of the machine.",
+    "memory_available_bytes": "Memory that programs can get.",
+    "memory_total_bytes": "Memory of the machine.",
+    "disk_free_bytes": "Free space of the disk with the warehouse.",
+    "disk_total_bytes": "Size of the disk with the warehouse.",
+}
 
 
 def write_textfile(health: dict[str, Any], path: Path) -> None:
@@ -33,6 +41,10 @@ def write_textfile(health: dict[str, Any], path: Path) -> None:
     tell("quarantined_batches", "Batches held back.", health.get("quarantined_batch_count"))
     tell("staged_rows_per_second", "Rows per second and study.", health.get("rows_per_second"))
     tell("unlabelled_ratio", "Samples without a label.", health.get("unknown_illness_share"))
+    tell("runs_last_hour", "Runs that began within an hour.", health.get("runs_last_hour"))
+    tell("failed_runs_last_day", "Runs of a day that failed.", health.get("failed_runs_last_day"))
+    for name, value in health["machine"].items():
+        tell(name, _MACHINE[name], value)
     if "damaged" in health:
         tell("damaged_tables", "Tables that cannot be read.", len(health["damaged"]))
     if "errors" in health:

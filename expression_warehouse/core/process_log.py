@@ -15,7 +15,12 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_temporary
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.warehouse.base import Finding, StepRecord, Warehouse
+from expression_warehouse.core.warehouse.base import (
+    PROCESS_DIED,
+    Finding,
+    StepRecord,
+    Warehouse,
+)
 
 # Its argument takes what to tell the user while it waits.
 OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]
@@ -68,7 +73,7 @@ class ProcessLog:
         """Write the step as RUNNING, so that a process that dies leaves a trace; end the steps of
         earlier processes that died."""
         for dead in self.warehouse.mark_alive(self.run_id):
-            self.warehouse.end_running_steps(dead, utc_now(), "the process died")
+            self.warehouse.end_running_steps(dead, utc_now(), PROCESS_DIED)
             remove_temporary(dead)
         self._write(step, "RUNNING")
 

@@ -12,17 +12,19 @@ _INSTALLED = _PACKAGE / "project"
 
 @functools.cache
 def project_dir() -> Path:
-    """The folder with dbt_project.yml: DBT_PROJECT_DIR, else the project of this package.
+    """The folder of the dbt project: DBT_PROJECT_DIR, else the project of this package.
 
-    Ends the process with a sentence if it is not there: without it there is no catalog of errors.
+    Ends the process with a sentence if it is not there, or is another project: without its seeds
+    there is no catalog of errors.
     """
     default = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
     folder = Path(os.environ.get("DBT_PROJECT_DIR") or default).absolute()
-    if not (folder / "dbt_project.yml").is_file():
-        raise SystemExit(
-            f"{folder} has no dbt_project.yml. Set DBT_PROJECT_DIR to the folder of this project,"
-            " or unset it"
-        )
+    for name in ("dbt_project.yml", "seeds/error_code.csv"):
+        if not (folder / name).is_file():
+            raise SystemExit(
+                f"{folder} has no {name}. Set DBT_PROJECT_DIR to the folder of this project, or"
+                " unset it"
+            )
     return folder
 
 

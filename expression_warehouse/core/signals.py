@@ -9,6 +9,8 @@ held()     raises it at the next `check()` or `sleep()`, so that no statement is
 The second signal changes nothing, since cleaning up must not be cut in two either. The third ends
 the process at once; the warehouse withstands that as it withstands `kill -9`.
 
+Too little memory ends a command with 4015, before it imports a library or afterwards.
+
 Imports the standard library alone, because an interrupt before `run_command_line` is a traceback.
 """
 
@@ -23,6 +25,12 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+try:
+    import resource
+except ImportError:
+    # Windows limits no address space.
+    resource = None  # type: ignore[assignment]
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _END_AT_ONCE = 3
 _POLL_S = 0.05
@@ -33,8 +41,14 @@ _NO_MEMORY = re.compile(
     "|Cannot allocate memory|Out of Memory Error"
 )
 _OUT_OF_MEMORY = """4015 MEMORY_EXHAUSTED
-  the command got less memory than it needs; what was under way is undone
+  {}
   to do: Give it more memory (ulimit -v; the limit of the container), or end other programs"""
+
+# Address space that the numeric libraries and DuckDB take before any row is read. With less, they
+# abort the process or never return, each in a way of its own. A screen needs more than 1.6 GB and
+# less than 2 GB on two cores; each core has its threads, with their stacks and buffers.
+_ADDRESS_SPACE_MB = 1500
+_ADDRESS_SPACE_PER_CORE_MB = 250
 
 
 class Stopped(KeyboardInterrupt):
@@ -130,6 +144,9 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _receive)
     sys.unraisablehook = _raise_again
+    if not {"-h", "--help", "--version"}.intersection(sys.argv) and (shortage := _shortage()):
+        print(_OUT_OF_MEMORY.format(shortage), file=sys.stderr)
+        sys.exit(1)
     code: Any = 0
     try:
         from expression_warehouse.core.secret_files import read_secret_files
@@ -143,7 +160,8 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
         if not is_asked_to_stop():
             if not _is_out_of_memory(error):
                 raise
-            print(_OUT_OF_MEMORY, file=sys.stderr)
+            undone = "the command got less memory than it needs; what was under way is undone"
+            print(_OUT_OF_MEMORY.format(undone), file=sys.stderr)
             code = 1
     if is_asked_to_stop() and code != exit_code():
         print(f"{reason()}; what had ended by then is kept", file=sys.stderr)
@@ -151,6 +169,21 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
+
+
+def _shortage() -> str | None:
+    """What a limit of the address space leaves, in words, if no command can work with it."""
+    if resource is None:
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    cores = os.cpu_count() or 1
+    needed = _ADDRESS_SPACE_MB + _ADDRESS_SPACE_PER_CORE_MB * cores
+    if limit == resource.RLIM_INFINITY or limit >= needed * 1_000_000:
+        return None
+    return (
+        f"the address space is limited to {limit // 1_000_000:,} MB; on {cores} cores, commands"
+        f" need {needed:,} MB"
+    )
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

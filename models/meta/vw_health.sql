@@ -47,6 +47,14 @@ builds as (
     where step in ('dbt build', 'dbt run', 'dbt retry')
 ),
 
+recent as (
+    select
+        cast(coalesce(sum(case when {{ seconds_between('started_at', utc_now()) }} < 3600e0 then 1 else 0 end), 0) as integer) as hour_count,
+        cast(coalesce(sum(case when status = 'FAILED' then 1 else 0 end), 0) as integer) as failed_count
+    from {{ ref('vw_run') }}
+    where started_at > {{ instant_days_ago(1) }}
+),
+
 labels as (
     select
         count(*) as sample_count,
@@ -77,8 +85,11 @@ select
     u.run_count as unfinished_run_count,
     b.status as last_build_status,
     b.started_at as last_build_at,
-    b.error_message as last_build_error_message
+    b.error_message as last_build_error_message,
+    c.hour_count as runs_last_hour,
+    c.failed_count as failed_runs_last_day
 from unfinished as u
+cross join recent as c
 cross join labels as x
 cross join quarantine as q
 left join runs as l on l.recency = 1

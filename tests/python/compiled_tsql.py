@@ -68,6 +68,7 @@ OPERATIONS = {
     "findings_not_releasable": "{{ findings_not_releasable('3f0c29d1') }}",
     "mark_batch_released": "{{ mark_batch_released('3f0c29d1', 'anna') }}",
     "create_roles": "{{ roles() }}",
+    "process_log_guard": "{{ process_log_guard() }}",
     "backup_database": "{{ backup_database(\"N'warehouse.bak'\") }}",
     "lock_until_commit": "{{ lock_until_commit('slices of fact_gene_pair_metrics') }}",
     "try_lock_until_commit": "{{ try_lock_until_commit('load GSE1') }}",

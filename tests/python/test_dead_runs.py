@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, Study, WarehouseUnderTest
+from forked import Command, Death
 
 from expression_warehouse.core.files import UNFINISHED, remove_unfinished
 
@@ -92,3 +93,34 @@ def test_what_writers_left_is_removed_after_a_day(tmp_path):
     assert not old.exists()
     assert new.exists()
     assert (tmp_path / "GSE1").exists()
+
+
+def test_a_killed_dbt(warehouse, manifests, tmp_path):
+    """Killed just before it would have ended its row in the log."""
+    command = Command("dbt", ("seed", "--select", "unit"), warehouse.env, manifests)
+    command.die(Death(len(command.durations(tmp_path)) - 4))
+    assert dbt_runs(warehouse) == [("SUCCESS", None), ("RUNNING", None)]
+    assert len(lock_files(warehouse)) == 1
+    assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
+    assert dbt_runs(warehouse) == [("SUCCESS", None), ("FAILED", "the process died")]
+    assert lock_files(warehouse) == []
+
+
+def dbt_runs(warehouse: WarehouseUnderTest) -> list[tuple]:
+    return warehouse.query(
+        "select status, error_message from meta.meta_etl_process_log where step = 'dbt seed'"
+        " order by started_at"
+    )
+
+
+def test_dbt_ends_the_steps_of_a_killed_command(warehouse, working):
+    working.kill()
+    working.wait()
+    warehouse.dbt("seed", "--select", "unit")
+    assert {status for _, status, _ in steps(warehouse)} == {"FAILED"}
+
+
+def test_dbt_beside_a_command_that_is_alive(warehouse, working):
+    warehouse.dbt("seed", "--select", "unit")
+    assert {status for _, status, _ in steps(warehouse)} == {"RUNNING"}
+    assert lock_files(warehouse) == ["warehouse.duckdb.r1.running"]

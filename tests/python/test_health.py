@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import psutil
 import pytest
 from conftest import Study, WarehouseUnderTest
+
+import loader.machine as machine_module
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ def test_a_good_run(built):
     assert said["unknown_illness_share"] == pytest.approx(1 / 3)
     assert said["rows_per_second"] > 0
     assert (said["errors"], said["quarantine"]) == ([], [])
+    assert (said["runs_last_hour"], said["failed_runs_last_day"]) == (1, 0)
 
 
 def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
@@ -57,6 +61,7 @@ def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
     )
     assert said["last_error_code"] == 54020
     assert said["last_success_run_id"] != said["last_run_id"]
+    assert (said["runs_last_hour"], said["failed_runs_last_day"]) == (2, 1)
     assert [(e["error_name"], e["error_count"], e["run_count"]) for e in said["errors"]] == [
         ("UNIT_UNDETECTED", 1, 1)
     ]
@@ -85,9 +90,30 @@ def test_a_run_that_never_ended(copy):
     assert said["last_status"] == "RUNNING"
 
 
+def test_the_machine(built, monkeypatch):
+    """As psutil tells it, and a disk that is nearly full."""
+    _, said = health(built)
+    machine, memory = said["machine"], psutil.virtual_memory()
+    assert machine["cores"] == psutil.cpu_count()
+    assert machine["load_average"] == pytest.approx(psutil.getloadavg()[0], abs=2)
+    assert machine["memory_total_bytes"] == memory.total
+    assert machine["memory_available_bytes"] == pytest.approx(memory.available, rel=0.5)
+    disk = psutil.disk_usage(str(built.folder))
+    assert machine["disk_total_bytes"] == disk.total
+    assert machine["disk_free_bytes"] == pytest.approx(disk.free, rel=0.1)
+    full = type(shutil.disk_usage("/"))(100_000_000_000, 99_000_000_000, 1_000_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(machine_module, "_MEMORY", built.folder / "absent")
+    text = built.loader("health", "--log-format", "text").stdout
+    assert "runs of the last hour: 1; failed in 24 hours: 0\n" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("machine: load ")]
+    assert line.endswith(" cores, disk 1.0 of 100.0 GB free")
+
+
 def test_no_warehouse(warehouse):
     exit_code, said = health(warehouse)
     assert (exit_code, said["status"]) == (1, "not built")
+    assert said["machine"]["disk_free_bytes"] > 0
     assert said["message"] == f"{warehouse.path}: there is no such file"
     assert not warehouse.path.exists()
 

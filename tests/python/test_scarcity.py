@@ -1,5 +1,5 @@
-"""`pairs screen` with too little room on the disk or too little memory: a named error and exit code 1,
-and the next screen is whole."""
+"""Too little room on the disk or too little memory: a named error and exit code 1, and the next command
+is whole."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, Study, events
 from test_screen import refused, screen
 from warehouses import four_studies
 
@@ -44,8 +44,10 @@ def test_a_full_disk(copied):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("megabytes", [60, 200, 400])
-def test_memory_that_is_limited(copied, megabytes):
+@pytest.mark.parametrize("megabytes", [60, 150, 550, 1000, 1300, 1600])
+def test_address_space_that_is_limited(warehouse, megabytes):
+    """The libraries would abort, or hang, each in a way of its own."""
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
@@ -53,8 +55,21 @@ def test_memory_that_is_limited(copied, megabytes):
         sys.executable, "-m", "expression_warehouse", "pairs", "screen", "--disease", "SEPSIS",
     ]  # fmt: skip
     ended = subprocess.run(
-        command, preexec_fn=limit, cwd=PROJECT, env=copied.env, capture_output=True, text=True
-    )
+        command, preexec_fn=limit, cwd=PROJECT, env=warehouse.env, capture_output=True, text=True, timeout=60
+    )  # fmt: skip
     assert ended.returncode == 1
-    assert "4015 MEMORY_EXHAUSTED" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    first, found, advice = ended.stderr.splitlines()
+    assert first == "4015 MEMORY_EXHAUSTED"
+    assert f"limited to {(megabytes << 20) // 1_000_000:,} MB" in found
+    assert advice.startswith("  to do: Give it more memory")
+
+
+def test_memory_of_the_engine_that_is_limited(warehouse, tmp_path):
+    profile = tmp_path / "profiles.yml"
+    profile.write_text(
+        profile.read_text().replace("threads: 4\n", "threads: 4\n      settings: {memory_limit: 1MB}\n", 1)
+    )  # fmt: skip
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    failed = events(result, "failed")
+    assert (result.exit_code, {event["error_code"] for event in failed}) == (1, {4015})
+    assert all("Out of Memory" in event["found"] for event in failed)

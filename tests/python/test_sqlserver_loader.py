@@ -484,7 +484,7 @@ def test_heaps_of_killed_loads_go_and_those_of_living_ones_stay(monkeypatch):
     tables = [*killed, *living, *others]
     server = opened(FakeServer(tables, held=tuple(living)), monkeypatch)
     dropped = [text for text in server.statements if text.startswith("drop")]
-    assert dropped == [f"drop table if exists staging.{name}" for name in killed]
+    assert dropped == [f"drop table if exists loading.{name}" for name in killed]
     probe = opened(FakeServer(tables), monkeypatch, is_probe=True)
     assert probe.statements == []
 

@@ -106,17 +106,9 @@ def test_a_genuine_download_runs(installed, shared_data):
 def test_a_profile_of_other_projects_is_left_alone(installed):
     (installed.folder / ".dbt").mkdir()
     (installed.folder / ".dbt" / "profiles.yml").write_text("shop: {target: a, outputs: {}}\n")
-    health = installed("health")
-    assert json.loads(health.stdout) == {
+    health = json.loads(installed("health").stdout)
+    health.pop("machine")
+    assert health == {
         "status": "not built",
         "message": f"{installed.folder / 'warehouse.duckdb'}: there is no such file",
     }
-
-
-def test_a_folder_without_the_project_is_named_in_a_sentence(installed, tmp_path):
-    health = installed("health", DBT_PROJECT_DIR=str(tmp_path))
-    assert health.returncode == 1
-    assert health.stderr == (
-        f"{tmp_path} has no dbt_project.yml. Set DBT_PROJECT_DIR to the folder of this project, or"
-        " unset it\n"
-    )

@@ -13,6 +13,9 @@ import pyarrow as pa
 
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 
+# The message of steps in the log that ended with their process.
+PROCESS_DIED = "the process died"
+
 
 @dataclass(frozen=True)
 class RegisteredBatch:

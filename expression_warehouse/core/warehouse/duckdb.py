@@ -319,7 +319,7 @@ def engine_error(
     error: duckdb.Error, name: str, path: str, message: str | None = None
 ) -> UserError:
     """The error of the catalog for one of DuckDB: 4010 if another process has the file open, 4014
-    if the file is damaged, else `name`.
+    if the file is damaged, 4015 if memory is short, else `name`.
 
     message  what DuckDB says, if it has to be said without secrets
     """
@@ -327,6 +327,8 @@ def engine_error(
         name = "LOAD_WAREHOUSE_BUSY"
     elif _DAMAGED.search(str(error)):
         name = "LOAD_WAREHOUSE_DAMAGED"
+    elif isinstance(error, duckdb.OutOfMemoryException):
+        name = "MEMORY_EXHAUSTED"
     return UserError(name, message or str(error), file=path)
 
 
@@ -412,11 +414,8 @@ def _opening_failed(path: Path, error: duckdb.Error) -> UserError:
         return UserError(
             "LOAD_WAREHOUSE_BUSY", f"{_find_holder(path, error)} has it open", file=str(path)
         )
-    if _DAMAGED.search(str(error)):
-        return engine_error(error, "LOAD_CONNECTION_FAILED", str(path))
-    return UserError(
-        "LOAD_CONNECTION_FAILED", f"the warehouse cannot be opened: {error}", file=str(path)
-    )
+    found = f"the warehouse cannot be opened: {error}"
+    return engine_error(error, "LOAD_CONNECTION_FAILED", str(path), found)
 
 
 def _find_holder(path: Path, error: BaseException | None) -> str:

@@ -60,9 +60,25 @@ def read_profile(target: str | None = None) -> Profile:
             "LOAD_CONNECTION_FAILED",
             _without_values(" ".join(str(error).split())),
             file=str(folder / "profiles.yml"),
-            action="Check the target; without a profile, copy profiles.example.yml to "
-            f"{work_dir() / 'profiles.yml'}",
+            action=_advice(),
         ) from error
+
+
+def require_profile() -> None:
+    """Raises UserError 4001 if there is no profiles.yml, of which dbt only says that a folder does
+    not exist."""
+    path = profiles_dir() / "profiles.yml"
+    if not path.is_file():
+        raise UserError(
+            "LOAD_CONNECTION_FAILED", "there is no such file", file=str(path), action=_advice()
+        )
+
+
+def _advice() -> str:
+    return (
+        "Check the target; without a profile, copy profiles.example.yml to"
+        f" {work_dir() / 'profiles.yml'}"
+    )
 
 
 def _check_prefix() -> None:

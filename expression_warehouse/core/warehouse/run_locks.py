@@ -16,9 +16,9 @@ _held: dict[Path, filelock.FileLock] = {}
 
 
 def hold(warehouse: Path, run_id: str) -> bool:
-    """Mark a run as alive until `release_all` or the end of this process; return whether that is
+    """Mark a run as alive until its release or the end of this process; return whether that is
     new. A folder that cannot be written leaves the run unmarked."""
-    path = warehouse.with_name(f"{warehouse.name}.{run_id}{_SUFFIX}")
+    path = _lock_file(warehouse, run_id)
     with _guard:
         if path in _held:
             return False
@@ -42,11 +42,25 @@ def find_dead(warehouse: Path) -> list[str]:
     return sorted(dead)
 
 
-def release_all() -> None:
-    """The runs of this process have ended."""
+def release(warehouse: Path, run_id: str) -> None:
+    """A run of this process has ended."""
     with _guard:
-        for path, lock in _held.items():
-            with contextlib.suppress(OSError):
-                path.unlink()
-            lock.release()
-        _held.clear()
+        _release(_lock_file(warehouse, run_id))
+
+
+def release_all() -> None:
+    """All runs of this process have ended."""
+    with _guard:
+        for path in tuple(_held):
+            _release(path)
+
+
+def _lock_file(warehouse: Path, run_id: str) -> Path:
+    return warehouse.with_name(f"{warehouse.name}.{run_id}{_SUFFIX}")
+
+
+def _release(path: Path) -> None:
+    if lock := _held.pop(path, None):
+        with contextlib.suppress(OSError):
+            path.unlink()
+        lock.release()

@@ -90,6 +90,19 @@ class SchemaNames(dict[str, str]):
         return self._macros.schema_name(name)
 
 
+def ending_running_steps(meta: str) -> str:
+    """The statement that writes FAILED for the steps of a run that are RUNNING; it takes when they
+    ended, the message and the run's id.
+
+    meta  the schema of the log
+    """
+    return f"""
+        update {meta}.meta_etl_process_log
+        set status = 'FAILED', ended_at = ?, error_message = ?
+        where run_id = ? and status = 'RUNNING'
+    """
+
+
 class SqlStudyLoad(StudyLoad):
     """All writes of a load except its rows, which each engine writes differently."""
 
@@ -532,12 +545,7 @@ class SqlWarehouse(Warehouse):
     def end_running_steps(self, run_id: str, ended_at: datetime.datetime, message: str) -> None:
         with self._transaction() as session:
             session.change(
-                f"""
-                update {self._meta}.meta_etl_process_log
-                set status = 'FAILED', ended_at = ?, error_message = ?
-                where run_id = ? and status = 'RUNNING'
-                """,
-                [ended_at, self._redacted(message), run_id],
+                ending_running_steps(self._meta), [ended_at, self._redacted(message), run_id]
             )
 
     def record_finding(self, finding: Finding) -> None:

@@ -1,9 +1,10 @@
 """SQL Server: any number of processes at a time.
 
-Rows of a load go to a heap of their own first, as fast as the driver writes them. They are
-published with the register's row in one transaction. What a load that is killed leaves behind is a
-heap that nobody reads, which the next command of the loader removes: a load holds a lock of its
-heap's name for as long as it lives.
+Rows of a load go to a heap of their own first, as fast as the driver writes them; it is in schema
+loading, the only one in which the role etl_loader can make tables. They are published with the
+register's row in one transaction. What a load that is killed leaves behind is a heap that nobody
+reads, which the next command of the loader removes: a load holds a lock of its heap's name for as
+long as it lives.
 """
 
 import contextlib
@@ -65,6 +66,14 @@ def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any
     return marked, [parameters[name] for name in names]
 
 
+def _loading(macros: Any) -> str:
+    return macros.schema_name("loading")
+
+
+def _heap_name(macros: Any, name: str) -> str:
+    return f"{_loading(macros)}.{name}"
+
+
 class SqlServerWarehouse(SqlWarehouse):
     """The database of a sqlserver target. Each load and each record has a connection of its own.
 
@@ -92,6 +101,7 @@ class SqlServerWarehouse(SqlWarehouse):
             # Two loads that begin at the same time would both make them.
             for statements in (
                 self._macros.lock_until_commit("tables"),
+                self._macros.create_schema_if_absent(_loading(self._macros)),
                 self._macros.create_staging(),
                 self._macros.create_meta(),
             ):
@@ -116,8 +126,8 @@ class SqlServerWarehouse(SqlWarehouse):
             " with (nolock) on t.schema_id = s.schema_id where s.name = ?"
         )
         with self._transaction() as session:
-            tables = [name for (name,) in session.rows(query, [self._staging])]
-        return [f"{self._staging}.{name}" for name in tables if _HEAP.fullmatch(name)]
+            tables = [name for (name,) in session.rows(query, [_loading(self._macros)])]
+        return [_heap_name(self._macros, name) for name in tables if _HEAP.fullmatch(name)]
 
     @property
     def review_journal(self) -> Path:
@@ -314,8 +324,8 @@ class SqlServerStudyLoad(SqlStudyLoad):
 
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         self._take_turn(key.study_accession)
-        table = f"{self._staging}.expression_rows"
-        self._heap.make(self._session, f"{table}_{key.batch_id[:32]}", table, ROWS.names)
+        name = _heap_name(self._macros, f"expression_rows_{key.batch_id[:32]}")
+        self._heap.make(self._session, name, f"{self._staging}.expression_rows", ROWS.names)
         self._key = key
         self._count = self._heap.fill(ROWS, rows)
         return self._count
@@ -390,8 +400,7 @@ class SqlServerPairLoad(SqlPairLoad):
     _session: SqlServerSession
 
     def __init__(self, session: SqlServerSession, macros: Any, heap: _Heap) -> None:
-        staging = macros.schema_name("staging")
-        super().__init__(session, macros, f"{staging}.pair_metrics_{uuid.uuid4().hex}")
+        super().__init__(session, macros, _heap_name(macros, f"pair_metrics_{uuid.uuid4().hex}"))
         self._heap = heap
 
     def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
@@ -432,7 +441,8 @@ class SqlServerStagingLoad(SqlStagingLoad):
     ) -> int:
         columns = ", ".join(schema.names)
         heap = self._new_heap()
-        heap.make(self._session, f"{table}_{uuid.uuid4().hex}", table, schema.names)
+        name = _heap_name(self._macros, f"{table.split('.')[-1]}_{uuid.uuid4().hex}")
+        heap.make(self._session, name, table, schema.names)
         heap.fill(schema, rows)
         # Only now, since others wait for the rows that are removed.
         remove()

@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.profile import read_profile
 
@@ -37,6 +39,19 @@ def open_warehouse(
         "LOAD_TARGET_UNSUPPORTED",
         f"target '{profile.target_name}' is of the type {credentials.type}",
     )
+
+
+def target_folder(target: str | None) -> Path:
+    """The folder of a DuckDB file; where commands work, if the warehouse is on a server.
+
+    Raises UserError 4001 if the profile cannot be read.
+    """
+    credentials: Any = read_profile(target).credentials
+    if credentials.type != "duckdb":
+        return work_dir()
+    from expression_warehouse.core.warehouse.duckdb import file_path
+
+    return file_path(credentials).parent
 
 
 def writer_turn(
