@@ -66,13 +66,14 @@ class Warehouses:
     def loaded(self, studies: int) -> Path:
         if studies not in self._loaded:
             warehouse = self._scratch / f"loaded_{studies}.duckdb"
-            before = [self._loaded[known] for known in sorted(self._loaded) if known < studies]
-            seeds = () if before else ("--resource-type", "seed")
-            if before:
-                shutil.copy(before[-1], warehouse)
+            smaller = [self._loaded[known] for known in sorted(self._loaded) if known < studies]
+            seeds = () if smaller else ("--resource-type", "seed")
+            if smaller:
+                shutil.copy(smaller[-1], warehouse)
             folders, config = panel(self._size.genes, self._size.samples, studies)
             ingest(warehouse, *folders, "--config", config)
-            dbt(warehouse, "build", "--exclude", OF_SLICES, "--resource-type", "model", *seeds)
+            others = ("--select", "+fact_gene_pair_metrics", "--exclude", OF_SLICES)
+            dbt(warehouse, "build", *others, "--resource-type", "model", *seeds)
             self._loaded[studies] = warehouse
         return self._loaded[studies]
 
@@ -81,7 +82,7 @@ class Warehouses:
         shutil.copy(self.loaded(size.studies), self.result)
         target = self._scratch / "target"
         settings = json.dumps({"gene_filter_top": size.genes})
-        total = measure("bench.dbt_run", target, settings, MODELS, warehouse=self.result)
+        total = measure("bench.dbt_run", "run", target, settings, MODELS, warehouse=self.result)
         results = json.loads((target / "run_results.json").read_text())["results"]
         nodes = {one["unique_id"]: one["execution_time"] for one in results}
         seconds = {
