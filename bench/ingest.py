@@ -26,7 +26,7 @@ def median(runs: list[Measurement]) -> Measurement:
 
 
 def run_loader(folder: Path, scratch: Path) -> Measurement:
-    return measure("bench.loader_run", folder, warehouse=scratch / "loader.duckdb")
+    return measure("bench.command_run", "ingest", folder, warehouse=scratch / "loader.duckdb")
 
 
 def start_up_seconds() -> float:

@@ -1,19 +1,22 @@
-"""A screen of all pairs against what it cannot be faster than, and against its peers."""
+"""A screen of all pairs against what it cannot be faster than and against its peers, and the build
+of the pairs that it keeps."""
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 from scipy import stats
 
 from bench import pooling
 from bench.ingest import console
 from bench.measure import measure
-from bench.pairs import Size, Warehouses, new_table
+from bench.pairs import MODELS, Size, Warehouses, new_table
 from bench.screen_run import simulate
 
 # Of a screen.
@@ -23,10 +26,12 @@ _SQL_PAIRS, _SCIPY_GENES, _POOLED = 20_000, 500, 200_000
 
 
 def bench_screen(sizes: list[int], studies: int, samples: int) -> None:
-    """Both tables, for each number of genes."""
+    """Print the parts of a screen for each number of genes; for the greatest also its peers, and
+    the command with the build that follows it."""
     reports = {genes: _screen(genes, studies, samples) for genes in sizes}
     _print_parts(reports, studies, samples)
     _print_peers(max(sizes), reports[max(sizes)], studies, samples)
+    _print_build(max(sizes), studies, samples)
 
 
 def _screen(genes: int, studies: int, samples: int) -> dict:
@@ -102,6 +107,28 @@ def _print_peers(genes: int, report: dict, studies: int, samples: int) -> None:
     console.print(table)
     for name, reason in absent.items():
         console.print(f"{name} was not run: {reason}.")
+
+
+def _print_build(genes: int, studies: int, samples: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        warehouse = Warehouses(folder, Size(math.comb(genes, 2), studies, samples)).loaded(studies)
+        screen = ("pairs", "screen", "--disease", "SEPSIS", "--work", folder / "work")
+        build = ("build", folder / "target", "{}", MODELS)
+        steps = {
+            "expression-warehouse pairs screen": ("bench.command_run", *screen),
+            "dbt build": ("bench.dbt_run", *build),
+        }
+        table = new_table(f"{genes:,} genes, from the warehouse", "", "seconds", "peak MiB")
+        for name, step in steps.items():
+            run = measure(*step, warehouse=warehouse)
+            table.add_row(name, f"{run.seconds:.1f}", f"{run.peak_mib:,.0f}")
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            ((pairs,),) = connection.sql(
+                "select count(*) from fact.fact_gene_pair_metrics"
+            ).fetchall()
+    console.print(table)
+    console.print(f"The build computes and tests the {pairs:,} pairs that the screen kept.")
 
 
 def _spearmanr(studies: int, samples: int) -> float:

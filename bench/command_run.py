@@ -1,4 +1,4 @@
-"""`python -m loader ingest`, timed from after its imports."""
+"""`expression-warehouse ARGUMENT…`, timed from after its imports."""
 
 import json
 import sys
@@ -6,12 +6,12 @@ import time
 
 import dbt.cli.main  # noqa: F401  (imports are reported apart)
 
+from expression_warehouse.cli import main
 from expression_warehouse.core.warehouse import duckdb, profile, target  # noqa: F401
-from loader.cli import main as loader
 
 start = time.perf_counter()
 try:
-    loader(["ingest", sys.argv[1], "--log-format", "json"])
+    main([*sys.argv[1:], "--log-format", "json"])
 except SystemExit as stop:
     if stop.code:
         raise
