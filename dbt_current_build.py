@@ -19,7 +19,6 @@ from dbt.adapters.factory import get_adapter
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.graph import GraphQueue
-from dbt.graph.graph import UniqueId
 from dbt.node_types import NodeType
 from dbt.plugins.manager import dbtPlugin
 from dbt.task.build import BuildTask
@@ -45,7 +44,8 @@ def ends_early(run: Callable[[BuildTask], Any]) -> Callable[[BuildTask], Any]:
             return run(task)
         except NothingNewError as reason:
             fire_event(Note(msg=str(reason)))
-            return RunExecutionResult([], 0.0, datetime.datetime.now(datetime.UTC), {})
+            now = datetime.datetime.now(datetime.UTC)
+            return RunExecutionResult(results=[], elapsed_time=0.0, args={}, generated_at=now)
 
     return run_if_new
 
@@ -120,7 +120,7 @@ def project_hash(task: BuildTask, manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def repeated(manifest: Manifest, is_same_selection: bool) -> set[UniqueId]:
+def repeated(manifest: Manifest, is_same_selection: bool) -> set[str]:
     """Views and seeds that the same project would make as they are, and tests of nothing else.
 
     is_same_selection  whether the last build was of the same studies, which the views of rules name
@@ -141,9 +141,9 @@ def repeated(manifest: Manifest, is_same_selection: bool) -> set[UniqueId]:
     return seeds | views | tests
 
 
-def depends_on_macro(manifest: Manifest, node: Any, wanted: UniqueId) -> bool:
+def depends_on_macro(manifest: Manifest, node: Any, wanted: str) -> bool:
     """Whether the SQL of a node calls a macro, itself or through other macros."""
-    seen: set[UniqueId] = set()
+    seen: set[str] = set()
     waiting = list(node.depends_on.macros)
     while waiting:
         macro = waiting.pop()
@@ -160,7 +160,7 @@ class CurrentBuild(dbtPlugin):
 
     def initialize(self) -> None:
         if not hasattr(BuildTask.run, "__wrapped__"):
-            BuildTask.run = ends_early(BuildTask.run)  # type: ignore[method-assign]
+            BuildTask.run = ends_early(BuildTask.run)  # type: ignore[assignment,method-assign]
             BuildTask.get_graph_queue = without_repetition(  # type: ignore[method-assign]
                 BuildTask.get_graph_queue
             )
