@@ -75,11 +75,11 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
                 f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it"
                 f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'"
             )
+        repeats = repeated(manifest, last["selected_studies"] == studies(task.args))
         selected = queue.get_selected_nodes()
-        kept = selected - repeated(manifest, last["selected_studies"] == studies(task.args))
-        fire_event(
-            Note(msg=f"{len(selected - kept)} views, seeds and tests of seeds are as they were")
-        )
+        kept = {node for node in selected if node not in repeats}
+        left_out = len(selected) - len(kept)
+        fire_event(Note(msg=f"{left_out} views, seeds and tests of seeds are as they were"))
         return GraphQueue(task.graph.get_subset_graph(kept).graph, manifest, kept)
 
     return get_graph_queue
