@@ -35,6 +35,7 @@ where run_id = '{{ run_id() }}'
     {{ repeated_by_build('9f3c…') }}  ->  {'repeats': 'all', 'run_id': '8c1c…', …} -#}
 {% macro repeated_by_build(project_hash) %}
     {% if not relation_of_earlier_build('meta', 'meta_last_build') %}{{ return(none) }}{% endif %}
+    {% do require_selected_studies() %}
     {% set builds = run_query(build_of_project(project_hash)).rows %}
     {% if not builds %}{{ return(none) }}{% endif %}
     {% set run_id, selected, ended_at, is_current = builds[0][0], builds[0][1].split(), builds[0][2], builds[0][3] %}

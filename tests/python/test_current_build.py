@@ -130,6 +130,11 @@ def test_whatever_is_new_is_built_without_views_and_seeds(warehouse, change):
     assert NOTHING_NEW in warehouse.build()
 
 
+def test_a_study_that_is_not_staged_is_an_error(warehouse):
+    output = warehouse.build("--select", "study:GSE404", succeeds=False)
+    assert "54040 STUDY_NOT_FOUND" in output
+
+
 def test_a_study_alone_is_built_if_it_is_new(warehouse):
     ingest_a_study(warehouse)
     assert NOTHING_NEW not in warehouse.build("--select", "study:GSE3")
