@@ -61,7 +61,7 @@ def rank(pairs: int, draws: int, seeds: int, quick: bool) -> None:
 @click.option("--samples", default=60, show_default=True, help="Of each of the three cohorts.")
 @click.option("--quick", is_flag=True, help="300 genes, once: does it all run?")
 def screen(genes: tuple[int, ...], studies: int, samples: int, quick: bool) -> None:
-    """A screen of all gene pairs, beside the matrix products in it and its peers."""
+    """A screen of all gene pairs, compared with its matrix products alone and with its peers."""
     if quick:
         genes, studies, samples = (300,), 4, 20
     bench_screen(list(genes), studies, samples)

@@ -20,7 +20,7 @@ class Measurement:
 def measure(module: str, *arguments: object, warehouse: Path) -> Measurement:
     """Run `python -m module arguments`, which prints its seconds of work as JSON on its last line.
 
-    Raises RuntimeError with what it printed where it fails.
+    Raises RuntimeError with its output if it fails.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", module, *map(str, arguments)],

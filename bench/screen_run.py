@@ -71,7 +71,7 @@ class Clock:
         self._start = self._now()
 
     def lap(self, name: str) -> None:
-        """What has passed since the last lap was that part, or more of it."""
+        """Add the time since the last lap to the part `name`."""
         now, part = self._now(), self.parts.setdefault(name, {"wall": 0.0, "cpu": 0.0})
         part["wall"] += now[0] - self._start[0]
         part["cpu"] += now[1] - self._start[1]

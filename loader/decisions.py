@@ -18,7 +18,7 @@ from expression_warehouse.core.warehouse.macros import project_macros
 
 FILE = "decisions.duckdb"
 
-# Other tables of these schemas are made by dbt build.
+# Tables of staging and meta to archive; dbt build recreates the others.
 _STAGED = (
     "batch",
     "study_metadata",

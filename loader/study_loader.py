@@ -36,10 +36,10 @@ from loader.summary import Outcomes, error_of
 
 @dataclass(frozen=True)
 class StudyLoader:
-    """Loads the sources of one study, one after the other. Threads share it.
+    """Each call loads the sources of one study, one after the other. Threads share the loader.
 
     outcomes   receives what became of each study
-    reload     whether to stage batches again that are known
+    reload     whether to stage known batches again
     batch_ids  batches that are staged now, or were before
     errors     of the sources that failed
     """

@@ -25,10 +25,10 @@ _FOLDER_VARIABLE = "EXPRESSION_ANNOTATION_CACHE"
 
 @dataclass(frozen=True)
 class CachedFile:
-    """A file of the index.
+    """A cached file, as the index records it.
 
     etag, last_modified  as the server sent them; None if it did not
-    asked_at             when the server last said that this is its newest (UTC)
+    asked_at             when the server last confirmed that this is the newest version (UTC)
     """
 
     bulk_file: str
@@ -108,7 +108,10 @@ class Cache:
             lock.release()
 
     def admit(self, unfinished: Path, file: CachedFile) -> Path:
-        """Take in a whole file as the newest of its kind; return its path. The earlier one goes."""
+        """Move a complete download into the cache as the newest of its kind; return its path.
+
+        The file that it replaces is deleted.
+        """
         path = self.path(file)
         with named_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,7 @@ def create_app(
     app.include_router(reviews.router, prefix="/api/v1")
     app.include_router(job_routes.router, prefix="/api/v1")
     app.include_router(service_routes.router)
-    # The paths that the requirement names.
+    # Paths fixed by the project's requirements; the same routes as under /api/v1.
     app.add_api_route(
         "/analytics/pairs/top",
         routes.top_pairs,

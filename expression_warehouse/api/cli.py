@@ -175,7 +175,7 @@ def revoke_command(key_id: str, target: str | None) -> None:
 
 @contextlib.contextmanager
 def _key_file(target: str | None) -> Iterator[KeyFile]:
-    """The keys of a target; exits with 1 after an error, which is printed."""
+    """The key file of a target. A UserError in the block is printed and exits with 1."""
     from expression_warehouse.api.keys import KeyFile
     from expression_warehouse.api.service_files import service_files
     from expression_warehouse.core.errors import UserError

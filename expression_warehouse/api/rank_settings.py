@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-# A form sends an empty text for a choice that is not made.
+# An HTML form sends an empty string for a choice left open.
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
 

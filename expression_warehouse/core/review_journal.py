@@ -23,7 +23,7 @@ from expression_warehouse.core.files import named_os_errors, sync_folder
 if TYPE_CHECKING:
     from expression_warehouse.core.warehouse.base import Warehouse
 
-# What a line has beside the columns of llm_reviews.
+# Fields that a journal line has in addition to the columns of llm_reviews.
 _REQUEST = ("idempotency_key", "request_hash")
 
 

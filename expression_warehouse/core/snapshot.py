@@ -56,7 +56,7 @@ TABLES = (
     ("analytics", "vw_gene_annotation", "gene_id"),
     ("analytics", "llm_reviews", "created_at, review_id"),
 )
-# Views that the snapshot has as views, after those they read.
+# Views that stay views in the snapshot, each listed after the views it reads.
 VIEWS = (
     ("analytics", "vw_expression_by_cohort"),
     ("analytics", "vw_pair_cohort"),
@@ -64,7 +64,7 @@ VIEWS = (
     ("analytics", "vw_pair_metrics_ranked"),
 )
 _FILE = "snapshot.duckdb"
-# The one that the API is about to leave may still be read.
+# The newest, and the one before it, which the API may still be reading.
 _KEPT = 2
 
 

@@ -18,7 +18,7 @@ COLUMNS = (
 Q_BASES = ("hk", "spec", "dependent")
 # What rows are found by.
 _KEYS = ("pair_key", "disease_key")
-# The least k_min that RankSettings allows.
+# Settings that leave no row out; 2 is the smallest k_min that RankSettings allows.
 _WIDEST = {"q": "1", "i2_max": "100", "k_min": "2"}
 
 

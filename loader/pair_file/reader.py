@@ -94,7 +94,7 @@ class PairFile:
 
     @property
     def has_gene_names(self) -> bool:
-        """Whether it names genes by symbol or id, in the columns gene_a and gene_b."""
+        """Whether the file names genes by symbol or id, in gene_a and gene_b, not by pair_id."""
         return "pair_id" not in self._columns
 
     @property

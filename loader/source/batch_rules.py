@@ -169,7 +169,7 @@ def scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
     return UserError(
         "VALUES_SCALED",
         f"each gene was scaled (scale_by {metadata.scale_by or 'is not known'}): the values rank "
-        "samples, but are no levels of expression",
+        "samples, but are not expression levels",
         file=matrix.label,
     )
 

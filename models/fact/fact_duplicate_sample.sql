@@ -148,7 +148,7 @@ gene_pairs as (
         on p.study_key_1 = e.study_key_1 and p.study_key_2 = e.study_key_2 and a.gene_key = e.gene_key
 ),
 
--- Values are equal to half a unit of the coarser one; the last factor allows for floating point.
+-- Values count as equal if they differ by at most half a unit of the coarser one; 0.5000005 allows for rounding error.
 compared as (
     select
         c.sample_key_1,

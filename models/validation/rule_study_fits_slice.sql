@@ -76,7 +76,7 @@ correlated as (
         m.*,
         m.covariance / sqrt(m.variance_x * m.variance_y) as r
     from moments as m
-    -- Over fewer genes, a small correlation is chance.
+    -- With fewer than 30 genes in common, a low correlation may be chance.
     where m.gene_count >= 30 and m.variance_x > 1e-12 and m.variance_y > 1e-12
 )
 

@@ -21,8 +21,8 @@ _LAYOUT = Layout(
     ),
 )  # fmt: skip
 
-# Ensembl repeats the id of a gene without a symbol. A source ENSEMBL<nn> is the last release that
-# has the gene.
+# For a gene without a symbol, Ensembl repeats the gene id as its name. A source ENSEMBL<nn> marks a
+# retired gene; <nn> is the last release that has it.
 _QUERY = """
 unpivot (
     select

@@ -126,7 +126,7 @@ class StudyLoad(ABC):
 
     @abstractmethod
     def put_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
-        """Replace the batch's rows of staging.symbol_hint by these, of schema SYMBOL_HINTS."""
+        """Replace the batch's rows of staging.symbol_hint with these (schema SYMBOL_HINTS)."""
 
     @abstractmethod
     def put_metadata(self, key: BatchKey, metadata_json: str) -> None:

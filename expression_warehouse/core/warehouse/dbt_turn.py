@@ -28,12 +28,16 @@ _turn = contextlib.ExitStack()
 
 
 class WaitingEnvironment(LocalEnvironment):
-    """Waits for the writers' lock; a file that another program keeps open is a sentence. Ends the
-    steps in the log of earlier commands that died."""
+    """Waits for the writers' lock; if another program keeps the file open, the error says so in a
+    sentence. Marks the unfinished log steps of earlier commands that died as ended."""
 
     @classmethod
     def initialize_db(cls, creds: DuckDBCredentials, plugins: dict[str, Any] | None = None) -> Any:
-        """Raises DbtRuntimeError if the file cannot be opened, or is another's for too long."""
+        """Open the file once it is this command's turn.
+
+        Raises DbtRuntimeError if the file cannot be opened, or another process keeps it open for
+        too long.
+        """
         if creds.path == ":memory:":
             return super().initialize_db(creds, plugins)
         path = Path(creds.path).absolute()

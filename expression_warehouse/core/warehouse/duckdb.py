@@ -308,7 +308,7 @@ def _source(schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         raise
 
 
-# Messages about the file, not about what a command wants of it.
+# Messages that mean the file itself is damaged, not that a statement failed.
 _DAMAGED = re.compile(
     r"Corrupt (database|WAL) file|WAL does not match|while replaying WAL"
     r"|not a valid DuckDB database|Could not read (all|enough) bytes|Failed to deserialize"

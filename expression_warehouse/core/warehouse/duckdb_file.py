@@ -93,7 +93,7 @@ def table_digests(
     """Table → number of rows and a hash of them that does not depend on their order. Every block of
     every table is read.
 
-    Raises UserError 4014 if one is damaged.
+    Raises UserError 4014 if a block is damaged.
     """
     digests = {}
     for schema, table in run(connection, path, _TABLES, [database]).fetchall():
@@ -119,7 +119,7 @@ def run(
 def require_sound(path: Path) -> dict[str, int]:
     """Read every block of a file; return the number of rows per table.
 
-    Raises UserError 4014 if one is damaged.
+    Raises UserError 4014 if a block is damaged.
     """
     if blocks := damaged_blocks(path):
         raise UserError("LOAD_WAREHOUSE_DAMAGED", describe_blocks(blocks), file=str(path))

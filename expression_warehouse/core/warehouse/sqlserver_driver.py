@@ -235,9 +235,9 @@ def _named_import_error() -> Iterator[None]:
 
 
 class _Stripes:
-    """Rows that several streams share: each takes the next batch when it has sent its last one.
+    """Rows that several streams share: each takes the next batch when it has sent the previous one.
 
-    failure  what broke it off, where something did
+    failure  the exception that reading the rows raised, if any
     """
 
     def __init__(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> None:

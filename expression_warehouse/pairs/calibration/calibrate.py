@@ -64,9 +64,9 @@ _UNSAID = {"draws_found": None, "mean_found": None}
 class CalibrateOptions:
     """What the user asks for.
 
-    contrast  the only one that is tested; None is all
+    contrast  the only one to test; None tests all
     work      folder for the file that an interrupted calibration is resumed from
-    output    folder for Parquet files; None is none
+    output    folder for Parquet files; None writes no files
     """
 
     contrast: str | None

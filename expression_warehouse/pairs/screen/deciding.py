@@ -1,12 +1,13 @@
 """Which contrast of a pair decides: the one with the least Hartung-Knapp p.
 
-Contrasts of different numbers of studies have different degrees of freedom, so their t cannot be
-compared, and p of 600 million t would take as long as all else. A table gives ln p to 4e-5, by
-linear interpolation in the coordinate of the histograms' bins (histogram.py). If it takes the wrong
-one of two contrasts, their p differ by no more than that; the p of the one taken is exact.
+Contrasts with different numbers of studies have different degrees of freedom, so their t values
+cannot be compared directly, and computing p for 600 million t values would take as long as the
+rest of the screen. A table therefore gives ln p to within 4e-5, by linear interpolation in the
+coordinate of the histogram bins (histogram.py). If the table picks the wrong one of two contrasts,
+their ln p differ by no more than that; p is computed exactly for the contrast picked.
 
-Below p = 1e-50 the first contrast decides: there, the pair's false discovery rate is an upper
-bound.
+Below p = 1e-50 the table cannot rank contrasts reliably: there, the pair's false discovery rate is
+an upper bound.
 """
 
 import functools

@@ -32,7 +32,7 @@ def require_memory(
 
     Raises UserError 54401 if it does not fit, with what would be enough.
     """
-    # One study's values, the part of a cohort, and its ranks.
+    # Float64 arrays of the largest study: its values, those of one cohort, and the cohort's ranks.
     preparing = 3 * 8 * genes * samples_of_largest
     tests, contrasts, cohorts = len(design.tests), len(design.contrasts), len(design.cohorts)
     # Of Hartung-Knapp tests a row per degrees of freedom, of the pair's per contrast as well.

@@ -1,4 +1,4 @@
-"""A matrix of one's own with a table of its samples, in one folder.
+"""A user's own matrix and a table of its samples, in one folder.
 
 study/counts.tsv, study/samples.csv             one matrix and one sample sheet
 GSE1/GSE1.tsv, GSE1/metadata_GSE1.tsv           a study of a refine.bio download by itself
