@@ -14,10 +14,10 @@ SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSE
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
 BINDER := .cache/tsql-binder
 
-.PHONY: help install demo explore test test-long coverage test-sqlserver test-tsql lint lock docs cli-docs bench clean
+.PHONY: help install demo explore test test-long test-faults coverage test-sqlserver test-tsql lint lock docs cli-docs bench clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) profiles.yml  ## Make the environment in .venv, and profiles.yml
 
@@ -48,6 +48,9 @@ test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no ser
 
 test-long: install  ## Run all tests, those that try many cases with many more of them
 	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL)
+
+test-faults: install  ## Let each call of the disk and of DuckDB fail, in each command
+	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL) tests/python/test_faults.py
 
 coverage: install  ## Run all tests and show the lines that none of them runs
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term-missing

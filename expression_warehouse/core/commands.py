@@ -7,6 +7,7 @@ quick.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,12 @@ from expression_warehouse.core import signals
 
 if TYPE_CHECKING:
     from expression_warehouse.core.config import PipelineConfig
+    from expression_warehouse.core.errors import UserError
     from expression_warehouse.core.reporting import Reporter
     from expression_warehouse.core.warehouse.base import Warehouse
+
+# What the system says only to those who write.
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 DEFAULT_CONFIG = Path("pipeline.yaml")
 
@@ -82,7 +87,8 @@ def open_configured(
 
 
 def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> None:
-    """Do the work; exit with 1 if it returns False, and with 130 or 143 if a signal stops it.
+    """Do the work; exit with 1 if it returns False or if disk or engine refuse what no part of it
+    expected, and with 130 or 143 if a signal stops it.
 
     outcome  what a stopped command leaves behind, for the message
     """
@@ -92,11 +98,32 @@ def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> N
     except (Exception, KeyboardInterrupt) as error:
         # Work that a signal interrupts can raise other errors too.
         if not (isinstance(error, KeyboardInterrupt) or signals.is_asked_to_stop()):
-            raise
+            refused = _refused(error)
+            if refused is None:
+                raise
+            reporter.failed(None, refused)
+            sys.exit(1)
         reporter.stopped(signals.reason(), outcome)
         sys.exit(signals.exit_code())
     if not is_done:
         sys.exit(1)
+
+
+def _refused(error: BaseException) -> UserError | None:
+    """The named error for one of the disk or of DuckDB's files; None for any other."""
+    from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.files import os_message
+
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+        name = "FOLDER_NOT_WRITABLE" if error.errno in _WRITING else "EXTRACTION_FILE_UNREADABLE"
+        return UserError(name, os_message(error), file=str(error.filename or "") or None)
+    # Only a command that uses it has imported it.
+    duckdb = sys.modules.get("duckdb")
+    if duckdb and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException):
+        from expression_warehouse.core.warehouse.duckdb import engine_error
+
+        return engine_error(error, "LOAD_WRITE_FAILED")
+    return None
 
 
 def opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:

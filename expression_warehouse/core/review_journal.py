@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from expression_warehouse.core.files import named_os_errors, sync_folder
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors, os_message, sync_folder
 
 if TYPE_CHECKING:
     from expression_warehouse.core.warehouse.base import Warehouse
@@ -104,13 +105,20 @@ class ReviewJournal:
             sync_folder(self._path.parent)
 
     def _read_new(self) -> None:
-        """Read the complete lines that were appended since the last time."""
+        """Read the complete lines that were appended since the last time.
+
+        Raises UserError 1007 if the system refuses.
+        """
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read_to)
                 content = file.read()
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise UserError(
+                "EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(self._path)
+            ) from error
         complete = content[: content.rfind(b"\n") + 1]
         self._read_to += len(complete)
         for review in _parsed(complete):

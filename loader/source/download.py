@@ -116,9 +116,12 @@ class Download(ABC):
             yield as_utf8(file, head)
 
     def compression(self, name: str) -> str:
-        """The name of the file's compression; empty if it has none."""
-        with self._open(name) as file:
-            return compression_of(file)
+        """The name of the file's compression; empty if it has none. Raises UserError 1007."""
+        try:
+            with self._open(name) as file:
+                return compression_of(file)
+        except OSError as error:
+            raise unreadable(self.label(name), error) from error
 
     def encoding(self, name: str) -> str:
         """The file's encoding, as `detect_encoding` names it."""

@@ -118,7 +118,8 @@ class DuckDBWarehouse(SqlWarehouse):
         """Set the limit for rows that are written, or end it. A limit of the profile stays."""
         if self._limits_loads:
             statement = "reset memory_limit" if is_over else f"set memory_limit = '{_LOAD_MEMORY}'"
-            self._connection.cursor().execute(statement)
+            with self._named_errors():
+                self._connection.cursor().execute(statement)
 
     @contextlib.contextmanager
     def stream(
@@ -316,7 +317,7 @@ _DAMAGED = re.compile(
 
 
 def engine_error(
-    error: duckdb.Error, name: str, path: str, message: str | None = None
+    error: duckdb.Error, name: str, path: str | None = None, message: str | None = None
 ) -> UserError:
     """The error of the catalog for one of DuckDB: 4010 if another process has the file open, 4014
     if the file is damaged, 4015 if memory is short, else `name`.

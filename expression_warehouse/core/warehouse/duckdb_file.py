@@ -50,7 +50,8 @@ def copy_consistently(source: Path, target: Path, tell_waiting: Callable[[str], 
     ):
         for path in (source, wal_of(source)):
             if path.exists():
-                file = files.enter_context(path.open("rb"))
+                with named_os_errors(path):
+                    file = files.enter_context(path.open("rb"))
                 copied[target.with_name(path.name)] = _copy(file, target.with_name(path.name))
     for path, sha256 in copied.items():
         if file_sha256(path) != sha256:

@@ -55,7 +55,7 @@ def read_profile(target: str | None = None) -> Profile:
             ProfileRenderer({}),
             target_override=target,
         )
-    except (DbtProfileError, DbtProjectError, DbtRuntimeError) as error:
+    except (DbtProfileError, DbtProjectError, DbtRuntimeError, OSError) as error:
         raise UserError(
             "LOAD_CONNECTION_FAILED",
             _without_values(" ".join(str(error).split())),

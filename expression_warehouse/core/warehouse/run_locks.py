@@ -32,9 +32,13 @@ def hold(warehouse: Path, run_id: str) -> bool:
 
 
 def find_dead(warehouse: Path) -> list[str]:
-    """Runs whose process died; their lock files are removed."""
+    """Runs whose process died; their lock files are removed. A folder that cannot be read has
+    none."""
     dead = []
-    for path in warehouse.parent.glob(f"{warehouse.name}.*{_SUFFIX}"):
+    paths: list[Path] = []
+    with contextlib.suppress(OSError):
+        paths = list(warehouse.parent.glob(f"{warehouse.name}.*{_SUFFIX}"))
+    for path in paths:
         lock = filelock.FileLock(path)
         with contextlib.suppress(OSError, filelock.Timeout), lock.acquire(blocking=False):
             path.unlink()
