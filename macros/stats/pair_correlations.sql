@@ -45,7 +45,7 @@
         v.gene_key,
         v.sample_key,
         g.gene_no,
-        {{ average_rank('v.value', ['g.gene_no']) }} as value_rank,
+        {{ average_rank('v.value', 'g.gene_no') }} as value_rank,
         count(*) over (partition by g.gene_no) as n
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
