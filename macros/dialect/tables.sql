@@ -69,12 +69,3 @@ end
 
 {#- The Fabric adapter sets no such mark. -#}
 {% macro fabric__take_up_first_build(schema, table, is_columnstore=false, and_then='') %}{% endmacro %}
-
-
-{#- Materialization of a relation that many models read and that takes long to compute. SQL Server
-    would recompute a view for each reader. DuckDB folds views into their readers and needs no copy. -#}
-{% macro kept_for_readers() %}{{ return(adapter.dispatch('kept_for_readers', 'expression_warehouse')()) }}{% endmacro %}
-
-{% macro default__kept_for_readers() %}{{ return('table') }}{% endmacro %}
-
-{% macro duckdb__kept_for_readers() %}{{ return('view') }}{% endmacro %}

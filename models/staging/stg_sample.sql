@@ -1,4 +1,5 @@
-{{ config(materialized=kept_for_readers()) }}
+-- A table: many models read it, and it takes long to compute.
+{{ config(materialized='table') }}
 
 with documents as (
     select

@@ -1,3 +1,6 @@
+-- A table: many models read it, and it takes long to compute.
+{{ config(materialized='table') }}
+
 {%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
 
 select

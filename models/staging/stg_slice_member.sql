@@ -1,3 +1,6 @@
+-- A table: many models read it, and it takes long to compute.
+{{ config(materialized='table') }}
+
 -- Exactly one active mapping: none is 54001, several are 54002, and both leave the study out.
 with mapped as (
     select
