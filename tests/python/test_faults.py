@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from conftest import EXPRESSION, TARGET, Study, WarehouseUnderTest, events, narrow_runs
@@ -59,19 +60,20 @@ def tables(warehouse: WarehouseUnderTest) -> dict[str, tuple]:
     nor what is needed only during a build."""
     if not warehouse.path.exists():
         return {}
-    found = warehouse.query(
-        "select table_schema || '.' || table_name, list(column_name)"
-        " from information_schema.columns natural join information_schema.tables"
-        " where table_type = 'BASE TABLE' and table_schema <> 'meta' and table_name not like 'int\\_%' escape '\\'"
-        " and data_type not like 'TIMESTAMP%'"
-        " and not contains(column_name, 'run_id') group by all order by all"
-    )
-    hashes = {
-        name: warehouse.query(
-            f"select count(*), bit_xor(hash(t)) from (select {', '.join(columns)} from {name}) as t"
-        )[0]
-        for name, columns in found
-    }
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        found = connection.execute(
+            "select table_schema || '.' || table_name, list(column_name)"
+            " from information_schema.columns natural join information_schema.tables"
+            " where table_type = 'BASE TABLE' and table_schema <> 'meta' and not starts_with(table_name, 'int_')"
+            " and data_type not like 'TIMESTAMP%' and not contains(column_name, 'run_id')"
+            " group by all order by all"
+        ).fetchall()
+        hashes = {
+            name: connection.execute(
+                f"select count(*), bit_xor(hash(t)) from (select {', '.join(columns)} from {name}) as t"
+            ).fetchone()
+            for name, columns in found
+        }
     return {name: each for name, each in hashes.items() if each[0]}
 
 
