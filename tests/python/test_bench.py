@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(TARGET != "duckdb", reason="measures DuckDB")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["ingest", "pairs", "rank", "screen", "api"])
+@pytest.mark.parametrize("name", ["ingest", "pairs", "rank", "screen", "api", "scale"])
 def test_a_benchmark_runs(name):
     subprocess.run([sys.executable, "-m", "bench", name, "--quick"], cwd=PROJECT, check=True)
 
