@@ -8,6 +8,7 @@ from pydantic import Field
 
 from expression_warehouse.api import queries, reading
 from expression_warehouse.api.editions import CurrentEdition
+from expression_warehouse.api.finding_groups import grouped_findings
 from expression_warehouse.api.list_page import list_values
 from expression_warehouse.api.pair_page import pair_values
 from expression_warehouse.api.parameters import ACCESSION, Accession, GeneName, PairKey
@@ -119,7 +120,7 @@ def study(edition: CurrentEdition, accession: Accession) -> HTMLResponse:
         files=edition.rows(queries.STUDY_FILES, parameters),
         cohorts=edition.rows(queries.STUDY_COHORTS, parameters),
         contrasts=edition.rows(queries.STUDY_CONTRASTS, parameters),
-        findings=reading.findings(edition, accession),
+        findings=grouped_findings(reading.findings(edition, accession)),
     )
 
 
@@ -131,7 +132,7 @@ def runs(request: Request, edition: CurrentEdition) -> HTMLResponse:
         "runs.html",
         edition,
         runs=edition.rows(queries.RUNS)[:50],
-        findings=reading.findings(edition),
+        findings=grouped_findings(reading.findings(edition)),
         jobs=jobs.all()[:20] if jobs else [],
     )
 

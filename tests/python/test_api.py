@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from unittest import mock
 from xml.etree import ElementTree
 
@@ -30,6 +31,7 @@ from warehouses import FOUR_STUDIES_GENES as GENES
 from warehouses import four_studies
 
 from expression_warehouse.api.app import create_app
+from expression_warehouse.api.finding_groups import grouped_findings
 from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
@@ -38,6 +40,7 @@ from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
+from expression_warehouse.api.templates import render
 from expression_warehouse.api.words import advice, heterogeneity, number_text, p_text, rationale
 from expression_warehouse.cli import main as commands
 from expression_warehouse.core.snapshot import TABLES, VIEWS, newest_snapshot, publish
@@ -274,6 +277,37 @@ def test_pages_are_well_formed_and_need_no_script(client, path):
     for target in re.findall(r'href="(/[^"#]*)"', answer.text):
         linked = client.get(target.replace("&amp;", "&"))
         assert linked.status_code == 200, target
+
+
+def test_findings_that_differ_in_numbers_are_one_row():
+    base = {
+        "severity": "WARNING", "error_code": 2010, "validation_code": "V", "what_to_do": "Look",
+        "created_at": datetime(2026, 3, 1, 10, 20),
+    }  # fmt: skip
+    findings = [
+        {**base, "study_accession_code": study, "subject": subject, "finding": finding}
+        for study, subject, finding in (
+            ("GSE1", "GSM1", "1,200 of 2000 genes <b>"),
+            ("GSE2", "GSM3", "900 of 2000 genes <b>"),
+            ("GSE1", "GSM2", "7.5 of 2000 genes <b>"),
+            ("GSE1", "GSM2", "no genes"),
+        )
+    ]
+    groups = grouped_findings(findings)
+    assert [[row["subject"] for row in group] for group in groups] == [
+        ["GSM1", "GSM2"], ["GSM3"], ["GSM2"],
+    ]  # fmt: skip
+    page = render("runs.html", version="1", runs=[], jobs=[], findings=groups)
+    table = ElementTree.fromstring(re.search(r"<table>.*?</table>", page, re.DOTALL)[0])
+    rows = [
+        [" ".join("".join(cell.itertext()).split()) for cell in row] for row in table.find("tbody")
+    ]
+    assert [row[4] for row in rows] == ["2 alike", "GSM3", "GSM2"]
+    assert rows[0][5] == (
+        "1,200 of 2000 genes <b>, and alike GSM1: 1,200 of 2000 genes <b> GSM2: 7.5 of 2000 genes <b>"
+    )
+    assert rows[1][5] == "900 of 2000 genes <b>"
+    assert len(table.findall(".//details")) == 1
 
 
 def test_settings_of_the_page_that_are_wrong_are_said(client):
