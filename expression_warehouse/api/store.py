@@ -19,9 +19,9 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_pat
 from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
-# Two threads per query, whatever the machine has: each needs memory of its own.
+# Requests run beside one another, so a query needs no second thread, which would need memory too.
 # A snapshot can be larger than the memory of the machine, so that DuckDB must not take most of it.
-_SETTINGS = {"memory_limit": "128MB", "threads": "2", "enable_external_access": "false"}
+_SETTINGS = {"memory_limit": "128MB", "threads": "1", "enable_external_access": "false"}
 # Queries that run at the same time, over all requests; the others wait. More would end later and
 # need more memory.
 _QUERIES = Turns(4)
