@@ -95,6 +95,7 @@ bench: install  ## Measure ingest, build and meta-analysis side by side with the
 	$(BIN)/python -m bench ingest
 	$(BIN)/python -m bench pairs
 	$(BIN)/python -m bench screen
+	$(BIN)/python -m bench scale
 	$(BIN)/python -m bench api
 
 clean:  ## Remove what dbt, the demo and the benchmarks wrote; warehouses stay

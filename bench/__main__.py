@@ -5,6 +5,7 @@ from bench.fact import compare_fact_builds
 from bench.ingest import compare_ids, compare_ingests, scale_ingest
 from bench.pairs import Size, bench_pairs
 from bench.rank import bench_rank
+from bench.results import keep
 from bench.scale import bench_scale
 from bench.screen import bench_screen
 from bench.tds import compare_writes
@@ -24,7 +25,9 @@ def ingest(genes: int, samples: int, repeats: int, quick: bool) -> None:
     """Ingest and fact build of a generated study."""
     if quick:
         genes, samples, repeats = 2_000, 100, 1
-    compare_ingests(genes, samples, repeats)
+    ratios = compare_ingests(genes, samples, repeats)
+    if not quick:
+        keep("ingest", ratios)
     compare_ids(genes, samples, repeats)
     compare_fact_builds(genes, samples, repeats)
     scale_ingest(genes, [max(1, samples * tenths // 10) for tenths in (1, 5, 10, 20, 40)])
@@ -40,7 +43,9 @@ def pairs(pairs: int, studies: int, samples: int, repeats: int, quick: bool) -> 
     """Meta-analysis of gene pairs, and its pooling alone."""
     if quick:
         pairs, studies, samples, repeats = 1_000, 4, 20, 1
-    bench_pairs(Size(pairs, studies, samples), repeats, quick)
+    ratios = bench_pairs(Size(pairs, studies, samples), repeats, quick)
+    if not quick:
+        keep("pairs", ratios)
 
 
 @main.command()
@@ -96,7 +101,9 @@ def api(pairs: int, genes: int, samples: int, seconds: int, quick: bool) -> None
 @click.option("--quick", is_flag=True, help="Three and six studies: does it all run?")
 def scale(studies: tuple[int, ...], genes: int, samples: int, quick: bool) -> None:
     """What the next study costs, and what queries take, as the warehouse grows."""
-    bench_scale([3, 6] if quick else list(studies), genes, samples)
+    ratios = bench_scale([3, 6] if quick else list(studies), genes, samples)
+    if not quick:
+        keep("scale", ratios)
 
 
 main(prog_name="python -m bench")

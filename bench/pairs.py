@@ -150,8 +150,11 @@ def new_table(title: str, *columns: str) -> rich.table.Table:
     return table
 
 
-def compare_pair_metrics(size: Size, repeats: int, warehouses: Warehouses) -> Measurement:
-    """Print seconds, pairs/s and peak memory from expression values to all metrics."""
+def compare_pair_metrics(
+    size: Size, repeats: int, warehouses: Warehouses
+) -> dict[str, Measurement]:
+    """Print seconds, pairs/s and peak memory from expression values to all metrics; return the
+    medians of the models and of the peer."""
     runs, peers = [], []
     for _ in range(repeats):
         runs.append(warehouses.run(size))
@@ -181,7 +184,7 @@ def compare_pair_metrics(size: Size, repeats: int, warehouses: Warehouses) -> Me
         f" knows that nothing is missing.\nAgreement in sign is not compared for {signless} pairs:"
         " a study's estimate is within rounding of 0."
     )
-    return medians[OURS]
+    return medians
 
 
 def compare_pooling(groups: int, studies: int, repeats: int) -> None:
@@ -246,14 +249,15 @@ def scale_pairs(
     console.print(table)
 
 
-def bench_pairs(size: Size, repeats: int, quick: bool) -> None:
-    """All three; `quick` leaves out sizes of the third."""
+def bench_pairs(size: Size, repeats: int, quick: bool) -> dict[str, float]:
+    """All three; `quick` leaves out sizes of the third. Returns the ratio to the peer."""
     with tempfile.TemporaryDirectory() as scratch:
         warehouses = Warehouses(Path(scratch), size)
         shares = [2] if quick else [8, 4, 2]
         study_counts = [size.studies * 2] if quick else [size.studies // 2, size.studies * 2]
         for studies in sorted({size.studies, *study_counts}):
             warehouses.loaded(studies)
-        known = compare_pair_metrics(size, repeats, warehouses)
+        medians = compare_pair_metrics(size, repeats, warehouses)
         compare_pooling(size.exact_pairs, size.studies, repeats)
-        scale_pairs(size, shares, study_counts, known, warehouses)
+        scale_pairs(size, shares, study_counts, medians[OURS], warehouses)
+    return {f"models / {PEER}": medians[OURS].seconds / medians[PEER].seconds}

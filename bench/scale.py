@@ -34,8 +34,12 @@ _QUERIES = {
 }
 
 
-def bench_scale(sizes: list[int], genes: int, samples: int) -> None:
-    """Print a column per number of studies; the rows are seconds if they say nothing else."""
+def bench_scale(sizes: list[int], genes: int, samples: int) -> dict[str, float]:
+    """Print a column per number of studies; the rows are seconds if they say nothing else.
+
+    Returns what the next study and a build of nothing cost with the most studies, as a ratio to
+    that with the fewest.
+    """
     measured = [_measured(size, genes, samples) for size in sizes]
     table = new_table(
         f"Studies of {genes:,} genes × {3 * samples:,} samples, ten per disease",
@@ -44,6 +48,14 @@ def bench_scale(sizes: list[int], genes: int, samples: int) -> None:
     for name in measured[0]:
         table.add_row(name, *(figures[name] for figures in measured))
     console.print(table)
+    return {
+        name: _seconds(measured[-1][name]) / _seconds(measured[0][name])
+        for name in ("ingest of the next study", "build of the next study", "build of nothing new")
+    }
+
+
+def _seconds(figure: str) -> float:
+    return float(figure.split()[0])
 
 
 def _measured(studies: int, genes: int, samples: int) -> dict[str, str]:
