@@ -140,7 +140,7 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
     assert NOTHING_NEW not in warehouse.build("--select", "study:GSE3")
     # The views of rules name the studies selected; those of staging do not.
     assert "rule_fact_unique" in nodes_of_last_run(warehouse)
-    assert "stg_sample" not in nodes_of_last_run(warehouse)
+    assert "stg_study" not in nodes_of_last_run(warehouse)
     assert NOTHING_NEW in warehouse.build("--select", "study:GSE3")
     assert NOTHING_NEW not in warehouse.build("--select", "study:GSE1")
     assert NOTHING_NEW not in warehouse.build()
@@ -160,7 +160,7 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
 def test_another_project_or_selection_is_built_whole(warehouse, arguments):
     output = warehouse.build(*arguments)
     assert NOTHING_NEW not in output
-    assert "stg_sample" in nodes_of_last_run(warehouse)
+    assert "stg_study" in nodes_of_last_run(warehouse)
 
 
 @pytest.mark.parametrize("command", ["run", "seed"])
@@ -168,7 +168,7 @@ def test_after_another_command_all_is_built(warehouse, command):
     warehouse.dbt(command, "--select", "unit" if command == "seed" else "dim_illness")
     output = warehouse.build()
     assert NOTHING_NEW not in output
-    assert "stg_sample" in nodes_of_last_run(warehouse)
+    assert "stg_study" in nodes_of_last_run(warehouse)
 
 
 def test_after_a_failed_build_all_is_built(warehouse):
@@ -179,7 +179,7 @@ def test_after_a_failed_build_all_is_built(warehouse):
     warehouse.build(succeeds=False)
     output = warehouse.build(succeeds=False)
     assert NOTHING_NEW not in output
-    assert "stg_sample" in nodes_of_last_run(warehouse)
+    assert "stg_study" in nodes_of_last_run(warehouse)
 
 
 def test_after_other_commands_nothing_is_new(warehouse):
