@@ -108,14 +108,14 @@ def leave_a_batch_unfinished(warehouse):
 @pytest.mark.parametrize(
     "change",
     [
-        ingest_a_study,
         ingest_a_correction,
         map_a_disease,
         annotate,
-        define_a_disease,
-        review,
-        compute_features,
-        leave_a_batch_unfinished,
+        pytest.param(ingest_a_study, marks=pytest.mark.long),
+        pytest.param(define_a_disease, marks=pytest.mark.long),
+        pytest.param(review, marks=pytest.mark.long),
+        pytest.param(compute_features, marks=pytest.mark.long),
+        pytest.param(leave_a_batch_unfinished, marks=pytest.mark.long),
     ],
 )
 def test_whatever_is_new_is_built_without_views_and_seeds(warehouse, change):
@@ -151,10 +151,10 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
     "arguments",
     [
         ("--vars", "{k_min: 2}"),
-        ("--exclude", "vw_run"),
         ("--selector", "without_unit_tests"),
-        ("--full-refresh",),
-        ("--resource-type", "test"),
+        pytest.param(("--exclude", "vw_run"), marks=pytest.mark.long),
+        pytest.param(("--full-refresh",), marks=pytest.mark.long),
+        pytest.param(("--resource-type", "test"), marks=pytest.mark.long),
     ],
 )
 def test_another_project_or_selection_is_built_whole(warehouse, arguments):
@@ -163,7 +163,7 @@ def test_another_project_or_selection_is_built_whole(warehouse, arguments):
     assert "stg_study" in nodes_of_last_run(warehouse)
 
 
-@pytest.mark.parametrize("command", ["run", "seed"])
+@pytest.mark.parametrize("command", ["run", pytest.param("seed", marks=pytest.mark.long)])
 def test_after_another_command_all_is_built(warehouse, command):
     warehouse.dbt(command, "--select", "unit" if command == "seed" else "dim_illness")
     output = warehouse.build()
