@@ -78,7 +78,7 @@ def compare_fact_builds(genes: int, samples: int, repeats: int) -> None:
         two_staged = Path(scratch) / "two_staged.duckdb"
         for _ in range(repeats):
             shutil.copy(staged, copy)
-            create = "create schema fact; create table fact.by_hand as "
+            create = "create schema if not exists fact; create table fact.by_hand as "
             first_hand.append(time_sql(copy, create + HAND_WRITTEN.format(condition="")))
             shutil.copy(staged, copy)
             first_build.append(
