@@ -75,7 +75,7 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
                 f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it"
                 f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'"
             )
-        repeats = repeated(manifest, last["selected_studies"] == studies(task.args))
+        repeats = repeated(manifest, last["has_same_selection"])
         selected = queue.get_selected_nodes()
         kept = {node for node in selected if node not in repeats}
         left_out = len(selected) - len(kept)
@@ -85,25 +85,13 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
     return get_graph_queue
 
 
-def studies(args: Any) -> list[str] | None:
-    """The accessions of `--select study:…`, sorted; None if the selection names anything else."""
-    criteria = " ".join(args.select or ()).split()
-    if not all(criterion.startswith("study:") and "," not in criterion for criterion in criteria):
-        return None
-    return sorted({criterion.removeprefix("study:") for criterion in criteria})
-
-
 def is_complete(args: Any) -> bool:
     """Whether the command builds all that there is, perhaps for some studies only."""
-    narrowing = (
-        args.exclude,
-        args.selector,
-        args.full_refresh,
-        args.empty,
-        args.sample,
-        args.defer,
-    )
-    return studies(args) is not None and not any(narrowing)
+    criteria = " ".join(args.select or ()).split()
+    if not all(criterion.startswith("study:") and "," not in criterion for criterion in criteria):
+        return False
+    narrowed = args.exclude or args.selector or args.empty or args.sample
+    return not (narrowed or args.full_refresh or args.defer)
 
 
 def project_hash(task: BuildTask, manifest: Manifest) -> str:

@@ -1,17 +1,17 @@
 """How a warehouse of many small studies grows: the next study, a build of nothing, queries."""
 
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from bench.data import collection
 from bench.ingest import console
+from bench.measure import Measurement, measure_command
 from bench.pairs import new_table
 
 _PYTHON = Path(sys.executable)
@@ -34,6 +34,20 @@ _QUERIES = {
 }
 
 
+@dataclass(frozen=True)
+class Growth:
+    """Of a warehouse with some number of studies.
+
+    commands  what was done → its time and memory
+    file_mb   size of the warehouse
+    queries   what people look at → seconds
+    """
+
+    commands: dict[str, Measurement]
+    file_mb: float
+    queries: dict[str, float]
+
+
 def bench_scale(sizes: list[int], genes: int, samples: int) -> dict[str, float]:
     """Print a column per number of studies; the rows are seconds if they say nothing else.
 
@@ -45,61 +59,45 @@ def bench_scale(sizes: list[int], genes: int, samples: int) -> dict[str, float]:
         f"Studies of {genes:,} genes × {3 * samples:,} samples, ten per disease",
         *("", *(f"{size:,} studies" for size in sizes)),
     )
-    for name in measured[0]:
-        table.add_row(name, *(figures[name] for figures in measured))
+    first, last = measured[0], measured[-1]
+    for name in first.commands:
+        runs = (growth.commands[name] for growth in measured)
+        table.add_row(name, *(f"{run.seconds:.1f} ({run.peak_mib:,.0f} MiB)" for run in runs))
+    table.add_row("file, MB", *(f"{growth.file_mb:,.0f}" for growth in measured))
+    for name in first.queries:
+        table.add_row(
+            f"{name}, ms", *(f"{1000 * growth.queries[name]:,.0f}" for growth in measured)
+        )
     console.print(table)
     return {
-        name: _seconds(measured[-1][name]) / _seconds(measured[0][name])
+        name: last.commands[name].seconds / first.commands[name].seconds
         for name in ("ingest of the next study", "build of the next study", "build of nothing new")
     }
 
 
-def _seconds(figure: str) -> float:
-    return float(figure.split()[0])
-
-
-def _measured(studies: int, genes: int, samples: int) -> dict[str, str]:
+def _measured(studies: int, genes: int, samples: int) -> Growth:
     folders, config = collection(genes, samples, studies + 1)
-    figures = {}
+    next_study = folders[-1].name.split("_")[0]
+    ingest = (_PYTHON, "-m", "loader", "ingest", "--config", config)
+    build = (_PYTHON.parent / "dbt", "--quiet", "build")
+    commands = {
+        "ingest of all": (*ingest, *folders[:-1]),
+        "first build": build,
+        "ingest of the next study": (*ingest, folders[-1]),
+        "build of the next study": build,
+        "build of nothing new": build,
+        "the same, of one study": (*build, "--select", f"study:{next_study}"),
+    }
     with tempfile.TemporaryDirectory() as scratch:
         warehouse = Path(scratch) / "warehouse.duckdb"
-
-        def run(name: str, *command: object) -> None:
-            seconds, peak_mib = _run(warehouse, *command)
-            figures[name] = f"{seconds:.1f} ({peak_mib:,.0f} MiB)"
-
-        ingest = (_PYTHON, "-m", "loader", "ingest", "--config", config)
-        build = (_PYTHON.parent / "dbt", "--quiet", "build")
-        run("ingest of all", *ingest, *folders[:-1])
-        run("first build", *build)
-        run("ingest of the next study", *ingest, folders[-1])
-        run("build of the next study", *build)
-        run("build of nothing new", *build)
-        run("the same, of one study", *build, "--select", f"study:{folders[-1].name.split('_')[0]}")
-        figures["file, MB"] = f"{warehouse.stat().st_size / 1e6:,.0f}"
-        for name, (parameter, query) in _QUERIES.items():
-            figures[f"{name}, ms"] = f"{1000 * _query_seconds(warehouse, parameter, query):,.0f}"
-    return figures
-
-
-def _run(warehouse: Path, *command: object) -> tuple[float, float]:
-    """Seconds and peak MiB of a command.
-
-    Raises RuntimeError with its output if it fails.
-    """
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [*map(str, command)],
-        env={**os.environ, "EXPRESSION_WAREHOUSE_DB": str(warehouse)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{command} failed:\n{output}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+        return Growth(
+            {
+                name: measure_command(*command, warehouse=warehouse)[1]
+                for name, command in commands.items()
+            },
+            warehouse.stat().st_size / 1e6,
+            {name: _query_seconds(warehouse, *query) for name, query in _QUERIES.items()},
+        )
 
 
 def _query_seconds(warehouse: Path, parameter: str, query: str) -> float:

@@ -96,52 +96,48 @@ PAIR_STUDIES = """
     order by disease_label, technology, organism, contrast, study_accession_code
 """
 
-PAIR_VALUES = """
+# Both values of each sample of a slice.
+_BOTH_VALUES = """
+    from {dim}.dim_gene_pair as p
+    inner join {analytics}.vw_expression_export as a on p.gene_a_key = a.gene_key
+    inner join {analytics}.vw_expression_export as b
+        on p.gene_b_key = b.gene_key and a.study_key = b.study_key and a.sample_key = b.sample_key
+    inner join {staging}.stg_slice_sample as m
+        on a.study_key = m.study_key and a.sample_key = m.sample_key
+    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+    inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
+    inner join {dim}.dim_study as st on a.study_key = st.study_key
+"""
+_OF_SLICE = """
+    where
+        p.pair_key = $pair_key
+        and d.disease_label = $disease
+        and m.technology = $technology
+        and m.organism = $organism
+"""
+
+PAIR_VALUES = f"""
     select
         st.study_accession_code,
         i.illness_label,
         s.sample_accession_code,
         a.expression_value as value_a,
         b.expression_value as value_b
-    from {dim}.dim_gene_pair as p
-    inner join {analytics}.vw_expression_export as a on p.gene_a_key = a.gene_key
-    inner join {analytics}.vw_expression_export as b
-        on p.gene_b_key = b.gene_key and a.study_key = b.study_key and a.sample_key = b.sample_key
-    inner join {staging}.stg_slice_sample as m
-        on a.study_key = m.study_key and a.sample_key = m.sample_key
-    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
-    inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
-    inner join {dim}.dim_sample as s on a.sample_key = s.sample_key
-    inner join {dim}.dim_study as st on a.study_key = st.study_key
-    where
-        p.pair_key = $pair_key
-        and d.disease_label = $disease
-        and m.technology = $technology
-        and m.organism = $organism
+    {_BOTH_VALUES}
+    inner join {{dim}}.dim_sample as s on a.sample_key = s.sample_key
+    {_OF_SLICE}
     order by st.study_accession_code, i.illness_key, s.sample_accession_code
 """
 
-# As PAIR_VALUES, of which a plot needs no names of samples.
-PAIR_POINTS = """
+# Of which a plot needs no names of samples.
+PAIR_POINTS = f"""
     select
         st.study_accession_code,
         i.illness_label,
         a.expression_value as value_a,
         b.expression_value as value_b
-    from {dim}.dim_gene_pair as p
-    inner join {analytics}.vw_expression_export as a on p.gene_a_key = a.gene_key
-    inner join {analytics}.vw_expression_export as b
-        on p.gene_b_key = b.gene_key and a.study_key = b.study_key and a.sample_key = b.sample_key
-    inner join {staging}.stg_slice_sample as m
-        on a.study_key = m.study_key and a.sample_key = m.sample_key
-    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
-    inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
-    inner join {dim}.dim_study as st on a.study_key = st.study_key
-    where
-        p.pair_key = $pair_key
-        and d.disease_label = $disease
-        and m.technology = $technology
-        and m.organism = $organism
+    {_BOTH_VALUES}
+    {_OF_SLICE}
     order by st.study_accession_code, i.illness_key, a.sample_key
 """
 

@@ -30,7 +30,8 @@ where run_id = '{{ run_id() }}'
 
 {#- What a build of this project with these studies would only repeat: `relations` if the last build was of
     the same project, so that views and seeds are as they would be made again; `all` if nothing that a build
-    reads has changed either; else none. With run_id, selected_studies and ended_at of that build.
+    reads has changed either; else none. With run_id and ended_at of that build, and whether it was of the same
+    selection of studies.
 
     {{ repeated_by_build('9f3c…') }}  ->  {'repeats': 'all', 'run_id': '8c1c…', …} -#}
 {% macro repeated_by_build(project_hash) %}
@@ -43,7 +44,7 @@ where run_id = '{{ run_id() }}'
     {{ return({
         'repeats': 'all' if is_current and has_these else 'relations',
         'run_id': run_id,
-        'selected_studies': selected,
+        'has_same_selection': selected == (selected_studies() | sort),
         'ended_at': ended_at
     }) }}
 {% endmacro %}
