@@ -1,4 +1,4 @@
-"""The files of deploy/: each command in them exists, and systemd accepts its units.
+"""The files of deploy/: each command in them exists, and the tools that read them accept them.
 
 Not run here: an image is not built, a cluster does not start, Prometheus does not evaluate the alerts.
 """
@@ -9,10 +9,12 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import kubernetes_validate
 import pytest
 import yaml
 from conftest import PROJECT
@@ -23,6 +25,7 @@ from loader.health_metrics import write_textfile
 
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
+HADOLINT = Path(sys.executable).parent / "hadolint"
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -70,6 +73,37 @@ def test_systemd_accepts_the_units(tmp_path):
             )  # fmt: skip
             assert [line for line in done.stderr.splitlines() if line.startswith(unit.name)] == []
             assert str(tmp_path) not in done.stderr
+
+
+@pytest.mark.skipif(
+    not HADOLINT.exists(), reason="needs hadolint, which has no wheel for this platform"
+)
+def test_the_image_file_follows_the_rules_for_such_files():
+    run(HADOLINT, DEPLOY / "Dockerfile")
+
+
+def run(*command: object) -> None:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", sorted(DEPLOY.glob("kubernetes/*.yaml")), ids=lambda path: path.name
+)
+def test_kubernetes_has_these_fields(path):
+    documents = list(yaml.safe_load_all(path.read_text()))
+    assert documents
+    for document in documents:
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+def test_prometheus_accepts_its_configuration(tmp_path):
+    shutil.copytree(DEPLOY / "prometheus", tmp_path, dirs_exist_ok=True)
+    config = tmp_path / "prometheus.yml"
+    (tmp_path / "key").touch()
+    config.write_text(config.read_text().replace("/etc/prometheus/api-key", "key"))
+    run("promtool", "check", "config", config)
 
 
 def test_each_timer_has_its_service():
