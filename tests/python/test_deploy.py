@@ -1,19 +1,23 @@
 """The files of deploy/: each command in them exists, and the tools that read them accept them.
 
-Not run here: an image is not built, a cluster does not start, Prometheus does not evaluate the alerts.
+Not run here: an image is not built, a cluster does not start.
 """
 
+import contextlib
 import datetime
 import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import httpx
 import kubernetes_validate
 import pytest
 import yaml
@@ -26,6 +30,10 @@ from loader.health_metrics import write_textfile
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("systemd/*.service"))
 HADOLINT = Path(sys.executable).parent / "hadolint"
+needs_prometheus = pytest.mark.skipif(
+    not (shutil.which("promtool") and shutil.which("prometheus")),
+    reason="needs prometheus and promtool",
+)
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -97,13 +105,24 @@ def test_kubernetes_has_these_fields(path):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+@needs_prometheus
 def test_prometheus_accepts_its_configuration(tmp_path):
     shutil.copytree(DEPLOY / "prometheus", tmp_path, dirs_exist_ok=True)
     config = tmp_path / "prometheus.yml"
     (tmp_path / "key").touch()
     config.write_text(config.read_text().replace("/etc/prometheus/api-key", "key"))
     run("promtool", "check", "config", config)
+
+
+@needs_prometheus
+def test_each_alert_fires_when_it_should():
+    run("promtool", "test", "rules", DEPLOY / "prometheus" / "alerts_test.yml")
+    (group,) = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    cases = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yml").read_text())["tests"]
+    asserted = [one for case in cases for one in case["alert_rule_test"]]
+    alerts = {rule["alert"] for rule in group["rules"]}
+    assert {one["alertname"] for one in asserted if "exp_alerts" in one} == alerts
+    assert {one["alertname"] for one in asserted if "exp_alerts" not in one} == alerts
 
 
 def test_each_timer_has_its_service():
@@ -126,8 +145,8 @@ def test_the_image_copies_what_there_is():
 
 
 @pytest.fixture
-def told(tmp_path) -> set[str]:
-    """Names of all metrics that `health` and the service tell."""
+def told_lines(tmp_path) -> list[str]:
+    """All metrics that `health` and the service tell, with their values."""
     path = tmp_path / "metrics" / "warehouse.prom"
     ended = datetime.datetime(2026, 1, 1)
     known = {"last_success_at": ended, "rows_per_second": 1e5, "damaged": []}
@@ -135,9 +154,13 @@ def told(tmp_path) -> set[str]:
     metrics = Metrics()
     metrics._seconds.labels("GET", "/", 500).observe(1)
     text = path.read_text() + metrics.text().body.decode()
-    return {
-        line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")
-    }
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@pytest.fixture
+def told(told_lines) -> set[str]:
+    """Their names."""
+    return {line.split("{")[0].split(" ")[0] for line in told_lines}
 
 
 def asked(expressions: list[str]) -> set[str]:
@@ -174,6 +197,52 @@ def test_the_dashboard_shows_all_metrics_that_are_told(told):
     ]
     assert len(cells) == len(set(cells)), "panels overlap"
     assert max(x for x, _ in cells) < 24
+
+
+@pytest.fixture
+def prometheus(told_lines, tmp_path) -> Iterator[Callable[[str], list]]:
+    """A real Prometheus that has all metrics twice, a minute apart; asks it at the second time."""
+    end = int(time.time()) - 3600
+    lines = [f"{line} {at}" for line in sorted(told_lines) for at in (end - 60, end)]
+    (tmp_path / "metrics.txt").write_text("\n".join([*lines, "# EOF"]) + "\n")
+    data = tmp_path / "data"
+    run("promtool", "tsdb", "create-blocks-from", "openmetrics", tmp_path / "metrics.txt", data)
+    (tmp_path / "empty.yml").touch()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = subprocess.Popen(
+        ["prometheus", f"--config.file={tmp_path / 'empty.yml'}", f"--storage.tsdb.path={data}",
+         f"--web.listen-address={address}", "--log.level=error"]
+    )  # fmt: skip
+
+    def ask(query: str) -> list:
+        asked = {"query": query, "time": end}
+        answer = httpx.get(f"http://{address}/api/v1/query", params=asked).json()
+        assert answer["status"] == "success", (query, answer)
+        return answer["data"]["result"]
+
+    try:
+        ends = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://{address}/-/ready").is_success:
+                    break
+            assert time.monotonic() < ends and process.poll() is None
+            time.sleep(0.1)
+        yield ask
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@needs_prometheus
+def test_each_query_of_the_dashboard_finds_something(prometheus):
+    dashboard = json.loads((DEPLOY / "grafana" / "expression-warehouse.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(queries) > 10
+    assert [query for query in queries if not prometheus(query)] == []
+    assert prometheus("expression_warehouse_no_such_metric") == []
 
 
 MACHINE = {
