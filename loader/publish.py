@@ -32,6 +32,8 @@ _PAIRS = """
     from {analytics}.vw_pair_metrics_significant
     order by technology, organism, pair_rank
 """
+# Which pairs are significant: the defaults of the view, named in the log and the file.
+SETTINGS = {"contrast": "all", "q_basis": "hk", "q": "0.05", "k_min": "3", "i2_max": "75"}
 _ROW_GROUP_SIZE = 100_000
 
 
@@ -67,7 +69,7 @@ def publish(
     try:
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
-            with log.step("publish", {"disease": disease}) as step:
+            with log.step("publish", {"disease": disease, **SETTINGS}) as step:
                 pairs = read_pairs(warehouse, disease)
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
@@ -99,7 +101,7 @@ def publish(
 
 
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
-    """The rows of vw_pair_metrics_significant by slice and rank, with its default settings.
+    """The rows of vw_pair_metrics_significant by slice and rank, with SETTINGS.
 
     Raises UserError 54030 for a disease that the warehouse does not know or that no file can be
     named after, and 4008 if the warehouse is not built.
@@ -112,7 +114,7 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
             expected="a disease of letters, digits, '_', '.' and '-'",
             action="Rename it in seeds/disease.csv and run dbt build",
         )
-    return warehouse.read(_PAIRS, {"disease": disease})
+    return warehouse.read(_PAIRS, {"disease": disease, **SETTINGS})
 
 
 class Content:
@@ -127,7 +129,7 @@ class Content:
         self.row_count = pairs.num_rows
         self.content_sha256 = _sha256(_parquet(pairs, {}))
         self.metadata = {
-            "settings": json.dumps({"disease": disease}),
+            "settings": json.dumps({"disease": disease, **SETTINGS}),
             "package": "expression-warehouse",
             "package_version": importlib.metadata.version("expression-warehouse"),
             "content_sha256": self.content_sha256,

@@ -79,7 +79,9 @@ def test_an_artifact_has_all_rows_of_the_view_in_order(warehouse):
     metadata = {k.decode(): v.decode() for k, v in pq.read_schema(path).metadata.items()}
     metadata.pop("ARROW:schema", None)
     assert set(metadata) == {"settings", "package", "package_version", "content_sha256"}
-    assert json.loads(metadata["settings"]) == {"disease": "SEPSIS"}
+    assert json.loads(metadata["settings"]) == {
+        "disease": "SEPSIS", "contrast": "all", "q_basis": "hk", "q": "0.05", "k_min": "3", "i2_max": "75",
+    }  # fmt: skip
     sidecar = json.loads(files(warehouse)["pair_metrics_significant_SEPSIS_v1.0.json"])
     assert sidecar["file"] == name and sidecar["file_sha256"] == sha256
     assert sidecar["run_id"] == published["run_id"]
