@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from conftest import EXPRESSION, TARGET, Study, WarehouseUnderTest, events, narrow_runs
 from faults import Faults, injected
 from small_catalog import small_catalog, table
-from warehouses import four_studies
+from warehouses import built_demo, four_studies
 
 from expression_warehouse.cli import main
 
@@ -46,6 +46,36 @@ def with_config(warehouse: WarehouseUnderTest, *arguments: object) -> Result:
 def screen(warehouse: WarehouseUnderTest) -> Result:
     work = warehouse.folder / "work"
     return warehouse.pairs("screen", "--disease", "SEPSIS", "--keep", 5, "--work", work)
+
+
+def correlate(warehouse: WarehouseUnderTest) -> Result:
+    output = warehouse.folder / "artifacts" / "pairs.parquet"
+    return warehouse.pairs(
+        "correlate", "--study", "GSE1", "--cohort", "SEPSIS", "--fdr", 1, "--output", output
+    )
+
+
+def rank(warehouse: WarehouseUnderTest) -> Result:
+    # One slice: each is committed by itself.
+    return warehouse.pairs("rank", "--disease", "SEPSIS", "--technology", "MICROARRAY")
+
+
+def export_features(warehouse: WarehouseUnderTest) -> Result:
+    return warehouse.pairs("export-features", warehouse.folder / "artifacts")
+
+
+def load_pairs(warehouse: WarehouseUnderTest) -> Result:
+    options = ("--disease", "SEPSIS", "--technology", "MICROARRAY")
+    return warehouse.loader("load-pairs", warehouse.folder / "pairs.csv", *options)
+
+
+def restore(warehouse: WarehouseUnderTest) -> Result:
+    (made,) = (warehouse.folder / "warehouse.backups").iterdir()
+    return warehouse.loader("restore", made)
+
+
+def publish_snapshot(warehouse: WarehouseUnderTest) -> Result:
+    return CliRunner().invoke(main, ["api", "publish", "--log-format", "json"], env=warehouse.env)
 
 
 def annotation(warehouse: WarehouseUnderTest) -> Result:
@@ -78,8 +108,11 @@ def tables(warehouse: WarehouseUnderTest) -> dict[str, tuple]:
 
 
 def files(warehouse: WarehouseUnderTest) -> set[str]:
-    """Archived studies, artifacts and backups, without the times in their names."""
-    kept = ("archive/**/*", "artifacts/*", "warehouse.backups/*/warehouse.duckdb")
+    """Archived studies, artifacts, backups and snapshots, without the times in their names."""
+    kept = (
+        "archive/**/*", "artifacts/*", "warehouse.backups/[0-9]*/warehouse.duckdb",
+        "warehouse.snapshots/[0-9]*/snapshot.duckdb",
+    )  # fmt: skip
     paths = [path for pattern in kept for path in warehouse.folder.glob(pattern)]
     return {
         path.name
@@ -120,8 +153,15 @@ def case(request, copy_of, tmp_path) -> Case:
     start = tmp_path / "start"
     start.mkdir()
     command = request.param
-    if command in (publish, backup, screen):
-        copy_of(four_studies, start)
+    if command in (rank, export_features):
+        copy_of(built_demo, start)
+    elif command in (publish, backup, restore, screen, correlate, load_pairs, publish_snapshot):
+        warehouse = copy_of(four_studies, start)
+        (start / "pairs.csv").write_text(PAIRS)
+        (start / "artifacts").mkdir()
+        if command is restore:
+            assert backup(warehouse).exit_code == 0
+            warehouse.query_write("create table dim.newer as select 1 as n")
     elif command is annotation:
         (start / "annotation").mkdir()
         (start / "annotation" / "scores.tsv").write_bytes(table(300))
@@ -135,8 +175,15 @@ def case(request, copy_of, tmp_path) -> Case:
     return Case(command, tmp_path)
 
 
+PAIRS = "gene_a,gene_b,dz_ss_mean,p_ss\n" + "".join(
+    f"ENSG{a:011d},ENSG{b:011d},0.5,0.1\n" for a in range(1, 9) for b in range(a + 1, 9)
+)
+
 # How many calls fail in `make test`; in the long run, all, except of the 1,300 of a run.
-SOME = {ingest: 3, annotation: 2, publish: 1, backup: 1, screen: 1}
+SOME = {
+    ingest: 3, annotation: 2, publish: 1, backup: 1, restore: 1, screen: 1, correlate: 1, rank: 1,
+    export_features: 1, load_pairs: 2, publish_snapshot: 1,
+}  # fmt: skip
 ALL = {**dict.fromkeys(SOME), run: 40}
 
 
@@ -163,6 +210,7 @@ def test_an_error_at_a_call(case, count, monkeypatch):
     numbers = range(len(calls))
     if count:
         numbers = sorted(random.Random(len(calls)).sample(numbers, count))
+    print(f"{len(numbers)} of {len(calls)} calls")
     for number in numbers:
         check(case, number, before, after)
 
