@@ -8,17 +8,23 @@
 
 {% macro default__correlate_complete_pairs(name, pairs, study) -%}
 {%- set cohort = study + ['illness_key'] -%}
-{{ name }}_complete as (
+{{ name }}_products as (
     select
         {{ group_columns(cohort, 'a') }},
         p.pair_key,
         max(a.n) as n,
-        sum(a.u * b.u) / sqrt(max(a.uu * b.uu)) as r
+        sum(a.u * b.u) / nullif(sqrt(sum(a.u * a.u) * sum(b.u * b.u)), 0e0) as r
     from {{ pairs }} as p
     inner join {{ name }}_centred as a on {{ same_group(study, 'p', 'a') }} and p.gene_a_key = a.gene_key
     inner join {{ name }}_centred as b
         on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key and a.sample_key = b.sample_key
     group by {{ group_columns(cohort, 'a') }}, p.pair_key
+),
+
+{{ name }}_complete as (
+    select *
+    from {{ name }}_products
+    where r is not null
 )
 {%- endmacro %}
 
@@ -29,7 +35,7 @@
         {{ group_columns(cohort, 'c') }},
         c.gene_key,
         list(c.u order by c.sample_key) as u,
-        max(c.uu) as uu,
+        sum(c.u * c.u) as uu,
         max(c.n) as n
     from {{ name }}_centred as c
     group by {{ group_columns(cohort, 'c') }}, c.gene_key
@@ -43,7 +49,7 @@
         {{ group_columns(cohort, 'a') }},
         p.pair_key,
         a.n,
-        list_inner_product(a.u, b.u) / sqrt(a.uu * b.uu) as r
+        list_inner_product(a.u, b.u) / nullif(sqrt(a.uu * b.uu), 0e0) as r
     from {{ pairs }} as p
     left join {{ name }}_vectors as a on {{ same_group(study, 'p', 'a') }} and p.gene_a_key = a.gene_key
     left join {{ name }}_vectors as b on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key

@@ -33,6 +33,7 @@
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         row_number() over (order by {{ group_columns(cohort, 'v') }}, v.gene_key) as gene_no,
+        max(s.sample_count) as n,
         case when count(*) = max(s.sample_count) then 1 else 0 end as is_complete
     from {{ values }} as v
     inner join {{ name }}_sizes as s on {{ same_group(cohort, 'v', 's') }}
@@ -44,33 +45,20 @@
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         v.sample_key,
-        g.gene_no,
-        {{ average_rank('v.value', 'g.gene_no') }} as value_rank,
-        count(*) over (partition by g.gene_no) as n
+        g.n,
+        {{ average_rank('v.value', 'g.gene_no') }} as value_rank
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
 ),
 
--- Centred, with their sum of squares; a gene without variance drops out.
 {{ name }}_centred as (
     select
         {{ group_columns(cohort, 'r') }},
         r.gene_key,
         r.sample_key,
         r.n,
-        r.u,
-        r.uu
-    from (
-        select
-            {{ group_columns(cohort, 'c') }},
-            c.gene_key,
-            c.sample_key,
-            c.n,
-            c.value_rank - (c.n + 1e0) / 2e0 as u,
-            sum((c.value_rank - (c.n + 1e0) / 2e0) * (c.value_rank - (c.n + 1e0) / 2e0)) over (partition by c.gene_no) as uu
-        from {{ name }}_ranks as c
-    ) as r
-    where r.uu > 0e0
+        r.value_rank - (r.n + 1e0) / 2e0 as u
+    from {{ name }}_ranks as r
 ),
 
 {{ correlate_complete_pairs(name, pairs, study) }},
