@@ -16,15 +16,14 @@ from pathlib import Path
 from unittest import mock
 
 import duckdb
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from dbt.cli.main import dbtRunner
-from dbt_common.events.base_types import EventLevel
-from dbt_common.events.event_manager import EventManager
 from filelock import FileLock
+from lean_dbt import lean_dbt
 from manifest_cache import shared_manifests
 from simulated_data import write_simulated_data
-from template_cache import compiled_once
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -57,6 +56,21 @@ _IN_LONG_RUN = False
 def pytest_configure(config: pytest.Config) -> None:
     global _IN_LONG_RUN
     _IN_LONG_RUN = config.option.markexpr != "not long"
+    if has_room_in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+# Linux's file system in memory. A build commits some 500 times, and waits for a disk each time.
+MEMORY = Path("/dev/shm")
+
+
+def has_room_in_memory() -> bool:
+    """Whether the files of a session fit there, with as much left for the tests themselves."""
+    return (
+        MEMORY.is_dir()
+        and shutil.disk_usage(MEMORY).free > 8e9
+        and psutil.virtual_memory().available > 16e9
+    )
 
 
 def examples(count: int) -> int:
@@ -182,27 +196,8 @@ def manifests(session_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def templates() -> Iterator[None]:
-    """dbt compiles a template once per worker."""
-    with compiled_once():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_debug_events() -> Iterator[None]:
-    """dbt formats each debug event for every logger, whether it shows them or not: a tenth of the
-    time of a build."""
-    fire = EventManager.fire_event
-
-    def fire_event(manager, event, level=None, *rest, **options) -> None:
-        is_debug = (level or event.level_tag()) == EventLevel.DEBUG
-        if not is_debug or len(manager.callbacks) > 1 or any(map(shows_debug, manager.loggers)):
-            fire(manager, event, level, *rest, **options)
-
-    def shows_debug(logger) -> bool:
-        return logger.level == EventLevel.DEBUG
-
-    with mock.patch.object(EventManager, "fire_event", fire_event):
+def lean() -> Iterator[None]:
+    with lean_dbt():
         yield
 
 
@@ -214,9 +209,12 @@ class WarehouseUnderTest:
     """A DuckDB file or a database on the server, for one test, and the commands that use it.
 
     Queries are written in DuckDB's SQL and translated for a server.
+
+    folder   takes the file and whatever commands write
+    threads  of dbt
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         self.folder = folder
         self._path = folder / "warehouse.duckdb"
         self._server = None
@@ -233,6 +231,8 @@ class WarehouseUnderTest:
             "DBT_LOG_LEVEL_FILE": "none",
         }
         profiles = (PROJECT / "profiles.example.yml").read_text()
+        # The threads of dbt take turns, as Python's do, and a sixth of a build to do so.
+        profiles = profiles.replace("threads: 4", f"threads: {threads}")
         if TARGET == "sqlserver":
             from server import Database
 
@@ -408,7 +408,8 @@ def copy_of(session_folder: Path, shared_data: Path) -> Callable[[Make, Path], W
         made.mkdir(parents=True, exist_ok=True)
         with FileLock(made / "lock"):
             if not (made / "complete").exists():
-                make(WarehouseUnderTest(made), shared_data)
+                # Threads as a user's, so that models of one build meet in these builds at least.
+                make(WarehouseUnderTest(made, threads=4), shared_data)
                 (made / "complete").touch()
         shutil.copy(made / warehouse.path.name, warehouse.path)
         return warehouse

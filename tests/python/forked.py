@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from lean_dbt import lean_dbt
 from manifest_cache import shared_manifests
-from template_cache import compiled_once
 
 PROJECT = Path(__file__).parents[2]
 
@@ -106,7 +106,7 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
         shared_manifests(command.manifests),
-        compiled_once(),
+        lean_dbt(),
     ):
         exit_code = _PROGRAMS[command.program](command.arguments)
     if report:

@@ -1,0 +1,84 @@
+"""dbt in this process without work that no test looks at: a third of a build."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import CodeType
+from typing import Any
+from unittest import mock
+
+from dbt.context.configured import ConfiguredContext
+from dbt.context.macro_resolver import TestMacroNamespace
+from dbt.context.manifest import ManifestContext
+from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.event_manager_client import get_event_manager
+from jinja2 import Environment
+
+
+@contextmanager
+def lean_dbt() -> Iterator[None]:
+    """Within the block, dbt compiles each template once, makes no debug event that nobody shows, and
+    copies the names of its macros as they are."""
+    with ExitStack() as stack:
+        stack.enter_context(_compiled_once())
+        stack.enter_context(_no_debug_events())
+        stack.enter_context(mock.patch.object(ManifestContext, "to_dict", _to_dict))
+        yield
+
+
+@contextmanager
+def _compiled_once() -> Iterator[None]:
+    """dbt compiles the same macros anew for each command."""
+    compile_template = Environment.compile
+    compiled: dict[tuple, CodeType] = {}
+
+    def compile_once(environment: Environment, source: Any, *rest: Any, **options: Any) -> CodeType:
+        key = (type(environment), *map(type, environment.extensions.values()), source, *rest)
+        key += tuple(sorted(options.items()))
+        if key not in compiled:
+            compiled[key] = compile_template(environment, source, *rest, **options)
+        return compiled[key]
+
+    with mock.patch.object(Environment, "compile", compile_once):
+        yield
+
+
+@contextmanager
+def _no_debug_events() -> Iterator[None]:
+    """dbt fills in and formats each debug event for every logger, whether it shows them or not."""
+    fill, fire = BaseEvent.__init__, EventManager.fire_event
+
+    def init(event: BaseEvent, *rest: Any, **fields: Any) -> None:
+        if isinstance(event, DebugLevel) and _nobody_listens():
+            fields = {}
+        fill(event, *rest, **fields)
+
+    def fire_event(manager, event, level=None, *rest, **options) -> None:
+        is_debug = (level or event.level_tag()) == EventLevel.DEBUG
+        if not (is_debug and _nobody_listens()):
+            fire(manager, event, level, *rest, **options)
+
+    with (
+        mock.patch.object(BaseEvent, "__init__", init),
+        mock.patch.object(EventManager, "fire_event", fire_event),
+    ):
+        yield
+
+
+def _nobody_listens() -> bool:
+    manager = get_event_manager()
+    is_shown = any(logger.level == EventLevel.DEBUG for logger in manager.loggers)
+    return not is_shown and len(manager.callbacks) <= 1
+
+
+_original_to_dict = ManifestContext.to_dict
+
+
+def _to_dict(context: ManifestContext) -> dict[str, Any]:
+    """dbt looks up every macro by itself in five dictionaries, twice per node."""
+    if isinstance(context.namespace, TestMacroNamespace):
+        return _original_to_dict(context)
+    names = ConfiguredContext.to_dict(context)
+    for macros in reversed([*context.namespace._search_order()]):
+        names.update(macros)
+    return names
