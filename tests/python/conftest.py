@@ -80,7 +80,7 @@ def examples(count: int) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow modules first, so that both workers end at about the same time."""
+    """Slow modules first, so that the workers end at about the same time."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
