@@ -17,7 +17,6 @@ from dbt.context.macro_resolver import TestMacroNamespace
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
 from dbt.context.manifest import ManifestContext
 from dbt.contracts.graph.nodes import Macro
-from dbt.parser import manifest
 from dbt_common.clients import agate_helper
 from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
 from dbt_common.events.event_manager import EventManager
@@ -37,8 +36,6 @@ def lean_dbt() -> Iterator[None]:
             (ManifestContext, "to_dict", _to_dict),
             (MacroNamespaceBuilder, "build_namespace", _build_namespace),
             (base, "write_json", _write_json),
-            # Before a run; dbt writes it after the run as well.
-            (manifest, "write_manifest", lambda *_: None),
             # Making one takes longer than most statements that return it.
             (agate_helper, "empty_table", functools.cache(agate_helper.empty_table)),
         ):
