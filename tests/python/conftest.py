@@ -65,9 +65,11 @@ MEMORY = Path("/dev/shm")
 
 
 def has_room_in_memory() -> bool:
-    """Whether the files of a session fit there, 1 GB or so, beside the tests themselves."""
+    """Whether the files of a session fit there, 1 GB or so, beside the tests themselves, and programs
+    start from there."""
     return (
         MEMORY.is_dir()
+        and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
         and shutil.disk_usage(MEMORY).free > 4e9
         and psutil.virtual_memory().available > 8e9
     )
