@@ -16,15 +16,14 @@ from pathlib import Path
 from unittest import mock
 
 import duckdb
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from dbt.cli.main import dbtRunner
-from dbt_common.events.base_types import EventLevel
-from dbt_common.events.event_manager import EventManager
 from filelock import FileLock
+from lean_dbt import lean_dbt
 from manifest_cache import shared_manifests
 from simulated_data import write_simulated_data
-from template_cache import compiled_once
 
 from expression_warehouse.core.dbt_command import close_connections
 
@@ -42,9 +41,9 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
 # The slowest modules, slowest first.
 LONG = [
-    "test_backup", "test_rebuild", "test_signals", "test_run", "test_crash", "test_shared_samples", "test_readme",
-    "test_pair_metrics", "test_load_pairs", "test_quarantine", "test_features", "test_screen",
-    "test_study_selection", "test_operations", "test_real_studies", "test_unit_tests",
+    "test_signals", "test_backup", "test_crash", "test_run", "test_writers", "test_wheel", "test_readme", "test_screen",
+    "test_pair_metrics", "test_unit_tests", "test_load_pairs", "test_current_build", "test_rebuild", "test_features",
+    "test_shared_samples", "test_quarantine", "test_study_selection", "test_operations", "test_real_studies",
     "test_ingest", "test_bad_input", "test_false_discovery", "test_tsql", "test_housekeeping",
     "test_calibrate", "test_distributions", "test_dsl_golden", "test_pair_numbers", "test_rank",
     "test_demo", "test_twin", "test_fabric", "test_correlate",
@@ -57,6 +56,23 @@ _IN_LONG_RUN = False
 def pytest_configure(config: pytest.Config) -> None:
     global _IN_LONG_RUN
     _IN_LONG_RUN = config.option.markexpr != "not long"
+    if has_room_in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+# Linux's file system in memory. A build commits some 500 times, and waits for a disk each time.
+MEMORY = Path("/dev/shm")
+
+
+def has_room_in_memory() -> bool:
+    """Whether the files of a session fit there, 1 GB or so, beside the tests themselves, and programs
+    start from there."""
+    return (
+        MEMORY.is_dir()
+        and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+        and shutil.disk_usage(MEMORY).free > 4e9
+        and psutil.virtual_memory().available > 8e9
+    )
 
 
 def examples(count: int) -> int:
@@ -66,7 +82,7 @@ def examples(count: int) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow modules first, so that both workers end at about the same time."""
+    """Slow modules first, so that the workers end at about the same time."""
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
@@ -182,27 +198,8 @@ def manifests(session_folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def templates() -> Iterator[None]:
-    """dbt compiles a template once per worker."""
-    with compiled_once():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_debug_events() -> Iterator[None]:
-    """dbt formats each debug event for every logger, whether it shows them or not: a tenth of the
-    time of a build."""
-    fire = EventManager.fire_event
-
-    def fire_event(manager, event, level=None, *rest, **options) -> None:
-        is_debug = (level or event.level_tag()) == EventLevel.DEBUG
-        if not is_debug or len(manager.callbacks) > 1 or any(map(shows_debug, manager.loggers)):
-            fire(manager, event, level, *rest, **options)
-
-    def shows_debug(logger) -> bool:
-        return logger.level == EventLevel.DEBUG
-
-    with mock.patch.object(EventManager, "fire_event", fire_event):
+def lean() -> Iterator[None]:
+    with lean_dbt():
         yield
 
 
@@ -214,12 +211,18 @@ class WarehouseUnderTest:
     """A DuckDB file or a database on the server, for one test, and the commands that use it.
 
     Queries are written in DuckDB's SQL and translated for a server.
+
+    folder   takes the file and whatever commands write
+    threads  of dbt
+    views    arguments of the last build, whose views and seeds are there: all of them without an
+             argument
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         self.folder = folder
         self._path = folder / "warehouse.duckdb"
         self._server = None
+        self.views: tuple[str, ...] | None = None
         self.target = folder / "target"
         self.env = {
             **os.environ,
@@ -231,8 +234,12 @@ class WarehouseUnderTest:
             "DBT_USE_COLORS": "false",
             # No test reads it, and writing it takes a tenth of a build.
             "DBT_LOG_LEVEL_FILE": "none",
+            # A --select, unlike the default selector, selects those of its models too: most of a build.
+            "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
         }
         profiles = (PROJECT / "profiles.example.yml").read_text()
+        # The threads of dbt take turns, as Python's do, and a sixth of a build to do so.
+        profiles = profiles.replace("threads: 4", f"threads: {threads}")
         if TARGET == "sqlserver":
             from server import Database
 
@@ -250,6 +257,8 @@ class WarehouseUnderTest:
 
     def loader(self, *arguments: object) -> Result:
         """`python -m loader …` in this process; JSON lines on stdout."""
+        if arguments[0] in ("run", "rebuild", "restore"):
+            self.views = None
         from loader.cli import main
 
         return CliRunner().invoke(main, [str(a) for a in arguments], env=self.env)
@@ -276,6 +285,8 @@ class WarehouseUnderTest:
 
     def dbt(self, *arguments: object, succeeds: bool = True) -> str:
         """Run dbt to its end in this process, which saves importing and parsing; return its output."""
+        if arguments[0] in ("build", "run", "seed", "retry"):
+            self.views = None
         output = io.StringIO()
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
@@ -298,10 +309,24 @@ class WarehouseUnderTest:
         return process.returncode, output
 
     def build(self, *arguments: object, succeeds: bool = True) -> str:
-        """`dbt build` without data tests, for tests that look at the data themselves."""
+        """`dbt build` without data tests, for tests that look at the data themselves.
+
+        With --select, a build leaves out views and seeds, a third of its time, if the last build
+        made them.
+        """
         kinds = ("--resource-type", "seed", "--resource-type", "model")
+        views = tuple(map(str, arguments))
+        are_made = views == self.views or (self.views == () and "--vars" not in views)
+        # The views of rules name the studies selected.
+        is_narrow = "--select" in views and "study:" not in str(views) and "--exclude" not in views
+        without = ("--exclude", "config.materialized:view", "resource_type:seed")
+        left_out = without if are_made and is_narrow else ()
+        made = () if left_out and self.views == () else views
         # Writing dbt's record of the run takes a quarter of the time.
-        return self.dbt("build", "--no-write-json", *kinds, *arguments, succeeds=succeeds)
+        command = ("build", "--no-write-json", *kinds, *arguments, *left_out)
+        said = self.dbt(*command, succeeds=succeeds)
+        self.views = made if succeeds else None
+        return said
 
     def build_expression(self, *arguments: object) -> None:
         """`build` of EXPRESSION."""
@@ -370,6 +395,14 @@ class WarehouseUnderTest:
         return sorted((tuple(row[i] for i in kept) for row in rows), key=repr)
 
 
+def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
+    """A copy of a warehouse in another folder, to be changed freely."""
+    copy = WarehouseUnderTest(folder)
+    shutil.copy(warehouse.path, copy.path)
+    copy.views = warehouse.views
+    return copy
+
+
 def narrow_runs(monkeypatch: pytest.MonkeyPatch, *select: str) -> None:
     """Let `python -m loader run`, in this process, build only what dbt selects by `select` and the views
     that a run reads, with those tests of the data that look at nothing else."""
@@ -408,9 +441,13 @@ def copy_of(session_folder: Path, shared_data: Path) -> Callable[[Make, Path], W
         made.mkdir(parents=True, exist_ok=True)
         with FileLock(made / "lock"):
             if not (made / "complete").exists():
-                make(WarehouseUnderTest(made), shared_data)
-                (made / "complete").touch()
+                # Threads as a user's, so that models of one build meet in these builds at least.
+                template = WarehouseUnderTest(made, threads=4)
+                make(template, shared_data)
+                (made / "complete").write_text(json.dumps(template.views))
         shutil.copy(made / warehouse.path.name, warehouse.path)
+        views = json.loads((made / "complete").read_text())
+        warehouse.views = views if views is None else tuple(views)
         return warehouse
 
     return copy

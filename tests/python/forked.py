@@ -7,6 +7,7 @@ can then die before any of these calls, or within one.
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -22,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from lean_dbt import lean_dbt
 from manifest_cache import shared_manifests
-from template_cache import compiled_once
 
 PROJECT = Path(__file__).parents[2]
 
@@ -88,6 +89,17 @@ class Command:
         process.join()
         assert process.exitcode == -signal.SIGKILL, death
 
+    def die_before_change(self, number: int, output: Path) -> bool:
+        """Run until right before the numberth change of a file's name or flush to the disk, from 1.
+
+        Returns False if it ended before, with success. Raises AssertionError if it failed.
+        """
+        process = _FORKS.Process(target=_main_to_change, args=(self, number, output))
+        process.start()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), output.read_text()
+        return process.exitcode != 0
+
     def _start(self, death: Death | None, report: Path | None, output: Path) -> BaseProcess:
         process = _FORKS.Process(target=_main, args=(self, death, report, output))
         process.start()
@@ -106,12 +118,32 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
         shared_manifests(command.manifests),
-        compiled_once(),
+        lean_dbt(),
     ):
         exit_code = _PROGRAMS[command.program](command.arguments)
     if report:
         report.write_text(json.dumps(steps.durations))
     sys.exit(exit_code)
+
+
+def _main_to_change(command: Command, number: int, output: Path) -> None:
+    """The forked process, which dies before a change of files."""
+    changes = itertools.count(1)
+
+    def dying(call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def change(*args: Any, **kwargs: Any) -> Any:
+            if next(changes) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **kwargs)
+
+        return change
+
+    for owner, name in (
+        (Path, "replace"), (Path, "rename"), (Path, "unlink"), (Path, "hardlink_to"), (os, "fsync"),
+    ):  # fmt: skip
+        setattr(owner, name, dying(getattr(owner, name)))
+    _main(command, None, None, output)
 
 
 def _loader(arguments: Sequence[str]) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from conftest import WarehouseUnderTest, events
-from test_operations import execute, moved
+from conftest import WarehouseUnderTest, events, moved
+from test_operations import execute
 from test_pair_metrics import SETTINGS, build_pairs, ingest, small_study
 
 from expression_warehouse.core.files import write_once

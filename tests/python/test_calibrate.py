@@ -7,9 +7,9 @@ import numpy as np
 import oracle
 import pyarrow.parquet as pq
 import pytest
-from conftest import WarehouseUnderTest, events
+from conftest import WarehouseUnderTest, events, moved
 from scipy import stats
-from test_pair_metrics import WATCHED, build, ingest, moved, study_of
+from test_pair_metrics import WATCHED, build, ingest, study_of
 from test_screen import refused, screen
 
 from expression_warehouse.pairs.calibration import measure as measure_module

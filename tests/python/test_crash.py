@@ -87,7 +87,7 @@ def undisturbed(downloads, manifests, tmp_path_factory):
     """What an ingest and a build give if they run to the end: the staged file, and per command the
     contents and the seconds of each step."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    warehouse = WarehouseUnderTest(folder)
+    warehouse = WarehouseUnderTest(folder, threads=4)
     ingest_steps = ingest(warehouse, downloads, manifests).durations(folder)
     staged_file = shutil.copy(warehouse.path, folder / "staged.duckdb")
     staged = contents(warehouse, STAGING)
@@ -116,7 +116,7 @@ def test_build_killed_at_any_step(undisturbed, manifests, tmp_path, count):
     staged_file, _, (expected, durations) = undisturbed
     assert all(rows for ((rows, *_),) in expected[0].values())
     assert len(expected[1]) == 40 * 39 / 2
-    warehouse = WarehouseUnderTest(tmp_path)
+    warehouse = WarehouseUnderTest(tmp_path, threads=4)
     for death in deaths(durations, count, seed=10):
         warehouse.path.with_name("warehouse.duckdb.wal").unlink(missing_ok=True)
         shutil.copy(staged_file, warehouse.path)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Study, WarehouseUnderTest
-from test_operations import built, moved  # noqa: F401 (a fixture)
+from conftest import Study, WarehouseUnderTest, moved
+from test_operations import built  # noqa: F401 (a fixture)
 
 from expression_warehouse.core import log_files
 from expression_warehouse.core.config import load_config

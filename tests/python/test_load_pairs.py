@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from conftest import Study, WarehouseUnderTest, events
+from conftest import Study, WarehouseUnderTest, events, moved
 from hypothesis import given
 from hypothesis import strategies as st
 from test_pair_metrics import (
@@ -19,7 +19,6 @@ from test_pair_metrics import (
     build_pairs,
     ingest,
     map_study,
-    moved,
     small_study,
     table,
     without,

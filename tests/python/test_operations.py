@@ -4,12 +4,10 @@ for a history of 200 runs over 400 days, and nothing else."""
 import datetime
 import json
 import random
-import shutil
-from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Study, WarehouseUnderTest
+from conftest import Study, WarehouseUnderTest, moved
 
 RUNS = 200
 DAY = datetime.timedelta(days=1)
@@ -28,12 +26,6 @@ def execute(warehouse: WarehouseUnderTest, *statements: str) -> None:
 
 def ids(number: int) -> str:
     return f"{number:064x}"
-
-
-def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
-    copy = WarehouseUnderTest(folder)
-    shutil.copy(warehouse.path, copy.path)
-    return copy
 
 
 def operate(warehouse: WarehouseUnderTest, name: str, succeeds: bool = True, **arguments) -> str:

@@ -2,7 +2,6 @@
 studies and on three small ones with ties and gaps; and how it follows a change of its studies."""
 
 import math
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import yaml
-from conftest import Study, WarehouseUnderTest
+from conftest import Study, WarehouseUnderTest, moved
 from warehouses import staged_panel
 
 from expression_warehouse.core.project import read_seed
@@ -368,13 +367,6 @@ SETTINGS = {"gene_filter_top": 5, "k_min": 2}
 
 def small_study(number: int, technology: str = "MICROARRAY") -> tuple[Study, oracle.Matrix]:
     return study_of(f"GSE{number}", COHORTS, GENES, seed=10 + number, technology=technology)
-
-
-def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
-    """The same warehouse in another folder, to be changed freely."""
-    copy = WarehouseUnderTest(folder)
-    shutil.copy(warehouse.path, copy.path)
-    return copy
 
 
 @pytest.fixture(scope="module")

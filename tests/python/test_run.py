@@ -6,7 +6,6 @@ Locks, conflicts and closed connections are DuckDB's own. SQL Server's are told 
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tenacity
-from conftest import Study, WarehouseUnderTest, events, narrow_runs
+from conftest import Study, WarehouseUnderTest, events, moved, narrow_runs
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
 from forked import Command, Death
@@ -93,13 +92,6 @@ def story(warehouse: WarehouseUnderTest, step: str) -> list[tuple]:
     return warehouse.query(
         f"select status, attempt from meta.meta_etl_process_log where step = '{step}' order by started_at"
     )
-
-
-def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
-    """A copy of a warehouse, in a folder of its own."""
-    copy = WarehouseUnderTest(folder)
-    shutil.copy(warehouse.path, copy.path)
-    return copy
 
 
 def test_the_log_has_every_step_and_node(undisturbed, downloads):

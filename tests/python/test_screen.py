@@ -11,7 +11,7 @@ import time
 import numpy as np
 import oracle
 import pytest
-from conftest import PROJECT, WarehouseUnderTest, events
+from conftest import PROJECT, WarehouseUnderTest, events, moved
 from test_pair_metrics import (
     WATCH_LIST,
     WATCHED,
@@ -20,7 +20,6 @@ from test_pair_metrics import (
     differences,
     ingest,
     long_table,
-    moved,
     small_study,
     study_of,
     table,

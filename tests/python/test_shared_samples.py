@@ -6,6 +6,7 @@ import duckdb
 import pytest
 import yaml
 from conftest import Study, WarehouseUnderTest
+from warehouses import without_rows
 
 LABELS = (
     "select study_accession_code, sample_accession_code, illness_label from dim.dim_sample"
@@ -23,8 +24,9 @@ RELATIONS = ("--select", "+validation_finding", "vw_expression_long")
 
 
 @pytest.fixture
-def loaded(warehouse: WarehouseUnderTest, tmp_path):
+def loaded(copy_of, tmp_path):
     """Ingests studies with their settings, and builds."""
+    warehouse = copy_of(without_rows, tmp_path)
 
     def load(*studies: Study, settings: dict[str, dict] | None = None) -> WarehouseUnderTest:
         config = tmp_path / "pipeline.yaml"

@@ -6,10 +6,17 @@ from conftest import Study
 
 
 def staged(warehouse, _shared_data):
+    """All relations without a row, and two studies ingested."""
+    warehouse.build()
     for number in (1, 2):
         study = Study(f"GSE{number}", samples=[f"S{number}{c}" for c in "abc"])
         folder = study.write(warehouse.folder / str(number))
         assert warehouse.loader("ingest", folder).exit_code == 0
+
+
+def first_built(warehouse, shared_data):
+    staged(warehouse, shared_data)
+    warehouse.build("--select", "study:GSE1")
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def test_it_builds_the_studies_named(two_studies, selection, studies):
 def test_the_real_command_knows_it(two_studies):
     """Within this process the plugin could be there for another reason."""
     exit_code, output = two_studies.dbt_command(
-        "build", "--resource-type", "seed", "--resource-type", "model", "--select", "study:GSE2"
+        "build", "--resource-type", "model", "--select", "study:GSE2,+dim_study"
     )
     assert exit_code == 0, output
     assert built(two_studies) == ["GSE2"]
@@ -51,19 +58,23 @@ def test_the_real_command_knows_it(two_studies):
     assert "54041 STUDY_SELECTION_INVALID" in output
 
 
-def test_an_intersection_takes_some_nodes_for_the_study(two_studies):
-    two_studies.build("--select", "study:GSE1")
-    output = two_studies.dbt("run", "--select", "study:GSE2,path:models/dim")
+@pytest.fixture
+def first_of_two(copy_of, tmp_path):
+    return copy_of(first_built, tmp_path)
+
+
+def test_an_intersection_takes_some_nodes_for_the_study(first_of_two):
+    output = first_of_two.dbt("run", "--select", "study:GSE2,path:models/dim")
     assert "fact_gene_expression" not in output
-    assert built(two_studies) == ["GSE1", "GSE2"]
-    assert two_studies.query("select count(*) from fact.fact_gene_expression") == [(6,)]
+    assert built(first_of_two) == ["GSE1", "GSE2"]
+    assert first_of_two.query("select count(*) from fact.fact_gene_expression") == [(6,)]
 
 
-def test_it_works_with_run_test_and_ls(two_studies):
-    two_studies.dbt("seed")
-    two_studies.dbt("run", "--select", "study:GSE1")
-    two_studies.dbt("test", "--select", "study:GSE1")
-    assert "fact_gene_expression" in two_studies.dbt("ls", "--select", "study:GSE1")
+def test_it_works_with_run_test_and_ls(first_of_two):
+    first_of_two.dbt("run", "--select", "study:GSE2")
+    assert built(first_of_two) == ["GSE1", "GSE2"]
+    first_of_two.dbt("test", "--select", "study:GSE2,fact_gene_expression")
+    assert "fact_gene_expression" in first_of_two.dbt("ls", "--select", "study:GSE1")
 
 
 def test_retry_keeps_to_the_study(two_studies):
@@ -115,9 +126,11 @@ def test_a_sample_of_two_studies_is_kept_by_the_one_that_brings_it(warehouse, tm
         "select study_accession_code from dim.dim_sample inner join dim.dim_study using (study_key)"
         " where sample_accession_code = 'GSM9'"
     )
-    for selection in (["--select", "study:GSE2"], ["--select", "study:GSE1"], []):
-        warehouse.build(*selection)
+    for selection in ("study:GSE2,+fact_gene_expression", "study:GSE1,+fact_gene_expression"):
+        warehouse.build("--select", selection)
         assert warehouse.query(owner) == [("GSE2",)]
+    warehouse.build_expression()
+    assert warehouse.query(owner) == [("GSE2",)]
     assert warehouse.query(
         "select study_accession_code, count(*) from fact.fact_gene_expression"
         " inner join dim.dim_study using (study_key) group by all order by 1"
@@ -132,7 +145,8 @@ def test_rows_that_are_lost_are_reported_and_loaded_anew(warehouse, tmp_path):
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("delete from fact.fact_gene_expression where expression_value_raw = 2")
     selection = ["+int_target_finding", "4005_LOAD_RECONCILIATION_FAILED", "validation_finding"]
-    said = warehouse.dbt("build", "--select", *selection, succeeds=False)
+    no_others = ("--indirect-selection", "empty")
+    said = warehouse.dbt("build", "--select", *selection, *no_others, succeeds=False)
     assert "Failure in test 4005" in said, said
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("update staging.batch set status = 'STAGED'")

@@ -86,7 +86,7 @@ def test_a_download_runs_and_builds_without_a_checkout(installed):
     assert run.returncode == 0, run.stdout + run.stderr
     assert installed.query("select count(*) from fact.fact_gene_expression") == [(45,)]
 
-    build = installed("dbt", "build", "--select", "study:GSE1", "--resource-type", "model")
+    build = installed("dbt", "build", "--select", "study:GSE1,+dim_study")
     assert build.returncode == 0, build.stdout
     assert "Completed successfully" in build.stdout
     assert sorted(path.name for path in installed.folder.iterdir() if path.is_dir()) == [
