@@ -10,8 +10,7 @@
 
 {{ create_table_if_absent(staging ~ '.study_metadata', staging_study_metadata_columns()) }};
 
-{{ create_table_if_absent(staging ~ '.expression_rows', staging_expression_rows_columns()) }};
-{{ columnstore_if_absent(staging ~ '.expression_rows', 'cci_expression_rows') }}
+{{ create_expression_rows(staging) }}
 
 {{ create_table_if_absent(staging ~ '.symbol_hint', staging_symbol_hint_columns()) }};
 

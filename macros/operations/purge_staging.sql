@@ -19,8 +19,8 @@
     {% set counts = run_query(count_staging_to_purge(before)).rows[0] %}
     {% if not dry_run %}
         {% do run_query(mark_batches_purged(before)) %}
-        {% do run_query(delete_purged_rows('expression_rows')) %}
-        {% do run_query(delete_purged_rows('symbol_hint')) %}
+        {% do run_query(delete_purged_expression_rows()) %}
+        {% do run_query(delete_purged_symbols()) %}
         {% do run_query(delete_removed_metadata()) %}
         {% do run_query(delete_removed_batches()) %}
     {% endif %}
@@ -101,9 +101,19 @@ where batch_id in (select g.batch_id from ({{ batches_to_purge(before) | indent(
 {%- endmacro %}
 
 
-{% macro delete_purged_rows(table) -%}
-delete from {{ source('staging', table) }}
-where batch_id in (select b.batch_id from {{ source('staging', 'batch') }} as b where b.status = 'PURGED')
+{#- A condition on batch_id. -#}
+{% macro is_purged() -%}
+batch_id in (select b.batch_id from {{ source('staging', 'batch') }} as b where b.status = 'PURGED')
+{%- endmacro %}
+
+
+{% macro delete_purged_expression_rows() -%}
+{{ delete_expression_rows(schema_name('staging'), is_purged()) }}
+{%- endmacro %}
+
+
+{% macro delete_purged_symbols() -%}
+delete from {{ source('staging', 'symbol_hint') }} where {{ is_purged() }}
 {%- endmacro %}
 
 

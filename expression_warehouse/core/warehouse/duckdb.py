@@ -26,7 +26,7 @@ from expression_warehouse.core.warehouse.base import (
     StudyLoad,
 )
 from expression_warehouse.core.warehouse.macros import project_macros
-from expression_warehouse.core.warehouse.matrix_rows import ROWS
+from expression_warehouse.core.warehouse.numbered_rows import VALUES, MatrixKeys, NumberedRows
 from expression_warehouse.core.warehouse.sql import (
     SchemaNames,
     Session,
@@ -79,7 +79,18 @@ class DuckDBWarehouse(SqlWarehouse):
             with self._named_errors():
                 self._connection.execute(self._macros.create_staging())
                 self._connection.execute(self._macros.create_meta())
+                self._keys = MatrixKeys(*self._highest_keys())
             self._turn = turn.pop_all()
+
+    def _highest_keys(self) -> tuple[int, int]:
+        """The highest keys of lines and of samples; 0 without any."""
+        return self._connection.execute(
+            f"""
+            select
+                (select coalesce(max(line_key), 0) from {self._staging}.matrix_line),
+                (select coalesce(max(sample_key), 0) from {self._staging}.matrix_sample)
+            """
+        ).fetchone()
 
     def mark_alive(self, run_id: str) -> list[str]:
         path = Path(self._path)
@@ -98,7 +109,7 @@ class DuckDBWarehouse(SqlWarehouse):
     def load_study(self) -> Iterator[StudyLoad]:
         self._limit_memory()
         with self._transaction() as session:
-            yield DuckDBStudyLoad(session.cursor, self._macros)
+            yield DuckDBStudyLoad(session.cursor, self._macros, self._keys)
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
@@ -206,29 +217,27 @@ class DuckDBSession(Session):
 class DuckDBStudyLoad(SqlStudyLoad):
     """One transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, macros: Any, keys: MatrixKeys
+    ) -> None:
         super().__init__(DuckDBSession(cursor), macros)
         self._cursor = cursor
+        self._keys = keys
 
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
-        # The statement reads this variable by its name.
-        with _source(ROWS, rows) as melted_rows:  # noqa: F841
+        numbered = NumberedRows(self._keys)
+        # The statements read these variables by their names.
+        with _source(VALUES, numbered.values(rows)) as matrix_values:  # noqa: F841
             written = self._cursor.execute(
-                f"""
-                insert into {self._staging}.expression_rows
-                select
-                    ? as study_accession_code,
-                    ? as batch_id,
-                    gene_id,
-                    sample_accession_code,
-                    expression_value,
-                    line_no,
-                    ? as file_name,
-                    ? as file_hash
-                from melted_rows
-                """,
-                [key.study_accession, key.batch_id, key.file.name, key.file.sha256],
+                f"insert into {self._staging}.matrix_value by name from matrix_values"
             ).fetchone()
+        lines, samples = numbered.lines(), numbered.samples()  # noqa: F841
+        for table, source in (("matrix_line", "lines"), ("matrix_sample", "samples")):
+            self._cursor.execute(
+                f"insert into {self._staging}.{table} by name"
+                f" select *, ? as batch_id from {source}",
+                [key.batch_id],
+            )
         return written[0]
 
     def _insert_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:

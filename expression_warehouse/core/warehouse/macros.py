@@ -14,6 +14,7 @@ import jinja2
 from expression_warehouse.core.project import project_dir
 
 _FILES = [
+    "dialect/expression_rows.sql",
     "dialect/functions.sql",
     "dialect/locks.sql",
     "dialect/schema.sql",

@@ -8,6 +8,9 @@ import pyarrow.compute as pc
 
 _CODES = pa.dictionary(pa.int32(), pa.string())
 
+# In a record batch, the dictionary of gene_id has an entry per line, in the order of the lines, and
+# the rows of the first sample come first. All batches of a matrix have the same dictionary of
+# sample_accession_code.
 ROWS = pa.schema(
     [
         pa.field("gene_id", _CODES, nullable=False),

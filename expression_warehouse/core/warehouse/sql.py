@@ -112,9 +112,9 @@ class SqlStudyLoad(StudyLoad):
         self._staging = macros.schema_name("staging")
 
     def remove_rows(self, batch_id: str) -> None:
-        self._session.change(
-            f"delete from {self._staging}.expression_rows where batch_id = ?", [batch_id]
-        )
+        statements = self._macros.delete_expression_rows(self._staging, "batch_id = ?")
+        for statement in statements.split(";"):
+            self._session.change(statement, [batch_id])
 
     def put_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
         self._session.change(
