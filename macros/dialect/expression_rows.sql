@@ -16,6 +16,10 @@
 {%- endmacro %}
 
 {% macro duckdb__create_expression_rows(schema) -%}
+{#- Rows that are staged beside a table of an earlier version would not be in it. #}
+select error('4016 LOAD_WAREHOUSE_OUTDATED: an earlier version of the project made this warehouse. With an archive: expression-warehouse rebuild; without one: delete the file, then ingest and dbt build')
+from duckdb_tables()
+where database_name = current_database() and schema_name = '{{ schema }}' and table_name = 'expression_rows';
 create table if not exists {{ schema }}.matrix_line (
     line_key integer not null,
     batch_id {{ type_code(64) }} not null,

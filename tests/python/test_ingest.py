@@ -117,6 +117,20 @@ def test_a_folder_of_downloads_is_ingested_whole(warehouse, tmp_path):
     }
 
 
+def test_a_warehouse_of_an_earlier_version_is_refused(warehouse, tmp_path):
+    """In it, expression_rows is a table, in which newly staged rows would not be."""
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("create schema staging")
+        connection.execute("create table staging.expression_rows (batch_id varchar)")
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    assert result.exit_code == 1
+    (failed,) = events(result, "failed")
+    assert (failed["error_code"], failed["error_name"]) == (4016, "LOAD_WAREHOUSE_OUTDATED")
+    said = warehouse.dbt("run", "--select", "stg_batch", succeeds=False)
+    assert "4016 LOAD_WAREHOUSE_OUTDATED" in said
+    assert "expression-warehouse rebuild" in said
+
+
 def test_study_restricts_to_accessions(warehouse, tmp_path):
     a = Study(accession="GSE1").write(tmp_path / "a")
     b = Study(accession="GSE2", samples=["X", "Y", "Z"]).write(tmp_path / "b")

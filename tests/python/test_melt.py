@@ -8,11 +8,12 @@ import lzma
 import math
 import string
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
 import pytest
 from conftest import examples
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
@@ -155,11 +156,13 @@ def matrix_of(
 
 @pytest.fixture(scope="module")
 def file_warehouse(tmp_path_factory):
-    path = tmp_path_factory.mktemp("melt") / "warehouse.duckdb"
-    with DuckDBWarehouse(
-        DuckDBCredentials(database="warehouse", schema="main", path=str(path))
-    ) as open_file:
+    with open_warehouse(tmp_path_factory.mktemp("melt")) as open_file:
         yield open_file
+
+
+def open_warehouse(folder: Path) -> DuckDBWarehouse:
+    path = str(folder / "warehouse.duckdb")
+    return DuckDBWarehouse(DuckDBCredentials(database="warehouse", schema="main", path=path))
 
 
 PLAIN = st.builds(
@@ -190,6 +193,7 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
 
     with pytest.raises(UndoError), file_warehouse.load_study() as load:
         written = load.insert_rows(key, source.melt(chunk_size, summary))
+        load.put_batch(key, "2024-01-02T03:04:05", summary, "{}")
         rows = load._cursor.execute(
             "select gene_id, sample_accession_code, expression_value, line_no, study_accession_code,"
             " batch_id, file_name, file_hash from staging.expression_rows"
@@ -214,3 +218,43 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     assert summary.value_max == max(numbers_in, default=None)
     assert summary.is_whole_numbers == all(number == math.floor(number) for number in numbers_in)
     assert source.layout.is_plain == (file.quote == "never")
+
+
+def test_loads_at_the_same_time_share_no_key(tmp_path):
+    """Blocks of two studies are written in turns; afterwards each value is that of its study."""
+
+    def matrix(factor: int) -> Matrix:
+        lines = ["Gene\tS1\tS2", *(f"G{i}\t{i * factor}\t{-i * factor}" for i in range(2_000))]
+        return matrix_of("\n".join(lines).encode(), ["S1", "S2"])
+
+    keys = {
+        factor: BatchKey(str(factor), f"X{factor}", MatrixFile("X.tsv", "h", 1))
+        for factor in (3, 5)
+    }
+    summaries = {factor: MatrixSummary(sample_count=2) for factor in keys}
+
+    def load(factor: int, blocks: Iterator[pa.RecordBatch]) -> None:
+        with warehouse.load_study() as loading:
+            loading.insert_rows(keys[factor], blocks)
+            loading.put_batch(keys[factor], "2024-01-02T03:04:05", summaries[factor], "{}")
+
+    def with_the_other() -> Iterator[pa.RecordBatch]:
+        first, *others = matrix(3).melt(1_000, summaries[3])
+        assert others
+        yield first
+        load(5, matrix(5).melt(1_000, summaries[5]))
+        yield from others
+
+    query = """
+        select study_accession_code, count(*) as n, count(distinct line_no) as lines,
+            min(abs(expression_value) - (line_no - 2) * cast(batch_id as integer)) as low,
+            max(abs(expression_value) - (line_no - 2) * cast(batch_id as integer)) as high,
+            sum(case when (expression_value < 0) = (sample_accession_code = 'S1') then 1 else 0 end) as bad
+        from {staging}.expression_rows where expression_value <> 0 group by all order by all
+    """
+    with open_warehouse(tmp_path) as warehouse:
+        load(3, with_the_other())
+        rows = warehouse.read_rows(query, {})
+    assert [list(row.values()) for row in rows] == [
+        ["X3", 3_998, 1_999, 0, 0, 0], ["X5", 3_998, 1_999, 0, 0, 0]
+    ]  # fmt: skip

@@ -67,7 +67,7 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
         batches.append((ids(i), study, created_at, at, status, loaded_at))
         metadata.append((ids(i), study, "{}"))
         if status != "PURGED":
-            rows += [(study, ids(i), f"G{n}", "S", 1.0, n, "f", "h") for n in range(1 + i % 4)]
+            rows += [(ids(i), n) for n in range(1 + i % 4)]
         run = f"run-{i}"
         # No run of the last 190 days was successful: the last that was is old enough to go.
         outcome = "FAILED" if age < 190 * DAY else ("SUCCESS", "WARNING", "FAILED")[i % 3]
@@ -84,9 +84,7 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
             batches,
         )
         connection.executemany("insert into staging.study_metadata values (?, ?, ?)", metadata)
-        connection.executemany(
-            "insert into staging.expression_rows values (?, ?, ?, ?, ?, ?, ?, ?)", rows
-        )
+        stage_rows(connection, rows)
         connection.execute("delete from meta.meta_etl_process_log")
         connection.execute("delete from meta.meta_data_validation_log")
         connection.executemany(
@@ -107,6 +105,30 @@ def history(built, tmp_path_factory) -> tuple[WarehouseUnderTest, datetime.datet
             [now - 390 * DAY],
         )
     return warehouse, now
+
+
+def stage_rows(connection: duckdb.DuckDBPyConnection, rows: list[tuple[str, int]]) -> None:
+    """Stage one value of sample S for each batch and line."""
+    connection.execute("create temp table added (batch_id varchar, line_no bigint)")
+    connection.executemany("insert into added values (?, ?)", rows)
+    keys = (
+        "(select max(line_key) from staging.matrix_line) + row_number() over () as line_key,"
+        " (select max(sample_key) from staging.matrix_sample)"
+        " + dense_rank() over (order by batch_id) as sample_key"
+    )
+    connection.execute(f"create temp table keyed as select *, {keys} from added")
+    connection.execute(
+        "insert into staging.matrix_line by name"
+        " select line_key, batch_id, line_no, concat('G', line_no) as gene_id from keyed"
+    )
+    connection.execute(
+        "insert into staging.matrix_sample by name"
+        " select distinct sample_key, batch_id, 'S' as sample_accession_code from keyed"
+    )
+    connection.execute(
+        "insert into staging.matrix_value by name"
+        " select line_key, sample_key, 1.0 as expression_value from keyed"
+    )
 
 
 def logged(warehouse: WarehouseUnderTest) -> list[tuple]:
@@ -182,6 +204,15 @@ def test_purge_staging_removes_what_the_policy_says(history, tmp_path):
     assert after["staging.expression_rows"] == [
         row for row in before["staging.expression_rows"] if row[0] not in gone
     ]
+    # What the view does not show.
+    (left,) = warehouse.query(
+        "select (select count(*) from staging.matrix_value), (select count(*) from staging.matrix_line),"
+        " (select count(*) from staging.matrix_sample)"
+    )
+    kept = [row for row in before["staging.expression_rows"] if row[0] not in gone]
+    assert left == (
+        len(kept), len({row[:2] for row in kept}), len({(row[0], row[2]) for row in kept})
+    )  # fmt: skip
     assert after["staging.study_metadata"] == [
         row for row in before["staging.study_metadata"] if row[0] not in removed
     ]

@@ -92,13 +92,15 @@ STAGED = {
     "MISSING_VALUES": (changed("MISSING_VALUES", "", 2), 2003, None),
     "SAMPLE_TWICE": (
         KnownStudy("SAMPLE_TWICE"), 2005,
-        "update staging.expression_rows set sample_accession_code = 'SAMPLE_TWICE-1'"
-        " where sample_accession_code = 'SAMPLE_TWICE-2' and gene_id = 'ENSG3'",
+        "update staging.matrix_value set sample_key = (select sample_key from staging.matrix_sample"
+        " where sample_accession_code = 'SAMPLE_TWICE-1') where sample_key = (select sample_key from"
+        " staging.matrix_sample where sample_accession_code = 'SAMPLE_TWICE-2') and line_key in"
+        " (select line_key from staging.matrix_line where gene_id = 'ENSG3')",
     ),
     "BLANK_AFTER_GENE": (
         KnownStudy("BLANK_AFTER_GENE"), 2006,
-        "update staging.expression_rows set gene_id = 'ENSG3 '"
-        " where study_accession_code = 'BLANK_AFTER_GENE' and gene_id = 'ENSG3'",
+        "update staging.matrix_line set gene_id = 'ENSG3 ' where gene_id = 'ENSG3' and batch_id ="
+        " (select batch_id from staging.batch where study_accession_code = 'BLANK_AFTER_GENE')",
     ),
     # The loader finds this too, unless it was staged by another one.
     "TOO_LARGE_FOR_LOG": (
@@ -152,7 +154,7 @@ STAGED = {
     "NO_DISEASE": (KnownStudy("NO_DISEASE"), 54001, None),
     "OTHER_SAMPLE": (
         KnownStudy("OTHER_SAMPLE"), 54010,
-        "update staging.expression_rows set sample_accession_code = 'STRANGER'"
+        "update staging.matrix_sample set sample_accession_code = 'STRANGER'"
         " where sample_accession_code = 'OTHER_SAMPLE-2'",
     ),
     "NO_UNIT": (

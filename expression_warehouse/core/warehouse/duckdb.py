@@ -217,9 +217,7 @@ class DuckDBSession(Session):
 class DuckDBStudyLoad(SqlStudyLoad):
     """One transaction."""
 
-    def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, macros: Any, keys: MatrixKeys
-    ) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any, keys: MatrixKeys) -> None:
         super().__init__(DuckDBSession(cursor), macros)
         self._cursor = cursor
         self._keys = keys
@@ -329,7 +327,7 @@ def engine_error(
     error: duckdb.Error, name: str, path: str | None = None, message: str | None = None
 ) -> UserError:
     """The error of the catalog for one of DuckDB: 4010 if another process has the file open, 4014
-    if the file is damaged, 4015 if memory is short, else `name`.
+    if the file is damaged, 4015 if memory is short, 4016 if the macros say so, else `name`.
 
     message  what DuckDB says, if it has to be said without secrets
     """
@@ -339,6 +337,9 @@ def engine_error(
         name = "LOAD_WAREHOUSE_DAMAGED"
     elif isinstance(error, duckdb.OutOfMemoryException):
         name = "MEMORY_EXHAUSTED"
+    elif (outdated := "LOAD_WAREHOUSE_OUTDATED") in str(error):
+        # Of the macro create_expression_rows, whose message has what to do for users of dbt.
+        name, message = outdated, "an earlier version of the project made the warehouse"
     return UserError(name, message or str(error), file=path)
 
 

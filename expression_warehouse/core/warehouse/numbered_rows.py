@@ -54,7 +54,9 @@ class NumberedRows:
             count = len(genes.dictionary)
             first_line = self._keys.take("line", count)
             line_no = batch.column("line_no").slice(0, count)
-            self._lines.append(_keyed("line", first_line, line_no=line_no, gene_id=genes.dictionary))
+            self._lines.append(
+                _keyed("line", first_line, line_no=line_no, gene_id=genes.dictionary)
+            )
             yield pa.record_batch(
                 [
                     pc.add_checked(genes.indices, pa.scalar(first_line, pa.int32())),
