@@ -6,6 +6,7 @@ import time
 
 import dbt.cli.main  # noqa: F401  (imports are reported apart)
 
+import loader.ingest  # noqa: F401
 from expression_warehouse.cli import main
 from expression_warehouse.core.warehouse import duckdb, profile, target  # noqa: F401
 

@@ -25,15 +25,15 @@ def median(runs: list[Measurement]) -> Measurement:
     )
 
 
-def run_loader(folder: Path, scratch: Path) -> Measurement:
-    return measure("bench.command_run", "ingest", folder, warehouse=scratch / "loader.duckdb")
+def run_loader(folder: Path, warehouse: Path) -> Measurement:
+    return measure("bench.command_run", "ingest", folder, warehouse=warehouse)
 
 
 def start_up_seconds() -> float:
     """From the shell to where the loader starts to work."""
     start = time.perf_counter()
     code = (
-        "import dbt.cli.main, loader.cli; "
+        "import dbt.cli.main, loader.cli, loader.ingest; "
         "from expression_warehouse.core.warehouse import duckdb, profile, target"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -41,26 +41,29 @@ def start_up_seconds() -> float:
 
 
 def compare_ingests(genes: int, samples: int, repeats: int) -> dict[str, float]:
-    """Print seconds, rows/s and peak memory of the loader and each peer, and return the ratios."""
+    """Print seconds, rows/s, peak memory and size of the file of the loader and each peer, and
+    return the ratios."""
     folder = study(genes, samples)
     matrix = next(folder.glob("*/*.tsv"))
-    runs: dict[str, list[Measurement]] = {name: [] for name in [LOADER, *PEERS]}
+    peers = {f"{name}, {shape}": (name, shape) for name in PEERS for shape in PEERS[name]}
+    runs: dict[str, list[Measurement]] = {name: [] for name in [LOADER, *peers]}
+    megabytes: dict[str, float] = {}
     matrix.read_bytes()
     for repeat in range(repeats):
         names = list(runs)
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
             with tempfile.TemporaryDirectory() as scratch:
+                file = Path(scratch) / "ingest.duckdb"
                 if name == LOADER:
-                    runs[name].append(run_loader(folder, Path(scratch)))
+                    run = run_loader(folder, file)
                 else:
-                    peer = measure(
-                        "bench.peers", name, matrix, warehouse=Path(scratch) / "peer.duckdb"
-                    )
-                    runs[name].append(peer)
+                    run = measure("bench.peers", *peers[name], matrix, warehouse=file)
+                runs[name].append(run)
+                megabytes[name] = file.stat().st_size / 1e6
     medians = {name: median(measured) for name, measured in runs.items()}
     own = medians[LOADER].seconds
     table = rich.table.Table(title=f"Ingest of {genes:,} genes × {samples:,} samples")
-    for column in ("", "seconds", "rows/s", "peak MiB", "loader / peer"):
+    for column in ("", "seconds", "rows/s", "peak MiB", "file MB", "loader / peer"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for name, result in medians.items():
         table.add_row(
@@ -68,15 +71,17 @@ def compare_ingests(genes: int, samples: int, repeats: int) -> dict[str, float]:
             f"{result.seconds:.2f}",
             f"{genes * samples / result.seconds:,.0f}",
             f"{result.peak_mib:,.0f}",
+            f"{megabytes[name]:.0f}",
             "" if name == LOADER else f"{own / result.seconds:.2f}",
         )
     console.print(table)
     console.print(
-        f"Medians of {repeats}, {os.cpu_count()} cores. The loader also hashes and checks the file "
-        f"and keeps the register.\nIts start-up (interpreter and imports) is not in it: "
-        f"{start_up_seconds():.2f} s."
+        f"Medians of {repeats}, {os.cpu_count()} cores. eight: a table with the columns of"
+        " staging.expression_rows, which is a view of the loader's tables.\nnarrow: what the loader"
+        " stores. It also hashes and checks the file and keeps the register.\nIts start-up"
+        f" (interpreter and imports) is not in it: {start_up_seconds():.2f} s."
     )
-    return {f"loader / {name}": own / medians[name].seconds for name in PEERS}
+    return {f"loader / {name}": own / medians[name].seconds for name in peers}
 
 
 def compare_ids(genes: int, samples: int, repeats: int) -> None:
@@ -90,7 +95,7 @@ def compare_ids(genes: int, samples: int, repeats: int) -> None:
     for _ in range(repeats):
         for form, folder in folders.items():
             with tempfile.TemporaryDirectory() as scratch:
-                runs[form].append(run_loader(folder, Path(scratch)))
+                runs[form].append(run_loader(folder, Path(scratch) / "ids.duckdb"))
     medians = {form: median(measured) for form, measured in runs.items()}
     first = next(iter(medians.values())).seconds
     table = rich.table.Table(title=f"Ingest by gene ids: {genes:,} genes × {samples:,} samples")
@@ -109,7 +114,7 @@ def scale_ingest(genes: int, sample_counts: list[int]) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for samples in sample_counts:
         with tempfile.TemporaryDirectory() as scratch:
-            run = run_loader(study(genes, samples), Path(scratch))
+            run = run_loader(study(genes, samples), Path(scratch) / "growth.duckdb")
         values = genes * samples
         table.add_row(
             f"{samples:,}",

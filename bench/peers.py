@@ -1,4 +1,7 @@
-"""What else ends with the same typed long table in a DuckDB file: `python -m bench.peers NAME TSV`.
+"""What else ends with the same values in a DuckDB file: `python -m bench.peers PEER SHAPE TSV`.
+
+SHAPE is `eight`, the table of staging.expression_rows with its eight columns stored per value, or
+`narrow`, what the loader stores on DuckDB: keys of line and sample per value, and the lines.
 
 Each peer gets its imports and the file's header for free; its time runs until the file is closed.
 None of them hashes the file, checks it, or keeps a register.
@@ -16,12 +19,16 @@ ACCESSION, BATCH, HASH = "GSE9001", "a" * 64, "b" * 64
 CONSTANTS = f"'{ACCESSION}', '{BATCH}'"
 FILE = f"'{ACCESSION}.tsv', '{HASH}'"
 
-TABLE = """
+TABLES = """
 create table expression_rows (
     study_accession_code varchar not null, batch_id varchar not null, gene_id varchar not null,
     sample_accession_code varchar not null, expression_value double, line_no bigint not null,
     file_name varchar not null, file_hash varchar not null
-)
+);
+create table matrix_value (
+    line_key integer not null, sample_key integer not null, expression_value double
+);
+create table matrix_line (line_key integer not null, gene_id varchar not null)
 """
 
 
@@ -30,50 +37,43 @@ def header(path: Path) -> list[str]:
         return file.readline().rstrip("\n").split("\t")
 
 
-def _read_csv(path: Path) -> str:
-    columns = dict.fromkeys(header(path), "DOUBLE") | {"Gene": "VARCHAR"}
+def numbered_header(path: Path) -> list[str]:
+    """The header with samples as their numbers, from 1."""
+    return ["Gene", *(str(number) for number in range(1, len(header(path))))]
+
+
+def _read_csv(path: Path, names: list[str]) -> str:
+    columns = dict.fromkeys(names, "DOUBLE") | {"Gene": "VARCHAR"}
     return (
         f"read_csv('{path}', delim='\t', header=true, quote='', auto_detect=false,"
         f" columns={columns})"
     )
 
 
-def duckdb_unpivot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def unpivot_eight(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """read_csv with explicit types and no sniffer, then UNPIVOT."""
+    source = _read_csv(path, header(path))
     connection.execute(
         f"insert into expression_rows"
         f" select {CONSTANTS}, gene, sample, value, line, {FILE} from ("
-        f"   unpivot (select *, row_number() over () + 1 as line from {_read_csv(path)})"
+        f"   unpivot (select *, row_number() over () + 1 as line from {source})"
         f'   on columns(* exclude ("Gene", line)) into name sample value value'
         f" ) as melted (gene, line, sample, value)"
     )
 
 
-def duckdb_unnest(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Lines as text, split and unnested: the fastest SQL that we know of for this table."""
-    samples = header(path)[1:]
+def unpivot_narrow(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """The same with numbers as names; reading the file twice costs less than keeping it."""
+    source = _read_csv(path, numbered_header(path))
     connection.execute(
-        f"create temp table lines as select line, row_number() over () + 1 as line_no from"
-        f" read_csv('{path}', delim='\x01', header=false, skip=1, quote='', escape='',"
-        f" auto_detect=false, columns={{'line': 'VARCHAR'}}, max_line_size=100000000)"
+        f"insert into matrix_value select line, cast(sample as integer), value from ("
+        f'   unpivot (select * exclude "Gene", row_number() over () as line from {source})'
+        f"   on columns(* exclude line) into name sample value value)"
     )
-    connection.execute(
-        f"insert into expression_rows"
-        f" select {CONSTANTS}, gene, sample, value, line_no, {FILE} from ("
-        f"   select line[:instr(line, '\t') - 1] as gene, line_no, unnest({samples}) as sample,"
-        f"   unnest(string_split(line, '\t')[2:]::double[]) as value from lines)"
-    )
+    connection.execute(f'insert into matrix_line select row_number() over (), "Gene" from {source}')
 
 
-def duckdb_three_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Less than the same table: gene, sample and value alone."""
-    connection.execute(
-        f"create table three as from (unpivot (from {_read_csv(path)})"
-        f' on columns(* exclude "Gene") into name sample value value)'
-    )
-
-
-def polars_unpivot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def polars_eight(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """read_csv with explicit types, unpivot, and DuckDB to write it."""
     import polars
 
@@ -86,7 +86,20 @@ def polars_unpivot(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
 
 
-def pandas_melt(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def polars_narrow(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    import polars
+
+    schema = dict.fromkeys(header(path), polars.Float64) | {"Gene": polars.String}
+    wide = polars.read_csv(path, separator="\t", schema=schema, row_index_name="line")
+    wide.columns = ["line", *numbered_header(path)]
+    melted = wide.drop("Gene").unpivot(index="line", variable_name="sample", value_name="value")
+    melted = melted.cast({"sample": polars.Int32})
+    connection.execute("insert into matrix_value select line, sample, value from melted")
+    lines = wide.select("line", "Gene")  # noqa: F841
+    connection.execute("insert into matrix_line from lines")
+
+
+def pandas_eight(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """read_csv, melt, and DuckDB to write it."""
     import pandas
 
@@ -99,16 +112,27 @@ def pandas_melt(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
 
 
+def pandas_narrow(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    import pandas
+
+    wide = pandas.read_csv(path, sep="\t", index_col=0)
+    lines = pandas.DataFrame({"line": range(len(wide)), "gene": wide.index})  # noqa: F841
+    wide.columns = pandas.RangeIndex(1, len(wide.columns) + 1)
+    wide.index = pandas.RangeIndex(len(wide))
+    melted = wide.melt(var_name="sample", value_name="value", ignore_index=False)
+    melted = melted.astype({"sample": "int32"}).reset_index(names="line")
+    connection.execute("insert into matrix_value select line, sample, value from melted")
+    connection.execute("insert into matrix_line from lines")
+
+
 PEERS = {
-    "DuckDB SQL: UNPIVOT": duckdb_unpivot,
-    "DuckDB SQL: split and unnest": duckdb_unnest,
-    "polars unpivot": polars_unpivot,
-    "pandas melt": pandas_melt,
-    "(DuckDB SQL: 3 columns only)": duckdb_three_columns,
+    "DuckDB UNPIVOT": {"eight": unpivot_eight, "narrow": unpivot_narrow},
+    "polars unpivot": {"eight": polars_eight, "narrow": polars_narrow},
+    "pandas melt": {"eight": pandas_eight, "narrow": pandas_narrow},
 }
 
 
-def main(name: str, path: Path) -> None:
+def main(name: str, shape: str, path: Path) -> None:
     if "polars" in name:
         import polars  # noqa: F401
     if "pandas" in name:
@@ -116,11 +140,11 @@ def main(name: str, path: Path) -> None:
     start = time.perf_counter()
     connection = duckdb.connect(os.environ["EXPRESSION_WAREHOUSE_DB"])
     connection.execute("set preserve_insertion_order = false")
-    connection.execute(TABLE)
-    PEERS[name](connection, path)
+    connection.execute(TABLES)
+    PEERS[name][shape](connection, path)
     connection.close()
     print(json.dumps({"seconds": time.perf_counter() - start}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

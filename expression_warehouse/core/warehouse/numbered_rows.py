@@ -23,7 +23,7 @@ class MatrixKeys:
     highest_line, highest_sample  keys that the warehouse has
     """
 
-    def __init__(self, highest_line: int, highest_sample: int) -> None:
+    def __init__(self, highest_line: int = 0, highest_sample: int = 0) -> None:
         self._highest = {"line": highest_line, "sample": highest_sample}
         self._lock = threading.Lock()
 
