@@ -24,6 +24,7 @@ from expression_warehouse.core.config import Limits, StudyConfig
 from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
+from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys, NumberedRows
 from loader.source.download import Download
 from loader.source.matrix import Matrix, read_matrix
 from loader.source.metadata import StudyMetadata
@@ -218,6 +219,18 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     assert summary.value_max == max(numbers_in, default=None)
     assert summary.is_whole_numbers == all(number == math.floor(number) for number in numbers_in)
     assert source.layout.is_plain == (file.quote == "never")
+
+
+def test_lines_keep_no_rows_in_memory():
+    samples = [f"S{i}" for i in range(200)]
+    lines = ["\t".join(["Gene", *samples]), *(f"G{i}" + "\t1.5" * 200 for i in range(100))]
+    rows = matrix_of("\n".join(lines).encode(), samples).melt(
+        1_000, MatrixSummary(sample_count=200)
+    )
+    numbered = NumberedRows(MatrixKeys())
+    assert sum(batch.num_rows for batch in numbered.values(rows)) == 20_000
+    # Of whole buffers, also where a slice is in use; a line number per row is 160,000 bytes.
+    assert numbered.lines().get_total_buffer_size() < 10_000
 
 
 def test_loads_at_the_same_time_share_no_key(tmp_path):

@@ -53,7 +53,8 @@ class NumberedRows:
                 self._first_sample = self._keys.take("sample", len(self._samples))
             count = len(genes.dictionary)
             first_line = self._keys.take("line", count)
-            line_no = batch.column("line_no").slice(0, count)
+            # A copy: a slice would keep the line numbers of all rows in memory.
+            line_no = pa.array(batch.column("line_no").to_numpy()[:count].copy())
             self._lines.append(
                 _keyed("line", first_line, line_no=line_no, gene_id=genes.dictionary)
             )
