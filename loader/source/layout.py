@@ -106,6 +106,11 @@ class Layout:
 
     def describe(self) -> str:
         """In one line, all that differs from the plain layout."""
+        # Bytes that are not UTF-8 are no text that can be stored or printed.
+        names = [
+            name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            for name in self.names
+        ]
         parts = [f"{self.file_format} " if self.file_format else ""]
         parts[0] += f"{_DELIMITERS[self.delimiter]}-separated"
         if self.compression:
@@ -123,15 +128,15 @@ class Layout:
         if self.has_trailing_delimiter:
             parts.append(f"{_DELIMITERS[self.delimiter]} at the end of lines")
         if self.id_column or _word(self.names[0]) not in _ID_NAMES:
-            name = self.names[self.id_column]
+            name = names[self.id_column]
             parts.append(f"gene ids in column {self.id_column + 1}{f' ({name})' if name else ''}")
         if self.symbol_column is not None:
-            name = self.names[self.symbol_column]
+            name = names[self.symbol_column]
             parts.append(f"symbols in column {self.symbol_column + 1} ({name})")
         dropped = [
-            self.names[column]
+            names[column]
             for column in self.ignored
-            if self.names[column] and column != self.symbol_column
+            if names[column] and column != self.symbol_column
         ]
         if dropped:
             parts.append(f"not loaded: {', '.join(dropped[:8])}{' …' if len(dropped) > 8 else ''}")

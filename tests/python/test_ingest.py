@@ -342,6 +342,16 @@ def test_a_changed_title_changes_its_row_and_no_key(warehouse, tmp_path):
     assert warehouse.query("select count(*) from fact.fact_gene_expression") == [(6,)]
 
 
+def test_a_name_of_the_gene_column_that_is_not_utf8_is_registered(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    matrix = folder / "GSE1" / "GSE1.tsv"
+    matrix.write_bytes(matrix.read_bytes().replace(b"Gene", b"G\xe8ne"))
+    result = warehouse.loader("ingest", folder)
+    assert result.exit_code == 0, result.output
+    ((layout,),) = warehouse.query("select layout from staging.batch")
+    assert layout.endswith("gene ids in column 1 (G\ufffdne)")
+
+
 def test_a_newer_download_of_a_study_takes_its_place_in_the_views(warehouse, tmp_path):
     """Both batches stay in the fact; the views show the one that was made last."""
     warehouse.loader("ingest", Study().write(tmp_path / "old"))

@@ -169,6 +169,13 @@ def test_cells_that_are_not_loaded_may_have_any_encoding():
     assert "an encoding other than UTF-8" in summary.layout
 
 
+@pytest.mark.parametrize("name", [b"G\xe8ne", b"Ge\xf1"])
+def test_a_name_that_is_not_utf8_is_described_as_text(name):
+    described = decide_layout(name + b"\tGSM1\nG\t1\nH\t2\n", ["GSM1"], "file").describe()
+    described.encode()
+    assert f"({name.decode(errors='replace')})" in described
+
+
 def test_deciding_takes_at_most_50_ms():
     header = "\t".join(f"GSM{n}" for n in range(500))
     line = "\t".join(f"{n % 17}.{n}" for n in range(500))

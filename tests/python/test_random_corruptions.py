@@ -1125,7 +1125,9 @@ def concerned(details: dict[str, Any], folder: Path) -> str:
     """The study that a finding or an event is about: the folder of the file that it names, for a
     download whose studies nobody can read."""
     if details.get("file"):
-        return Path(details["file"]).relative_to(folder).parts[0]
+        file = Path(details["file"])
+        assert file.is_relative_to(folder), details
+        return file.relative_to(folder).parts[0]
     return details.get("study_accession") or ""
 
 

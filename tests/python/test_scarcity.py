@@ -67,7 +67,7 @@ def test_address_space_that_is_limited(warehouse, megabytes):
 def test_memory_of_the_engine_that_is_limited(warehouse, tmp_path):
     profile = tmp_path / "profiles.yml"
     profile.write_text(
-        profile.read_text().replace("threads: 4\n", "threads: 4\n      settings: {memory_limit: 1MB}\n", 1)
+        profile.read_text().replace("threads: 1\n", "threads: 1\n      settings: {memory_limit: 1MB}\n", 1)
     )  # fmt: skip
     result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
     failed = events(result, "failed")
