@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(TARGET != "duckdb", reason="a server needs no in
 
 SOURCES = (
     "pyproject.toml", "setup.py", "README.md", "LICENSE", "dbt_project.yml", "selectors.yml",
-    "profiles.example.yml", "dbt_current_build.py", "dbt_study_selector.py", "dbt_writer_lock.py", "expression_warehouse", "loader", "macros", "models",
+    "profiles.example.yml", "dbt_current_build.py", "dbt_rare_garbage_collection.py", "dbt_study_selector.py", "dbt_writer_lock.py", "expression_warehouse", "loader", "macros", "models",
     "seeds", "tests/dbt",
 )  # fmt: skip
 
