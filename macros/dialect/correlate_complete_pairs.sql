@@ -1,6 +1,6 @@
 {#- The step of pair_correlations that does nearly all of the work: the inner product of centred ranks of
-    each pair of complete genes, per study and cohort. A CTE <name>_complete from <name>_centred and the
-    pairs, with r and n.
+    each pair of complete genes, per study and cohort. A CTE <name>_products from <name>_centred and the
+    pairs, with n, and r, which is null if a gene has no variance in the cohort.
 
     T-SQL: a join on the sample and a sum. DuckDB: each gene's ranks as a list, which is five times
     faster. -#}
@@ -19,12 +19,6 @@
     inner join {{ name }}_centred as b
         on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key and a.sample_key = b.sample_key
     group by {{ group_columns(cohort, 'a') }}, p.pair_key
-),
-
-{{ name }}_complete as (
-    select *
-    from {{ name }}_products
-    where r is not null
 )
 {%- endmacro %}
 
@@ -42,8 +36,7 @@
 ),
 
 -- Outer joins keep the order of the joins: the pairs stream past two small tables. The engine would
--- otherwise join the lists with one another first, and build a hash table of all pairs' lists. For the
--- same reason rows without r are removed only outside.
+-- otherwise join the lists with one another first, and build a hash table of all pairs' lists.
 {{ name }}_products as materialized (
     select
         {{ group_columns(cohort, 'a') }},
@@ -53,11 +46,5 @@
     from {{ pairs }} as p
     left join {{ name }}_vectors as a on {{ same_group(study, 'p', 'a') }} and p.gene_a_key = a.gene_key
     left join {{ name }}_vectors as b on {{ same_group(cohort, 'a', 'b') }} and p.gene_b_key = b.gene_key
-),
-
-{{ name }}_complete as (
-    select *
-    from {{ name }}_products
-    where r is not null
 )
 {%- endmacro %}

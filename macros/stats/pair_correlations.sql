@@ -40,28 +40,25 @@
     group by {{ group_columns(cohort, 'v') }}, v.gene_key
 ),
 
-{{ name }}_ranks as (
+{{ name }}_centred as (
     select
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         v.sample_key,
         g.n,
-        {{ average_rank('v.value', 'g.gene_no') }} as value_rank
+        {{ average_rank('v.value', 'g.gene_no') }} - (g.n + 1e0) / 2e0 as u
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
 ),
 
-{{ name }}_centred as (
-    select
-        {{ group_columns(cohort, 'r') }},
-        r.gene_key,
-        r.sample_key,
-        r.n,
-        r.value_rank - (r.n + 1e0) / 2e0 as u
-    from {{ name }}_ranks as r
-),
-
 {{ correlate_complete_pairs(name, pairs, study) }},
+
+-- Only here: within the joins of the pairs, an engine would choose another order for them.
+{{ name }}_complete as (
+    select *
+    from {{ name }}_products
+    where r is not null
+),
 
 -- Computed before the join below: of all orders of three joins, an engine could choose one that joins
 -- all values with one another.
