@@ -1,7 +1,6 @@
 """dbt in this process without work that no test looks at: half of a build."""
 
 import functools
-import gc
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,7 +30,6 @@ def lean_dbt() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_compiled_once())
         stack.enter_context(_no_debug_events())
-        stack.enter_context(_rare_garbage_collection())
         for owner, name, lean in (
             (ManifestContext, "to_dict", _to_dict),
             (MacroNamespaceBuilder, "build_namespace", _build_namespace),
@@ -41,18 +39,6 @@ def lean_dbt() -> Iterator[None]:
         ):
             stack.enter_context(mock.patch.object(owner, name, lean))
         yield
-
-
-@contextmanager
-def _rare_garbage_collection() -> Iterator[None]:
-    """Python looks for cycles after every 700 new objects, of which dbt makes millions: a fifth of a
-    build."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 @contextmanager
