@@ -45,6 +45,7 @@
         {{ group_columns(cohort, 'v') }},
         v.gene_key,
         v.sample_key,
+        g.gene_no,
         g.n,
         {{ average_rank('v.value', 'g.gene_no') }} - (g.n + 1e0) / 2e0 as u
     from {{ values }} as v

@@ -1,5 +1,9 @@
 {{
-    config(indexes=table_indexes([{'columns': ['slice_no', 'study_no', 'gene_key'], 'type': 'clustered'}]))
+    config(
+        materialized=table_in_batches(),
+        batches='study_batches',
+        indexes=table_indexes([{'columns': ['slice_no', 'study_no', 'gene_key'], 'type': 'clustered'}])
+    )
 }}
 
 -- A table: SQL Server would read the fact each time that the correlations mention their values.
@@ -16,8 +20,7 @@ with candidate_genes as (
 ),
 
 -- The samples of cohorts that are large enough, in the slice that is theirs. cohort_no replaces the
--- columns of a cohort in the steps that read all values: on DuckDB that takes half of the time and
--- of the memory.
+-- columns of a cohort in the steps that read all values: on DuckDB that takes two thirds of the time.
 slice_samples as (
     select
         n.slice_no,
@@ -44,6 +47,7 @@ slice_samples as (
             and i.organism = c.organism
             and c.is_large_enough = 1
     inner join {{ ref('dim_study') }} as st on n.study_key = st.study_key
+    where n.slice_study_no {{ batch() }}
 ),
 
 cohorts as (
