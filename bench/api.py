@@ -20,6 +20,7 @@ import psutil
 
 from bench.api_warehouse import write_warehouse
 from bench.ingest import console
+from bench.measure import peak_bytes
 from expression_warehouse.core.snapshot import Snapshot, publish
 
 _PER_SECOND = 20
@@ -107,7 +108,7 @@ def _measured(
                 _milliseconds(load.seconds, 0.95),
                 f"{1000 * used / len(requests):.0f}",
                 load.failures.total(),
-                f"{_peak(process) / 1e6:.0f}",
+                f"{peak_bytes(process.pid) / 1e6:.0f}",
             ]
 
 
@@ -171,12 +172,3 @@ async def open_loop(address: str, paths: list[str]) -> Load:
         places = enumerate(paths)
         await asyncio.gather(*(ask(path, place / _PER_SECOND) for place, path in places))
     return load
-
-
-def _peak(process: psutil.Process) -> int:
-    """The most memory that the process ever had, in bytes."""
-    status = Path(f"/proc/{process.pid}/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return process.memory_info().rss

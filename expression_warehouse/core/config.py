@@ -135,7 +135,7 @@ class StudyConfig(Strict):
 class Defaults(Strict):
     """How studies are read.
 
-    chunk_size   values melted at a time, approximately
+    chunk_size   values melted at a time, approximately; more for over 1,000 samples
     parallelism  studies loaded side by side
     """
 

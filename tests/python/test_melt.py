@@ -233,6 +233,30 @@ def test_lines_keep_no_rows_in_memory():
     assert numbered.lines().get_total_buffer_size() < 10_000
 
 
+def test_wide_matrices_have_blocks_of_many_lines():
+    """Each column of a block costs time, so that short blocks would cost that of all columns again."""
+    samples = [f"S{i}" for i in range(1_200)]
+    lines = [
+        "\t".join([f"G{line}", *(str(line * 10_000 + i) for i in range(1_200))])
+        for line in range(600)
+    ]
+    text = "\n".join(["\t".join(["Gene", *samples]), *lines]).encode()
+    blocks = list(matrix_of(text, samples).melt(1_000, MatrixSummary(sample_count=1_200)))
+    assert [len(block.column("gene_id").dictionary) >= 250 for block in blocks[:-1]] == [True] * 2
+    values = {
+        (gene, sample, line): value
+        for block in blocks
+        for gene, sample, value, line in zip(
+            *(column.to_pylist() for column in block.columns), strict=True
+        )
+    }
+    assert values == {
+        (f"G{line}", f"S{i}", line + 2): line * 10_000 + i
+        for line in range(600)
+        for i in range(1_200)
+    }
+
+
 def test_loads_at_the_same_time_share_no_key(tmp_path):
     """Blocks of two studies are written in turns; afterwards each value is that of its study."""
 
