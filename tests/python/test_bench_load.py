@@ -39,7 +39,7 @@ def address() -> Iterator[str]:
 
 
 def test_failures_are_counted_and_slow_answers_hold_up_no_request(address):
-    load = asyncio.run(open_loop(address, ["/slow", "/503", "/gone", "/", "/slow"]))
+    load = asyncio.run(open_loop(address, ["/slow", "/503", "/gone", "/", "/slow"], 20))
     assert len(load.seconds) == 3
     assert sorted(load.failures) == ["503 ", "RemoteProtocolError"]
     assert load.failures.total() == 2
