@@ -82,6 +82,8 @@ def _matches(
     rules: list[tuple[int, str, str | None, str]],
 ) -> dict[str, tuple[str, str, str]]:
     """Sample → label, source and phrase of the rule that decides."""
+    if not (texts := list(texts)):
+        return {}
     macros = project_macros("duckdb")
     words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
     tables = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio.to_thread
 import fastapi_offline
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.staticfiles import StaticFiles
 
@@ -18,6 +18,7 @@ from expression_warehouse.api.jobs import JobQueue
 from expression_warehouse.api.keys import KeyFile
 from expression_warehouse.api.limits import Limits, Rate
 from expression_warehouse.api.metrics import Metrics
+from expression_warehouse.api.parameters import refuse_unknown
 from expression_warehouse.api.problems import RESPONSES, access_problem, handle_problems
 from expression_warehouse.api.service_files import ServiceFiles
 from expression_warehouse.api.store import Store
@@ -95,20 +96,22 @@ def create_app(
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
     app.add_middleware(Limits, reads=_READS if is_public else None, writes=_WRITES)
     handle_problems(app)
-    app.include_router(routes.router, prefix="/api/v1")
-    app.include_router(reviews.router, prefix="/api/v1")
-    app.include_router(job_routes.router, prefix="/api/v1")
+    checks = [Depends(refuse_unknown)]
+    for module in (routes, reviews, job_routes):
+        app.include_router(module.router, prefix="/api/v1", dependencies=checks)
     app.include_router(service_routes.router)
     # Paths fixed by the project's requirements; the same routes as under /api/v1.
     app.add_api_route(
         "/analytics/pairs/top",
         routes.top_pairs,
+        dependencies=checks,
         summary="As /api/v1/analytics/pairs/top",
         responses=TABLE,
     )
     app.add_api_route(
         "/analytics/pairs/{pair_key}/review",
         reviews.add_review,
+        dependencies=checks,
         methods=["POST"],
         status_code=201,
         summary="As /api/v1/analytics/pairs/{pair_key}/review",

@@ -1,8 +1,9 @@
-"""Parameters in paths."""
+"""Parameters of requests."""
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Request
+from fastapi.exceptions import RequestValidationError
 
 ACCESSION = r"^[A-Za-z0-9_.-]{1,50}$"
 PairKey = Annotated[int, Path(ge=1, le=2**31 - 1, description="A key of dim_gene_pair.")]
@@ -11,3 +12,23 @@ GeneName = Annotated[
 ]
 Accession = Annotated[str, Path(pattern=ACCESSION)]
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+
+def refuse_unknown(request: Request) -> None:
+    """A setting that is ignored would answer another question.
+
+    Raises RequestValidationError for a query parameter that the path does not have.
+    """
+    fields = request.scope["route"].dependant.query_params
+    known = {field.alias for field in fields}
+    # A model refuses other names itself.
+    has_model = any(hasattr(field.field_info.annotation, "model_fields") for field in fields)
+    unknown = [name for name in request.query_params if name not in known and not has_model]
+    if unknown:
+        message = f"unknown; the parameters are: {', '.join(sorted(known)) or 'none'}"
+        raise RequestValidationError(
+            [
+                {"loc": ("query", name), "msg": message, "type": "extra_forbidden"}
+                for name in unknown
+            ]
+        )

@@ -1,7 +1,7 @@
 """Rules for a batch that the loader can check at once, so that its message can say what to change.
 models/validation has these rules and all others as views."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
@@ -10,6 +10,9 @@ from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
+
+# Of a list in a message.
+_NAMES = 20
 
 
 def check_named_samples(matrix: Matrix, metadata: StudyMetadata, pipeline: PipelineConfig) -> None:
@@ -51,8 +54,17 @@ def sample_mismatch(
     missing = sorted(set(samples_without_values(matrix, metadata)) - skipped)
     if not unknown and not (missing and config.strict_samples):
         return None
+    if any(name in metadata.samples for name in matrix.first_ids):
+        return UserError(
+            "SOURCE_MISMATCH_SAMPLES",
+            "the samples are in rows, and the genes in columns",
+            file=matrix.label,
+            line=matrix.layout.header_line,
+            expected="one line per gene and one column per sample",
+            action="Transpose the matrix",
+        )
     parts = [
-        f"{len(names)} of its samples are only in the {place}: {', '.join(names)}"
+        f"{len(names)} of its samples are only in the {place}: {_first_names(names)}"
         for names, place in ((unknown, "matrix"), (missing, "metadata"))
         if names
     ]
@@ -74,10 +86,16 @@ def missing_samples(matrix: Matrix, metadata: StudyMetadata) -> UserError | None
     return UserError(
         "SAMPLES_WITHOUT_VALUES",
         f"{len(names)} of {len(metadata.samples)} samples of the metadata have no values: "
-        f"{', '.join(names)}",
+        f"{_first_names(names)}",
         file=matrix.label,
         line=matrix.layout.header_line,
     )
+
+
+def _first_names(names: Sequence[str]) -> str:
+    """The first of many names; all are in the output of `inspect`."""
+    more = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:

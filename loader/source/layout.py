@@ -8,7 +8,7 @@ gene_id;gene_name;GSM1             other delimiters, columns that are no samples
 
 import csv
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -29,6 +29,9 @@ _DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma", " ": "space"}
 _COMMA_NUMBER = re.compile(r" *[+-]?(?:[0-9]+,[0-9]+|,[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 _POINT_NUMBER = re.compile(r" *[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)? *")
 _THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+ *")
+_POINT_THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}\.[0-9]{3} *")
+# So many numbers of three decimals, and none of fewer, are no chance.
+_FEWEST_GROUPED = 10
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[0-9]{5,}.*")
 # Of the values other than 0, how many must have a decimal comma if it is one.
 _MIN_COMMA_SHARE = 0.1
@@ -208,14 +211,13 @@ def decide_layout(head: bytes, samples: Collection[str], label: str) -> Layout:
     return replace(layout, decimal=_decimal(layout, reading, label))
 
 
-def first_ensembl_id(head: bytes, layout: Layout) -> str:
-    """The first of Ensembl's gene ids within `head`; empty if there is none."""
+def first_ids(head: bytes, layout: Layout) -> Iterator[str]:
+    """The gene ids within `head`."""
     lines = head.decode("utf-8", "surrogateescape").split("\n")
     for line in lines[layout.data_line - layout.header_line :]:
         cells = split_line(line.removesuffix("\r"), layout.delimiter)
-        if len(cells) == len(layout.names) and _ENSEMBL.fullmatch(cells[layout.id_column]):
-            return cells[layout.id_column]
-    return ""
+        if len(cells) == len(layout.names):
+            yield cells[layout.id_column]
 
 
 def _skip_preamble(lines: Sequence[str], samples: Collection[str]) -> tuple[int, Layout]:
@@ -432,6 +434,7 @@ def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
     with_comma = [cell for cell in cells if "," in cell and _COMMA_NUMBER.fullmatch(cell)]
     grouped = [cell for cell in cells if "," in cell and _THOUSANDS.fullmatch(cell)]
     if not with_comma or any(_POINT_NUMBER.fullmatch(cell) for cell in cells):
+        _refuse_point_thousands(cells, layout, label)
         return "."
     if len(with_comma) == sum(bool(_THOUSANDS.fullmatch(cell)) for cell in with_comma):
         example = grouped[0].strip()
@@ -446,6 +449,25 @@ def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
     # Single ones among whole numbers are damaged values.
     values = [cell for cell in cells if _is_number(cell) and cell.strip("0 ")]
     return "," if len(with_comma) >= _MIN_COMMA_SHARE * len(values) else "."
+
+
+def _refuse_point_thousands(cells: Sequence[str], layout: Layout, label: str) -> None:
+    """Raises UserError 1009 for 1.092 and 4.699 beside 999, which can be 1092 and 4699: all numbers
+    with a point have three decimals and no 0 before it, and there are whole numbers below 1,000."""
+    with_point = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
+    are_grouped = all(_POINT_THOUSANDS.fullmatch(cell) for cell in with_point)
+    has_whole = any(re.fullmatch(r" *[1-9][0-9]{0,2} *", cell) for cell in cells)
+    if len(with_point) >= _FEWEST_GROUPED and are_grouped and has_whole:
+        example = with_point[0].strip()
+        raise UserError(
+            "EXTRACTION_LAYOUT_AMBIGUOUS",
+            f"{example} has three decimals, or is {example.replace('.', '')} with a point between "
+            "thousands: all numbers with a point have three decimals, and others have none",
+            file=label,
+            line=layout.data_line,
+            expected="numbers with a decimal point, and nothing between thousands",
+            action="Write the matrix again without thousands separators, or with more decimals",
+        )
 
 
 def _word(name: str) -> str:

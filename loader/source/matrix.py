@@ -9,7 +9,7 @@ import codecs
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -24,7 +24,7 @@ from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
 from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
 from loader.source.encoding import OTHER
 from loader.source.gene_ids import GeneIds
-from loader.source.layout import FEATURE_COUNTS, Layout, decide_layout, first_ensembl_id, read_head
+from loader.source.layout import FEATURE_COUNTS, Layout, decide_layout, first_ids, read_head
 from loader.source.metadata import StudyMetadata
 from loader.source.refused import refuse_other_formats
 from loader.source.sample_names import match_samples
@@ -56,7 +56,7 @@ class Matrix:
     refuse_duplicates  whether a gene id on two lines is an error
     renamed       column → its sample, where these differ
     names_finding 54012 if the names of columns were matched to samples
-    first_ensembl_id  the first of Ensembl's gene ids, if there is one
+    first_ids     the gene ids of the file's first lines
 
     header        the samples of all columns, in the file's order
     samples       the samples to load: all but skip_samples
@@ -73,7 +73,7 @@ class Matrix:
     refuse_duplicates: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
     names_finding: UserError | None = None
-    first_ensembl_id: str = ""
+    first_ids: Sequence[str] = ()
     header: list[str] = field(init=False)
     samples: list[str] = field(init=False)
     is_cut_off: bool = field(init=False, default=False)
@@ -366,7 +366,7 @@ def read_matrix(
     layout = dataclasses.replace(layout, names=tuple(names))
     matrix = Matrix(
         text, layout, config.skip_samples, config.duplicate_genes == "refuse", renamed,
-        matched.finding, first_ensembl_id(head, layout),
+        matched.finding, list(first_ids(head, layout)),
     )  # fmt: skip
     _check_header(matrix)
     return matrix

@@ -94,8 +94,9 @@ def _described(
     if metadata.is_complete and not (config.organism or config.technology):
         return metadata
     organisms = metadata.experiment.get("organisms")
-    gene = re.match(r"ENS[A-Z]*G(?=[0-9])", matrix.first_ensembl_id)
-    organism = config.organism or (_ORGANISMS.get(gene[0]) if gene else None)
+    genes = (re.match(r"(ENS[A-Z]*G)[0-9]{5,}", name) for name in matrix.first_ids)
+    gene = next(filter(None, genes), None)
+    organism = config.organism or (_ORGANISMS.get(gene[1]) if gene else None)
     if config.organism or not organisms:
         organisms = [organism] if organism else []
     unit = config.units or metadata.unit

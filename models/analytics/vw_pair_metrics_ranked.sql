@@ -20,6 +20,10 @@ checked_settings as (
         s.k_min,
         s.i2_max,
         case
+            {%- for name in ['q', 'k_min', 'i2_max'] %}
+            when {{ session_setting_as_text(name) }} is not null and {{ session_setting_as_number(name) }} is null
+                then cast(concat('54030 CONFIG_INVALID: {{ name }} is ', {{ session_setting_as_text(name) }}, ', expected a number') as integer)
+            {%- endfor %}
             when s.q_basis not in ('hk', 'spec', 'dependent') then cast(concat('54030 CONFIG_INVALID: q_basis is ', s.q_basis, ', expected hk, spec or dependent') as integer)
             when not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then cast(concat('54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have') as integer)
             when

@@ -1,6 +1,7 @@
 """What inspect says of a download, without a warehouse, and what it says of a refused one."""
 
 import json
+from dataclasses import replace
 
 from conftest import Study
 
@@ -75,6 +76,29 @@ def test_what_an_ingest_refuses_is_an_error(warehouse, tmp_path):
     result, (found,) = inspect(warehouse, tmp_path / "absent")
     assert result.exit_code == 1
     assert [error.split()[0] for error in found["errors"]] == ["1001"]
+
+
+def test_a_matrix_without_samples_of_the_study_stops_no_other(warehouse, tmp_path):
+    """Samples in rows, and columns that no sample has: said in few words, and the next study is
+    shown."""
+    genes = [f"ENSG{n:011}" for n in range(1, 31)]
+    in_rows = Study(accession="GSE1", genes=["GSM1", "GSM2"], values=[["1.5"] * 30] * 2)
+    others = Study(accession="GSE2", genes=genes, values=[["1.5"] * 30] * 30)
+    folder = tmp_path / "d"
+    for study, columns in ((in_rows, genes), (others, [f"X{n}" for n in range(30)])):
+        path = study.write(folder / study.accession) / study.accession / f"{study.accession}.tsv"
+        path.write_text(replace(study, samples=columns).tsv())
+    Study(accession="GSE3").write(folder / "GSE3")
+
+    result, found = inspect(warehouse, folder)
+
+    assert result.exit_code == 1
+    errors = {study["study"]: study["errors"] for study in found}
+    assert [errors[study][0].split()[0] for study in ("GSE1", "GSE2")] == ["54010"] * 2
+    assert "to do: Transpose the matrix" in errors["GSE1"][0]
+    assert "30 of its samples are only in the matrix: X0, " in errors["GSE2"][0]
+    assert " and 10 more" in errors["GSE2"][0]
+    assert errors["GSE3"] == []
 
 
 def test_people_get_lines(warehouse, tmp_path):

@@ -125,6 +125,11 @@ def test_windows_line_ends(case):
 REFUSED = {
     "two delimiters": ("g;a,b\nG;1,5\nH;2,5\n", 1009, "semicolon-separated"),
     "thousands": ("Gene\tA\tB\nG\t1,234\t2,345\n", 1009, "1234 with a comma between thousands"),
+    "points between thousands": (
+        "g;a;b\n" + "".join(f"G{i};{i + 1}.0{i + 10};{i + 900}\n" for i in range(12)),
+        1009,
+        "1010 with a point between thousands",
+    ),
     "empty last cells": ("A\tB\nG\t1\t\nH\t2\t\n", 1009, "'A' is the name of the gene column"),
     "a name too few": ("Gene\tA\tB\nG\t1\t2\t3\nH\t1\t2\t3\n", 1002, "the line has 4 columns"),
     "row numbers alone": ("\tA\tB\n1\t1.5\t2.5\n2\t1.5\t2.5\n3\t1.5\t2.5\n", 1002, "row numbers"),
@@ -142,6 +147,18 @@ def test_what_is_refused(case):
         table(text)
     assert caught.value.code == code
     assert words in caught.value.found
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("1.092", "0.314"), ("1.092", "2.19"), ("1.092", "14.169"), ("1.092", "1000"), ("7", "999")],
+)
+def test_three_decimals_alone_are_no_thousands(cells):
+    """A number below 1, one of fewer decimals, or no whole number below 1,000."""
+    lines = "".join(f"G{i};{cells[0]};{cells[1]}\n" for i in range(12))
+    assert table(f"g;GSM1;GSM2\n{lines}")["G3"] == dict(
+        zip(("GSM1", "GSM2"), map(float, cells), strict=True)
+    )
 
 
 def test_a_column_of_the_metadata_is_a_sample_whatever_its_name():

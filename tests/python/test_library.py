@@ -21,6 +21,7 @@ from expression_warehouse import open_warehouse
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.cli import main
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.warehouse.read_only import SETTINGS
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver", reason="compares with the DuckDB file"
@@ -111,7 +112,7 @@ def test_queries_only_read(in_demo, query):
     before = in_demo.path.read_bytes()
     with pytest.raises(UserError) as error:
         open_warehouse().sql(query.format(folder=in_demo.folder))
-    assert error.value.code == 4012
+    assert error.value.code == 4017
     assert in_demo.path.read_bytes() == before
     assert not (in_demo.folder / "genes.csv").exists()
 
@@ -146,14 +147,26 @@ def test_sql_command_takes_settings_and_names_errors(in_demo):
     few, all_ = (int(run(count, *more).stdout.split()[1]) for more in ((), ("--set", "q=1")))
     assert 0 < few < all_
     for arguments, code, text in (
-        (["select {x}"], 1, "4012"),
-        (["from no.such"], 1, "4008"),
+        (["select {x}"], 1, "4017 QUERY_FAILED"),
+        (["from no.such"], 1, "4017 QUERY_FAILED"),
+        (["select no_such from dim.dim_gene"], 1, "4017 QUERY_FAILED"),
+        ([count, "--set", "q=abc"], 1, "q is abc, expected a number"),
+        ([count, "--set", "q=0,01"], 1, "q is 0,01, expected a number"),
+        ([count, "--set", "k_min="], 1, "k_min is , expected a number"),
+        ([count, "--set", "q_basis=foo"], 1, "q_basis is foo, expected hk"),
+        ([count, "--set", "nope=1"], 1, "no view has the setting nope"),
         ([count, "--set", "q"], 2, "NAME=VALUE"),
         ([count, "--output", "x.txt"], 2, ".parquet"),
     ):
         result = run(*arguments)
         assert result.exit_code == code
         assert text in result.output
+
+
+def test_settings_are_those_that_the_models_read():
+    models = (path.read_text() for path in (PROJECT / "models").rglob("*.sql"))
+    read = {name for text in models for name in re.findall(r"session_\w+\('(\w+)'", text)}
+    assert read == set(SETTINGS)
 
 
 def test_tsql_that_changes_something_is_refused():

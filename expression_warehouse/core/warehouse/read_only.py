@@ -12,6 +12,15 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.profile import read_profile
 
+# What views read of the session: macros session_number and session_text.
+SETTINGS = ("pair_key", "disease", "contrast", "q_basis", "q", "k_min", "i2_max")
+
+# How a view refuses a setting: a cast of this text fails.
+_REFUSED_SETTING = re.compile(r"'54030 CONFIG_INVALID: ([^']*)'")
+# Errors of PEP 249, as all drivers have them, and one of DuckDB: the query is wrong or not allowed,
+# and nothing with the warehouse.
+_OF_QUERY = {"ProgrammingError", "DataError", "NotSupportedError", "PermissionException"}
+
 # In T-SQL these can end the transaction that is rolled back, or reach beyond it.
 _REFUSED = re.compile(
     r"\b(commit|rollback|begin|exec|execute|insert|update|delete|merge|truncate|create|alter|drop|grant"
@@ -60,14 +69,29 @@ def stream_query(
 
     settings  session settings of views
 
-    Raises UserError 54030 for T-SQL that is more than a query, and what Warehouse.stream raises.
+    Raises UserError 54030 for T-SQL that is more than a query and for a setting that no view has or
+    that a view refuses, 4017 for a query that the engine refuses, and what Warehouse.stream raises.
     """
+    if unknown := next((name for name in settings if name not in SETTINGS), None):
+        raise UserError(
+            "CONFIG_INVALID",
+            f"no view has the setting {unknown}",
+            expected=", ".join(SETTINGS),
+            action="Correct the setting",
+        )
     if warehouse.engine == "sqlserver":
         refuse_changes(query)
     # In the queries of this code, the names of schemas are in braces.
     escaped = query.replace("{", "{{").replace("}", "}}")
-    with warehouse.stream(escaped, settings) as rows:
-        yield rows
+    try:
+        with warehouse.stream(escaped, settings) as rows:
+            yield rows
+    except UserError as error:
+        if refused := _REFUSED_SETTING.search(error.found):
+            raise UserError("CONFIG_INVALID", refused[1], action="Correct the setting") from error
+        if _OF_QUERY & {kind.__name__ for kind in type(error.__cause__).__mro__}:
+            raise UserError("QUERY_FAILED", error.found) from error
+        raise
 
 
 def refuse_changes(query: str) -> None:
