@@ -86,10 +86,12 @@ def _matches(
         return {}
     macros = project_macros("duckdb")
     words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
+    denials = [(row["denial"], int(row["denies_control"])) for row in read_seed("illness_denial")]
     tables = {
         "sources": _table(texts, "sample source_order illness_source name text"),
         "seed": _table(rules, "rule_order phrase illness_label negates"),
         "names": _table(words, "phrase"),
+        "denials": _table(denials, "denial denies_control"),
     }
     with duckdb.connect() as connection:
         for name, table in tables.items():
@@ -103,14 +105,15 @@ def _matches(
                     sample as sample_accession_code,
                     source_order,
                     illness_source,
-                    {macros.illness_words("text")} as words
+                    {macros.illness_words("text")} as words,
+                    {macros.illness_clauses("text")} as clauses
                 from sources as s
                 where s.name = '' or exists (select 1 from names as n where {named})
             ),
 
             rules as (select 0 as batch_id, * from seed),
 
-            matches as ({macros.illness_matches("texts", "rules")})
+            matches as ({macros.illness_matches("texts", "rules", "denials")})
 
             select sample_accession_code, illness_label, illness_source, phrase
             from matches

@@ -16,7 +16,7 @@ from expression_warehouse.core.process_log import (
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from loader.ingest import IngestResult, ingest
-from loader.summary import Outcomes, listed
+from loader.summary import Outcomes, listed, quarantined
 
 # Lines per kind of error for people; meta.vw_finding has all findings.
 _SHOWN = 5
@@ -170,9 +170,7 @@ def _held_back(
         return None
     staged.outcomes.hold_back(held)
     study, reason = next(iter(held.items()))
-    return UserError(
-        "LOAD_BATCH_QUARANTINED", f"{len(held)} batches are quarantined, first {study}: {reason}"
-    )
+    return quarantined(f"{len(held)} batches are quarantined, first {study}: {reason}", reason)
 
 
 def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 from loader.source.study import StudySource
 from loader.source.subjects import repeated_titles, resolve_subjects
-from loader.summary import Outcomes, error_of
+from loader.summary import Outcomes, error_of, quarantined
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ class StudyLoader:
     def _skip(self, key: BatchKey, known: RegisteredBatch, step: Step) -> None:
         if known.status == "QUARANTINED":
             step.context["quarantine_reason"] = known.quarantine_reason
-            raise UserError(
-                "LOAD_BATCH_QUARANTINED",
+            raise quarantined(
                 f"the batch is quarantined: {known.quarantine_reason}",
-                file=key.file.name,
+                known.quarantine_reason or "",
+                key.file.name,
             )
         step.status = "SKIPPED"
         self.reporter.step(

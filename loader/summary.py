@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
 
 _SHOWN = 5
@@ -85,7 +86,16 @@ def error_of(quarantine_reason: str) -> str:
     """The name of the error: '54020 UNIT_UNDETECTED: no unit…' → 'UNIT_UNDETECTED'."""
     words = quarantine_reason.split(maxsplit=2)
     name = words[1].rstrip(":") if len(words) > 1 else ""
-    return name if name in _codes() else "LOAD_BATCH_QUARANTINED"
+    return name if name in _catalog() else "LOAD_BATCH_QUARANTINED"
+
+
+def quarantined(found: str, reason: str, file: str | None = None) -> UserError:
+    """4009: what is quarantined, for this reason; that it can be released only if that is so."""
+    action = None
+    if _catalog()[error_of(reason)]["is_releasable"] == "1":
+        advice = _catalog()["LOAD_BATCH_QUARANTINED"]["what_to_do"]
+        action = f"{advice}, or release the batch: dbt run-operation release_batch"
+    return UserError("LOAD_BATCH_QUARANTINED", found, file=file, action=action)
 
 
 def listed(names: Collection[str]) -> str:
@@ -99,11 +109,11 @@ def _need(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return f"{_codes()[name]} {name}"
+    return f"{_catalog()[name]['error_code']} {name}"
 
 
-def _codes() -> dict[str, str]:
-    return {row["error_name"]: row["error_code"] for row in read_seed("error_code")}
+def _catalog() -> dict[str, dict[str, str]]:
+    return {row["error_name"]: row for row in read_seed("error_code")}
 
 
 def _count(count: int, need: str) -> str:

@@ -15,17 +15,32 @@ _MAX_LENGTH = 50
 # What most ids are, for all of a block at once.
 _ENSEMBL = r"^ENS[A-Z]*G[0-9]{1,20}$"
 
-_MONTH = (
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|m[aä]r|mrz|mai|okt|dez|avr|dic|ago)"
-)
+# Excel's short names of months, by its language. A full stop may follow.
+_MONTHS = {
+    "English": "jan feb mar apr may jun jul aug sep sept oct nov dec",
+    "German": "jan feb m[aä]r mrz apr mai jun jul aug sep okt nov dez",
+    "French": "janv f[eé]vr mars avr mai juin juil ao[uû]t sept oct nov d[eé]c",
+    "Italian": "gen feb mar apr mag giu lug ago set ott nov dic",
+    "Dutch": "jan feb mrt apr mei jun jul aug sep okt nov dec",
+    "Spanish": "ene feb mar abr may jun jul ago sep sept oct nov dic",
+    "Portuguese": "jan fev mar abr mai jun jul ago set out nov dez",
+}
 
-# Tried in this order; the name of the group that fits is the kind of the id.
+
+def _month(*languages: str) -> str:
+    names = {name for language in languages for name in _MONTHS[language].split()}
+    return f"(?:{'|'.join(sorted(names))})"
+
+
+# Tried in this order; the name of the group that fits is the kind of the id. Worms have genes such
+# as sep-1, mei-1 and set-17: before its number, a month begins with a capital, or a zero follows.
 _KINDS = re.compile(
     r"""
     (?P<ENSEMBL>ENS[A-Z]*G[0-9]+)
     | (?P<ENSEMBL_VERSIONED>ENS[A-Z]*G[0-9]+(?:\.[0-9]+)?(?:_PAR_Y|_at)?)
-    | (?P<date>(?i:[0-9]{1,2}[-. ]{1,2}MONTH\.?(?:[-. ]{1,2}[0-9]{2,4})?
-        | MONTH-[0-9]{1,4}
+    | (?P<date>(?=[A-Z])(?i:CAPITAL-[0-9]{1,4})
+        | (?i:[0-9]{1,2}[-./ ]{1,2}MONTH\.?(?:[-./ ]{1,2}[0-9]{2,4})?
+        | MONTH\.?-(?:0[0-9]|[0-9]{4})
         | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:]+)?
         | [0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}))
     | (?P<rounded>[0-9](?:[.,][0-9]+)?[eE][+][0-9]+)
@@ -37,7 +52,7 @@ _KINDS = re.compile(
     | (?P<ENTREZ>[0-9]+)
     | (?P<fraction>[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     | (?P<SYMBOL>[A-Za-z0-9][A-Za-z0-9._@-]{0,29})
-    """.replace("MONTH", _MONTH),
+    """.replace("MONTH", _month(*_MONTHS)).replace("CAPITAL", _month("English", "German")),
     re.VERBOSE,
 )
 

@@ -5,7 +5,8 @@ with texts as (
         sample_accession_code,
         1 as source_order,
         'title' as illness_source,
-        {{ illness_words('sample_title') }} as words
+        {{ illness_words('sample_title') }} as words,
+        {{ illness_clauses('sample_title') }} as clauses
     from {{ ref('stg_sample') }}
     union all
     select
@@ -13,7 +14,8 @@ with texts as (
         sample_accession_code,
         2 as source_order,
         'disease' as illness_source,
-        {{ illness_words('sample_disease') }} as words
+        {{ illness_words('sample_disease') }} as words,
+        {{ illness_clauses('sample_disease') }} as clauses
     from {{ ref('stg_sample') }}
     union all
     select
@@ -21,7 +23,8 @@ with texts as (
         sample_accession_code,
         3 as source_order,
         'disease_stage' as illness_source,
-        {{ illness_words('sample_disease_stage') }} as words
+        {{ illness_words('sample_disease_stage') }} as words,
+        {{ illness_clauses('sample_disease_stage') }} as clauses
     from {{ ref('stg_sample') }}
     union all
     select
@@ -29,7 +32,8 @@ with texts as (
         sample_accession_code,
         4 as source_order,
         'subject' as illness_source,
-        {{ illness_words('sample_subject') }} as words
+        {{ illness_words('sample_subject') }} as words,
+        {{ illness_clauses('sample_subject') }} as clauses
     from {{ ref('stg_sample') }}
     union all
     select
@@ -37,7 +41,8 @@ with texts as (
         c.sample_accession_code,
         5 as source_order,
         'characteristic' as illness_source,
-        {{ illness_words('c.characteristic_value') }} as words
+        {{ illness_words('c.characteristic_value') }} as words,
+        {{ illness_clauses('c.characteristic_value') }} as clauses
     from {{ ref('stg_sample_characteristic') }} as c
     where exists (
         select 1
@@ -73,7 +78,7 @@ rules as (
 ),
 
 matches as (
-    {{ illness_matches('texts', 'rules') | indent(4) }}
+    {{ illness_matches('texts', 'rules', ref('illness_denial')) | indent(4) }}
 ),
 
 -- What the text that decides says besides; septic shock is sepsis, so that is no contradiction.

@@ -81,6 +81,22 @@ def test_what_excel_made_of_gene_names_is_refused(damaged, place):
     assert damaged in caught.value.found
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "01-mars", "1-sept", "01-sept.", "2-déc", "1-dec.", "10-août", "3-févr.", "mars-01",  # French
+        "01-set", "1-mar", "04-dic", "10-ott", "5-mag", "set-02",  # Italian
+        "1-mrt", "2-mei", "01-okt", "mrt-01",  # Dutch
+        "1-ene", "02-abr", "1-ago", "01-dic",  # Spanish
+        "1/mar", "01/set", "1-out", "02/fev/2001", "1-dez",  # Portuguese
+        "1. Mrz", "02. Mär", "Sep-2", "SEP-02", "sep-02", "MAR-2001",
+    ],
+)  # fmt: skip
+def test_a_single_date_of_any_language_is_refused(damaged):
+    with pytest.raises(UserError, match="2014"):
+        ids_of(["TP53", "GENE1", "GENE2", damaged]).check()
+
+
 def test_numbers_of_dates_among_entrez_ids_are_ids():
     ids = ids_of(["43891", "7157", "100287102"])
     ids.check()
@@ -88,8 +104,14 @@ def test_numbers_of_dates_among_entrez_ids_are_ids():
 
 
 @pytest.mark.parametrize(
-    "symbol", ["MARCH1", "SEPT2", "DEC1", "SEPTIN2", "MARCHF1", "OCT4", "MAY-1A"]
-)
+    "symbol",
+    [
+        "MARCH1", "SEPT2", "DEC1", "SEPTIN2", "MARCHF1", "OCT4", "MAY-1A", "SET", "AGO2", "AGO-2", "MAGI1", "GEN1", "OUT",
+        "MARS1", "MARS2", "MAG", "ABR", "GIUL", "mars-1",
+        # Of worms.
+        "sep-1", "jun-1", "apr-1", "mei-1", "mei-2", "mrt-2", "set-2", "set-17", "gen-1", "mag-1", "dec-12",
+    ],
+)  # fmt: skip
 def test_symbols_that_excel_would_change_pass(symbol):
     ids_of([symbol, "TP53"]).check()
 

@@ -4,10 +4,18 @@ on any title of letters, digits, blanks, `_` and `-`, if `_` separates words as 
 import random
 import re
 
+import pytest
 from conftest import Study
 
+from expression_warehouse.core.config import PipelineConfig
+from loader.labels import infer_labels
+from loader.source.metadata import StudyMetadata
+
 NO_SHOCK = r"\b((no|non|without|not)( septic)?|not in) shock\b"
-NO_SEPSIS = r"\b((no|non|not|without) sepsis|nonsepsis|nosepsis|(non|not) septic|nonseptic)\b"
+NO_SEPSIS = [
+    "no sepsis", "non sepsis", "not sepsis", "without sepsis", "nonsepsis", "nosepsis", "non septic", "not septic",
+    "nonseptic",
+]  # fmt: skip
 CONTROL = r"\b(controls?|healthy|ctrl|hc|volunteers?|normal donors?)\b"
 PIECES = [
     "septic", "shock", "sshock", "sepsis", "no", "non", "control", "healthy", "Septic", "SHOCK",
@@ -19,16 +27,97 @@ PIECES = [
 def expected(title):
     # A regular expression takes `_` for a letter.
     text = re.sub("[_-]", " ", title.lower())
-    shock = r"\b(sshock|septicshock)\b"
-    if not re.search(NO_SHOCK, text):
-        shock += r"|\bshock\b"
-    if re.search(shock, text):
+    # Of the denials, titles of these pieces have one alone: `no` as the last word of a clause.
+    clauses = re.sub("[ _-]+", " ", title.lower().replace(" - ", " ; ") + " ; ")
+
+    def says(*phrases):
+        return any(
+            re.search(rf"\b{phrase}\b", text) and not re.search(rf"\b{phrase} (; )?no ;", clauses)
+            for phrase in phrases
+        )
+
+    if says("sshock", "septicshock") or (says("shock") and not re.search(NO_SHOCK, text)):
         return "SEPTIC_SHOCK"
-    if re.search(NO_SEPSIS, text):
+    if says(*NO_SEPSIS):
         return "NO_SEPSIS"
-    if re.search(r"\b(sepsis|septica?emia)\b", text):
+    no_sepsis = re.search(r"\b(no|non|not|without) sepsis\b", text)
+    if (says("sepsis") and not no_sepsis) or says("septicemia", "septic without shock"):
         return "SEPSIS"
     return "CONTROL" if re.search(CONTROL, text) else "UNKNOWN"
+
+
+# With `*` for the illness.
+DENIED = [
+    "*: no", "*:no", "* = no", "*=0", "*: 0", "*: FALSE", "* = false", "*: none", "*: negative", "*: Absent",
+    "*: not present", "*_N", "*-no", "*_negative_3", "PBMC, *: no, day: 3", "*: no (day 3)", "*: n; age: 30",
+    "day=1 *=no sex=f", "*: no - rep 2", "* (ruled out)", "* ruled out", "* (excluded)", "*, excluded", "* (no)",
+    "* suspected, later ruled out", "suspected * (not confirmed)", "P7 w/o *", "no evidence of *", "* status: no",
+]  # fmt: skip
+SAID = [
+    "*: yes", "*=1", "*: 1", "* no. 7", "* 0 h", "*_0h", "*_0", "*: day 0", "* n=5", "*, no antibiotics", "*: no CRP",
+    "*, excluded from analysis", "*, fungal infection ruled out", "*: negative culture", "no CRP, *", "* patient N 3",
+    "infection: no, *: yes", "*_rep1",
+]  # fmt: skip
+
+
+def labels(titles):
+    samples = {title: {"refinebio_title": title} for title in titles}
+    metadata = StudyMetadata("GSE1", {}, {}, samples)
+    return {label.title: label.label for label in infer_labels(metadata, PipelineConfig())}
+
+
+@pytest.mark.parametrize(
+    ("illness", "label"),
+    [
+        ("shock", "SEPTIC_SHOCK"),
+        ("septic shock", "SEPTIC_SHOCK"),
+        ("Sepsis", "SEPSIS"),
+        ("septicemia", "SEPSIS"),
+        ("trauma", "NO_SEPSIS"),
+    ],
+)
+def test_an_illness_that_a_title_denies_is_no_label(illness, label):
+    said = {title.replace("*", illness): label for title in SAID}
+    # Who is without sepsis has a label of its own.
+    other = "NO_SEPSIS" if illness == "Sepsis" else "UNKNOWN"
+    denied = {
+        title.replace("*", illness): other if "w/o" in title else "UNKNOWN" for title in DENIED
+    }
+    assert labels(said | denied) == said | denied
+
+
+def test_what_a_title_says_beside_a_denial_holds():
+    titles = {
+        "septic patient w/o shock": "SEPSIS",
+        "septic patient 3": "UNKNOWN",
+        "sepsis=yes shock=no": "SEPSIS",
+        "Sepsis, shock ruled out": "SEPSIS",
+        "Sepsis: no shock": "SEPSIS",
+        "healthy control, sepsis: no": "CONTROL",
+        # Of two fields.
+        "shock=no sepsis=yes": "UNKNOWN",
+    }
+    assert labels(titles) == titles
+
+
+def test_denials_of_controls():
+    titles = {
+        "healthy: no": "UNKNOWN",
+        "control=FALSE": "UNKNOWN",
+        "Control, negative": "CONTROL",
+        "negative control": "CONTROL",
+        "control: none": "CONTROL",
+        "HC_N": "CONTROL",
+        "Control_0": "CONTROL",
+    }
+    assert labels(titles) == titles
+
+
+def test_other_kinds_of_shock_are_not_septic():
+    kinds = [
+        "anaphylactic", "hemorrhagic", "haemorrhagic", "cardiogenic", "hypovolemic", "hypovolaemic", "neurogenic",
+    ]  # fmt: skip
+    assert set(labels(f"{kind.title()} shock patient 1" for kind in kinds).values()) == {"UNKNOWN"}
 
 
 def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):
@@ -49,6 +138,9 @@ def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):
         "HC_01",
         "Healthy volunteers",
         "normal donor",
+        "shock no",
+        "Sepsis - no",
+        "septic without shock",
     ]
     samples = [f"S{i}" for i in range(len(titles))]
     study = Study(samples=samples, genes=["G"], values=[["6"] * len(titles)], titles=titles)

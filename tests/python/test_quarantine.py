@@ -3,6 +3,9 @@
 import pytest
 from conftest import EXPRESSION, Study, events, narrow_runs
 
+from expression_warehouse.core.project import read_seed
+from loader.summary import quarantined
+
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
@@ -42,7 +45,31 @@ def test_the_same_file_again_says_so_and_changes_nothing(warehouse, held):
     (failure,) = events(result, "failed")
     assert failure["error_code"] == 4009
     assert "54020 UNIT_UNDETECTED" in failure["found"]
+    # release_batch would refuse it: 54044.
+    assert "release" not in failure["action"]
     assert warehouse.staged() == before
+
+
+def test_the_same_file_again_says_that_it_can_be_released(warehouse, tmp_path):
+    folder = Study(values=[["1", "-0.5", "3"], ["4", "5", "6"]]).write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {units: TPM}}")
+    for _ in range(2):
+        result = warehouse.loader("ingest", folder, "--config", config)
+        assert result.exit_code == 1
+    (failure,) = events(result, "failed")
+    assert failure["error_code"] == 4009
+    assert "2007 VALIDATION_EXPRESSION_DOMAIN" in failure["found"]
+    assert "release_batch" in failure["action"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_releasable"),
+    [(row["error_name"], row["is_releasable"] == "1") for row in read_seed("error_code")],
+)
+def test_a_release_is_advised_for_what_can_be_released_alone(name, is_releasable):
+    error = quarantined("the batch is quarantined", f"1 {name}: why")
+    assert ("release_batch" in error.action) == is_releasable
 
 
 def test_a_word_in_pipeline_yaml_lets_it_go_on(warehouse, held, tmp_path):
