@@ -23,7 +23,8 @@ class ReadableWarehouse:
     """Reads a warehouse. It is opened for each call only, so that it never keeps a build waiting.
 
     Each method raises UserError: 4008 if the warehouse is not built, 4010 if another process has
-    it open, 4012 if the engine refuses a query; and MissingError for a name that it does not have.
+    it open, 4017 if the engine refuses a query, 54030 for a setting that no view has; and
+    MissingError for a name that the warehouse does not have.
     """
 
     def __init__(self, path: Path | None, target: str | None) -> None:
@@ -55,9 +56,14 @@ class ReadableWarehouse:
 
         genes    ids, symbols or aliases
         cohorts  illness labels as SEPTIC_SHOCK; all if empty
+
+        Raises MissingError for a gene or label that the warehouse does not have.
         """
         wanted = set(cohorts)
         with self._edition() as edition:
+            known = {row["illness_label"] for row in edition.rows(queries.ILLNESSES)}
+            if unknown := sorted(wanted - known):
+                raise reading.MissingError(f"cohort {unknown[0]}")
             tables = [
                 edition.table(
                     queries.GENE_VALUES, {"gene_id": reading.gene(edition, name)["gene_id"]}

@@ -137,8 +137,9 @@ def labels_command(
 ) -> None:
     """Show the illness label of each sample of a staged study, and the rule that gives it.
 
-    The rules are those of seeds/illness_rule.csv and pipeline.yaml. A file written with --write has
-    a line per sample with its title, to be corrected and moved into pipeline.yaml.
+    The rules are those of the seeds illness_rule and illness_denial and of pipeline.yaml. A file
+    written with --write has a line per sample with its title, to be corrected and moved into
+    pipeline.yaml.
     """
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError

@@ -29,6 +29,8 @@ CONTRASTS = """
     order by n.is_primary desc, n.contrast
 """
 
+ILLNESSES = "select illness_label from {dim}.dim_illness"
+
 DISEASES = """
     select distinct d.disease_label
     from {fact}.fact_gene_pair_metrics as m

@@ -79,6 +79,8 @@ def test_expression_of_genes_and_cohorts(in_demo):
     ).to_pylist()[0]
     assert len(found) == expected["n"] > 0
     assert sum(found["expression_value"].to_pylist()) == pytest.approx(expected["total"])
+    with pytest.raises(MissingError, match="cohort SEPTIC_SHOK"):
+        open_warehouse().expression(["CD86"], cohorts=["SEPTIC_SHOK"])
 
 
 def test_a_reader_keeps_no_build_out(in_demo):
