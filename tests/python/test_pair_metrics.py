@@ -629,13 +629,14 @@ def test_settings_as_text_and_in_capitals(grown):
     everything = ranked(warehouse, **ALL)
     assert ranked(warehouse, k_min="2", q="1", i2_max="100", q_basis="HK") == everything
     assert ranked(warehouse, **ALL, contrast="SC") == ranked(warehouse, **ALL, contrast="sc")
-    # What is no number counts as not set.
-    assert ranked(warehouse, **{**ALL, "q": "many"}) == ranked(warehouse, **{**ALL, "q": 0.05})
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"q": "0,01"}, "q is 0,01, expected a number"),
+        ({"k_min": "many"}, "k_min is many, expected a number"),
+        ({"i2_max": ""}, "i2_max is , expected a number"),
         ({"q_basis": "hartung"}, "q_basis is hartung, expected hk, spec or dependent"),
         ({"disease": "MEASLES"}, "disease is MEASLES, which dim_disease does not have"),
         ({"contrast": "sss"}, "contrast is sss, which SEPSIS does not have"),
