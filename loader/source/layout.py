@@ -30,6 +30,7 @@ _COMMA_NUMBER = re.compile(r" *[+-]?(?:[0-9]+,[0-9]+|,[0-9]+)(?:[eE][+-]?[0-9]+)
 _POINT_NUMBER = re.compile(r" *[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)? *")
 _THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+ *")
 _POINT_THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}\.[0-9]{3} *")
+_BELOW_THOUSAND = re.compile(r" *[1-9][0-9]{0,2} *")
 # So many numbers of three decimals, and none of fewer, are no chance.
 _FEWEST_GROUPED = 10
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[0-9]{5,}.*")
@@ -430,11 +431,12 @@ def _share(cells: Sequence[str], pattern: re.Pattern) -> float:
 
 def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
     """The decimal sign of the values."""
-    cells = [cell for column in layout.sample_columns for cell in reading.column(column)]
+    columns = [reading.column(column) for column in layout.sample_columns]
+    cells = [cell for column in columns for cell in column]
     with_comma = [cell for cell in cells if "," in cell and _COMMA_NUMBER.fullmatch(cell)]
     grouped = [cell for cell in cells if "," in cell and _THOUSANDS.fullmatch(cell)]
     if not with_comma or any(_POINT_NUMBER.fullmatch(cell) for cell in cells):
-        _refuse_point_thousands(cells, layout, label)
+        _refuse_point_thousands(columns, layout, label)
         return "."
     if len(with_comma) == sum(bool(_THOUSANDS.fullmatch(cell)) for cell in with_comma):
         example = grouped[0].strip()
@@ -451,13 +453,14 @@ def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
     return "," if len(with_comma) >= _MIN_COMMA_SHARE * len(values) else "."
 
 
-def _refuse_point_thousands(cells: Sequence[str], layout: Layout, label: str) -> None:
+def _refuse_point_thousands(columns: Sequence[Sequence[str]], layout: Layout, label: str) -> None:
     """Raises UserError 1009 for 1.092 and 4.699 beside 999, which can be 1092 and 4699: all numbers
-    with a point have three decimals and no 0 before it, and there are whole numbers below 1,000."""
-    with_point = [cell for cell in cells if _POINT_NUMBER.fullmatch(cell)]
+    with a point have three decimals and no 0 before it, and half of the columns or more have whole
+    numbers below 1,000, too."""
+    with_point = [cell for column in columns for cell in column if _POINT_NUMBER.fullmatch(cell)]
     are_grouped = all(_POINT_THOUSANDS.fullmatch(cell) for cell in with_point)
-    has_whole = any(re.fullmatch(r" *[1-9][0-9]{0,2} *", cell) for cell in cells)
-    if len(with_point) >= _FEWEST_GROUPED and are_grouped and has_whole:
+    have_whole = sum(any(_BELOW_THOUSAND.fullmatch(cell) for cell in column) for column in columns)
+    if len(with_point) >= _FEWEST_GROUPED and are_grouped and 2 * have_whole >= len(columns):
         example = with_point[0].strip()
         raise UserError(
             "EXTRACTION_LAYOUT_AMBIGUOUS",

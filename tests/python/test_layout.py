@@ -126,7 +126,7 @@ REFUSED = {
     "two delimiters": ("g;a,b\nG;1,5\nH;2,5\n", 1009, "semicolon-separated"),
     "thousands": ("Gene\tA\tB\nG\t1,234\t2,345\n", 1009, "1234 with a comma between thousands"),
     "points between thousands": (
-        "g;a;b\n" + "".join(f"G{i};{i + 1}.0{i + 10};{i + 900}\n" for i in range(12)),
+        "g;a;b\nG;999;7\n" + "".join(f"G{i};{i + 1}.0{i + 10};4.{i + 100}\n" for i in range(12)),
         1009,
         "1010 with a point between thousands",
     ),
@@ -154,11 +154,14 @@ def test_what_is_refused(case):
     [("1.092", "0.314"), ("1.092", "2.19"), ("1.092", "14.169"), ("1.092", "1000"), ("7", "999")],
 )
 def test_three_decimals_alone_are_no_thousands(cells):
-    """A number below 1, one of fewer decimals, or no whole number below 1,000."""
+    """A number below 1, one of fewer decimals, or no whole number below 1,000; nor is a single
+    sample of whole numbers."""
     lines = "".join(f"G{i};{cells[0]};{cells[1]}\n" for i in range(12))
     assert table(f"g;GSM1;GSM2\n{lines}")["G3"] == dict(
         zip(("GSM1", "GSM2"), map(float, cells), strict=True)
     )
+    lines = "".join(f"G{i};7.{i + 100};8.{i + 200};9\n" for i in range(12))
+    assert table(f"g;GSM1;GSM2;GSM3\n{lines}")["G3"]["GSM1"] == 7.103
 
 
 def test_a_column_of_the_metadata_is_a_sample_whatever_its_name():
