@@ -8,6 +8,7 @@ from typing import Any
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.process_log import (
     OpenWarehouse,
     Step,
@@ -16,7 +17,7 @@ from expression_warehouse.core.process_log import (
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from loader.ingest import IngestResult, ingest
-from loader.summary import Outcomes, listed, quarantined
+from loader.summary import Outcomes, quarantined
 
 # Lines per kind of error for people; meta.vw_finding has all findings.
 _SHOWN = 5

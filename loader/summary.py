@@ -1,14 +1,13 @@
 """The closing line of `ingest` and `run`: how many studies are done, and what the others need."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.project import read_seed
-
-_SHOWN = 5
 
 # By the name of the error, what a study with it needs. Other errors are quoted by code and name.
 _NEEDS = {
@@ -96,12 +95,6 @@ def quarantined(found: str, reason: str, file: str | None = None) -> UserError:
         advice = _catalog()["LOAD_BATCH_QUARANTINED"]["what_to_do"]
         action = f"{advice}, or release the batch: dbt run-operation release_batch"
     return UserError("LOAD_BATCH_QUARANTINED", found, file=file, action=action)
-
-
-def listed(names: Collection[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(list(names)[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
 
 
 def _need(name: str) -> str:

@@ -1,17 +1,18 @@
 """Rules for a batch that the loader can check at once, so that its message can say what to change.
 models/validation has these rules and all others as views."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 
-# Of a list in a message.
+# Of samples in a message; all are in the output of `inspect`.
 _NAMES = 20
 
 
@@ -64,7 +65,7 @@ def sample_mismatch(
             action="Transpose the matrix",
         )
     parts = [
-        f"{len(names)} of its samples are only in the {place}: {_first_names(names)}"
+        f"{len(names)} of its samples are only in the {place}: {listed(names, _NAMES)}"
         for names, place in ((unknown, "matrix"), (missing, "metadata"))
         if names
     ]
@@ -86,16 +87,10 @@ def missing_samples(matrix: Matrix, metadata: StudyMetadata) -> UserError | None
     return UserError(
         "SAMPLES_WITHOUT_VALUES",
         f"{len(names)} of {len(metadata.samples)} samples of the metadata have no values: "
-        f"{_first_names(names)}",
+        f"{listed(names, _NAMES)}",
         file=matrix.label,
         line=matrix.layout.header_line,
     )
-
-
-def _first_names(names: Sequence[str]) -> str:
-    """The first of many names; all are in the output of `inspect`."""
-    more = len(names) - _NAMES
-    return ", ".join(names[:_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:

@@ -1,6 +1,6 @@
 {#- The step of pair_correlations that does nearly all of the work: the inner product of centred ranks of
-    each pair of complete genes, per study and cohort. A CTE <name>_products from <name>_centred and the
-    pairs, with n, and r, which is null if a gene has no variance in the cohort.
+    each pair of complete genes, per study and cohort. A CTE <name>_products from <name>_centred,
+    <name>_genes and the pairs, with n, and r, which is null if a gene has no variance in the cohort.
 
     T-SQL: a join on the sample and a sum. DuckDB: the ranks of a gene in a cohort as a list, found by
     the number of both, which is six times faster. -#}
