@@ -88,7 +88,7 @@ def _matches(
     words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
     denials = [(row["denial"], int(row["denies_control"])) for row in read_seed("illness_denial")]
     tables = {
-        "sources": _table(texts, "sample source_order illness_source name text"),
+        "sources": _table(texts, "sample source_order illness_source name source_text"),
         "seed": _table(rules, "rule_order phrase illness_label negates"),
         "names": _table(words, "phrase"),
         "denials": _table(denials, "denial denies_control"),
@@ -105,8 +105,7 @@ def _matches(
                     sample as sample_accession_code,
                     source_order,
                     illness_source,
-                    {macros.illness_words("text")} as words,
-                    {macros.illness_clauses("text")} as clauses
+                    source_text
                 from sources as s
                 where s.name = '' or exists (select 1 from names as n where {named})
             ),

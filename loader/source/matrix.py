@@ -368,11 +368,12 @@ def read_matrix(
         text, layout, config.skip_samples, config.duplicate_genes == "refuse", renamed,
         matched.finding, list(first_ids(head, layout)),
     )  # fmt: skip
-    _check_header(matrix)
+    _check_header(matrix, metadata.samples)
     return matrix
 
 
-def _check_header(matrix: Matrix) -> None:
+def _check_header(matrix: Matrix, known: Collection[str]) -> None:
+    """known: samples of the metadata, which can be named by numbers."""
     layout, label = matrix.layout, matrix.label
     expected = "a name for the gene column and the sample accessions, separated by tabs"
     if not matrix.header:
@@ -384,7 +385,8 @@ def _check_header(matrix: Matrix) -> None:
             line=layout.header_line,
             expected=expected,
         )
-    if all(NUMBER.fullmatch(cell) or cell in NULL_VALUES for cell in matrix.header):
+    are_numbers = all(NUMBER.fullmatch(cell) or cell in NULL_VALUES for cell in matrix.header)
+    if are_numbers and not any(name in known for name in matrix.header):
         raise UserError(
             "EXTRACTION_INVALID_FORMAT",
             "the file starts with values: there is no header",

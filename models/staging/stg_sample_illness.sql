@@ -5,8 +5,7 @@ with texts as (
         sample_accession_code,
         1 as source_order,
         'title' as illness_source,
-        {{ illness_words('sample_title') }} as words,
-        {{ illness_clauses('sample_title') }} as clauses
+        sample_title as source_text
     from {{ ref('stg_sample') }}
     union all
     select
@@ -14,8 +13,7 @@ with texts as (
         sample_accession_code,
         2 as source_order,
         'disease' as illness_source,
-        {{ illness_words('sample_disease') }} as words,
-        {{ illness_clauses('sample_disease') }} as clauses
+        sample_disease as source_text
     from {{ ref('stg_sample') }}
     union all
     select
@@ -23,8 +21,7 @@ with texts as (
         sample_accession_code,
         3 as source_order,
         'disease_stage' as illness_source,
-        {{ illness_words('sample_disease_stage') }} as words,
-        {{ illness_clauses('sample_disease_stage') }} as clauses
+        sample_disease_stage as source_text
     from {{ ref('stg_sample') }}
     union all
     select
@@ -32,8 +29,7 @@ with texts as (
         sample_accession_code,
         4 as source_order,
         'subject' as illness_source,
-        {{ illness_words('sample_subject') }} as words,
-        {{ illness_clauses('sample_subject') }} as clauses
+        sample_subject as source_text
     from {{ ref('stg_sample') }}
     union all
     select
@@ -41,8 +37,7 @@ with texts as (
         c.sample_accession_code,
         5 as source_order,
         'characteristic' as illness_source,
-        {{ illness_words('c.characteristic_value') }} as words,
-        {{ illness_clauses('c.characteristic_value') }} as clauses
+        c.characteristic_value as source_text
     from {{ ref('stg_sample_characteristic') }} as c
     where exists (
         select 1

@@ -232,3 +232,13 @@ def test_single_commas_among_whole_numbers_are_no_decimal_commas():
     lines[4] = "ENSG00000000005\t2,5\t12\n"
     layout = decide_layout("".join(["Gene\tGSM1\tGSM2\n", *lines]).encode(), ["GSM1", "GSM2"], "f")
     assert layout.decimal == "."
+
+
+def test_samples_can_be_named_by_numbers_that_the_metadata_know():
+    text = "Gene\t101\t102\nENSG00000000003\t1.5\t2\nENSG00000000005\tNA\t0.25\n"
+    assert table(text, ["101", "102"]) == {
+        "ENSG00000000003": {"101": 1.5, "102": 2},
+        "ENSG00000000005": {"101": None, "102": 0.25},
+    }
+    with pytest.raises(UserError, match="there is no header"):
+        table(text)
