@@ -38,6 +38,7 @@ _KINDS = re.compile(
     r"""
     (?P<ENSEMBL>ENS[A-Z]*G[0-9]+)
     | (?P<ENSEMBL_VERSIONED>ENS[A-Z]*G[0-9]+(?:\.[0-9]+)?(?:_PAR_Y|_at)?)
+    | (?P<lowered>(?i:ENS[A-Z]*G[0-9]{11}(?:\.[0-9]+)?))
     | (?P<date>(?=[A-Z])(?i:CAPITAL-[0-9]{1,4})
         | (?i:[0-9]{1,2}[-./ ]{1,2}MONTH\.?(?:[-./ ]{1,2}[0-9]{2,4})?
         | MONTH\.?-(?:0[0-9]|[0-9]{4})
@@ -195,7 +196,7 @@ class GeneIds:
         """Refuse ids that are not those of genes.
 
         Raises UserError 2014 for dates and rounded numbers that Excel makes of gene names, and 2015
-        for probes, transcripts and types of genes.
+        for probes, transcripts, types of genes and Ensembl ids in small letters.
         """
         total = sum(self._kinds.values())
         if not total:
@@ -224,6 +225,14 @@ class GeneIds:
                 f"the ids are transcripts, as {gene}",
                 line,
                 "Sum transcripts to genes first (in R: tximport with tx2gene)",
+            )
+        if self._kinds["lowered"] > 0.5 * total:
+            (gene, line), *_ = self._examples["lowered"]
+            raise self._not_genes(
+                f"the ids are those of Ensembl in small letters, as {gene}",
+                line,
+                "Write the matrix again with its gene ids in capitals",
+                expected="ids as ENSG00000000003",
             )
         if self._biotypes > 0.5 * total:
             (gene, line), *_ = self._examples["SYMBOL"]
@@ -254,13 +263,15 @@ class GeneIds:
             expected="gene ids as SEPTIN2 or MARCHF1 (earlier SEPT2, MARCH1)",
         )
 
-    def _not_genes(self, found: str, line: int, action: str) -> UserError:
+    def _not_genes(
+        self, found: str, line: int, action: str, expected: str = "one line per gene"
+    ) -> UserError:
         return UserError(
             "VALIDATION_IDS_NOT_GENES",
             found,
             file=self._label,
             line=line,
-            expected="one line per gene",
+            expected=expected,
             action=action,
         )
 

@@ -13,6 +13,7 @@
         'rule_gene_identifiers',
         'rule_genes_merged',
         'rule_genes_resolved',
+        'rule_gene_species',
         'rule_expression_domain',
         'rule_counts',
         'rule_missing_values',

@@ -124,6 +124,7 @@ def test_symbols_that_excel_would_change_pass(symbol):
         (["A_23_P100001", "A_23_P100011"], "Agilent"),
         (["ENST00000000233.10", "ENST00000000412"], "transcripts"),
         (["NM_000546.6", "NR_024540"], "transcripts"),
+        (["ensg00000000003", "Ensmusg00000000001.2"], "small letters"),
         (["7.25", "0.5", "-1.5"], "numbers with fractions"),
         (["protein_coding", "lncRNA", "miRNA"], "types of genes"),
     ],
