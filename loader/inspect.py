@@ -56,6 +56,7 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
     config = pipeline.study(source.accession)
     try:
         metadata, matrix, config = source.read(config)
+        said += [str(metadata.finding)] if metadata.finding else []
         found |= _described(matrix, metadata, source.metadata_label, config)
         check_named_samples(matrix, metadata, pipeline)
         present = metadata.without(

@@ -132,8 +132,8 @@ class StudyLoader:
             self._stage(batch, step)
         if without_values and not mismatch:
             self._warn(key, without_values)
-        if source.finding:
-            self._warn(key, source.finding)
+        for finding in filter(None, (source.finding, metadata.finding)):
+            self._warn(key, finding)
         if doubt := batch.hidden_samples():
             self._warn(key, doubt)
         if doubt := repeated_titles(config, metadata, source.metadata_label):

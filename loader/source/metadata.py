@@ -23,6 +23,7 @@ class StudyMetadata:
     samples      sample → its fields, refinebio_title …
     unit         the unit of the values, if the format says it
     is_complete  whether the format always says technology and organism
+    finding      a warning about it; no part of the document
     """
 
     accession: str
@@ -31,6 +32,7 @@ class StudyMetadata:
     samples: dict[str, dict[str, Any]]
     unit: str | None = None
     is_complete: bool = True
+    finding: UserError | None = None
 
     @property
     def created_at(self) -> str:

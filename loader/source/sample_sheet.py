@@ -9,6 +9,7 @@ from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.project import read_seed
 from loader.source.download import Download
 
@@ -68,24 +69,13 @@ class SampleSheet:
         Lines of one sample are one; what they differ in is left out. Raises UserError 1014 if no
         column has the samples, or a configured column is missing.
         """
-        columns = self._columns(config, accession)
-        found: dict[str, dict[str, Any]] = {}
-        for row in self.rows:
-            sample = row[columns["sample"]].strip()
-            if not sample:
-                continue
-            texts = {field: row[column].strip() for field, column in columns.items()}
-            block: dict[str, Any] = {f"refinebio_{field}": t for field, t in texts.items() if t}
-            block.pop("refinebio_sample")
-            if "refinebio_organism" in block:
-                block["refinebio_organism"] = organism_code(block["refinebio_organism"])
-            used = set(columns.values())
-            block["characteristics"] = {
-                name.lower(): cell.strip()
-                for column, (name, cell) in enumerate(zip(self.header, row, strict=True))
-                if column not in used and name and cell.strip()
+        found = {
+            sample: {
+                **_agreed([fields for fields, _ in lines]),
+                "characteristics": _agreed([others for _, others in lines]),
             }
-            found[sample] = _agreed(found[sample], block) if sample in found else block
+            for sample, lines in self._lines(config, accession).items()
+        }
         if not found:
             raise UserError(
                 "EXTRACTION_FILE_NOT_FOUND",
@@ -95,6 +85,44 @@ class SampleSheet:
                 "aggregated_metadata.json is in the zip of the same download: copy it beside the "
                 "folder of the study",
             )
+        return found
+
+    def contradictions(self, config: StudyConfig, accession: str) -> UserError | None:
+        """54017 if the lines of a sample differ in one of FIELDS. Raises what `samples` raises."""
+        differing = [
+            f"{sample} ({field.removeprefix('refinebio_')}: {' or '.join(values)})"
+            for sample, lines in self._lines(config, accession).items()
+            for field, values in _values([fields for fields, _ in lines]).items()
+            if len(values) > 1
+        ]
+        if not differing:
+            return None
+        return UserError(
+            "SAMPLE_LINES_DIFFER",
+            f"lines of one sample differ: {listed(differing)}",
+            file=self.label,
+        )
+
+    def _lines(
+        self, config: StudyConfig, accession: str
+    ) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
+        """Sample → of each of its lines, the cells of fields and those of other columns."""
+        columns = self._columns(config, accession)
+        used = set(columns.values())
+        found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+        for row in self.rows:
+            texts = {field: row[column].strip() for field, column in columns.items()}
+            if not (sample := texts.pop("sample")):
+                continue
+            fields = {f"refinebio_{field}": text for field, text in texts.items() if text}
+            if "refinebio_organism" in fields:
+                fields["refinebio_organism"] = organism_code(fields["refinebio_organism"])
+            others = {
+                name.lower(): cell.strip()
+                for column, (name, cell) in enumerate(zip(self.header, row, strict=True))
+                if column not in used and name and cell.strip()
+            }
+            found.setdefault(sample, []).append((fields, others))
         return found
 
     def sample_column(self, config: StudyConfig, accession: str) -> int:
@@ -208,12 +236,17 @@ def technology_of(platforms: Sequence[str]) -> str | None:
     return None
 
 
-def _agreed(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+def _values(lines: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Name → its different values; a line without it has none."""
+    names = dict.fromkeys(name for line in lines for name in line)
     return {
-        key: _agreed(value, second[key]) if isinstance(value, dict) else value
-        for key, value in first.items()
-        if key in second and (isinstance(value, dict) or second[key] == value)
+        name: list(dict.fromkeys(line[name] for line in lines if name in line)) for name in names
     }
+
+
+def _agreed(lines: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Name → value, where all lines that have it have the same."""
+    return {name: values[0] for name, values in _values(lines).items() if len(values) == 1}
 
 
 def _word(header: str) -> str:

@@ -316,3 +316,26 @@ def test_files_of_one_sample_may_be_sorted_or_quoted(warehouse, tmp_path, kind, 
         "select gene_id, expression_value from staging.expression_rows"
         " where sample_accession_code = 'S2' order by all"
     ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
+
+
+def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):
+    sheet = (
+        "sample,title,disease,lane\nS1,healthy,,1\nS1,,control,2\n"
+        "S2,sepsis,sepsis,1\nS2,septic shock,sepsis,2\nS2,sepsis,sepsis,3\nS3,septic shock,,1\n"
+    )
+    folder = write(tmp_path / "d", sheet)
+    settings = SETTINGS.replace("LOG2", "LOG2, technology: RNA-SEQ, organism: HOMO_SAPIENS")
+    result = ingest(warehouse, folder, settings=settings)
+    assert result.exit_code == 0, result.output
+    (warning,) = (event["error"] for event in events(result, "doubted"))
+    assert warning.startswith("54017")
+    assert "S2 (title: sepsis or septic shock)" in warning
+    assert "S1" not in warning
+    ((document,),) = warehouse.query("select metadata_json from staging.study_metadata")
+    samples = json.loads(document)["samples"]
+    assert samples["S1"]["refinebio_title"] == "healthy"
+    assert samples["S1"]["refinebio_disease"] == "control"
+    assert "refinebio_title" not in samples["S2"]
+    assert samples["S2"]["refinebio_disease"] == "sepsis"
+    inspected = warehouse.loader("inspect", folder, "--config", warehouse.folder / "pipeline.yaml")
+    assert "S2 (title: sepsis or septic shock)" in inspected.output

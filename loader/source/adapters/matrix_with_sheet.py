@@ -118,8 +118,9 @@ def sheet_metadata(
         "sample_accession_codes": list(samples),
     }
     return StudyMetadata(
-        accession, {"created_at": "", "format": source}, experiment, samples, is_complete=False
-    )
+        accession, {"created_at": "", "format": source}, experiment, samples, is_complete=False,
+        finding=sheet.contradictions(config, accession),
+    )  # fmt: skip
 
 
 def _find_text(
