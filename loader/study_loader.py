@@ -152,22 +152,20 @@ class StudyLoader:
         self.reporter.step(
             key.study_accession, "skipped", batch_id=key.batch_id, status=known.status
         )
-        if shown := self._shown_instead(key):
-            self.reporter.warned("not_shown", study_accession=key.study_accession, **shown)
+        if newer := self._newer_batch(key):
+            self.reporter.warned("superseded", study_accession=key.study_accession, **newer)
 
-    def _shown_instead(self, key: BatchKey) -> dict[str, str] | None:
-        """The batch of the study that the views show, if it is another one."""
-        query = (
-            "select batch_id from {staging}.stg_loaded_batch where study_accession_code = $study"
-        )
+    def _newer_batch(self, key: BatchKey) -> dict[str, str] | None:
+        """The batch that is the study's current one, if it is another one."""
+        query = "select batch_id from {staging}.stg_batch where study_accession_code = $study"
         try:
             rows = self.warehouse.read(query, {}, {"study": key.study_accession})
-            shown = rows["batch_id"].to_pylist()
+            current = rows["batch_id"].to_pylist()
         except UserError as error:
             if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
                 raise
             return None
-        return {"shown": shown[0]} if shown and shown[0] != key.batch_id else None
+        return {"current": current[0]} if current and current[0] != key.batch_id else None
 
     def _stage(self, batch: "_NewBatch", step: Step) -> None:
         watch = Stopwatch()

@@ -27,8 +27,8 @@ class TextReporter(Reporter):
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",
-        "not_shown": "{study_accession}: the views show another load of the study, batch "
-        "{shown:.12}, because its download is newer, or equally new and staged later",
+        "superseded": "{study_accession}: another load of the study is used, batch {current:.12}, "
+        "because its download is newer, or equally new and staged later",
         "studies_unknown": "{file} configures studies that are neither in these downloads nor in "
         "the warehouse: {studies}",
         "found": "{study_accession_code} {validation_code}: {subject}: {finding} "

@@ -18,6 +18,7 @@
         'rule_counts',
         'rule_missing_values',
         'rule_gene_count',
+        'rule_scales_differ',
         'rule_distribution'
     ])
 }}

@@ -13,6 +13,8 @@
         'rule_shared_sample_labels',
         'rule_study_has_disease',
         'rule_study_has_one_disease',
+        'rule_disease_differs',
+        'rule_disease_defined',
         'rule_expression_outliers',
         'rule_samples_vary',
         'rule_samples_fit_cohort',
