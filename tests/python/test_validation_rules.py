@@ -61,6 +61,14 @@ def repeating(accession: str) -> KnownStudy:
     return study
 
 
+def two_scales(accession: str) -> KnownStudy:
+    """A study whose first two samples are no logarithms, as the others are."""
+    study = KnownStudy(accession)
+    for line in study.values:
+        line[:2] = [f"{2 ** float(value):.3f}" for value in line[:2]]
+    return study
+
+
 # Loaded by the first build; what is done to them then, and the code that finds it.
 LOADED = {
     "LOADED_GOOD": (None, None),
@@ -76,6 +84,11 @@ LOADED = {
         " where gene_id = 'ENSG1') where gene_key = (select gene_key from dim.dim_gene"
         " where gene_id = 'ENSG2') and sample_key = (select sample_key from dim.dim_sample"
         " where sample_accession_code = 'FACT_HAS_A_ROW_TWICE-1')",
+    ),
+    "CONFIGURED_ANEW": (
+        54003,
+        "update staging.batch set config_snapshot = '{\"disease\": \"SEPTIC_SHOCK\"}'"
+        " where study_accession_code = 'CONFIGURED_ANEW'",
     ),
     "TWO_DISEASES": (
         54002,
@@ -107,6 +120,10 @@ STAGED = {
         KnownStudy("TOO_LARGE_FOR_LOG"), 2007,
         "update staging.batch set value_max = 65 where study_accession_code = 'TOO_LARGE_FOR_LOG'",
     ),
+    "OTHER_SPECIES": (
+        KnownStudy("OTHER_SPECIES", genes=[*GENES[:-1], "ENSMUSG00000000001"]), 2027, None,
+    ),
+    "TWO_SCALES": (two_scales("TWO_SCALES"), 2028, None),
     "KS_FAILED": (KnownStudy("KS_FAILED", ks_warning="Failed Kolmogorov Smirnov test!"), 2009, None),
     "OUTLYING_SAMPLE": (changed("OUTLYING_SAMPLE", "40", 1, 2), 2010, None),
     "UNKNOWN_ILLNESS": (KnownStudy("UNKNOWN_ILLNESS", titles=["Patient"] * 5), 3001, None),
@@ -164,7 +181,7 @@ STAGED = {
     ),
 }  # fmt: skip
 
-HELD_BACK = {2005, 2006, 2007, 54010, 54020}
+HELD_BACK = {2005, 2006, 2007, 2028, 54010, 54020}
 # Of slices, not of studies: none of these studies has two cohorts.
 CONTRAST_TOO_FEW_STUDIES = 54101
 SLICE_WITHOUT_PAIRS = 54108
@@ -181,6 +198,7 @@ BROKEN = {**LOADED, **{name: (code, sql) for name, (_, code, sql) in STAGED.item
 def configuration() -> str:
     studies: dict[str, dict] = {name: {"disease": "SEPSIS", "units": "LOG2"} for name in BROKEN}
     del studies["NO_DISEASE"]["disease"]
+    studies["TWO_SCALES"]["units"] = "INTENSITY"
     # Of a slice of its own: the meta-analysis cannot take a fact that has a value twice.
     studies["FACT_HAS_A_ROW_TWICE"]["disease"] = "SEPTIC_SHOCK"
     studies["ILLNESS_CONFLICT"]["illness_overrides"] = {"ILLNESS_CONFLICT-1": "SEPSIS"}
@@ -308,9 +326,18 @@ def test_what_is_found_is_said(built):
             "MERGED_GENES",
             "2 lines are 1 gene (mean, of counts the sum), for example ENSG1 on lines 2 and 3",
         ),
+        (2027, "OTHER_SPECIES"): (
+            "OTHER_SPECIES",
+            "1 of 1 Ensembl ids are not of HOMO_SAPIENS, as ENSMUSG00000000001",
+        ),
+        (2028, "TWO_SCALES"): (
+            "TWO_SCALES",
+            "3 of 5 samples have no value above 25, as TWO_SCALES-3; "
+            "2 have values above 1000, as TWO_SCALES-1",
+        ),
         (54107, "UNSHARED_GENES"): (
             "SEPSIS MICROARRAY HOMO_SAPIENS",
-            "5 of its 30 genes are in another of the 16 studies; its gene ids are MIXED",
+            "5 of its 30 genes are in another of the 18 studies; its gene ids are MIXED",
         ),
         (3002, "UNKNOWN_MANUFACTURER"): ("GPL99999999", "Array, 5 samples"),
         (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 genes more than once"),
