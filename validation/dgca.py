@@ -133,7 +133,7 @@ def main() -> None:
         (members,) = find_slices(warehouse, chosen.disease, chosen.technology, None)
         # Only a design with ss and soth has the dependent test.
         alone = None if chosen.contrast in ("ss", "soth") else chosen.contrast
-        data, _ = read_slice(warehouse, members, alone, JsonReporter())
+        data, *_ = read_slice(warehouse, members, alone, JsonReporter())
     measured = measure(data, chosen.contrast, chosen.draws, chosen.seed)
     print(f"{members.slice} {chosen.contrast}: {len(data.a):,} pairs, {chosen.draws:,} draws, in %")
     print(f"{'':20}" + "".join(f"{name:>9}" for name in measured))

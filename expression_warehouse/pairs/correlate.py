@@ -1,6 +1,6 @@
 """The significant correlations of one study and cohort: `expression-warehouse pairs correlate`."""
 
-import tempfile
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,12 @@ from expression_warehouse.pairs.run_record import feature_run
 from expression_warehouse.pairs.screen.block import Block, blocks_of, partial_pairs, tiles
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.memory import plan_correlations
-from expression_warehouse.pairs.screen.scan import scan, thread_count
+from expression_warehouse.pairs.screen.scan import count_blocks, thread_count
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import (
     TransformStore,
-    TransformWriter,
-    open_store,
+    store_in_memory,
+    transform_study,
 )
 from expression_warehouse.pairs.settings import (
     GeneChoice,
@@ -102,7 +102,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         raise UserError(
             "FOLDER_NOT_WRITABLE", "there is no such folder", file=str(options.output.parent)
         )
-    with tempfile.TemporaryDirectory() as scratch, open_warehouse(reporter.waiting) as warehouse:
+    with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
         genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
@@ -117,15 +117,14 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
         if len(chosen) < 2:
             raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
-        store = _write_store(Path(scratch), matrix, chosen, settings, options.cohort)
+        store = _cohort_store(matrix, chosen, settings, options.cohort)
         task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
-        (tally,) = scan(
-            compute_correlations,
-            Path(scratch),
+        tally = Tally(correlation_degrees(store), keep)
+        count_blocks(
+            functools.partial(compute_correlations, store),
             blocks_of(store),
-            [Tally(correlation_degrees(store), keep)],
-            None,
-            lambda done: reporter.advance(task, done),
+            [tally],
+            lambda block: reporter.advance(task, block.pair_count),
         )
         significant = _significant(store, tally, options.fdr)
         run = feature_run(
@@ -161,8 +160,8 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
     return len(significant["r"])
 
 
-def _write_store(
-    folder: Path, matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
+def _cohort_store(
+    matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
 ) -> TransformStore:
     values = matrix.cohort(cohort, settings.detection_share_min)
     if values.shape[1] < settings.min_samples:
@@ -172,10 +171,7 @@ def _write_store(
             expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
             f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
-    writer = TransformWriter(folder, settings, Design(()))
-    writer.add([values], chosen)
-    writer.finish()
-    return open_store(folder)
+    return store_in_memory([transform_study([values], chosen, settings)], settings, Design(()))
 
 
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
@@ -236,19 +232,14 @@ def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
         return r * np.sqrt((n - 2) / ((1 + r) * (1 - r)))
 
 
-def compute_correlations(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
+def compute_correlations(store: TransformStore, block: Block, empty: list[Tally]) -> list[Tally]:
     """Count all correlations of a block; as block.compute_block."""
-    store = open_store(folder)
     tally = empty[0].like()
     if block.is_partial:
         for gene, others in partial_pairs(store, block):
             r, n = store.spearman_of_gene(gene, others)
             rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
-            t = t_statistic(r[0, 0], n[0, 0])
-            genes, is_after = np.array([gene], np.int32), others > gene
-            tally.add(t[None, is_after], rows[None, is_after], genes, others[is_after])
-            before = ~is_after
-            tally.add(t[before, None], rows[before, None], others[before], genes)
+            tally.add_gene(t_statistic(r[0, 0], n[0, 0]), rows, gene, others)
         return [tally]
     samples, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
     a = np.arange(block.first, block.last, dtype=np.int32)

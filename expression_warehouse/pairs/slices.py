@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.contrasts import Design
@@ -90,27 +93,43 @@ def find_slices(
 
 
 def compute_slices(
-    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
-) -> int:
-    """Compute slices, except those that cannot be tested, which are reported.
+    step: Step,
+    work: Path,
+    compute: Callable[[SliceStudies], int],
+    open_warehouse: OpenWarehouse,
+    reporter: Reporter,
+) -> bool:
+    """Compute slices of a disease, except those that cannot be tested, which are reported.
 
+    step     its context are the arguments of `find_slices`
+    work     folder for the files of `compute`
     compute  returns how many rows it wrote
 
-    Returns the rows written in all. Raises UserError 54400 if no slice can be tested.
+    Returns whether a slice was computed and none failed. The warehouse is open only to find the
+    slices; `compute` opens it for itself.
     """
-    rows_written, skipped = 0, []
-    for members in slices:
-        try:
-            rows_written += compute(members)
-        except UserError as error:
-            if error.name != "PAIRS_NOTHING_TO_TEST":
-                raise
-            skipped.append(error)
-    if not rows_written and skipped:
-        raise skipped[0]
-    for reason in skipped:
-        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-    return rows_written
+    try:
+        with recorded_step(step, open_warehouse, reporter):
+            with open_warehouse(reporter.waiting) as warehouse:
+                slices = find_slices(warehouse, **step.context)
+            rows_written, skipped = 0, []
+            with named_os_errors(work):
+                for members in slices:
+                    try:
+                        rows_written += compute(members)
+                    except UserError as error:
+                        if error.name != "PAIRS_NOTHING_TO_TEST":
+                            raise
+                        skipped.append(error)
+            if not rows_written and skipped:
+                raise skipped[0]
+            for reason in skipped:
+                reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+            step.rows_written = rows_written
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    return True
 
 
 def testable_contrasts(

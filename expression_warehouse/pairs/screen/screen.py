@@ -11,8 +11,7 @@ import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import named_os_errors
-from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
+from expression_warehouse.core.process_log import OpenWarehouse, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
@@ -23,9 +22,9 @@ from expression_warehouse.pairs.expression import (
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tallies
+from expression_warehouse.pairs.screen.block import blocks_of, new_tallies
 from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import Cluster, scan, thread_count
+from expression_warehouse.pairs.screen.scan import connect, scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import (
     CONTRAST_SCHEMA,
     PAIR_SCHEMA,
@@ -33,15 +32,16 @@ from expression_warehouse.pairs.screen.screened_pairs import (
     collect,
 )
 from expression_warehouse.pairs.screen.transform_store import (
-    TransformWriter,
+    StudyTransforms,
     is_complete,
     open_store,
+    transform_study,
+    write_store,
 )
 from expression_warehouse.pairs.settings import GeneChoice, parse_memory
 from expression_warehouse.pairs.slices import (
     SliceStudies,
     compute_slices,
-    find_slices,
     read_genes,
     read_watched,
     testable_contrasts,
@@ -78,22 +78,18 @@ def screen(
     A slice that cannot be tested is skipped. Returns whether a slice was staged and none failed.
     The warehouse is open only to be read and written, not while pairs are computed.
     """
-    step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
         parse_memory(options.memory)
-        with recorded_step(step, open_warehouse, reporter):
-            with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, disease, technology, organism)
-            with named_os_errors(options.work):
-                step.rows_written = compute_slices(
-                    slices,
-                    lambda members: _screen_slice(members, options, open_warehouse, reporter),
-                    reporter,
-                )
     except UserError as error:
         reporter.failed(None, error)
         return False
-    return True
+    return compute_slices(
+        Step("screen", {"disease": disease, "technology": technology, "organism": organism}),
+        options.work,
+        lambda members: _screen_slice(members, options, open_warehouse, reporter),
+        open_warehouse,
+        reporter,
+    )
 
 
 def _screen_slice(
@@ -104,18 +100,17 @@ def _screen_slice(
 ) -> int:
     """Screen and stage one slice; return how many pairs are kept."""
     watch, started = Stopwatch(), utc_now()
-    cluster = Cluster(options.dask) if options.dask else None
+    client = connect(options.dask) if options.dask else None
     with open_warehouse(reporter.waiting) as warehouse:
         folder, watched = _prepare(members, options, warehouse, reporter)
     missing = json.loads((folder / "not_detected.json").read_text(encoding="utf-8"))
     store, keys = open_store(folder), np.load(folder / "genes.npy")
     task = reporter.begin_pairs(str(members.slice), store.pair_count)
     tallies = scan(
-        compute_block,
         folder,
         blocks_of(store),
         new_tallies(store, options.keep),
-        cluster,
+        client,
         lambda done: reporter.advance(task, done),
     )
     kept = collect(store, tallies, np.flatnonzero(np.isin(keys, watched)), keys)
@@ -234,15 +229,16 @@ def _write_store(
         )
     # Contrasts of fewer studies have no false discovery rates: the models compute the rest.
     tested = testable_contrasts(design, members, labels)
-    writer = TransformWriter(folder, members.settings, tested)
-    for number in range(len(members.studies)):
-        paths = [_values_path(folder, number, label) for label in tested.cohorts]
-        writer.add([np.load(path) for path in paths], chosen)
-    for path in folder.glob("cohort_*.npy"):
-        path.unlink()
     (folder / "not_detected.json").write_text(json.dumps(missing), encoding="utf-8")
     np.save(folder / "genes.npy", genes[chosen])
-    writer.finish()
+
+    def transform(study: int) -> StudyTransforms:
+        paths = [_values_path(folder, study, label) for label in tested.cohorts]
+        return transform_study([np.load(path) for path in paths], chosen, members.settings)
+
+    write_store(folder, map(transform, range(len(members.studies))), members.settings, tested)
+    for path in folder.glob("cohort_*.npy"):
+        path.unlink()
 
 
 def _values_path(folder: Path, study: int, cohort: str) -> Path:
