@@ -20,8 +20,6 @@ from expression_warehouse.core.commands import (
 )
 from expression_warehouse.core.technology import TECHNOLOGIES
 
-_METHODS = ("variance", "iqr", "mad")
-
 
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
@@ -88,7 +86,7 @@ TOP_GENES = click.option(
 )
 METHOD = click.option(
     "--method",
-    type=click.Choice(_METHODS),
+    type=click.Choice(["variance", "iqr", "mad"]),
     callback=_default_method,
     help="How --top-genes measures variability. Default: variance.",
 )
@@ -252,10 +250,8 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     seed watch_list, is skipped with its reason. Exits with 1 if no slice can be ranked.
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
-    from expression_warehouse.pairs.ranking.slice_pairs import SliceChoice
 
-    chosen = SliceChoice(disease, technology, organism)
-    return rank_slices(chosen, seed, variables, open_warehouse, reporter)
+    return rank_slices(disease, technology, organism, seed, variables, open_warehouse, reporter)
 
 
 @_command(

@@ -77,7 +77,7 @@ class CorrelateOptions:
     output: Path
     choice: GeneChoice
     memory: str
-    variables: str | None = None
+    variables: str | None
 
 
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
@@ -110,7 +110,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         matrix = read_study(warehouse, study, genes)
         chosen = choose_genes(
             variability(matrix.values, options.choice.method)[None],
-            ~np.isnan(matrix.values).all(axis=1)[None],
+            matrix.is_measured[None],
             1,
             options.choice.top_genes,
             np.searchsorted(genes, read_watched(warehouse)),
@@ -126,6 +126,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             [tally],
             lambda block: reporter.advance(task, block.pair_count),
         )
+        reporter.end(task)
         significant = _significant(store, tally, options.fdr)
         run = feature_run(
             "CORRELATE",

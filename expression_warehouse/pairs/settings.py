@@ -24,8 +24,8 @@ class GeneChoice:
     top_genes  how many of the genes that vary most; None is all
     """
 
-    method: str = "variance"
-    top_genes: int | None = None
+    method: str
+    top_genes: int | None
 
     def parameters(self) -> dict[str, Any]:
         """For a feature run and the key of a resumable screen: what has an effect."""

@@ -24,8 +24,8 @@ from expression_warehouse.pairs.calibration.measure import (
 from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData
 from expression_warehouse.pairs.calibration.outcome import FIELDS, rows_of
 from expression_warehouse.pairs.contrasts import Design, read_design
-from expression_warehouse.pairs.expression import StudyMatrix, read_study
-from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.expression import StudyMatrix, read_studies
+from expression_warehouse.pairs.run_record import RUN_COLUMNS, feature_run
 from expression_warehouse.pairs.slices import (
     SliceStudies,
     compute_slices,
@@ -35,10 +35,7 @@ from expression_warehouse.pairs.slices import (
 # Columns of staging.calibration.
 SCHEMA = pa.schema(
     {
-        "feature_run_id": pa.string(),
-        "disease_label": pa.string(),
-        "technology": pa.string(),
-        "organism": pa.string(),
+        **RUN_COLUMNS,
         "studies_hash": pa.string(),
         "null_hypothesis": pa.string(),
         "planted_effect": pa.float64(),
@@ -175,20 +172,15 @@ def read_slice(
         )
     keys = np.array([candidates[side].to_numpy() for side in ("gene_a_key", "gene_b_key")])
     genes = np.unique(keys)
-    task = reporter.begin_rows(str(slice_))
-    matrices: list[StudyMatrix] = []
-    for study in members.studies:
-        matrices.append(read_study(warehouse, study, genes, slice_))
-        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrices[-1].values))))
-    reporter.end(task)
+    matrices = tuple(read_studies(warehouse, members, genes, reporter))
     design = _design(read_design(warehouse, slice_.disease_label), members, contrast, matrices)
     a, b = np.searchsorted(genes, keys)
     are_screened = "screen" in candidates["pair_source"].unique().to_pylist()
-    return SliceData(tuple(matrices), a, b, design, settings), keys, are_screened
+    return SliceData(matrices, a, b, design, settings), keys, are_screened
 
 
 def _design(
-    design: Design, members: SliceStudies, contrast: str | None, matrices: list[StudyMatrix]
+    design: Design, members: SliceStudies, contrast: str | None, matrices: tuple[StudyMatrix, ...]
 ) -> Design:
     """The contrasts that enough studies have, or of these the one that is asked for."""
     if contrast is not None:

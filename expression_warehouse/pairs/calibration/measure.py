@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from expression_warehouse.pairs.calibration.nulls import (
     KINDS,
     Draw,
     SliceData,
-    flip_signs,
     permute_genes,
     permute_labels,
     plant,
@@ -142,7 +141,7 @@ def _plan(
     patterns = sign_patterns(len(data.matrices), draws, dice("SIGNS", 0))
 
     def signs(number: int) -> Outcomes:
-        draw = flip_signs(original, patterns[number])
+        draw = replace(original, sign=patterns[number])
         return {"SIGNS": summarise(design, p_of_draw(data, draw))}, None
 
     yield "LABELS", draws, labels

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
-    read_study,
+    read_studies,
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
@@ -62,7 +62,7 @@ class ScreenOptions:
     memory: str
     work: Path
     dask: str | None
-    choice: GeneChoice = field(default_factory=GeneChoice)
+    choice: GeneChoice
 
 
 def screen(
@@ -113,6 +113,7 @@ def _screen_slice(
         client,
         lambda done: reporter.advance(task, done),
     )
+    reporter.end(task)
     kept = collect(store, tallies, np.flatnonzero(np.isin(keys, watched)), keys)
     run = feature_run(
         "SCREEN",
@@ -201,11 +202,9 @@ def _write_store(
     spreads, measured, labels = [], [], []
     missing: dict[str, dict[str, int]] = {}
     share = members.settings.detection_share_min
-    task = reporter.begin_rows(str(members.slice))
-    for number, study in enumerate(members.studies):
-        matrix = read_study(warehouse, study, genes, members.slice)
+    for number, matrix in enumerate(read_studies(warehouse, members, genes, reporter)):
         spreads.append(variability(matrix.values, choice.method))
-        measured.append(~np.isnan(matrix.values).all(axis=1))
+        measured.append(matrix.is_measured)
         own = missing[members.accessions[number]] = {}
         for label in design.cohorts:
             values = matrix.cohort(label, share)
@@ -213,7 +212,6 @@ def _write_store(
             if values.shape[1] >= members.settings.min_samples:
                 own[label] = int(np.count_nonzero(np.isnan(values).all(axis=1) & measured[-1]))
         labels.append(matrix.labels)
-        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     chosen = choose_genes(
         np.array(spreads),
         np.array(measured),

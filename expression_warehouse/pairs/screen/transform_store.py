@@ -216,30 +216,32 @@ def open_store(folder: Path) -> TransformStore:
 
 def _read_store(folder: Path) -> TransformStore:
     head = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-    samples = np.array(head["samples"])
+    samples = head["samples"]
 
     def mapped(kind: str, study: int) -> list[np.ndarray]:
-        paths = [_array_path(folder, kind, study, cohort) for cohort in range(samples.shape[1])]
+        paths = [_array_path(folder, kind, study, cohort) for cohort in range(len(samples[study]))]
         return [
             # An empty file cannot be mapped.
             np.load(path, mmap_mode="r" if count else None).view(np.ndarray)
             for path, count in zip(paths, samples[study], strict=True)
         ]
 
-    return TransformStore(
-        ranks=[mapped("ranks", s) for s in range(len(samples))],
-        values=[mapped("values", s) if has else None for s, has in enumerate(head["has_values"])],
-        inverse=np.load(folder / "inverse.npy"),
-        partial=np.load(folder / "partial.npy"),
-        samples=samples,
-        settings=Settings(**head["settings"]),
-        design=Design(
-            tuple(
-                Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
-                for each in head["contrasts"]
-            )
-        ),
+    inverse, partial = np.load(folder / "inverse.npy"), np.load(folder / "partial.npy")
+    studies = [
+        StudyTransforms(
+            ranks=mapped("ranks", s),
+            values=mapped("values", s) if has_values else None,
+            inverse=inverse[s],
+            partial=partial[s],
+            samples=samples[s],
+        )
+        for s, has_values in enumerate(head["has_values"])
+    ]
+    contrasts = (
+        Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
+        for each in head["contrasts"]
     )
+    return store_in_memory(studies, Settings(**head["settings"]), Design(tuple(contrasts)))
 
 
 def _save(folder: Path, kind: str, study: int, cohorts: list[np.ndarray]) -> None:
