@@ -129,9 +129,7 @@ VARS = click.option(
         help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
     ),
 )
-def screen_command(
-    open_warehouse, reporter, disease, technology, organism, top_genes, method, **options
-) -> bool:
+def screen_command(open_warehouse, reporter, disease, technology, organism, **options) -> bool:
     """Test every pair of genes in all studies of a disease.
 
     Per technology and organism, the contrasts of the disease that enough studies have are pooled
@@ -141,10 +139,8 @@ def screen_command(
     run again.
     """
     from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
-    from expression_warehouse.pairs.settings import GeneChoice
 
-    chosen = ScreenOptions(**options, choice=GeneChoice(method, top_genes))
-    return screen(disease, technology, organism, chosen, open_warehouse, reporter)
+    return screen(disease, technology, organism, ScreenOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -172,17 +168,15 @@ def screen_command(
     MEMORY,
     VARS,
 )
-def correlate_command(open_warehouse, reporter, top_genes, method, **options) -> bool:
+def correlate_command(open_warehouse, reporter, **options) -> bool:
     """Find the significant Spearman correlations of one study and cohort.
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
     genes.
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
-    from expression_warehouse.pairs.settings import GeneChoice
 
-    chosen = CorrelateOptions(**options, choice=GeneChoice(method, top_genes))
-    return correlate(chosen, open_warehouse, reporter)
+    return correlate(CorrelateOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -228,8 +222,9 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     """
     from expression_warehouse.pairs.calibration.calibrate import CalibrateOptions, calibrate
 
-    chosen = CalibrateOptions(**options)
-    return calibrate(disease, technology, organism, chosen, open_warehouse, reporter)
+    return calibrate(
+        disease, technology, organism, CalibrateOptions(**options), open_warehouse, reporter
+    )
 
 
 @_command(

@@ -35,8 +35,8 @@ from expression_warehouse.pairs.screen.transform_store import (
     transform_study,
 )
 from expression_warehouse.pairs.settings import (
-    GeneChoice,
     Settings,
+    gene_parameters,
     parse_memory,
     resolve_vars,
     settings_of,
@@ -69,15 +69,18 @@ class CorrelateOptions:
     output     Parquet file to write
     memory     what may be used, as 2GB
     variables  YAML text of --vars; None is none
+    top_genes, method
+               as of `gene_parameters`
     """
 
     study: str
     cohort: str
     fdr: float
     output: Path
-    choice: GeneChoice
     memory: str
     variables: str | None
+    top_genes: int | None
+    method: str
 
 
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
@@ -109,10 +112,10 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         matrix = read_study(warehouse, study, genes)
         chosen = choose_genes(
-            variability(matrix.values, options.choice.method)[None],
+            variability(matrix.values, options.method)[None],
             matrix.is_measured[None],
             1,
-            options.choice.top_genes,
+            options.top_genes,
             np.searchsorted(genes, read_watched(warehouse)),
         )
         if len(chosen) < 2:
@@ -135,7 +138,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
                 "study": options.study,
                 "cohort": options.cohort,
                 "fdr": options.fdr,
-                **options.choice.parameters(),
+                **gene_parameters(options.top_genes, options.method),
                 "min_samples": settings.min_samples,
             },
             study_count=1,

@@ -169,10 +169,10 @@ class PooledPairs:
         np.copyto(degrees, np.where(is_eligible, self.k - 1, -1))
         self.rows[:contrasts] = np.minimum(degrees, 0)
         self.rows[2 * contrasts : 3 * contrasts] = degrees
-        table, pair = log_p_table(max(studies - 1, 1)), 3 * contrasts
+        pair = 3 * contrasts
         decide(
             self.statistics[contrasts : 2 * contrasts], degrees, studies,
-            table.values, table.start, table.shift, self.statistics[pair], self.rows[pair],
+            *log_p_table(max(studies - 1, 1)), self.statistics[pair], self.rows[pair],
         )  # fmt: skip
         if both := store.design.combined:
             self.rows[pair + 1 :] = np.where(is_eligible[list(both)].any(axis=0), 0, -1)

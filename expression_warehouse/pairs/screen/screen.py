@@ -38,7 +38,7 @@ from expression_warehouse.pairs.screen.transform_store import (
     transform_study,
     write_store,
 )
-from expression_warehouse.pairs.settings import GeneChoice, parse_memory
+from expression_warehouse.pairs.settings import gene_parameters, parse_memory
 from expression_warehouse.pairs.slices import (
     SliceStudies,
     compute_slices,
@@ -56,13 +56,16 @@ class ScreenOptions:
     memory  what may be used, as 2GB
     work    folder for the files that an interrupted screen is resumed from
     dask    address of a scheduler; None is this machine
+    top_genes, method
+            as of `gene_parameters`
     """
 
     keep: int
     memory: str
     work: Path
     dask: str | None
-    choice: GeneChoice
+    top_genes: int | None
+    method: str
 
 
 def screen(
@@ -120,7 +123,7 @@ def _screen_slice(
         members.slice,
         parameters={
             **asdict(members.settings),
-            **options.choice.parameters(),
+            **gene_parameters(options.top_genes, options.method),
             "keep": options.keep,
             "contrasts": [asdict(contrast) for contrast in store.design.contrasts],
             "studies": list(members.accessions),
@@ -176,20 +179,20 @@ def _prepare(
         "slice": asdict(members),
         "keep": options.keep,
         "watched": watched.tolist(),
-        **options.choice.parameters(),
+        **gene_parameters(options.top_genes, options.method),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = (options.work / f"{members.slice.file_name}-{digest}").absolute()
     if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _write_store(members, design, options.choice, warehouse, reporter, folder, genes, watched)
+        _write_store(members, design, options, warehouse, reporter, folder, genes, watched)
     return folder, watched
 
 
 def _write_store(
     members: SliceStudies,
     design: Design,
-    choice: GeneChoice,
+    options: ScreenOptions,
     warehouse: Warehouse,
     reporter: Reporter,
     folder: Path,
@@ -203,7 +206,7 @@ def _write_store(
     missing: dict[str, dict[str, int]] = {}
     share = members.settings.detection_share_min
     for number, matrix in enumerate(read_studies(warehouse, members, genes, reporter)):
-        spreads.append(variability(matrix.values, choice.method))
+        spreads.append(variability(matrix.values, options.method))
         measured.append(matrix.is_measured)
         own = missing[members.accessions[number]] = {}
         for label in design.cohorts:
@@ -216,7 +219,7 @@ def _write_store(
         np.array(spreads),
         np.array(measured),
         members.settings.k_min,
-        choice.top_genes,
+        options.top_genes,
         np.searchsorted(genes, watched),
     )
     if len(chosen) < 2:
