@@ -16,7 +16,6 @@ from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.expression import (
-    StudyMatrix,
     choose_genes,
     count_samples,
     find_study,
@@ -110,17 +109,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
-        matrix = read_study(warehouse, study, genes)
-        chosen = choose_genes(
-            variability(matrix.values, options.method)[None],
-            matrix.is_measured[None],
-            1,
-            options.top_genes,
-            np.searchsorted(genes, read_watched(warehouse)),
-        )
-        if len(chosen) < 2:
-            raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
-        store = _cohort_store(matrix, chosen, settings, options.cohort)
+        store, keys = _read_cohort(warehouse, study, genes, settings, options)
         task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
         tally = Tally(correlation_degrees(store), keep)
         count_blocks(
@@ -146,7 +135,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             pairs_tested=tally.histogram.total,
             started_at=started,
         )
-        _write_file(significant, genes[chosen], run, warehouse, options.output)
+        _write_file(significant, keys, run, warehouse, options.output)
         with warehouse.load_staging() as load:
             load.put_run(run)
     reporter.step(
@@ -164,18 +153,34 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
     return len(significant["r"])
 
 
-def _cohort_store(
-    matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
-) -> TransformStore:
-    values = matrix.cohort(cohort, settings.detection_share_min)
+def _read_cohort(
+    warehouse: Warehouse,
+    study: int,
+    genes: np.ndarray,
+    settings: Settings,
+    options: CorrelateOptions,
+) -> tuple[TransformStore, np.ndarray]:
+    """The rank transforms of the genes that take part, and their keys."""
+    matrix = read_study(warehouse, study, genes)
+    chosen = choose_genes(
+        variability(matrix.values, options.method)[None],
+        matrix.is_measured[None],
+        1,
+        options.top_genes,
+        np.searchsorted(genes, read_watched(warehouse)),
+    )
+    if len(chosen) < 2:
+        raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
+    values = matrix.cohort(options.cohort, settings.detection_share_min)
     if values.shape[1] < settings.min_samples:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"the study has {values.shape[1]} samples of {cohort}",
+            f"the study has {values.shape[1]} samples of {options.cohort}",
             expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
             f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
-    return store_in_memory([transform_study([values], chosen, settings)], settings, Design(()))
+    transforms = transform_study([values], chosen, settings)
+    return store_in_memory([transforms], settings, Design(())), genes[chosen]
 
 
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
