@@ -2,6 +2,7 @@
 are in a file that an interrupted calibration is resumed from."""
 
 import hashlib
+import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -164,8 +165,10 @@ def _key(data: SliceData, draws: int, seed: int) -> str:
     for matrix in data.matrices:
         digest.update(matrix.values.tobytes())
         digest.update("\n".join(matrix.labels).encode())
+        digest.update(f"{matrix.floor} {matrix.resolution}".encode())
     for side in (data.a, data.b):
         digest.update(side.tobytes())
     contrasts = [vars(contrast) for contrast in data.design.contrasts]
-    digest.update(json.dumps([contrasts, vars(data.settings), draws, seed]).encode())
+    version = importlib.metadata.version("expression-warehouse")
+    digest.update(json.dumps([version, contrasts, vars(data.settings), draws, seed]).encode())
     return digest.hexdigest()
