@@ -48,12 +48,11 @@ def feature_run(
     }
     identity = json.dumps([str(slice_), seed, parameters, versions], sort_keys=True)
     run_id = uuid.uuid4() if seed is None else uuid.uuid5(uuid.NAMESPACE_OID, identity)
+    nowhere = {"disease_label": None, "technology": None, "organism": None}
     return FeatureRun(
+        **(slice_.scope if slice_ else nowhere),
         feature_run_id=str(run_id),
         kind=kind,
-        disease_label=slice_.disease_label if slice_ else None,
-        technology=slice_.technology if slice_ else None,
-        organism=slice_.organism if slice_ else None,
         seed=seed,
         parameters_json=json.dumps(parameters, sort_keys=True),
         versions_json=json.dumps(versions, sort_keys=True),

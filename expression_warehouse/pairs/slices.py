@@ -1,8 +1,9 @@
 """Slices of the warehouse (disease × technology × organism), their studies and their genes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.settings import Settings, parse_settings
 
@@ -57,6 +58,23 @@ class SliceStudies:
     accessions: tuple[str, ...]
     settings: Settings
     studies_hash: str
+
+    def parameters(self, design: Design) -> dict[str, Any]:
+        """For a feature run: what decides the result besides the user's options."""
+        return {
+            **asdict(self.settings),
+            "contrasts": [asdict(contrast) for contrast in design.contrasts],
+            "studies": list(self.accessions),
+            "studies_hash": self.studies_hash,
+        }
+
+    def constants(self, run: FeatureRun) -> dict[str, str]:
+        """The columns that are the same in all staged rows of a run."""
+        return {
+            **self.slice.scope,
+            "feature_run_id": run.feature_run_id,
+            "studies_hash": self.studies_hash,
+        }
 
 
 def find_slices(

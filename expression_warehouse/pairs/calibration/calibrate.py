@@ -1,7 +1,7 @@
 """How often the tests err on the studies of a slice: `expression-warehouse pairs calibrate`."""
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +121,7 @@ def _calibrate_slice(
     run = feature_run(
         "CALIBRATE",
         members.slice,
-        parameters={
-            **asdict(members.settings),
-            "contrasts": [asdict(contrast) for contrast in data.design.contrasts],
-            "draws": options.draws,
-            "studies": list(members.accessions),
-            "studies_hash": members.studies_hash,
-        },
+        parameters={**members.parameters(data.design), "draws": options.draws},
         study_count=len(members.studies),
         gene_count=len(data.matrices[0].values),
         pairs_tested=len(data.a),
@@ -199,16 +193,11 @@ def result_table(
     design: Design, progress: Progress, members: SliceStudies, run: FeatureRun
 ) -> pa.Table:
     """Rows of SCHEMA: of each null hypothesis and test, how often it rejected."""
-    constants = {
-        **members.slice.scope,
-        "feature_run_id": run.feature_run_id,
-        "studies_hash": members.studies_hash,
-    }
     effect_of = {planted_null(effect): effect for effect in EFFECTS}
     rows = []
     for null, outcomes in progress.outcomes.items():
         own = {
-            **constants,
+            **members.constants(run),
             "null_hypothesis": "PLANTED" if null in effect_of else null,
             "planted_effect": effect_of.get(null),
         }

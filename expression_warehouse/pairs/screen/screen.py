@@ -122,12 +122,9 @@ def _screen_slice(
         "SCREEN",
         members.slice,
         parameters={
-            **asdict(members.settings),
+            **members.parameters(store.design),
             **gene_parameters(options.top_genes, options.method),
             "keep": options.keep,
-            "contrasts": [asdict(contrast) for contrast in store.design.contrasts],
-            "studies": list(members.accessions),
-            "studies_hash": members.studies_hash,
             "genes_not_detected": missing,
         },
         study_count=len(members.studies),
@@ -253,12 +250,7 @@ def _stage(
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> int:
-    scope = members.slice.scope
-    constants = {
-        **scope,
-        "feature_run_id": run.feature_run_id,
-        "studies_hash": members.studies_hash,
-    }
+    scope, constants = members.slice.scope, members.constants(run)
     with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
         load.put_run(run)
         pairs = kept.pair_batches(constants)
