@@ -26,7 +26,6 @@ from expression_warehouse.pairs.ranking import scores as score_module
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
-    SliceChoice,
     SlicePairs,
     read_built_slices,
     read_slice_pairs,
@@ -138,7 +137,7 @@ def _slices(warehouse: Path) -> list[tuple[BuiltSlice, SlicePairs]]:
     ):
         return [
             (one, read_slice_pairs(opened, one))
-            for one in read_built_slices(opened, SliceChoice(organism="HOMO_SAPIENS"))
+            for one in read_built_slices(opened, organism="HOMO_SAPIENS")
         ]
 
 

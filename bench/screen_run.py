@@ -20,7 +20,6 @@ from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.screen.block import (
     Block,
     blocks_of,
-    compute_block,
     new_tallies,
     tiles,
 )
@@ -29,9 +28,11 @@ from expression_warehouse.pairs.screen.scan import scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import (
+    StudyTransforms,
     TransformStore,
-    TransformWriter,
     open_store,
+    transform_study,
+    write_store,
 )
 from expression_warehouse.pairs.settings import resolve_vars, settings_of
 
@@ -84,13 +85,15 @@ class Clock:
 
 def main(genes: int, studies: int, samples: int, folder: Path) -> None:
     _warm_up(folder, samples)
-    writer = TransformWriter(folder, settings_of(resolve_vars()), DESIGN)
-    clock = Clock()
-    for cohorts in simulate(genes, studies, samples):
-        clock.lap("simulation")
-        writer.add(cohorts, np.arange(genes))
-        clock.lap("ranks")
-    writer.finish()
+    settings, clock = settings_of(resolve_vars()), Clock()
+
+    def transforms() -> Iterator[StudyTransforms]:
+        for cohorts in simulate(genes, studies, samples):
+            clock.lap("simulation")
+            yield transform_study(cohorts, np.arange(genes), settings)
+            clock.lap("ranks")
+
+    write_store(folder, transforms(), settings, DESIGN)
     store = open_store(folder)
     keep = min(KEEP, store.pair_count)
     require_memory(MEMORY, keep, genes, 3 * samples, studies, DESIGN, thread_count())
@@ -115,11 +118,9 @@ def main(genes: int, studies: int, samples: int, folder: Path) -> None:
 
 def _warm_up(folder: Path, samples: int) -> None:
     """Compile the kernels, which a screen does once."""
-    small = folder / "small"
-    writer = TransformWriter(small, settings_of(resolve_vars()), DESIGN)
-    for cohorts in simulate(20, 4, samples):
-        writer.add(cohorts, np.arange(20))
-    writer.finish()
+    small, settings = folder / "small", settings_of(resolve_vars())
+    studies = (transform_study(own, np.arange(20), settings) for own in simulate(20, 4, samples))
+    write_store(small, studies, settings, DESIGN)
     store = open_store(small)
     _collect(store, _scan(store, small, 10))
     open_store.cache_clear()
@@ -127,7 +128,7 @@ def _warm_up(folder: Path, samples: int) -> None:
 
 def _scan(store: TransformStore, folder: Path, keep: int) -> list[Tally]:
     blocks = blocks_of(store)
-    return scan(compute_block, folder, blocks, new_tallies(store, keep), None, lambda _: None)
+    return scan(folder, blocks, new_tallies(store, keep), None, lambda _: None)
 
 
 def _collect(store: TransformStore, tallies: list[Tally]) -> ScreenedPairs:

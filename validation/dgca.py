@@ -12,6 +12,7 @@ contrasts planted in one of 100 pairs (power at a false discovery rate of 0.05).
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
@@ -24,7 +25,6 @@ from expression_warehouse.pairs.calibration.nulls import (
     KINDS,
     Draw,
     SliceData,
-    flip_signs,
     permute_labels,
     plant,
     sign_patterns,
@@ -115,7 +115,7 @@ def measure(data: SliceData, contrast: str, draws: int, seed: int) -> dict[str, 
             measured.setdefault(name, []).append(values)
     original = unchanged(data)
     for pattern in sign_patterns(len(data.matrices), draws, dice("SIGNS", 0)):
-        p = p_of_tests(data, flip_signs(original, pattern), contrast, every)
+        p = p_of_tests(data, replace(original, sign=pattern), contrast, every)
         measured.setdefault("SIGNS", []).append(shares(p))
     return {name: np.mean(values, axis=0) for name, values in measured.items()}
 
@@ -133,7 +133,7 @@ def main() -> None:
         (members,) = find_slices(warehouse, chosen.disease, chosen.technology, None)
         # Only a design with ss and soth has the dependent test.
         alone = None if chosen.contrast in ("ss", "soth") else chosen.contrast
-        data, _ = read_slice(warehouse, members, alone, JsonReporter())
+        data, *_ = read_slice(warehouse, members, alone, JsonReporter())
     measured = measure(data, chosen.contrast, chosen.draws, chosen.seed)
     print(f"{members.slice} {chosen.contrast}: {len(data.a):,} pairs, {chosen.draws:,} draws, in %")
     print(f"{'':20}" + "".join(f"{name:>9}" for name in measured))

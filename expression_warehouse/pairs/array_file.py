@@ -2,35 +2,35 @@
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from expression_warehouse.core.files import open_atomically
 
-_State = TypeVar("_State")
 
-
-def write_arrays(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(
+    path: Path, key: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
     """Replace the file in one step.
 
+    key     of the computation: what its result depends on
     head    what the file says besides, for JSON
     arrays  by name; none is called head
     """
-    named: dict[str, Any] = {"head": np.array(json.dumps(head)), **arrays}
+    named: dict[str, Any] = {"head": np.array(json.dumps({"key": key, **head})), **arrays}
     with open_atomically(path) as file:
         np.savez(file, **named)
 
 
-def read_arrays(
-    path: Path, restore: Callable[[dict[str, Any], Mapping[str, np.ndarray]], _State | None]
-) -> _State | None:
-    """What `restore` makes of the head and the arrays of a file; None if the file is missing or
-    damaged, or lacks what `restore` looks up."""
+def read_arrays(path: Path, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """The head and the arrays of a file; None if it is missing, damaged or of another key."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return restore(json.loads(str(arrays["head"])), arrays)
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        head = json.loads(str(arrays.pop("head")))
+        return (head, arrays) if head["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None

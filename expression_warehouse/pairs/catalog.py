@@ -1,7 +1,6 @@
 """The feature catalog: seed feature_catalog, as Python sees it."""
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,17 +30,13 @@ class Feature:
 @functools.cache
 def features() -> tuple[Feature, ...]:
     """All features, in the catalog's order."""
-    rows: Iterator[dict[str, Any]] = (dict(row) for row in read_seed("feature_catalog"))
-    return tuple(
-        Feature(**{**row, **{bound: _number(row[bound]) for bound in ("scale_min", "scale_max")}})
-        for row in rows
-    )
+    rows: list[dict[str, Any]] = [dict(row) for row in read_seed("feature_catalog")]
+    for row in rows:
+        for bound in ("scale_min", "scale_max"):
+            row[bound] = float(row[bound]) if row[bound] else None
+    return tuple(Feature(**row) for row in rows)
 
 
 def features_of(*models: str) -> tuple[Feature, ...]:
     """The features that these models compute."""
     return tuple(feature for feature in features() if feature.source_model in models)
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

@@ -20,8 +20,6 @@ from expression_warehouse.core.commands import (
 )
 from expression_warehouse.core.technology import TECHNOLOGIES
 
-_METHODS = ("variance", "iqr", "mad")
-
 
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
@@ -88,7 +86,7 @@ TOP_GENES = click.option(
 )
 METHOD = click.option(
     "--method",
-    type=click.Choice(_METHODS),
+    type=click.Choice(["variance", "iqr", "mad"]),
     callback=_default_method,
     help="How --top-genes measures variability. Default: variance.",
 )
@@ -131,9 +129,7 @@ VARS = click.option(
         help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
     ),
 )
-def screen_command(
-    open_warehouse, reporter, disease, technology, organism, top_genes, method, **options
-) -> bool:
+def screen_command(open_warehouse, reporter, disease, technology, organism, **options) -> bool:
     """Test every pair of genes in all studies of a disease.
 
     Per technology and organism, the contrasts of the disease that enough studies have are pooled
@@ -143,10 +139,8 @@ def screen_command(
     run again.
     """
     from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
-    from expression_warehouse.pairs.settings import GeneChoice
 
-    chosen = ScreenOptions(**options, choice=GeneChoice(method, top_genes))
-    return screen(disease, technology, organism, chosen, open_warehouse, reporter)
+    return screen(disease, technology, organism, ScreenOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -174,17 +168,15 @@ def screen_command(
     MEMORY,
     VARS,
 )
-def correlate_command(open_warehouse, reporter, top_genes, method, **options) -> bool:
+def correlate_command(open_warehouse, reporter, **options) -> bool:
     """Find the significant Spearman correlations of one study and cohort.
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
     genes.
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
-    from expression_warehouse.pairs.settings import GeneChoice
 
-    chosen = CorrelateOptions(**options, choice=GeneChoice(method, top_genes))
-    return correlate(chosen, open_warehouse, reporter)
+    return correlate(CorrelateOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -230,8 +222,9 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     """
     from expression_warehouse.pairs.calibration.calibrate import CalibrateOptions, calibrate
 
-    chosen = CalibrateOptions(**options)
-    return calibrate(disease, technology, organism, chosen, open_warehouse, reporter)
+    return calibrate(
+        disease, technology, organism, CalibrateOptions(**options), open_warehouse, reporter
+    )
 
 
 @_command(
@@ -252,10 +245,8 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     seed watch_list, is skipped with its reason. Exits with 1 if no slice can be ranked.
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
-    from expression_warehouse.pairs.ranking.slice_pairs import SliceChoice
 
-    chosen = SliceChoice(disease, technology, organism)
-    return rank_slices(chosen, seed, variables, open_warehouse, reporter)
+    return rank_slices(disease, technology, organism, seed, variables, open_warehouse, reporter)
 
 
 @_command(

@@ -84,15 +84,16 @@ class Design:
 def read_design(warehouse: Warehouse, disease: str) -> Design:
     """The contrasts of a disease as the last build knows them."""
     rows = warehouse.read(_COHORTS, {}, {"disease_label": disease}).to_pylist()
-    contrasts = []
-    for name in dict.fromkeys(row["contrast"] for row in rows):
-        own = [row for row in rows if row["contrast"] == name]
-        case, references = (
-            tuple(row["illness_label"] for row in own if row["side"] == side)
-            for side in ("CASE", "REFERENCE")
+    sides: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        own = sides.setdefault(row["contrast"], {"CASE": [], "REFERENCE": []})
+        own[row["side"]].append(row["illness_label"])
+    return Design(
+        tuple(
+            Contrast(name, tuple(own["CASE"]), tuple(own["REFERENCE"]))
+            for name, own in sides.items()
         )
-        contrasts.append(Contrast(name, case, references))
-    return Design(tuple(contrasts))
+    )
 
 
 _COHORTS = """

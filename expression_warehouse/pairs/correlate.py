@@ -1,6 +1,6 @@
 """The significant correlations of one study and cohort: `expression-warehouse pairs correlate`."""
 
-import tempfile
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.expression import (
-    StudyMatrix,
     choose_genes,
     count_samples,
     find_study,
@@ -27,16 +26,16 @@ from expression_warehouse.pairs.run_record import feature_run
 from expression_warehouse.pairs.screen.block import Block, blocks_of, partial_pairs, tiles
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.memory import plan_correlations
-from expression_warehouse.pairs.screen.scan import scan, thread_count
+from expression_warehouse.pairs.screen.scan import count_blocks, thread_count
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import (
     TransformStore,
-    TransformWriter,
-    open_store,
+    store_in_memory,
+    transform_study,
 )
 from expression_warehouse.pairs.settings import (
-    GeneChoice,
     Settings,
+    gene_parameters,
     parse_memory,
     resolve_vars,
     settings_of,
@@ -69,15 +68,18 @@ class CorrelateOptions:
     output     Parquet file to write
     memory     what may be used, as 2GB
     variables  YAML text of --vars; None is none
+    top_genes, method
+               as of `gene_parameters`
     """
 
     study: str
     cohort: str
     fdr: float
     output: Path
-    choice: GeneChoice
     memory: str
-    variables: str | None = None
+    variables: str | None
+    top_genes: int | None
+    method: str
 
 
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
@@ -102,31 +104,21 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         raise UserError(
             "FOLDER_NOT_WRITABLE", "there is no such folder", file=str(options.output.parent)
         )
-    with tempfile.TemporaryDirectory() as scratch, open_warehouse(reporter.waiting) as warehouse:
+    with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
         genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
-        matrix = read_study(warehouse, study, genes)
-        chosen = choose_genes(
-            variability(matrix.values, options.choice.method)[None],
-            ~np.isnan(matrix.values).all(axis=1)[None],
-            1,
-            options.choice.top_genes,
-            np.searchsorted(genes, read_watched(warehouse)),
-        )
-        if len(chosen) < 2:
-            raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
-        store = _write_store(Path(scratch), matrix, chosen, settings, options.cohort)
+        store, keys = _read_cohort(warehouse, study, genes, settings, options)
         task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
-        (tally,) = scan(
-            compute_correlations,
-            Path(scratch),
+        tally = Tally(correlation_degrees(store), keep)
+        count_blocks(
+            functools.partial(compute_correlations, store),
             blocks_of(store),
-            [Tally(correlation_degrees(store), keep)],
-            None,
-            lambda done: reporter.advance(task, done),
+            [tally],
+            lambda block: reporter.advance(task, block.pair_count),
         )
+        reporter.end(task)
         significant = _significant(store, tally, options.fdr)
         run = feature_run(
             "CORRELATE",
@@ -135,7 +127,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
                 "study": options.study,
                 "cohort": options.cohort,
                 "fdr": options.fdr,
-                **options.choice.parameters(),
+                **gene_parameters(options.top_genes, options.method),
                 "min_samples": settings.min_samples,
             },
             study_count=1,
@@ -143,7 +135,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
             pairs_tested=tally.histogram.total,
             started_at=started,
         )
-        _write_file(significant, genes[chosen], run, warehouse, options.output)
+        _write_file(significant, keys, run, warehouse, options.output)
         with warehouse.load_staging() as load:
             load.put_run(run)
     reporter.step(
@@ -161,21 +153,34 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
     return len(significant["r"])
 
 
-def _write_store(
-    folder: Path, matrix: StudyMatrix, chosen: np.ndarray, settings: Settings, cohort: str
-) -> TransformStore:
-    values = matrix.cohort(cohort, settings.detection_share_min)
+def _read_cohort(
+    warehouse: Warehouse,
+    study: int,
+    genes: np.ndarray,
+    settings: Settings,
+    options: CorrelateOptions,
+) -> tuple[TransformStore, np.ndarray]:
+    """The rank transforms of the genes that take part, and their keys."""
+    matrix = read_study(warehouse, study, genes)
+    chosen = choose_genes(
+        variability(matrix.values, options.method)[None],
+        matrix.is_measured[None],
+        1,
+        options.top_genes,
+        np.searchsorted(genes, read_watched(warehouse)),
+    )
+    if len(chosen) < 2:
+        raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
+    values = matrix.cohort(options.cohort, settings.detection_share_min)
     if values.shape[1] < settings.min_samples:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"the study has {values.shape[1]} samples of {cohort}",
+            f"the study has {values.shape[1]} samples of {options.cohort}",
             expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
             f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
         )
-    writer = TransformWriter(folder, settings, Design(()))
-    writer.add([values], chosen)
-    writer.finish()
-    return open_store(folder)
+    transforms = transform_study([values], chosen, settings)
+    return store_in_memory([transforms], settings, Design(())), genes[chosen]
 
 
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
@@ -236,19 +241,14 @@ def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
         return r * np.sqrt((n - 2) / ((1 + r) * (1 - r)))
 
 
-def compute_correlations(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]:
+def compute_correlations(store: TransformStore, block: Block, empty: list[Tally]) -> list[Tally]:
     """Count all correlations of a block; as block.compute_block."""
-    store = open_store(folder)
     tally = empty[0].like()
     if block.is_partial:
         for gene, others in partial_pairs(store, block):
             r, n = store.spearman_of_gene(gene, others)
             rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
-            t = t_statistic(r[0, 0], n[0, 0])
-            genes, is_after = np.array([gene], np.int32), others > gene
-            tally.add(t[None, is_after], rows[None, is_after], genes, others[is_after])
-            before = ~is_after
-            tally.add(t[before, None], rows[before, None], others[before], genes)
+            tally.add_gene(t_statistic(r[0, 0], n[0, 0]), rows, gene, others)
         return [tally]
     samples, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
     a = np.arange(block.first, block.last, dtype=np.int32)

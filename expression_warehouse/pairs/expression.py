@@ -1,12 +1,14 @@
 """One study's values as a matrix, streamed from vw_expression_export, and the choice of genes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
-from expression_warehouse.pairs.slices import Slice
+from expression_warehouse.pairs.slices import Slice, SliceStudies
 
 
 @dataclass(frozen=True)
@@ -24,30 +26,26 @@ class StudyMatrix:
     floor: float | None
     resolution: float
 
+    @property
+    def is_measured(self) -> np.ndarray:
+        """(genes,): whether any sample has a value."""
+        return ~np.isnan(self.values).all(axis=1)
+
     def cohort(self, label: str, share: float) -> np.ndarray:
         """(genes, samples): the values of a cohort, contiguous; all NaN for genes that are not
-        expressed there, by the rule of macros/stats/detected_genes.sql.
+        expressed there, by the rule of macros/stats/detected_genes.sql: enough values lie above the
+        floor, and they spread by the resolution or more.
 
         share  of the values that must be detected
         """
         values = np.ascontiguousarray(self.values[:, self.labels == label])
-        values[~is_detected(values, self.floor, self.resolution, share)] = np.nan
+        known = np.count_nonzero(~np.isnan(values), axis=1)
+        above = known if self.floor is None else np.count_nonzero(values > self.floor, axis=1)
+        greatest = np.fmax.reduce(values, axis=1, initial=-np.inf)
+        spread = greatest - np.fmin.reduce(values, axis=1, initial=np.inf)
+        is_expressed = (spread >= self.resolution) & (above / np.maximum(known, 1) >= share)
+        values[~is_expressed | (known == 0)] = np.nan
         return values
-
-
-def is_detected(
-    values: np.ndarray, floor: float | None, resolution: float, share: float
-) -> np.ndarray:
-    """(genes,): whether enough values lie above the floor, and spread by the resolution or more.
-
-    values  (genes, samples), NaN if missing
-    """
-    known = np.count_nonzero(~np.isnan(values), axis=1)
-    above = known if floor is None else np.count_nonzero(values > floor, axis=1)
-    spread = np.fmax.reduce(values, axis=1, initial=-np.inf) - np.fmin.reduce(
-        values, axis=1, initial=np.inf
-    )
-    return (known > 0) & (spread >= resolution) & (above / np.maximum(known, 1) >= share)
 
 
 def count_samples(warehouse: Warehouse, study: int, slice_: Slice | None = None) -> int:
@@ -77,6 +75,18 @@ def read_study(
                 values[row[is_own], column[is_own]] = value
     (unit,) = warehouse.read(_UNIT, {}, {"study_key": study}).to_pylist()
     return StudyMatrix(values, labels, unit["detection_floor"], unit["value_resolution"])
+
+
+def read_studies(
+    warehouse: Warehouse, members: SliceStudies, genes: np.ndarray, reporter: Reporter
+) -> Iterator[StudyMatrix]:
+    """The matrices of a slice's studies, one after the other; as `read_study`."""
+    task = reporter.begin_rows(str(members.slice))
+    for study in members.studies:
+        matrix = read_study(warehouse, study, genes, members.slice)
+        yield matrix
+        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
+    reporter.end(task)
 
 
 def _read_samples(

@@ -195,13 +195,7 @@ def dictionary_rows() -> Iterator[dict[str, object]]:
                 "file": file,
                 "column": feature.feature_name,
                 "dtype": _type(feature),
-                "description": feature.description,
-                "entity_scope": feature.entity_scope,
-                "formula": feature.formula,
-                "expected_scale": feature.expected_scale,
-                "scale_min": feature.scale_min,
-                "scale_max": feature.scale_max,
-                "null_policy": feature.null_policy,
+                **vars(feature),
             }
 
 
@@ -209,6 +203,6 @@ def _write_dictionary(path: Path) -> None:
     columns = ["file", "column", "dtype", "entity_scope", "description", "formula"]
     columns += ["expected_scale", "scale_min", "scale_max", "null_policy"]
     with named_os_errors(path), path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(dictionary_rows())

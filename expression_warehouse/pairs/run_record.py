@@ -1,16 +1,29 @@
-"""The record that a computation leaves in meta_feature_run."""
+"""What a computation leaves in the warehouse: its record in meta_feature_run, and staged rows."""
 
 import datetime
 import importlib.metadata
 import json
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.warehouse.base import FeatureRun
 from expression_warehouse.pairs.slices import Slice
+
+# Columns of all staged rows of a slice.
+RUN_COLUMNS = {
+    "feature_run_id": pa.string(),
+    "disease_label": pa.string(),
+    "technology": pa.string(),
+    "organism": pa.string(),
+}
+
+_BATCH_ROWS = 50_000
 
 
 def feature_run(
@@ -35,12 +48,11 @@ def feature_run(
     }
     identity = json.dumps([str(slice_), seed, parameters, versions], sort_keys=True)
     run_id = uuid.uuid4() if seed is None else uuid.uuid5(uuid.NAMESPACE_OID, identity)
+    nowhere = {"disease_label": None, "technology": None, "organism": None}
     return FeatureRun(
+        **(slice_.scope if slice_ else nowhere),
         feature_run_id=str(run_id),
         kind=kind,
-        disease_label=slice_.disease_label if slice_ else None,
-        technology=slice_.technology if slice_ else None,
-        organism=slice_.organism if slice_ else None,
         seed=seed,
         parameters_json=json.dumps(parameters, sort_keys=True),
         versions_json=json.dumps(versions, sort_keys=True),
@@ -50,3 +62,21 @@ def feature_run(
         started_at=started_at,
         ended_at=utc_now(),
     )
+
+
+def batches(schema: pa.Schema, columns: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Rows of a staging table.
+
+    columns  by name, (rows,), NaN if missing; what is no array is the same in all rows
+    """
+    size = max(len(column) for column in columns.values() if isinstance(column, np.ndarray))
+    for start in range(0, size, _BATCH_ROWS):
+        stop = min(start + _BATCH_ROWS, size)
+        arrays = [
+            pa.array(column[start:stop], from_pandas=True)
+            if isinstance(column := columns[name], np.ndarray)
+            else pa.repeat(column, stop - start)
+            for name in schema.names
+        ]
+        cast = [array.cast(type_) for array, type_ in zip(arrays, schema.types, strict=True)]
+        yield pa.RecordBatch.from_arrays(cast, schema=schema)

@@ -17,22 +17,6 @@ _STANDARD_ERRORS = {"fisher": (1.0, 0.0), "fieller": (1.06, 0.0), "bonett_wright
 
 
 @dataclass(frozen=True)
-class GeneChoice:
-    """Which genes are paired.
-
-    method     variance, iqr or mad: how variability is measured
-    top_genes  how many of the genes that vary most; None is all
-    """
-
-    method: str = "variance"
-    top_genes: int | None = None
-
-    def parameters(self) -> dict[str, Any]:
-        """For a feature run and the key of a resumable screen: what has an effect."""
-        return {"method": self.method if self.top_genes else None, "top_genes": self.top_genes}
-
-
-@dataclass(frozen=True)
 class Settings:
     """The vars that SQL and this package share.
 
@@ -58,6 +42,15 @@ class Settings:
     def se_slope(self) -> float:
         """Relative growth of that variance per r²."""
         return _STANDARD_ERRORS[self.spearman_se][1]
+
+
+def gene_parameters(top_genes: int | None, method: str) -> dict[str, Any]:
+    """What has an effect on the choice of genes, for a feature run and the key of a screen.
+
+    top_genes  how many of the genes that vary most are paired; None is all
+    method     variance, iqr or mad: how variability is measured
+    """
+    return {"method": method if top_genes else None, "top_genes": top_genes}
 
 
 def resolve_vars(overrides: str | None = None) -> dict[str, Any]:

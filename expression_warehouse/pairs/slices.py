@@ -1,14 +1,18 @@
 """Slices of the warehouse (disease × technology × organism), their studies and their genes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.settings import Settings, parse_settings
 
@@ -55,6 +59,23 @@ class SliceStudies:
     settings: Settings
     studies_hash: str
 
+    def parameters(self, design: Design) -> dict[str, Any]:
+        """For a feature run: what decides the result besides the user's options."""
+        return {
+            **asdict(self.settings),
+            "contrasts": [asdict(contrast) for contrast in design.contrasts],
+            "studies": list(self.accessions),
+            "studies_hash": self.studies_hash,
+        }
+
+    def constants(self, run: FeatureRun) -> dict[str, str]:
+        """The columns that are the same in all staged rows of a run."""
+        return {
+            **self.slice.scope,
+            "feature_run_id": run.feature_run_id,
+            "studies_hash": self.studies_hash,
+        }
+
 
 def find_slices(
     warehouse: Warehouse, disease: str, technology: str | None, organism: str | None
@@ -90,14 +111,37 @@ def find_slices(
 
 
 def compute_slices(
-    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
-) -> int:
-    """Compute slices, except those that cannot be tested, which are reported.
+    step: Step,
+    work: Path,
+    compute: Callable[[SliceStudies], int],
+    open_warehouse: OpenWarehouse,
+    reporter: Reporter,
+) -> bool:
+    """Compute slices of a disease, except those that cannot be tested, which are reported.
 
+    step     its context are the arguments of `find_slices`
+    work     folder for the files of `compute`
     compute  returns how many rows it wrote
 
-    Returns the rows written in all. Raises UserError 54400 if no slice can be tested.
+    Returns whether a slice was computed and none failed. The warehouse is open only to find the
+    slices; `compute` opens it for itself.
     """
+    try:
+        with recorded_step(step, open_warehouse, reporter):
+            with open_warehouse(reporter.waiting) as warehouse:
+                slices = find_slices(warehouse, **step.context)
+            with named_os_errors(work):
+                step.rows_written = _compute_each(slices, compute, reporter)
+    except UserError as error:
+        reporter.failed(None, error)
+        return False
+    return True
+
+
+def _compute_each(
+    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
+) -> int:
+    """Returns the rows written in all. Raises UserError 54400 if no slice can be tested."""
     rows_written, skipped = 0, []
     for members in slices:
         try:

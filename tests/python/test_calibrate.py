@@ -2,6 +2,7 @@
 after any kill, and what the command leaves in the warehouse."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import oracle
@@ -191,6 +192,15 @@ def test_the_same_bits_after_kills(tmp_path, monkeypatch):
     assert (other.at_least != whole.at_least).any()
     path.write_bytes(b"half a file")
     assert measure(data, draws, 1, path, no_progress).least_p == whole.least_p
+
+
+def test_draws_of_another_floor_are_not_taken_up(tmp_path):
+    """The floor of a unit decides which genes are expressed."""
+    data, path, told = data_of(), tmp_path / "progress.npz", []
+    measure(data, 2, 1, path, no_progress)
+    raised = tuple(replace(matrix, floor=0.0) for matrix in data.matrices)
+    measure(replace(data, matrices=raised), 2, 1, path, told.append)
+    assert told[0] == 0
 
 
 @pytest.fixture(scope="module")

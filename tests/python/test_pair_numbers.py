@@ -36,14 +36,15 @@ from expression_warehouse.pairs.screen.false_discovery import RateCurve
 from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
 from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
 from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
-from expression_warehouse.pairs.screen.scan import Cluster, scan
+from expression_warehouse.pairs.screen.scan import connect, scan
 from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.tally import CANDIDATE, Tally, merge_all
+from expression_warehouse.pairs.screen.tally import CANDIDATE, Tally
 from expression_warehouse.pairs.screen.transform_store import (
     TransformStore,
-    TransformWriter,
     is_complete,
     open_store,
+    transform_study,
+    write_store,
 )
 from expression_warehouse.pairs.settings import Settings, parse_memory
 
@@ -68,10 +69,9 @@ def store_of(
     settings: Settings | None = None,
     design: Design = DESIGN,
 ) -> TransformStore:
-    writer = TransformWriter(folder, settings or settings_of(), design)
-    for cohorts in studies:
-        writer.add(cohorts, np.arange(len(cohorts[0])))
-    writer.finish()
+    settings = settings or settings_of()
+    transforms = (transform_study(own, np.arange(len(own[0])), settings) for own in studies)
+    write_store(folder, transforms, settings, design)
     open_store.cache_clear()
     return open_store(folder)
 
@@ -94,9 +94,7 @@ def study_of(
 
 def count_all(folder: Path, keep: int) -> list[Tally]:
     store = open_store(folder)
-    return scan(
-        compute_block, folder, blocks_of(store), new_tallies(store, keep), None, lambda _: None
-    )
+    return scan(folder, blocks_of(store), new_tallies(store, keep), None, lambda _: None)
 
 
 def kept_of(folder: Path, tallies: list[Tally], watched: list[int]) -> ScreenedPairs:
@@ -331,16 +329,12 @@ def test_correlations_in_narrow_blocks(tmp_path, monkeypatch, partial):
     dice = np.random.default_rng(14)
     values = dice.normal(size=(20, 12))
     values[partial, 1] = np.nan
-    writer = TransformWriter(tmp_path, settings_of(), Design(()))
-    writer.add([values], np.arange(20))
-    writer.finish()
-    open_store.cache_clear()
-    store = open_store(tmp_path)
+    store = store_of(tmp_path, [[values]], design=Design(()))
     for shape in ((256, 8192), (4, 8)):
         monkeypatch.setattr(block_module, "block_shape", lambda *_, shape=shape: shape)
         tally = Tally(correlation_degrees(store), 1000)
         for block in blocks_of(store):
-            merge_all([tally], compute_correlations(tmp_path, block, [tally]))
+            tally.merge(*compute_correlations(store, block, [tally]))
         kept = np.concatenate(tally.candidates)
         order = np.lexsort((kept["gene_b"], kept["gene_a"]))
         a, b = np.triu_indices(20, 1)
@@ -356,7 +350,7 @@ def test_blocks_of_another_shape_are_not_taken_up(some_studies, tmp_path, monkey
         monkeypatch.setattr(block_module, "ROWS", rows)
         told = []
         blocks = blocks_of(store)
-        tallies = scan(compute_block, tmp_path, blocks, new_tallies(store, 300), None, told.append)
+        tallies = scan(tmp_path, blocks, new_tallies(store, 300), None, told.append)
         assert told[0] == 0
         assert result_of(tmp_path, tallies) == expected
 
@@ -408,14 +402,14 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
                 raise KilledError
 
         with pytest.raises(KilledError):
-            scan(compute_block, folder, blocks, new_tallies(store, 300), None, advance)
+            scan(folder, blocks, new_tallies(store, 300), None, advance)
         path = folder / "checkpoint.npz"
-        return len(scan_module.Checkpoint.read(path, new_tallies(store, 300), blocks).done)
+        return len(scan_module.read_checkpoint(path, new_tallies(store, 300), blocks)[1])
 
     assert [count_done_when_killed(at) for at in (1, 2, 3, 1, 2)] == [0, 1, 3, 3, 4]
     (folder / "checkpoint.npz.part").write_bytes(b"half a checkp")
     told = []
-    tallies = scan(compute_block, folder, blocks, new_tallies(store, 300), None, told.append)
+    tallies = scan(folder, blocks, new_tallies(store, 300), None, told.append)
     assert result_of(folder, tallies) == expected
     assert sum(told) == store.pair_count
     assert len(told) == 1 + len(blocks) - 4, "what was done before is not done again"
@@ -429,7 +423,7 @@ def test_damaged_and_foreign_checkpoints_count_as_absent(some_studies, tmp_path)
     def pairs_done_before(keep: int = 300) -> int:
         told = []
         empty = new_tallies(store, keep)
-        tallies = scan(compute_block, tmp_path, blocks, empty, None, told.append)
+        tallies = scan(tmp_path, blocks, empty, None, told.append)
         if keep == 300:
             assert result_of(tmp_path, tallies) == expected
         return told[0]
@@ -480,15 +474,15 @@ def test_a_cluster_gives_the_same_bit_for_bit(some_studies, tmp_path):
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as local:
         tallies = scan(
-            compute_block, tmp_path / "dask", blocks_of(store), new_tallies(store, 300),
-            Cluster(local.scheduler_address), lambda _: None,
+            tmp_path / "dask", blocks_of(store), new_tallies(store, 300),
+            connect(local.scheduler_address), lambda _: None,
         )  # fmt: skip
     assert result_of(tmp_path / "dask", tallies) == expected
 
 
 def test_no_cluster():
     with pytest.raises(UserError, match="54402 DASK_UNAVAILABLE"):
-        Cluster("nowhere")
+        connect("nowhere")
 
 
 def test_heterogeneity_without_a_difference(tmp_path):
@@ -579,10 +573,8 @@ def test_r_of_two_genes_has_no_direction(tmp_path):
     common = rng.standard_normal(60)
     values = common + 0.02 * rng.standard_normal((40, 60))
     values[20:, 0] = np.nan
-    writer = TransformWriter(tmp_path, settings_of(min_samples=4), DESIGN)
-    writer.add([values, values[:, :30], values[:, 30:]], np.arange(40))
-    writer.finish()
-    store = open_store(tmp_path)
+    study = [values, values[:, :30], values[:, 30:]]
+    store = store_of(tmp_path, [study], settings_of(min_samples=4))
     a, b = np.triu_indices(40, 1)
     r, n = store.spearman_of_pairs(a, b)
     for of, others in ((a, b), (b, a)):

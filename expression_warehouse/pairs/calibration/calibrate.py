@@ -1,8 +1,7 @@
 """How often the tests err on the studies of a slice: `expression-warehouse pairs calibrate`."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,31 @@ import pyarrow.parquet as pq
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import named_os_errors, open_atomically
-from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
+from expression_warehouse.core.files import open_atomically
+from expression_warehouse.core.process_log import OpenWarehouse, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
-from expression_warehouse.pairs.calibration.measure import measure, planted_null, total_draws
+from expression_warehouse.pairs.calibration.measure import (
+    Progress,
+    measure,
+    planted_null,
+    total_draws,
+)
 from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData
 from expression_warehouse.pairs.calibration.outcome import FIELDS, rows_of
-from expression_warehouse.pairs.calibration.progress import Progress
 from expression_warehouse.pairs.contrasts import Design, read_design
-from expression_warehouse.pairs.expression import StudyMatrix, read_study
-from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.expression import StudyMatrix, read_studies
+from expression_warehouse.pairs.run_record import RUN_COLUMNS, feature_run
 from expression_warehouse.pairs.slices import (
     SliceStudies,
     compute_slices,
-    find_slices,
     testable_contrasts,
 )
 
 # Columns of staging.calibration.
 SCHEMA = pa.schema(
     {
-        "feature_run_id": pa.string(),
-        "disease_label": pa.string(),
-        "technology": pa.string(),
-        "organism": pa.string(),
+        **RUN_COLUMNS,
         "studies_hash": pa.string(),
         "null_hypothesis": pa.string(),
         "planted_effect": pa.float64(),
@@ -76,18 +75,6 @@ class CalibrateOptions:
     output: Path | None
 
 
-@dataclass(frozen=True)
-class CandidatePairs:
-    """The candidate pairs of a slice.
-
-    keys          (2, pairs): keys of their genes
-    are_screened  whether a screen chose them, by the labels that a calibration permutes
-    """
-
-    keys: np.ndarray
-    are_screened: bool
-
-
 def calibrate(
     disease: str,
     technology: str | None,
@@ -101,21 +88,13 @@ def calibrate(
     A slice that cannot be tested is skipped. Returns whether a slice was calibrated, and none
     failed.
     """
-    step = Step("calibrate", {"disease": disease, "technology": technology, "organism": organism})
-    try:
-        with recorded_step(step, open_warehouse, reporter):
-            with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, disease, technology, organism)
-            with named_os_errors(options.work):
-                step.rows_written = compute_slices(
-                    slices,
-                    lambda members: _calibrate_slice(members, options, open_warehouse, reporter),
-                    reporter,
-                )
-    except UserError as error:
-        reporter.failed(None, error)
-        return False
-    return True
+    return compute_slices(
+        Step("calibrate", {"disease": disease, "technology": technology, "organism": organism}),
+        options.work,
+        lambda members: _calibrate_slice(members, options, open_warehouse, reporter),
+        open_warehouse,
+        reporter,
+    )
 
 
 def _calibrate_slice(
@@ -127,7 +106,7 @@ def _calibrate_slice(
     """Calibrate one slice and stage the result; return how many rows."""
     watch, started = Stopwatch(), utc_now()
     with open_warehouse(reporter.waiting) as warehouse:
-        data, pairs = read_slice(warehouse, members, options.contrast, reporter)
+        data, keys, are_screened = read_slice(warehouse, members, options.contrast, reporter)
     folder = options.work / members.slice.file_name
     folder.mkdir(parents=True, exist_ok=True)
     task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
@@ -142,13 +121,7 @@ def _calibrate_slice(
     run = feature_run(
         "CALIBRATE",
         members.slice,
-        parameters={
-            **asdict(members.settings),
-            "contrasts": [asdict(contrast) for contrast in data.design.contrasts],
-            "draws": options.draws,
-            "studies": list(members.accessions),
-            "studies_hash": members.studies_hash,
-        },
+        parameters={**members.parameters(data.design), "draws": options.draws},
         study_count=len(members.studies),
         gene_count=len(data.matrices[0].values),
         pairs_tested=len(data.a),
@@ -162,12 +135,13 @@ def _calibrate_slice(
             "calibration", members.slice.scope, SCHEMA, iter(table.to_batches())
         )
     if options.output:
-        _write_file(options.output, "calibration", members, table)
-        if pairs.are_screened:
-            _leave_out_permutations(options.output, members, reporter)
+        options.output.mkdir(parents=True, exist_ok=True)
+        _write_file(options.output / f"calibration-{members.slice.file_name}.parquet", table)
+        path = options.output / f"permutation_p-{members.slice.file_name}.parquet"
+        if are_screened:
+            _leave_out_permutations(path, members, reporter)
         else:
-            permutations = permutation_table(progress, pairs.keys)
-            _write_file(options.output, "permutation_p", members, permutations)
+            _write_file(path, permutation_table(progress, keys))
     shutil.rmtree(folder)
     _report(members, table, run, watch.seconds, reporter)
     return rows
@@ -175,49 +149,43 @@ def _calibrate_slice(
 
 def read_slice(
     warehouse: Warehouse, members: SliceStudies, contrast: str | None, reporter: Reporter
-) -> tuple[SliceData, CandidatePairs]:
-    """What a slice is calibrated with, and its candidate pairs.
+) -> tuple[SliceData, np.ndarray, bool]:
+    """What a slice is calibrated with. Also of its candidate pairs: the keys of their genes,
+    (2, pairs), and whether a screen chose them, by the labels that a calibration permutes.
 
     Raises UserError 54400 if no pair or no contrast can be tested, and 54030 if the disease lacks
     the contrast.
     """
     slice_, settings = members.slice, members.settings
-    found = warehouse.read(_PAIRS, {}, slice_.scope)
-    keys = np.array([found[side].to_numpy() for side in ("gene_a_key", "gene_b_key")])
-    if not keys.size:
+    candidates = warehouse.read(_PAIRS, {}, slice_.scope)
+    if not candidates.num_rows:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
             f"{slice_} has no candidate pairs",
             action="Run dbt build, which chooses them",
         )
+    keys = np.array([candidates[side].to_numpy() for side in ("gene_a_key", "gene_b_key")])
     genes = np.unique(keys)
-    task = reporter.begin_rows(str(slice_))
-    matrices: list[StudyMatrix] = []
-    for study in members.studies:
-        matrices.append(read_study(warehouse, study, genes, slice_))
-        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrices[-1].values))))
-    reporter.end(task)
+    matrices = tuple(read_studies(warehouse, members, genes, reporter))
     design = _design(read_design(warehouse, slice_.disease_label), members, contrast, matrices)
     a, b = np.searchsorted(genes, keys)
-    pairs = CandidatePairs(keys, are_screened="screen" in found["pair_source"].unique().to_pylist())
-    return SliceData(tuple(matrices), a, b, design, settings), pairs
+    are_screened = "screen" in candidates["pair_source"].unique().to_pylist()
+    return SliceData(matrices, a, b, design, settings), keys, are_screened
 
 
 def _design(
-    design: Design, members: SliceStudies, contrast: str | None, matrices: list[StudyMatrix]
+    design: Design, members: SliceStudies, contrast: str | None, matrices: tuple[StudyMatrix, ...]
 ) -> Design:
     """The contrasts that enough studies have, or of these the one that is asked for."""
-    names = [each.name for each in design.contrasts]
-    if contrast is not None and contrast not in names:
-        raise UserError(
-            "CONFIG_INVALID",
-            f"{members.slice.disease_label} has no contrast {contrast!r}",
-            expected=f"one of {', '.join(names)}",
-        )
     if contrast is not None:
-        design = replace(
-            design, contrasts=tuple(each for each in design.contrasts if each.name == contrast)
-        )
+        chosen = tuple(each for each in design.contrasts if each.name == contrast)
+        if not chosen:
+            raise UserError(
+                "CONFIG_INVALID",
+                f"{members.slice.disease_label} has no contrast {contrast!r}",
+                expected=f"one of {', '.join(each.name for each in design.contrasts)}",
+            )
+        design = Design(chosen)
     return testable_contrasts(design, members, [matrix.labels for matrix in matrices])
 
 
@@ -225,44 +193,38 @@ def result_table(
     design: Design, progress: Progress, members: SliceStudies, run: FeatureRun
 ) -> pa.Table:
     """Rows of SCHEMA: of each null hypothesis and test, how often it rejected."""
-    constants = {
-        **members.slice.scope,
-        "feature_run_id": run.feature_run_id,
-        "studies_hash": members.studies_hash,
-    }
     effect_of = {planted_null(effect): effect for effect in EFFECTS}
     rows = []
     for null, outcomes in progress.outcomes.items():
-        for test, counts in zip(
-            rows_of(design), np.array(outcomes).transpose(1, 2, 0), strict=True
-        ):
-            measured = dict(zip(FIELDS, counts.astype(float), strict=True))
-            rows.append(
-                {
-                    **constants,
-                    "null_hypothesis": "PLANTED" if null in effect_of else null,
-                    "planted_effect": effect_of.get(null),
-                    "test": test,
-                    **_measures(measured, has_p=not test.startswith("view_")),
-                    **(_UNSAID if null == "SIGNS" and len(outcomes) < _FEWEST_PATTERNS else {}),
-                }
-            )
+        own = {
+            **members.constants(run),
+            "null_hypothesis": "PLANTED" if null in effect_of else null,
+            "planted_effect": effect_of.get(null),
+        }
+        unsaid = _UNSAID if null == "SIGNS" and len(outcomes) < _FEWEST_PATTERNS else {}
+        counts = np.array(outcomes, float).transpose(1, 2, 0)
+        for test, of_test in zip(rows_of(design), counts, strict=True):
+            measured = dict(zip(FIELDS, of_test, strict=True))
+            measures = _measures(measured, has_p=not test.startswith("view_"))
+            rows.append({**own, "test": test, **measures, **unsaid})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def _measures(counts: dict[str, np.ndarray], has_p: bool) -> dict[str, Any]:
     """The columns of SCHEMA from the counts of each draw."""
-    measures: dict[str, Any] = {
-        "draws": len(counts["tested"]),
-        "pairs_tested": counts["tested"].mean(),
+    tested = counts["tested"]
+    power, power_error = _share(counts["planted_found"], counts["planted"])
+    measures = {
+        "draws": len(tested),
+        "pairs_tested": tested.mean(),
         "draws_found": int(np.count_nonzero(counts["found"])),
         "mean_found": counts["found"].mean(),
+        "power": power,
+        "power_error": power_error,
     }
-    measures["power"], measures["power_error"] = _share(counts["planted_found"], counts["planted"])
-    for level in ("05", "001"):
-        share, error = _share(counts[f"below_{level}"], counts["tested"])
-        measures[f"share_p{level}"] = share if has_p else None
-        measures[f"share_p{level}_error"] = error if has_p else None
+    for level in ("05", "001") if has_p else ():
+        share, error = _share(counts[f"below_{level}"], tested)
+        measures |= {f"share_p{level}": share, f"share_p{level}_error": error}
     return measures
 
 
@@ -272,10 +234,9 @@ def _share(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, float | N
     Pairs of one draw depend on one another, draws do not: the error is that of a mean of draws.
     """
     shares = part[whole > 0] / whole[whole > 0]
-    if not len(shares):
-        return None, None
-    error = shares.std(ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else None
-    return float(shares.mean()), None if error is None else float(error)
+    mean = float(shares.mean()) if len(shares) else None
+    error = float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else None
+    return mean, error
 
 
 def permutation_table(progress: Progress, keys: np.ndarray) -> pa.Table:
@@ -287,36 +248,28 @@ def permutation_table(progress: Progress, keys: np.ndarray) -> pa.Table:
                    single-step min-P)
     """
     draws = len(progress.least_p)
+    as_small = np.searchsorted(np.sort(progress.least_p), progress.observed, side="right")
+    familywise = (1 + as_small) / (1 + draws)
     return pa.table(
         {
             "gene_a_key": pa.array(keys[0], pa.int32()),
             "gene_b_key": pa.array(keys[1], pa.int32()),
             "p": progress.observed,
             "permutation_p": (1 + progress.at_least) / (1 + draws),
-            "familywise_p": _familywise(progress.observed, np.array(progress.least_p)),
+            "familywise_p": np.where(np.isnan(progress.observed), np.nan, familywise),
         }
     )
 
 
-def _familywise(observed: np.ndarray, least_p: np.ndarray) -> np.ndarray:
-    as_small = np.searchsorted(np.sort(least_p), observed, side="right")
-    return np.where(np.isnan(observed), np.nan, (1 + as_small) / (1 + len(least_p)))
-
-
-def _write_file(folder: Path, kind: str, members: SliceStudies, table: pa.Table) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with open_atomically(_path(folder, kind, members)) as file:
+def _write_file(path: Path, table: pa.Table) -> None:
+    with open_atomically(path) as file:
         pq.write_table(table, file)
 
 
-def _path(folder: Path, kind: str, members: SliceStudies) -> Path:
-    return folder / f"{kind}-{members.slice.file_name}.parquet"
-
-
-def _leave_out_permutations(folder: Path, members: SliceStudies, reporter: Reporter) -> None:
+def _leave_out_permutations(path: Path, members: SliceStudies, reporter: Reporter) -> None:
     """Warn, and delete the file of an earlier calibration. p by permutation would be too small: the
     pairs were chosen by the labels as they are, and not again in each draw."""
-    _path(folder, "permutation_p", members).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     error = UserError(
         "PERMUTATION_P_OF_SCREEN",
         f"{members.slice}: a screen chose the candidate pairs; their permutation p is left out",
@@ -329,15 +282,11 @@ def _report(
 ) -> None:
     """Say what the default test found, under each null hypothesis."""
     rows = table.to_pylist()
-
-    def of_test(row: Mapping[str, Any]) -> Mapping[str, Any]:
-        return next(
-            other
-            for other in rows
-            if other["test"] == "pair"
-            and all(other[c] == row[c] for c in ("null_hypothesis", "planted_effect"))
-        )
-
+    share_p05 = {
+        (row["null_hypothesis"], row["planted_effect"]): row["share_p05"]
+        for row in rows
+        if row["test"] == "pair"
+    }
     for row in rows:
         if row["test"] != "view_hk":
             continue
@@ -354,7 +303,7 @@ def _report(
             effect=row["planted_effect"],
             draws=row["draws"],
             draws_found=row["draws_found"],
-            share_p05=of_test(row)["share_p05"],
+            share_p05=share_p05[row["null_hypothesis"], row["planted_effect"]],
             power=row["power"],
             seconds=seconds,
         )

@@ -1,21 +1,24 @@
-"""All draws of a calibration of one slice, in as many threads as there are processors."""
+"""All draws of a calibration of one slice, in as many threads as there are processors; those so far
+are in a file that an interrupted calibration is resumed from."""
 
 import hashlib
+import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from expression_warehouse.pairs.array_file import read_arrays, write_arrays
 from expression_warehouse.pairs.calibration.nulls import (
     EFFECTS,
     KINDS,
     Draw,
     SliceData,
-    flip_signs,
     permute_genes,
     permute_labels,
     plant,
@@ -23,7 +26,6 @@ from expression_warehouse.pairs.calibration.nulls import (
     unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
-from expression_warehouse.pairs.calibration.progress import Progress
 from expression_warehouse.pairs.screen.scan import thread_count
 
 # A kill costs at most this, and the draws under way.
@@ -33,6 +35,38 @@ CHECKPOINT_S = 30.0
 def planted_null(effect: float) -> str:
     """The name of PLANTED with an effect."""
     return f"PLANTED_{effect}"
+
+
+@dataclass
+class Progress:
+    """What the draws so far found.
+
+    outcomes  name of a null → an outcome per draw, in order of the draws
+    observed  (pairs,): p of `pair` in the studies as they are; NaN if a pair has none
+    at_least  (pairs,): draws of LABELS in which the pair's p is as small
+    least_p   per draw of LABELS, the least p of all pairs
+    """
+
+    observed: np.ndarray
+    at_least: np.ndarray
+    outcomes: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    least_p: list[float] = field(default_factory=list)
+
+    def write(self, path: Path, key: str) -> None:
+        """Replace the file in one step."""
+        arrays = {f"outcomes_{null}": np.array(own) for null, own in self.outcomes.items()}
+        arrays |= {"at_least": self.at_least, "least_p": np.array(self.least_p)}
+        write_arrays(path, key, {"nulls": list(self.outcomes)}, arrays)
+
+    @staticmethod
+    def read(path: Path, key: str, observed: np.ndarray) -> "Progress":
+        """What the file says; nothing done if it is missing, damaged, or of another calibration."""
+        found = read_arrays(path, key)
+        if not found:
+            return Progress(observed, np.zeros(len(observed), np.int64))
+        head, arrays = found
+        outcomes = {null: list(arrays[f"outcomes_{null}"]) for null in head["nulls"]}
+        return Progress(observed, arrays["at_least"], outcomes, arrays["least_p"].tolist())
 
 
 # The outcomes of one draw by the null's name; of LABELS, also p of `pair` of each pair.
@@ -53,23 +87,24 @@ def measure(
     pair = data.design.tests.index("pair")
     original = unchanged(data)
     observed = p_of_draw(data, original)[pair]
-    progress = Progress.read(path, _key(data, draws, seed), observed)
+    key = _key(data, draws, seed)
+    progress = Progress.read(path, key, observed)
     written = time.monotonic()
     with ThreadPoolExecutor(thread_count()) as pool:
         for null, count, draw in _plan(data, original, draws, seed):
-            done = progress.done(null)
+            done = len(progress.outcomes.get(null, ()))
             advance(done)
             for outcomes, p in _in_order(pool, draw, done, count):
                 for name, outcome in outcomes.items():
-                    progress.add(name, outcome)
+                    progress.outcomes.setdefault(name, []).append(outcome)
                 if p is not None:
                     progress.at_least += p <= observed
                     progress.least_p.append(float(np.nanmin(p, initial=1.0)))
                 advance(1)
                 if time.monotonic() - written > CHECKPOINT_S:
-                    progress.write(path)
+                    progress.write(path, key)
                     written = time.monotonic()
-    progress.write(path)
+    progress.write(path, key)
     return progress
 
 
@@ -107,7 +142,7 @@ def _plan(
     patterns = sign_patterns(len(data.matrices), draws, dice("SIGNS", 0))
 
     def signs(number: int) -> Outcomes:
-        draw = flip_signs(original, patterns[number])
+        draw = replace(original, sign=patterns[number])
         return {"SIGNS": summarise(design, p_of_draw(data, draw))}, None
 
     yield "LABELS", draws, labels
@@ -130,8 +165,10 @@ def _key(data: SliceData, draws: int, seed: int) -> str:
     for matrix in data.matrices:
         digest.update(matrix.values.tobytes())
         digest.update("\n".join(matrix.labels).encode())
+        digest.update(f"{matrix.floor} {matrix.resolution}".encode())
     for side in (data.a, data.b):
         digest.update(side.tobytes())
     contrasts = [vars(contrast) for contrast in data.design.contrasts]
-    digest.update(json.dumps([contrasts, vars(data.settings), draws, seed]).encode())
+    version = importlib.metadata.version("expression-warehouse")
+    digest.update(json.dumps([version, contrasts, vars(data.settings), draws, seed]).encode())
     return digest.hexdigest()

@@ -57,7 +57,7 @@ class SliceData:
 class Draw:
     """Studies whose r are changed after they are computed.
 
-    sign   (studies,): what r of each study is multiplied by
+    sign   (studies,): what r of each study is multiplied by; of SIGNS, one of `sign_patterns`
     shift  (cohorts, pairs): what is added to Fisher's z; None is nothing
     """
 
@@ -103,14 +103,6 @@ def permute_genes(data: SliceData, dice: np.random.Generator) -> Draw:
 
     matrices = tuple(map(permuted, data.matrices))
     return Draw(data.store(matrices), np.ones(len(matrices)))
-
-
-def flip_signs(draw: Draw, pattern: np.ndarray) -> Draw:
-    """A draw of SIGNS from the studies as they are.
-
-    pattern  (studies,): a row of `sign_patterns`
-    """
-    return replace(draw, sign=pattern)
 
 
 def sign_patterns(studies: int, draws: int, dice: np.random.Generator) -> np.ndarray:

@@ -4,8 +4,7 @@ import numpy as np
 
 from expression_warehouse.pairs.calibration.nulls import Draw, SliceData
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, pool_correlations
-from expression_warehouse.pairs.screen.p_values import p_values
+from expression_warehouse.pairs.screen.block import PAIRS, p_values, pool_correlations
 
 FALSE_DISCOVERY_RATE = 0.05
 # Columns of an outcome: pairs that have the test, of them with p < 0.05 and p < 0.001, pairs found
@@ -39,8 +38,7 @@ def p_of_draw(data: SliceData, draw: Draw, pairs: np.ndarray | None = None) -> n
     p = np.empty((len(data.design.tests), len(chosen)))
     for start in range(0, len(chosen), PAIRS):
         chunk = slice(start, start + PAIRS)
-        own = pool_correlations(draw.store, *draw.correlate(data, chosen[chunk]))
-        pooled = PooledPairs(own.statistics[:, 0], own.rows[:, 0], own.k[:, 0])
+        pooled = pool_correlations(draw.store, *draw.correlate(data, chosen[chunk]))
         found, _ = p_values(pooled, data.design.tests)
         p[:, chunk] = np.where(pooled.rows >= 0, found, np.nan)
     return p
@@ -64,43 +62,27 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
     p           (tests, pairs), from `p_of_draw`
     is_planted  (contrasts, pairs)
     """
-    is_found = np.array([find(values) for values in p])
-    of_test = _planted_by_test(design, p.shape[1], is_planted)
-    # What is planted for one contrast changes the others that have its cohorts.
-    is_free = ~np.logical_or.reduce(of_test)
-    counts = []
-    for test, values in enumerate(p):
-        shares = [int(np.count_nonzero(values < level)) for level in (0.05, 0.001)]
-        counts.append(
-            [
-                int(np.count_nonzero(~np.isnan(values))),
-                *shares,
-                *_found(is_found[test], of_test[test], is_free),
-            ]
-        )
-    for tests in views(design).values():
-        members = [design.tests.index(test) for test in tests]
-        # A view has no p of its own.
-        tested = int(np.count_nonzero(~np.isnan(p[members]).all(axis=0)))
-        of_view, planted = (np.logical_or.reduce(each[members]) for each in (is_found, of_test))
-        counts.append([tested, -1, -1, *_found(of_view, planted, is_free)])
-    return np.array(counts, np.int64)
-
-
-def _planted_by_test(design: Design, pairs: int, is_planted: np.ndarray | None) -> np.ndarray:
-    """(tests, pairs): whether the pair has a planted contrast that the test is of."""
-    by_test = np.zeros((len(design.tests), pairs), bool)
     if is_planted is None:
-        return by_test
-    names = [contrast.name for contrast in design.contrasts]
-    for row, test in enumerate(design.tests):
-        if test == "pair":
-            by_test[row] = is_planted.any(axis=0)
-        elif test.startswith("combined"):
-            by_test[row] = is_planted[list(design.combined)].any(axis=0)
-        else:
-            by_test[row] = is_planted[names.index(test.rsplit("_z", 1)[0].split("_hk")[0])]
-    return by_test
+        is_planted = np.zeros((len(design.contrasts), p.shape[1]), bool)
+    is_found = np.array([find(values) for values in p])
+    # By test, as Design.tests: the pairs with a planted contrast that the test is of.
+    both = np.any(is_planted[list(design.combined)], axis=0)
+    of_test = [*is_planted, *is_planted, *is_planted, np.any(is_planted, axis=0)]
+    of_test += [both for _ in design.combined]
+    # What is planted for one contrast changes the others that have its cohorts.
+    is_free = ~np.any(of_test, axis=0)
+    counts: list[list[int]] = []
+    for values, found, planted in zip(p, is_found, of_test, strict=True):
+        shares = [int(np.count_nonzero(values < level)) for level in (0.05, 0.001)]
+        tested = int(np.count_nonzero(~np.isnan(values)))
+        counts.append([tested, *shares, *_found(found, planted, is_free)])
+    for tests in views(design).values():
+        own = [design.tests.index(test) for test in tests]
+        found, planted = np.any(is_found[own], axis=0), np.any([of_test[i] for i in own], axis=0)
+        tested = int(np.count_nonzero(~np.isnan(p[own]).all(axis=0)))
+        # A view has no p of its own.
+        counts.append([tested, -1, -1, *_found(found, planted, is_free)])
+    return np.array(counts, np.int64)
 
 
 def _found(is_found: np.ndarray, is_planted: np.ndarray, is_free: np.ndarray) -> list[int]:

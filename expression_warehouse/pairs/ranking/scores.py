@@ -1,8 +1,9 @@
 """From the features of a slice's pairs to their scores: `expression-warehouse pairs rank`."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,12 @@ from expression_warehouse.pairs.ranking.ensemble import (
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
-    SliceChoice,
     SlicePairs,
     read_built_slices,
     read_slice_pairs,
     read_watched_genes,
 )
-from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches, feature_run
 from expression_warehouse.pairs.settings import resolve_vars
 
 # With fewer pairs, outliers cannot be told from ordinary pairs.
@@ -49,11 +49,8 @@ _PACKAGES = ("expression-warehouse", "numpy", "scipy", "scikit-learn")
 
 _SCORES = pa.schema(
     {
-        "feature_run_id": pa.string(),
+        **RUN_COLUMNS,
         "batch_id": pa.string(),
-        "disease_label": pa.string(),
-        "technology": pa.string(),
-        "organism": pa.string(),
         "pair_key": pa.int32(),
         "unsupervised_score": pa.float64(),
         "new_rank_score": pa.float64(),
@@ -87,7 +84,9 @@ class Scores:
 
 
 def rank_slices(
-    choice: SliceChoice,
+    disease: str | None,
+    technology: str | None,
+    organism: str | None,
     seed: int,
     variables: str | None,
     open_warehouse: OpenWarehouse,
@@ -106,12 +105,12 @@ def rank_slices(
         weights = rank_weights(resolve_vars(variables))
         with open_warehouse(reporter.waiting) as warehouse:
             log = ProcessLog(warehouse, reporter.run_id)
-            context = {**asdict(choice), "seed": seed}
-            with log.step("rank", context) as step:
+            scope = {"disease_label": disease, "technology": technology, "organism": organism}
+            with log.step("rank", {**scope, "seed": seed}) as step:
                 step.rows_written = 0
                 skipped: list[UserError] = []
                 failed: list[UserError] = []
-                for slice_ in read_built_slices(warehouse, choice):
+                for slice_ in read_built_slices(warehouse, **scope):
                     try:
                         step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:
@@ -178,33 +177,25 @@ def _rank_slice(
             )
         scores = compute_scores(pairs, positives, seed, weights, slice_)
     except UserError:
-        _stage(warehouse, slice_, None, {}, [])
+        _stage(warehouse, slice_)
         raise
-    pair_keys = pairs.keys["pair_key"].to_numpy()
+    genes = (pairs.keys[side].to_numpy() for side in ("gene_a_key", "gene_b_key"))
     run = feature_run(
         "RANK",
         slice_,
         parameters={
             "batch_id": slice_.batch_id,
             "weights": weights,
-            "positive_pair_keys": pair_keys[scores.positives].tolist(),
+            "positive_pair_keys": pairs.keys["pair_key"].to_numpy()[scores.positives].tolist(),
             "features_sha256": _digest(pairs.features | pairs.deciding),
         },
-        gene_count=len(
-            np.union1d(pairs.keys["gene_a_key"].to_numpy(), pairs.keys["gene_b_key"].to_numpy())
-        ),
+        gene_count=len(np.union1d(*genes)),
         pairs_tested=len(pairs),
         started_at=started_at,
         seed=seed,
         packages=_PACKAGES,
     )
-    columns = {
-        "pair_key": pair_keys,
-        "unsupervised_score": scores.unsupervised_score,
-        "new_rank_score": scores.new_rank_score,
-    }
-    values = [_value_rows(run, slice_, pairs, name, v) for name, v in scores.models.items()]
-    _stage(warehouse, slice_, run, columns, values)
+    _stage(warehouse, slice_, run, *_rows(slice_, run, pairs, scores))
     reporter.step(
         None,
         "pairs_ranked",
@@ -294,9 +285,9 @@ def compute_scores(
 def _stage(
     warehouse: Warehouse,
     slice_: BuiltSlice,
-    run: FeatureRun | None,
-    scores: Mapping[str, np.ndarray],
-    values: list[pa.RecordBatch],
+    run: FeatureRun | None = None,
+    scores: Iterable[pa.RecordBatch] = (),
+    values: Iterable[pa.RecordBatch] = (),
 ) -> None:
     """Replace the rows of earlier rankings of the slice; without a run, only remove them."""
     earlier = warehouse.read(_EARLIER_RUNS, {}, slice_.scope)["feature_run_id"].to_pylist()
@@ -304,14 +295,36 @@ def _stage(
         for feature_run_id in earlier:
             scope = {"feature_run_id": feature_run_id}
             load.replace_rows("feature_values", scope, _VALUES, iter(()))
-        if run is None:
-            load.replace_rows("pair_scores", slice_.scope, _SCORES, iter(()))
-            return
-        load.put_run(run)
-        constants = {"feature_run_id": run.feature_run_id}
-        load.replace_rows("feature_values", constants, _VALUES, iter(values))
-        columns = constants | slice_.scope | {"batch_id": slice_.batch_id} | dict(scores)
-        load.replace_rows("pair_scores", slice_.scope, _SCORES, iter([_batch(_SCORES, columns)]))
+        if run:
+            load.put_run(run)
+            scope = {"feature_run_id": run.feature_run_id}
+            load.replace_rows("feature_values", scope, _VALUES, iter(values))
+        load.replace_rows("pair_scores", slice_.scope, _SCORES, iter(scores))
+
+
+def _rows(
+    slice_: BuiltSlice, run: FeatureRun, pairs: SlicePairs, scores: Scores
+) -> tuple[Iterator[pa.RecordBatch], Iterator[pa.RecordBatch]]:
+    """Rows of _SCORES, and of _VALUES: one per pair and model."""
+    constants = {"feature_run_id": run.feature_run_id, "batch_id": slice_.batch_id}
+    of_pairs = {
+        **constants,
+        **slice_.scope,
+        "pair_key": pairs.keys["pair_key"].to_numpy(),
+        "unsupervised_score": scores.unsupervised_score,
+        "new_rank_score": scores.new_rank_score,
+    }
+    of_values = {
+        **constants,
+        "entity_scope": "GENE_PAIR",
+        "entity_id_1": pairs.keys["gene_a_key"].to_numpy(),
+        "entity_id_2": pairs.keys["gene_b_key"].to_numpy(),
+    }
+    values = (
+        batches(_VALUES, {**of_values, "feature_name": name, "feature_value": of_model})
+        for name, of_model in scores.models.items()
+    )
+    return batches(_SCORES, of_pairs), itertools.chain.from_iterable(values)
 
 
 _EARLIER_RUNS = """
@@ -323,33 +336,6 @@ _EARLIER_RUNS = """
         and technology = $technology
         and organism = $organism
 """
-
-
-def _value_rows(
-    run: FeatureRun, slice_: BuiltSlice, pairs: SlicePairs, name: str, values: np.ndarray
-) -> pa.RecordBatch:
-    columns = {
-        "feature_run_id": run.feature_run_id,
-        "batch_id": slice_.batch_id,
-        "entity_scope": "GENE_PAIR",
-        "entity_id_1": pairs.keys["gene_a_key"].to_numpy(),
-        "entity_id_2": pairs.keys["gene_b_key"].to_numpy(),
-        "feature_name": name,
-        "feature_value": values,
-    }
-    return _batch(_VALUES, columns)
-
-
-def _batch(schema: pa.Schema, columns: Mapping[str, Any]) -> pa.RecordBatch:
-    """A batch of these columns; a text is the same in all rows."""
-    count = max(len(v) for v in columns.values() if not isinstance(v, str))
-    arrays = [
-        pa.repeat(columns[field.name], count)
-        if isinstance(columns[field.name], str)
-        else pa.array(columns[field.name]).cast(field.type)
-        for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _digest(columns: Mapping[str, np.ndarray]) -> str:

@@ -1,7 +1,7 @@
 """The slices whose pairs have metrics, and the pairs of one with their features."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -30,19 +30,6 @@ _DECIDING = ("q_star", "effect", "i2")
 
 # Scores are computed from the other features.
 _SCORES = {"metrics_score", "rank_score", "unsupervised_score", "new_rank_score"}
-
-
-@dataclass(frozen=True)
-class SliceChoice:
-    """Which slices the user asks for; None is all."""
-
-    disease_label: str | None = None
-    technology: str | None = None
-    organism: str | None = None
-
-    def includes(self, slice_: Slice) -> bool:
-        """Whether the slice is one of them."""
-        return all(wanted in (None, getattr(slice_, name)) for name, wanted in asdict(self).items())
 
 
 @dataclass(frozen=True)
@@ -77,15 +64,25 @@ class SlicePairs:
         return pc.or_(a, b).to_numpy()
 
 
-def read_built_slices(warehouse: Warehouse, choice: SliceChoice) -> list[BuiltSlice]:
-    """The slices that have pairs, of those chosen.
+def read_built_slices(
+    warehouse: Warehouse,
+    disease_label: str | None = None,
+    technology: str | None = None,
+    organism: str | None = None,
+) -> list[BuiltSlice]:
+    """The slices that have pairs, or those of a disease, technology or organism.
 
     Raises UserError 54030 if there are none, and 4008 if the warehouse was not built.
     """
-    if choice.disease_label is not None:
-        require_disease(warehouse, choice.disease_label)
+    if disease_label is not None:
+        require_disease(warehouse, disease_label)
     built = [BuiltSlice(**row) for row in warehouse.read(_SLICES, {}).to_pylist()]
-    chosen = [slice_ for slice_ in built if choice.includes(slice_)]
+    wanted = {"disease_label": disease_label, "technology": technology, "organism": organism}
+    chosen = [
+        slice_
+        for slice_ in built
+        if all(own in (None, slice_.scope[name]) for name, own in wanted.items())
+    ]
     if not chosen:
         raise UserError(
             "CONFIG_INVALID",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from expression_warehouse.pairs.screen.deciding import decide, log_p_table
+from expression_warehouse.pairs.screen.histogram import p_value
 from expression_warehouse.pairs.screen.pooling import pool_tile
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import (
@@ -102,9 +103,12 @@ def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]
     store = open_store(folder)
     tallies = [tally.like() for tally in empty]
     if block.is_partial:
-        for gene, others in partial_pairs(store, block):
-            for start in range(0, len(others), COLUMNS):
-                _count_partial(store, gene, others[start : start + COLUMNS], tallies)
+        for gene, every in partial_pairs(store, block):
+            for start in range(0, len(every), COLUMNS):
+                others = every[start : start + COLUMNS]
+                pooled = pool_correlations(store, *store.spearman_of_gene(gene, others))
+                for tally, own, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
+                    tally.add_gene(own, rows, gene, others)
     else:
         _count_whole(store, block, tallies)
     return tallies
@@ -147,8 +151,8 @@ class PooledPairs:
     k: np.ndarray
 
     @staticmethod
-    def empty(store: TransformStore, shape: tuple[int, int]) -> "PooledPairs":
-        """Room for the pairs of a tile."""
+    def empty(store: TransformStore, *shape: int) -> "PooledPairs":
+        """Room for the pairs of a tile, or for single pairs."""
         tests, contrasts = len(store.design.tests), len(store.design.contrasts)
         return PooledPairs(
             np.empty((tests, *shape)),
@@ -165,34 +169,13 @@ class PooledPairs:
         np.copyto(degrees, np.where(is_eligible, self.k - 1, -1))
         self.rows[:contrasts] = np.minimum(degrees, 0)
         self.rows[2 * contrasts : 3 * contrasts] = degrees
-        table, pair = log_p_table(max(studies - 1, 1)), 3 * contrasts
+        pair = 3 * contrasts
         decide(
             self.statistics[contrasts : 2 * contrasts], degrees, studies,
-            table.values, table.start, table.shift, self.statistics[pair], self.rows[pair],
+            *log_p_table(max(studies - 1, 1)), self.statistics[pair], self.rows[pair],
         )  # fmt: skip
         if both := store.design.combined:
             self.rows[pair + 1 :] = np.where(is_eligible[list(both)].any(axis=0), 0, -1)
-
-
-def pool_pairs(store: TransformStore, a: np.ndarray, b: np.ndarray) -> PooledPairs:
-    """Single pairs, their arrays (…, pairs)."""
-    pooled = PooledPairs.empty(store, (1, len(a)))
-    is_partial = store.is_partial[a] | store.is_partial[b]
-    for start in range(0, len(a), PAIRS):
-        whole = np.flatnonzero(~is_partial[start : start + PAIRS]) + start
-        if len(whole):
-            scale = store.inverse[:, :, a[whole]] * store.inverse[:, :, b[whole]]
-            size = np.repeat(store.samples[:, :, None], len(whole), axis=2)
-            _put(pooled, whole, _pool_row(store, store.products(a[whole], b[whole]), scale, size))
-    for i in np.flatnonzero(is_partial):
-        r, n = store.spearman_of_gene(int(a[i]), b[[i]])
-        _put(pooled, np.array([i]), pool_correlations(store, r, n))
-    return PooledPairs(pooled.statistics[:, 0], pooled.rows[:, 0], pooled.k[:, 0])
-
-
-def _put(pooled: PooledPairs, pairs: np.ndarray, own: PooledPairs) -> None:
-    for name, array in vars(pooled).items():
-        array[:, :, pairs] = getattr(own, name)
 
 
 def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> None:
@@ -202,66 +185,45 @@ def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> N
     for b, products in tiles(store, block):
         if len(b) != width:
             width = len(b)
-            pooled = PooledPairs.empty(store, (len(a), width))
+            pooled = PooledPairs.empty(store, len(a), width)
             size = np.repeat(store.samples[:, :, None], width, axis=2)
         scale_b = np.ascontiguousarray(store.tile_scale[:, :, b[0] : b[-1] + 1])
         _pool(store, pooled, products, scale_a, scale_b, size)
-        _count(tallies, pooled, a, b)
+        for tally, own, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
+            tally.add(own, rows, a, b)
 
 
-def _count_partial(
-    store: TransformStore, gene: int, others: np.ndarray, tallies: list[Tally]
-) -> None:
-    pooled = pool_correlations(store, *store.spearman_of_gene(gene, others))
-    is_after, genes = others > gene, np.array([gene], np.int32)
-    after, before = (
-        PooledPairs(*(array[:, :, chosen] for array in vars(pooled).values()))
-        for chosen in (is_after, ~is_after)
-    )
-    _count(tallies, after, genes, others[is_after])
-    turned = PooledPairs(*(array.transpose(0, 2, 1) for array in vars(before).values()))
-    _count(tallies, turned, others[~is_after], genes)
+def pool_pairs(store: TransformStore, a: np.ndarray, b: np.ndarray) -> PooledPairs:
+    """Pool single pairs of genes; returns arrays (…, pairs)."""
+    return pool_correlations(store, *store.spearman_of_pairs(a, b))
 
 
 def pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
     """Pool r of single pairs, each (studies, cohorts, pairs) of n samples; NaN if there is no r.
-    Returns arrays (…, 1, pairs)."""
-    pooled = PooledPairs.empty(store, (1, r.shape[2]))
-    has_r, takes_part = ~np.isnan(r), store.samples[:, :, None] > 0
-    is_whole = ((n == store.samples[:, :, None]) & (has_r == takes_part)).all(axis=(0, 1))
-    whole, others = np.flatnonzero(is_whole), np.flatnonzero(~is_whole)
-    in_tile = len(whole) // COLUMNS * COLUMNS
-    if in_tile:
-        _put(pooled, whole[:in_tile], _pool_tile_of_pairs(store, r[:, :, whole[:in_tile]]))
-    if len(others := np.concatenate([whole[in_tile:], others])):
-        r, n, has_r = r[:, :, others], n[:, :, others], has_r[:, :, others]
-        limit = limit_of(n)
-        within = np.where(has_r, np.clip(r, -limit, limit), 0.0)
-        _put(pooled, others, _pool_row(store, within, np.where(has_r, 1.0, np.nan), n))
-    return pooled
-
-
-def _pool_tile_of_pairs(store: TransformStore, r: np.ndarray) -> PooledPairs:
-    """Pool r of single pairs that all have the samples of the store, as if they were a tile: their
-    weights are computed once. (studies, cohorts, pairs) → (…, 1, pairs)."""
-    shape = (r.shape[2] // COLUMNS, COLUMNS)
-    pooled = PooledPairs.empty(store, shape)
-    one = np.where(store.samples[:, :, None] > 0, 1.0, np.nan)
-    rows, columns = (np.repeat(one, count, axis=2) for count in shape)
-    size = np.repeat(store.samples[:, :, None], COLUMNS, axis=2)
-    _pool(store, pooled, r.reshape(*store.samples.shape, *shape), rows, columns, size)
-    flat = (array.reshape(len(array), 1, -1) for array in vars(pooled).values())
-    return PooledPairs(*flat)
-
-
-def _pool_row(
-    store: TransformStore, products: np.ndarray, scale: np.ndarray, size: np.ndarray
-) -> PooledPairs:
-    """Pool single pairs: (studies, cohorts, pairs) → (…, 1, pairs)."""
-    pooled = PooledPairs.empty(store, (1, products.shape[2]))
-    products = np.ascontiguousarray(products[:, :, None, :])
-    one = np.ones((*products.shape[:2], 1))
-    _pool(store, pooled, products, one, np.ascontiguousarray(scale), size)
+    Returns arrays (…, pairs)."""
+    pooled = PooledPairs.empty(store, r.shape[2])
+    has_r, samples = ~np.isnan(r), store.samples[:, :, None]
+    is_whole = ((n == samples) & (has_r == (samples > 0))).all(axis=(0, 1))
+    whole = np.flatnonzero(is_whole)
+    # Those that have all samples of the store are pooled as a tile: weights are computed once.
+    in_tile = whole[: len(whole) // COLUMNS * COLUMNS]
+    others = np.concatenate([whole[len(in_tile) :], np.flatnonzero(~is_whole)])
+    limit = limit_of(n[:, :, others])
+    within = np.where(has_r[:, :, others], np.clip(r[:, :, others], -limit, limit), 0.0)
+    for pairs, products, columns in (
+        (in_tile, r[:, :, in_tile], in_tile[:COLUMNS]),
+        (others, within, others),
+    ):
+        if len(pairs):
+            shape = (len(pairs) // len(columns), len(columns))
+            own = PooledPairs.empty(store, *shape)
+            scale_a = np.ones((*store.samples.shape, shape[0]))
+            scale_b = np.where(has_r[:, :, columns], 1.0, np.nan)
+            size = np.ascontiguousarray(n[:, :, columns])
+            tile = products.reshape(*store.samples.shape, *shape)
+            _pool(store, own, tile, scale_a, np.ascontiguousarray(scale_b), size)
+            for name, array in vars(pooled).items():
+                array[:, pairs] = getattr(own, name).reshape(len(array), -1)
     return pooled
 
 
@@ -293,6 +255,26 @@ def _pool(
     pooled.decide(store)
 
 
-def _count(tallies: list[Tally], pooled: PooledPairs, a: np.ndarray, b: np.ndarray) -> None:
-    for tally, statistics, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
-        tally.add(np.ascontiguousarray(statistics), np.ascontiguousarray(rows), a, b)
+def p_values(pooled: PooledPairs, tests: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """p of all tests, (tests, pairs), also of contrasts with too few studies; and the position of
+    the contrast that decides each pair, -1 if none does.
+
+    pooled  single pairs
+    tests   Design.tests
+
+    p of `pair` is exact: the least p of its eligible Hartung-Knapp tests, times their number.
+    """
+    contrasts, pair = len(pooled.k), tests.index("pair")
+    hk = slice(contrasts, 2 * contrasts)
+    p = np.full(pooled.statistics.shape, np.nan)
+    for test, statistic in enumerate(pooled.statistics):
+        is_tested = ~np.isnan(statistic)
+        is_student = contrasts <= test < pair
+        degrees = pooled.k[test % contrasts] - 1 if is_student else np.zeros_like(pooled.k[0])
+        p[test, is_tested] = p_value(np.abs(statistic[is_tested]), degrees[is_tested])
+    p_hk = np.where(pooled.rows[hk] >= 0, p[hk], np.nan)
+    count = np.count_nonzero(~np.isnan(p_hk), axis=0)
+    least = np.fmin.reduce(p_hk, axis=0)
+    p[pair] = np.minimum(1.0, count * least)
+    deciding = np.where(count > 0, np.argmax(p_hk == least, axis=0), -1)
+    return p, deciding

@@ -11,7 +11,6 @@ an upper bound.
 """
 
 import functools
-from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -28,26 +27,19 @@ _CELL_BITS = 4
 _LEAST_P = 1e-50
 
 
-@dataclass(frozen=True)
-class LogPTable:
-    """ln p of |t| at the edges of cells, one piece per degrees of freedom.
+@functools.lru_cache(maxsize=4)
+def log_p_table(most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln p of |t| at the edges of cells, one piece per degrees of freedom from 1 to `most`.
+
+    Returns
 
     values  the pieces, one after the other
-    start   (degrees + 1,): first value of the piece of so many degrees of freedom; none for 0
-    shift   (degrees,): how many bits of the coordinate are within a cell
+    start   (most + 2,): first value of the piece of so many degrees of freedom; none for 0
+    shift   (most + 1,): how many bits of the coordinate are within a cell
     """
-
-    values: np.ndarray
-    start: np.ndarray
-    shift: np.ndarray
-
-
-@functools.lru_cache(maxsize=4)
-def log_p_table(most: int) -> LogPTable:
-    """The table of 1 to `most` degrees of freedom."""
     pieces = [np.empty(0), *map(_piece, range(1, most + 1))]
     start = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
-    return LogPTable(np.concatenate(pieces), start, bin_shifts(np.arange(most + 1)) + _CELL_BITS)
+    return np.concatenate(pieces), start, bin_shifts(np.arange(most + 1)) + _CELL_BITS
 
 
 def _piece(df: int) -> np.ndarray:
@@ -80,7 +72,7 @@ def decide(t, rows, studies, values, start, shift, statistic, row):
     rows       (contrasts, a, b): degrees of freedom; -1 if the contrast is not eligible
     studies    rows per number of tests in `row`
     values, start, shift
-               of the LogPTable
+               of `log_p_table`
     statistic  (a, b), written: t of the contrast with the least p; NaN if none is eligible
     row        (a, b), written: (eligible tests - 1) × studies + its degrees of freedom, or -1
     """

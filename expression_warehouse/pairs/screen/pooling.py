@@ -222,22 +222,6 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
 
 
 @numba.njit(**_OPTIONS)
-def _fill(scale, known, filled):
-    """Tell where the scale is known, and put 0 where it is not."""
-    for s in range(len(scale)):
-        for g in range(scale.shape[1]):
-            for i in range(scale.shape[2]):
-                known[s, g, i] = scale[s, g, i] == scale[s, g, i]
-                filled[s, g, i] = scale[s, g, i] if known[s, g, i] else 0.0
-
-
-@numba.njit(**_OPTIONS)
-def _differs(known, i):
-    """Whether gene i is known in other cohorts of a study than the gene before it."""
-    return i == 0 or (known[:, i] != known[:, i - 1]).any()
-
-
-@numba.njit(**_OPTIONS)
 def _transform_study(products, i, a, known, b, limit, r, z, work):
     """r and z of a row of the tile in all cohorts of a study where gene a has an r, two at a time.
 
@@ -276,10 +260,8 @@ def pool_tile(
     """
     studies, cohorts, rows, pairs = products.shape
     count = len(sides)
-    has_a, a = np.empty(scale_a.shape, np.bool_), np.empty(scale_a.shape)
-    has_b, b = np.empty(scale_b.shape, np.bool_), np.empty(scale_b.shape)
-    _fill(scale_a, has_a, a)
-    _fill(scale_b, has_b, b)
+    has_a, has_b = ~np.isnan(scale_a), ~np.isnan(scale_b)
+    a, b = np.where(has_a, scale_a, 0.0), np.where(has_b, scale_b, 0.0)
     weight = np.where(has_b, weight, 0.0)
     for s in range(studies):
         for g in range(cohorts):
@@ -300,7 +282,7 @@ def pool_tile(
         for s in range(studies):
             known = has_a[s, :, i]
             _transform_study(products[s], i, a[s], known, b[s], limit[s], r, z, work)
-            differs = slope > 0.0 or _differs(has_a[s], i)
+            differs = slope > 0.0 or i == 0 or (known != has_a[s, :, i - 1]).any()
             weighs |= differs
             for c in range(count):
                 if differs:

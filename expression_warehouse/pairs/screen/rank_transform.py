@@ -1,7 +1,5 @@
 """Rank transforms of each gene within one group of samples, made ready for inner products."""
 
-from dataclasses import dataclass
-
 import numba
 import numpy as np
 
@@ -12,26 +10,20 @@ EXACT_FLOAT32_SAMPLES = 368
 _SORTED_ROWS = 1024
 
 
-@dataclass(frozen=True)
-class RankTransform:
-    """The genes of one study in one group of n samples.
+def rank_transform(
+    values: np.ndarray, genes: np.ndarray, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Transform some genes of a group of n samples.
+
+    values  (all genes, n), NaN if missing
+    genes   row numbers of the genes that take part
+
+    Returns
 
     ranks    (genes, n): twice the average rank minus n + 1, a whole number; all 0 if the gene has
              no r with any other
     inverse  (genes,): 1 / √(sum of squares); NaN if the gene has no r
     partial  (genes,): whether some of its values are missing, but not all
-    """
-
-    ranks: np.ndarray
-    inverse: np.ndarray
-    partial: np.ndarray
-
-
-def rank_transform(values: np.ndarray, genes: np.ndarray, dtype: np.dtype) -> RankTransform:
-    """Transform some genes of a group.
-
-    values  (all genes, samples), NaN if missing
-    genes   row numbers of the genes that take part
 
     Spearman's r of genes a and b is ranks_a · ranks_b · inverse_a · inverse_b (Spearman 1904;
     average ranks for ties: Kendall 1948). A gene without variance has no r. Here, a gene with
@@ -50,7 +42,7 @@ def rank_transform(values: np.ndarray, genes: np.ndarray, dtype: np.dtype) -> Ra
         _rank_rows(chunk, np.argsort(chunk, axis=1), is_complete, ranks[rows], squares[rows])
     inverse = np.full(len(genes), np.nan)
     np.divide(1.0, np.sqrt(squares), out=inverse, where=squares > 0)
-    return RankTransform(ranks, inverse, partial)
+    return ranks, inverse, partial
 
 
 @numba.njit(nogil=True, cache=True)

@@ -1,60 +1,125 @@
 """Computes all blocks, on this machine or on a cluster, and resumes what was interrupted."""
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import threadpoolctl
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.pairs.array_file import read_arrays, write_arrays
-from expression_warehouse.pairs.screen.block import Block
-from expression_warehouse.pairs.screen.tally import Tally, merge_all
+from expression_warehouse.pairs.screen.block import Block, compute_block
+from expression_warehouse.pairs.screen.tally import Tally
+
+if TYPE_CHECKING:
+    import distributed
 
 # A kill costs at most this, and the blocks under way.
 CHECKPOINT_S = 30.0
 
-# From the folder of the transform store, a block, and tallies that tell what can be left out: the
-# block's tallies.
-Compute = Callable[[Path, Block, list[Tally]], list[Tally]]
+# From a block, and tallies that tell what can be left out: the block's tallies.
+Compute = Callable[[Block, list[Tally]], list[Tally]]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """The state of a scan: the tallies of the blocks that are done, and their names."""
+def thread_count() -> int:
+    """Blocks that this machine computes at a time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    tallies: list[Tally]
-    done: set[str]
 
-    def write(self, path: Path, blocks: Sequence[Block]) -> None:
-        """Replace the file in one step."""
-        arrays: dict[str, np.ndarray] = {}
-        for i, tally in enumerate(self.tallies):
-            arrays |= {f"{name}_{i}": array for name, array in tally.arrays().items()}
-        head = {"key": _key(self.tallies, blocks), "done": sorted(self.done)}
-        write_arrays(path, head, arrays)
+def scan(
+    folder: Path,
+    blocks: Sequence[Block],
+    empty: list[Tally],
+    client: "distributed.Client | None",
+    advance: Callable[[int], None],
+) -> list[Tally]:
+    """Count all pairs, except those of blocks that an earlier call with this folder has done.
 
-    @staticmethod
-    def read(path: Path, empty: list[Tally], blocks: Sequence[Block]) -> "Checkpoint":
-        """The state in the file; nothing done if it is missing, damaged, or of another scan."""
+    folder   of the transform store; the checkpoint is written into it
+    client   of a cluster; None computes in threads of this process
+    advance  takes how many pairs of genes have been done since it was last called
 
-        def restore(head: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Checkpoint | None:
-            if head["key"] != _key(empty, blocks):
-                return None
-            tallies = [
-                tally.restored({name: arrays[f"{name}_{i}"] for name in tally.arrays()})
-                for i, tally in enumerate(empty)
-            ]
-            return Checkpoint(tallies, set(head["done"]))
+    The result does not depend on the order in which blocks are done.
+    """
+    path, key = folder / "checkpoint.npz", _key(empty, blocks)
+    tallies, done = read_checkpoint(path, empty, blocks)
+    advance(sum(block.pair_count for block in blocks if str(block) in done))
+    written = time.monotonic()
 
-        return read_arrays(path, restore) or Checkpoint(empty, set())
+    def finish(block: Block) -> None:
+        nonlocal written
+        done.add(str(block))
+        advance(block.pair_count)
+        if time.monotonic() - written > CHECKPOINT_S:
+            _write_checkpoint(path, key, tallies, done)
+            written = time.monotonic()
+
+    left = [block for block in blocks if str(block) not in done]
+    count_blocks(functools.partial(compute_block, folder), left, tallies, finish, client)
+    _write_checkpoint(path, key, tallies, done)
+    return tallies
+
+
+def count_blocks(
+    compute: Compute,
+    blocks: Sequence[Block],
+    tallies: list[Tally],
+    finish: Callable[[Block], None],
+    client: "distributed.Client | None" = None,
+) -> None:
+    """Compute blocks, and add what they count to the tallies.
+
+    finish  is called with each block that is in the tallies
+
+    A block is submitted late, when the tallies know best what can be left out.
+    """
+    with threadpoolctl.threadpool_limits(1, "blas"), _open_pool(client) as (pool, size):
+        if client:
+            compute = functools.partial(_with_one_thread, compute)
+        waiting = list(reversed(blocks))
+        running: dict[Future, Block] = {}
+        while waiting or running:
+            while waiting and len(running) < 2 * size:
+                block = waiting.pop()
+                empty = [tally.like() for tally in tallies]
+                running[pool.submit(compute, block, empty)] = block
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                block = running.pop(future)
+                for tally, other in zip(tallies, future.result(), strict=True):
+                    tally.merge(other)
+                finish(block)
+
+
+def read_checkpoint(
+    path: Path, empty: list[Tally], blocks: Sequence[Block]
+) -> tuple[list[Tally], set[str]]:
+    """The tallies of the blocks that are done, and their names; nothing done if the file is
+    missing, damaged, or of another scan."""
+    found = read_arrays(path, _key(empty, blocks))
+    if not found:
+        return empty, set()
+    head, arrays = found
+    tallies = [
+        tally.restored({name: arrays[f"{name}_{i}"] for name in tally.arrays()})
+        for i, tally in enumerate(empty)
+    ]
+    return tallies, set(head["done"])
+
+
+def _write_checkpoint(path: Path, key: str, tallies: list[Tally], done: set[str]) -> None:
+    arrays = {
+        f"{name}_{i}": array
+        for i, tally in enumerate(tallies)
+        for name, array in tally.arrays().items()
+    }
+    write_arrays(path, key, {"done": sorted(done)}, arrays)
 
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:
@@ -66,132 +131,45 @@ def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
-def thread_count() -> int:
-    """Blocks that this machine computes at a time."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def scan(
-    compute: Compute,
-    folder: Path,
-    blocks: Sequence[Block],
-    empty: list[Tally],
-    cluster: "Cluster | None",
-    advance: Callable[[int], None],
-) -> list[Tally]:
-    """Count all pairs, except those of blocks that an earlier call with this folder has done.
-
-    compute  counts a block
-    folder   of the transform store; the checkpoint is written into it
-    cluster  where to compute; None is in threads of this process
-    advance  takes how many pairs of genes have been done since it was last called
-
-    The result does not depend on the order in which blocks are done.
-    """
-    path = folder / "checkpoint.npz"
-    state = Checkpoint.read(path, empty, blocks)
-    advance(sum(block.pair_count for block in blocks if str(block) in state.done))
-    left = [block for block in blocks if str(block) not in state.done]
-    written = time.monotonic()
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        for block, tallies in _compute(compute, folder, left, state.tallies, cluster):
-            merge_all(state.tallies, tallies)
-            state.done.add(str(block))
-            advance(block.pair_count)
-            if time.monotonic() - written > CHECKPOINT_S:
-                state.write(path, blocks)
-                written = time.monotonic()
-    state.write(path, blocks)
-    return state.tallies
-
-
-def _compute(
-    compute: Compute,
-    folder: Path,
-    blocks: Sequence[Block],
-    tallies: list[Tally],
-    cluster: "Cluster | None",
-) -> Iterator[tuple[Block, list[Tally]]]:
-    """Blocks with their tallies, as they are done. A block is submitted late, when `tallies` know
-    best what can be left out."""
-    with cluster or _Threads() as pool:
-        waiting = list(reversed(blocks))
-        running: dict[Any, Block] = {}
-        while waiting or running:
-            while waiting and len(running) < 2 * pool.size:
-                block = waiting.pop()
-                empty = [tally.like() for tally in tallies]
-                running[pool.submit(compute, folder, block, empty)] = block
-            for future in pool.wait_first(list(running)):
-                yield running.pop(future), future.result()
-
-
-class _Threads:
-    """The processors of this machine."""
-
-    def __init__(self) -> None:
-        self.size = thread_count()
-        self._pool = ThreadPoolExecutor(self.size)
-
-    def submit(self, function: Compute, *arguments: Any) -> Future:
-        return self._pool.submit(function, *arguments)
-
-    def wait_first(self, futures: list[Future]) -> set[Future]:
-        return wait(futures, return_when=FIRST_COMPLETED).done
-
-    def __enter__(self) -> "_Threads":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-
-class Cluster:
-    """The workers of a dask.distributed scheduler. They compute the same results, and need this
-    package, and the folder of the transform store under the same path.
-
-    size  their threads
+def connect(address: str) -> "distributed.Client":
+    """The client of a dask.distributed scheduler, whose workers compute the same results. They need
+    this package, and the folder of the transform store under the same path.
 
     Raises UserError 54402 if dask is not installed, no scheduler answers, or it has no worker.
     """
+    try:
+        import distributed
+    except ImportError as error:
+        raise UserError(
+            "DASK_UNAVAILABLE",
+            "dask.distributed is not installed",
+            action="pip install 'expression-warehouse[dask]'",
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise UserError("DASK_UNAVAILABLE", f"{address}: {error}") from error
+    if not client.nthreads():
+        client.close()
+        raise UserError("DASK_UNAVAILABLE", f"the scheduler at {address} has no worker")
+    return client
 
-    def __init__(self, address: str) -> None:
+
+@contextlib.contextmanager
+def _open_pool(client: "distributed.Client | None") -> Iterator[tuple[Executor, int]]:
+    """What computes blocks, and how many at a time."""
+    if client:
+        with client:
+            yield client.get_executor(pure=False), sum(client.nthreads().values())
+    else:
+        pool = ThreadPoolExecutor(thread_count())
         try:
-            import distributed
-        except ImportError as error:
-            raise UserError(
-                "DASK_UNAVAILABLE",
-                "dask.distributed is not installed",
-                action="pip install 'expression-warehouse[dask]'",
-            ) from error
-        self._distributed = distributed
-        try:
-            self._client = distributed.Client(address, timeout=10)
-        except (OSError, ValueError) as error:
-            raise UserError("DASK_UNAVAILABLE", f"{address}: {error}") from error
-        self.size = sum(self._client.nthreads().values())
-        if not self.size:
-            self._client.close()
-            raise UserError("DASK_UNAVAILABLE", f"the scheduler at {address} has no worker")
-
-    def submit(self, function: Compute, *arguments: Any) -> Any:
-        """Compute on a worker; returns a future."""
-        return self._client.submit(_with_one_thread, function, *arguments, pure=False)
-
-    def wait_first(self, futures: list[Any]) -> set[Any]:
-        """Wait until a future is done; returns those that are."""
-        return self._distributed.wait(futures, return_when="FIRST_COMPLETED").done
-
-    def __enter__(self) -> "Cluster":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+            yield pool, thread_count()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _with_one_thread(function: Compute, *arguments: Any) -> list[Tally]:
+def _with_one_thread(compute: Compute, block: Block, empty: list[Tally]) -> list[Tally]:
     """Limit BLAS to one thread: the worker's other threads compute blocks of their own."""
-    import threadpoolctl
-
     threadpoolctl.threadpool_limits(1, "blas")
-    return function(*arguments)
+    return compute(block, empty)

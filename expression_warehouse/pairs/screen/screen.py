@@ -4,28 +4,27 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import named_os_errors
-from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
+from expression_warehouse.core.process_log import OpenWarehouse, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
-    read_study,
+    read_studies,
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of, compute_block, new_tallies
+from expression_warehouse.pairs.screen.block import blocks_of, new_tallies
 from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import Cluster, scan, thread_count
+from expression_warehouse.pairs.screen.scan import connect, scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import (
     CONTRAST_SCHEMA,
     PAIR_SCHEMA,
@@ -33,15 +32,16 @@ from expression_warehouse.pairs.screen.screened_pairs import (
     collect,
 )
 from expression_warehouse.pairs.screen.transform_store import (
-    TransformWriter,
+    StudyTransforms,
     is_complete,
     open_store,
+    transform_study,
+    write_store,
 )
-from expression_warehouse.pairs.settings import GeneChoice, parse_memory
+from expression_warehouse.pairs.settings import gene_parameters, parse_memory
 from expression_warehouse.pairs.slices import (
     SliceStudies,
     compute_slices,
-    find_slices,
     read_genes,
     read_watched,
     testable_contrasts,
@@ -56,13 +56,16 @@ class ScreenOptions:
     memory  what may be used, as 2GB
     work    folder for the files that an interrupted screen is resumed from
     dask    address of a scheduler; None is this machine
+    top_genes, method
+            as of `gene_parameters`
     """
 
     keep: int
     memory: str
     work: Path
     dask: str | None
-    choice: GeneChoice = field(default_factory=GeneChoice)
+    top_genes: int | None
+    method: str
 
 
 def screen(
@@ -78,22 +81,18 @@ def screen(
     A slice that cannot be tested is skipped. Returns whether a slice was staged and none failed.
     The warehouse is open only to be read and written, not while pairs are computed.
     """
-    step = Step("screen", {"disease": disease, "technology": technology, "organism": organism})
     try:
         parse_memory(options.memory)
-        with recorded_step(step, open_warehouse, reporter):
-            with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, disease, technology, organism)
-            with named_os_errors(options.work):
-                step.rows_written = compute_slices(
-                    slices,
-                    lambda members: _screen_slice(members, options, open_warehouse, reporter),
-                    reporter,
-                )
     except UserError as error:
         reporter.failed(None, error)
         return False
-    return True
+    return compute_slices(
+        Step("screen", {"disease": disease, "technology": technology, "organism": organism}),
+        options.work,
+        lambda members: _screen_slice(members, options, open_warehouse, reporter),
+        open_warehouse,
+        reporter,
+    )
 
 
 def _screen_slice(
@@ -104,31 +103,28 @@ def _screen_slice(
 ) -> int:
     """Screen and stage one slice; return how many pairs are kept."""
     watch, started = Stopwatch(), utc_now()
-    cluster = Cluster(options.dask) if options.dask else None
+    client = connect(options.dask) if options.dask else None
     with open_warehouse(reporter.waiting) as warehouse:
         folder, watched = _prepare(members, options, warehouse, reporter)
     missing = json.loads((folder / "not_detected.json").read_text(encoding="utf-8"))
     store, keys = open_store(folder), np.load(folder / "genes.npy")
     task = reporter.begin_pairs(str(members.slice), store.pair_count)
     tallies = scan(
-        compute_block,
         folder,
         blocks_of(store),
         new_tallies(store, options.keep),
-        cluster,
+        client,
         lambda done: reporter.advance(task, done),
     )
+    reporter.end(task)
     kept = collect(store, tallies, np.flatnonzero(np.isin(keys, watched)), keys)
     run = feature_run(
         "SCREEN",
         members.slice,
         parameters={
-            **asdict(members.settings),
-            **options.choice.parameters(),
+            **members.parameters(store.design),
+            **gene_parameters(options.top_genes, options.method),
             "keep": options.keep,
-            "contrasts": [asdict(contrast) for contrast in store.design.contrasts],
-            "studies": list(members.accessions),
-            "studies_hash": members.studies_hash,
             "genes_not_detected": missing,
         },
         study_count=len(members.studies),
@@ -180,20 +176,20 @@ def _prepare(
         "slice": asdict(members),
         "keep": options.keep,
         "watched": watched.tolist(),
-        **options.choice.parameters(),
+        **gene_parameters(options.top_genes, options.method),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = (options.work / f"{members.slice.file_name}-{digest}").absolute()
     if not is_complete(folder):
         shutil.rmtree(folder, ignore_errors=True)
-        _write_store(members, design, options.choice, warehouse, reporter, folder, genes, watched)
+        _write_store(members, design, options, warehouse, reporter, folder, genes, watched)
     return folder, watched
 
 
 def _write_store(
     members: SliceStudies,
     design: Design,
-    choice: GeneChoice,
+    options: ScreenOptions,
     warehouse: Warehouse,
     reporter: Reporter,
     folder: Path,
@@ -206,11 +202,9 @@ def _write_store(
     spreads, measured, labels = [], [], []
     missing: dict[str, dict[str, int]] = {}
     share = members.settings.detection_share_min
-    task = reporter.begin_rows(str(members.slice))
-    for number, study in enumerate(members.studies):
-        matrix = read_study(warehouse, study, genes, members.slice)
-        spreads.append(variability(matrix.values, choice.method))
-        measured.append(~np.isnan(matrix.values).all(axis=1))
+    for number, matrix in enumerate(read_studies(warehouse, members, genes, reporter)):
+        spreads.append(variability(matrix.values, options.method))
+        measured.append(matrix.is_measured)
         own = missing[members.accessions[number]] = {}
         for label in design.cohorts:
             values = matrix.cohort(label, share)
@@ -218,12 +212,11 @@ def _write_store(
             if values.shape[1] >= members.settings.min_samples:
                 own[label] = int(np.count_nonzero(np.isnan(values).all(axis=1) & measured[-1]))
         labels.append(matrix.labels)
-        reporter.advance(task, int(np.count_nonzero(~np.isnan(matrix.values))))
     chosen = choose_genes(
         np.array(spreads),
         np.array(measured),
         members.settings.k_min,
-        choice.top_genes,
+        options.top_genes,
         np.searchsorted(genes, watched),
     )
     if len(chosen) < 2:
@@ -234,15 +227,16 @@ def _write_store(
         )
     # Contrasts of fewer studies have no false discovery rates: the models compute the rest.
     tested = testable_contrasts(design, members, labels)
-    writer = TransformWriter(folder, members.settings, tested)
-    for number in range(len(members.studies)):
-        paths = [_values_path(folder, number, label) for label in tested.cohorts]
-        writer.add([np.load(path) for path in paths], chosen)
-    for path in folder.glob("cohort_*.npy"):
-        path.unlink()
     (folder / "not_detected.json").write_text(json.dumps(missing), encoding="utf-8")
     np.save(folder / "genes.npy", genes[chosen])
-    writer.finish()
+
+    def transform(study: int) -> StudyTransforms:
+        paths = [_values_path(folder, study, label) for label in tested.cohorts]
+        return transform_study([np.load(path) for path in paths], chosen, members.settings)
+
+    write_store(folder, map(transform, range(len(members.studies))), members.settings, tested)
+    for path in folder.glob("cohort_*.npy"):
+        path.unlink()
 
 
 def _values_path(folder: Path, study: int, cohort: str) -> Path:
@@ -256,12 +250,7 @@ def _stage(
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> int:
-    scope = members.slice.scope
-    constants = {
-        **scope,
-        "feature_run_id": run.feature_run_id,
-        "studies_hash": members.studies_hash,
-    }
+    scope, constants = members.slice.scope, members.constants(run)
     with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
         load.put_run(run)
         pairs = kept.pair_batches(constants)

@@ -10,26 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, pool_pairs
+from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches
+from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, p_values, pool_pairs
 from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.p_values import p_values
 from expression_warehouse.pairs.screen.scan import thread_count
 from expression_warehouse.pairs.screen.tally import Tally
 from expression_warehouse.pairs.screen.transform_store import TransformStore
 
-_BATCH_ROWS = 50_000
-
-_SLICE = {
-    "feature_run_id": pa.string(),
-    "disease_label": pa.string(),
-    "technology": pa.string(),
-    "organism": pa.string(),
-}
-
 # Columns of staging.screened_pairs.
 PAIR_SCHEMA = pa.schema(
     {
-        **_SLICE,
+        **RUN_COLUMNS,
         "studies_hash": pa.string(),
         "gene_a_key": pa.int32(),
         "gene_b_key": pa.int32(),
@@ -43,7 +34,7 @@ PAIR_SCHEMA = pa.schema(
 # Columns of staging.screened_contrasts.
 CONTRAST_SCHEMA = pa.schema(
     {
-        **_SLICE,
+        **RUN_COLUMNS,
         "gene_a_key": pa.int32(),
         "gene_b_key": pa.int32(),
         "contrast": pa.string(),
@@ -103,16 +94,20 @@ class ScreenedPairs:
 
         constants  the columns that are the same in all rows, except pairs_tested
         """
+        missing = np.full(len(self.gene_a), np.nan)
+        tests = self.design.tests
         columns = {
+            **constants,
             "gene_a_key": self.gene_a,
             "gene_b_key": self.gene_b,
             "is_watched": self.is_watched,
+            "pairs_tested": self.pairs_tested,
+            **{
+                f"q_{test}": self.q[tests.index(test)] if test in tests else missing
+                for test in ("combined", "combined_dependent")
+            },
         }
-        for test in ("combined", "combined_dependent"):
-            has_test = test in self.design.tests
-            missing = np.full(len(self.gene_a), np.nan)
-            columns[f"q_{test}"] = self.q[self.design.tests.index(test)] if has_test else missing
-        yield from _batches(PAIR_SCHEMA, columns, {**constants, "pairs_tested": self.pairs_tested})
+        yield from batches(PAIR_SCHEMA, columns)
 
     def contrast_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         """Rows of CONTRAST_SCHEMA: all contrasts that any study of a pair has."""
@@ -136,27 +131,13 @@ class ScreenedPairs:
                 "q_pair": np.where(self.deciding == c, q_pair, np.nan),
             }
             own = {
+                **constants,
                 "contrast": contrast.name,
                 "tests": int(self.counted[z]),
                 "tests_hk": int(self.counted[hk]),
             }
             chosen = {name: column[rows] for name, column in columns.items()}
-            yield from _batches(CONTRAST_SCHEMA, chosen, {**constants, **own})
-
-
-def _batches(
-    schema: pa.Schema, columns: Mapping[str, np.ndarray], constants: Mapping[str, Any]
-) -> Iterator[pa.RecordBatch]:
-    size = len(columns["gene_a_key"])
-    for start in range(0, size, _BATCH_ROWS):
-        rows = slice(start, start + _BATCH_ROWS)
-        arrays = [
-            pa.array(columns[field.name][rows], from_pandas=True).cast(field.type)
-            if field.name in columns
-            else pa.repeat(constants[field.name], min(size - start, _BATCH_ROWS)).cast(field.type)
-            for field in schema
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            yield from batches(CONTRAST_SCHEMA, own | chosen)
 
 
 def collect(
@@ -171,25 +152,19 @@ def collect(
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
     with ThreadPoolExecutor(thread_count()) as pool:
         best = list(pool.map(_best, tallies))
-        pairs = np.unique(
-            np.concatenate([*(numbers for numbers, _ in best), np.array(both, np.int64)])
-        )
+        numbers = [np.array(both, np.int64), *(numbers for numbers, _ in best)]
+        pairs = np.unique(np.concatenate(numbers))
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
         starts = range(0, max(len(pairs), 1), PAIRS)
         chunks = list(
             pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
         )
-    pooled = PooledPairs(
-        *(
-            np.concatenate([getattr(chunk, name) for chunk in chunks], axis=1)
-            for name in ("statistics", "rows", "k")
-        )
-    )
+    arrays = zip(*(vars(chunk).values() for chunk in chunks), strict=True)
+    pooled = PooledPairs(*(np.concatenate(parts, axis=1) for parts in arrays))
     p, deciding = p_values(pooled, store.design.tests)
-    curves = (curve for _, curve in best)
     q = [
-        np.where(r >= 0, curve.at(of_test), np.nan)
-        for curve, of_test, r in zip(curves, p, pooled.rows, strict=True)
+        np.where(rows >= 0, curve.at(of_test), np.nan)
+        for (_, curve), of_test, rows in zip(best, p, pooled.rows, strict=True)
     ]
     return ScreenedPairs(
         design=store.design,

@@ -1,6 +1,6 @@
 """What one test says of all pairs, in bounded memory: a histogram, and the best candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numba
@@ -96,6 +96,17 @@ class Tally:
             self.candidates.append(best[:count].copy())
             self._prune(2 * self.keep + statistics.size)
 
+    def add_gene(
+        self, statistics: np.ndarray, rows: np.ndarray, gene: int, others: np.ndarray
+    ) -> None:
+        """Count pairs of one gene with others before or after it.
+
+        statistics, rows  (others,): as of `add`
+        """
+        one, after, before = np.array([gene], np.int32), others > gene, others < gene
+        self.add(statistics[None, after], rows[None, after], one, others[after])
+        self.add(statistics[before, None], rows[before, None], others[before], one)
+
     def merge(self, other: "Tally") -> None:
         """Add what another tally counted of other pairs."""
         self.histogram.merge(other.histogram)
@@ -135,12 +146,6 @@ class Tally:
                 self.least = np.maximum(self.least, self.histogram.sizes_at(bound))
         pruned = [array[array["size"] >= self.least[array["row"]]] for array in self.candidates]
         self.candidates = [array for array in pruned if len(array)]
-
-
-def merge_all(tallies: Sequence[Tally], others: Sequence[Tally]) -> None:
-    """Add to each tally the one of the same test."""
-    for tally, other in zip(tallies, others, strict=True):
-        tally.merge(other)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,6 +6,7 @@ files.
 
 import functools
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from expression_warehouse.pairs.settings import Settings
 class TransformStore:
     """The genes of a screen, numbered from 0.
 
-    ranks    [study][cohort]: (genes, samples), see RankTransform
+    ranks    [study][cohort]: (genes, samples), see rank_transform
     values   the same, of studies with missing values; else None
     inverse  (studies, cohorts, genes); NaN if a gene has no r
     partial  (studies, cohorts, genes): whether some of its values are missing
@@ -141,13 +142,16 @@ def transform_study(
     counts = [values.shape[1] for values in cohorts]
     samples = [count if count >= settings.min_samples else 0 for count in counts]
     kept = [values[:, :count] for values, count in zip(cohorts, samples, strict=True)]
-    transforms = [rank_transform(v, genes, _dtype(v.shape[1])) for v in kept]
-    has_values = any(transform.partial.any() for transform in transforms)
+    # 32-bit floats take half of the work, and are used while they hold all products exactly.
+    dtypes = [np.float32 if count <= EXACT_FLOAT32_SAMPLES else np.float64 for count in samples]
+    transforms = [rank_transform(v, genes, np.dtype(d)) for v, d in zip(kept, dtypes, strict=True)]
+    ranks, inverse, partial = zip(*transforms, strict=True)
+    has_values = np.any(partial)
     return StudyTransforms(
-        ranks=[transform.ranks for transform in transforms],
+        ranks=list(ranks),
         values=[values[genes] for values in kept] if has_values else None,
-        inverse=np.array([transform.inverse for transform in transforms]),
-        partial=np.array([transform.partial for transform in transforms]),
+        inverse=np.array(inverse),
+        partial=np.array(partial),
         samples=samples,
     )
 
@@ -167,44 +171,32 @@ def store_in_memory(
     )
 
 
-class TransformWriter:
-    """Writes a store into a folder, study by study."""
-
-    def __init__(self, folder: Path, settings: Settings, design: Design) -> None:
-        self._folder = folder
-        self._settings = settings
-        self._design = design
-        self._inverse: list[np.ndarray] = []
-        self._partial: list[np.ndarray] = []
-        self._samples: list[list[int]] = []
-        self._has_values: list[bool] = []
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, cohorts: list[np.ndarray], genes: np.ndarray) -> None:
-        """Transform a study, as `transform_study`."""
-        number = len(self._samples)
-        study = transform_study(cohorts, genes, self._settings)
-        for cohort, ranks in enumerate(study.ranks):
-            np.save(_ranks_path(self._folder, number, cohort), ranks)
-        for cohort, values in enumerate(study.values or []):
-            np.save(_values_path(self._folder, number, cohort), values)
-        self._inverse.append(study.inverse)
-        self._partial.append(study.partial)
-        self._samples.append(study.samples)
-        self._has_values.append(study.values is not None)
-
-    def finish(self) -> None:
-        """Write the file that makes the store complete."""
-        np.save(self._folder / "inverse.npy", np.array(self._inverse))
-        np.save(self._folder / "partial.npy", np.array(self._partial))
-        document = {
-            "samples": self._samples,
-            "has_values": self._has_values,
-            "settings": vars(self._settings),
-            "contrasts": [vars(contrast) for contrast in self._design.contrasts],
-        }
-        with open_atomically(_head_path(self._folder)) as file:
-            file.write(json.dumps(document).encode())
+def write_store(
+    folder: Path, studies: Iterable[StudyTransforms], settings: Settings, design: Design
+) -> None:
+    """Write a store into a folder, study by study: only one is in memory at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inverse, partial, samples, has_values = [], [], [], []
+    for number, study in enumerate(studies):
+        _save(folder, "ranks", number, study.ranks)
+        _save(folder, "values", number, study.values or [])
+        inverse.append(study.inverse)
+        partial.append(study.partial)
+        samples.append(study.samples)
+        has_values.append(study.values is not None)
+        # Before the next one is made.
+        del study
+    np.save(folder / "inverse.npy", np.array(inverse))
+    np.save(folder / "partial.npy", np.array(partial))
+    head = {
+        "samples": samples,
+        "has_values": has_values,
+        "settings": vars(settings),
+        "contrasts": [vars(contrast) for contrast in design.contrasts],
+    }
+    # Last, because it makes the store complete.
+    with open_atomically(folder / "store.json") as file:
+        file.write(json.dumps(head).encode())
 
 
 def is_complete(folder: Path) -> bool:
@@ -223,47 +215,39 @@ def open_store(folder: Path) -> TransformStore:
 
 
 def _read_store(folder: Path) -> TransformStore:
-    head = json.loads(_head_path(folder).read_text(encoding="utf-8"))
-    samples = np.array(head["samples"])
+    head = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+    samples = head["samples"]
 
-    def mapped(path: Path, columns: int) -> np.ndarray:
-        # An empty file cannot be mapped.
-        return np.load(path, mmap_mode="r" if columns else None).view(np.ndarray)
+    def mapped(kind: str, study: int) -> list[np.ndarray]:
+        paths = [_array_path(folder, kind, study, cohort) for cohort in range(len(samples[study]))]
+        return [
+            # An empty file cannot be mapped.
+            np.load(path, mmap_mode="r" if count else None).view(np.ndarray)
+            for path, count in zip(paths, samples[study], strict=True)
+        ]
 
-    return TransformStore(
-        ranks=[
-            [mapped(_ranks_path(folder, s, g), n) for g, n in enumerate(study)]
-            for s, study in enumerate(samples)
-        ],
-        values=[
-            [mapped(_values_path(folder, s, g), n) for g, n in enumerate(study)] if has else None
-            for s, (study, has) in enumerate(zip(samples, head["has_values"], strict=True))
-        ],
-        inverse=np.load(folder / "inverse.npy"),
-        partial=np.load(folder / "partial.npy"),
-        samples=samples,
-        settings=Settings(**head["settings"]),
-        design=Design(
-            tuple(
-                Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
-                for each in head["contrasts"]
-            )
-        ),
+    inverse, partial = np.load(folder / "inverse.npy"), np.load(folder / "partial.npy")
+    studies = [
+        StudyTransforms(
+            ranks=mapped("ranks", s),
+            values=mapped("values", s) if has_values else None,
+            inverse=inverse[s],
+            partial=partial[s],
+            samples=samples[s],
+        )
+        for s, has_values in enumerate(head["has_values"])
+    ]
+    contrasts = (
+        Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
+        for each in head["contrasts"]
     )
+    return store_in_memory(studies, Settings(**head["settings"]), Design(tuple(contrasts)))
 
 
-def _dtype(samples: int) -> np.dtype:
-    """32-bit floats take half of the work, and are used while they hold all products exactly."""
-    return np.dtype(np.float32 if samples <= EXACT_FLOAT32_SAMPLES else np.float64)
+def _save(folder: Path, kind: str, study: int, cohorts: list[np.ndarray]) -> None:
+    for number, array in enumerate(cohorts):
+        np.save(_array_path(folder, kind, study, number), array)
 
 
-def _head_path(folder: Path) -> Path:
-    return folder / "store.json"
-
-
-def _ranks_path(folder: Path, study: int, cohort: int) -> Path:
-    return folder / f"ranks_{study}_{cohort}.npy"
-
-
-def _values_path(folder: Path, study: int, cohort: int) -> Path:
-    return folder / f"values_{study}_{cohort}.npy"
+def _array_path(folder: Path, kind: str, study: int, cohort: int) -> Path:
+    return folder / f"{kind}_{study}_{cohort}.npy"
