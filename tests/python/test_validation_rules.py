@@ -87,7 +87,7 @@ LOADED = {
     ),
     "CONFIGURED_ANEW": (
         54003,
-        "update staging.batch set config_snapshot = '{\"disease\": \"SEPTIC_SHOCK\"}'"
+        'update staging.batch set config_snapshot = \'{"disease": "SEPTIC_SHOCK"}\''
         " where study_accession_code = 'CONFIGURED_ANEW'",
     ),
     "TWO_DISEASES": (

@@ -65,10 +65,11 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
     if is_planted is None:
         is_planted = np.zeros((len(design.contrasts), p.shape[1]), bool)
     is_found = np.array([find(values) for values in p])
-    # By test, as Design.tests: the pairs with a planted contrast that the test is of.
-    both = np.any(is_planted[list(design.combined)], axis=0)
+    # The pairs with a planted contrast that each of Design.tests is of: z, t and ad hoc t of each
+    # contrast, `pair`, and the combined ones.
     of_test = [*is_planted, *is_planted, *is_planted, np.any(is_planted, axis=0)]
-    of_test += [both for _ in design.combined]
+    combined = np.any(is_planted[list(design.combined)], axis=0)
+    of_test += [combined] * (len(design.tests) - len(of_test))
     # What is planted for one contrast changes the others that have its cohorts.
     is_free = ~np.any(of_test, axis=0)
     counts: list[list[int]] = []
