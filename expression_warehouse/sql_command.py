@@ -113,7 +113,9 @@ _WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
 def _print_table(rows: pa.RecordBatchReader) -> None:
     """Columns as wide as their widest value: a program can read them, and no cell is cut."""
     table = rows.read_all()
-    lines = [table.column_names, *([_cell(v) for v in row.values()] for row in table.to_pylist())]
+    # By column: as dicts, rows would lose columns that have the same name.
+    columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+    lines = [table.column_names, *zip(*columns, strict=True)]
     widths = [max(len(line[place]) for line in lines) for place in range(table.num_columns)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -20,6 +20,7 @@ from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.dbt_command import environment
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, unfinished_folder
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb_file import (
@@ -144,7 +145,9 @@ class _Rebuild:
         absent = [self._folder(batch) for batch in batches if not self._folder(batch).is_dir()]
         if absent:
             listed = ", ".join(f"{path.parent.name} {path.name:.12}" for path in absent)
-            raise _incomplete(f"{len(absent)} batches are not archived: {listed}", self._archive)
+            raise _incomplete(
+                f"the archive lacks {counted(len(absent), 'batch')}: {listed}", self._archive
+            )
 
     def _stage(self, batch: _Batch) -> None:
         """Stage the rows of the archived file, and register the batch as it was staged."""

@@ -8,7 +8,7 @@ from typing import Any
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import listed
+from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.process_log import (
     OpenWarehouse,
     Step,
@@ -171,7 +171,9 @@ def _held_back(
         return None
     staged.outcomes.hold_back(held)
     study, reason = next(iter(held.items()))
-    return quarantined(f"{len(held)} batches are quarantined, first {study}: {reason}", reason)
+    return quarantined(
+        f"{counted(len(held), 'batch')} in quarantine, first {study}: {reason}", reason
+    )
 
 
 def _errors_found(open_warehouse: OpenWarehouse, reporter: Reporter) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import listed
+from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 
 # By the name of the error, what a study with it needs. Other errors are quoted by code and name.
@@ -71,8 +71,8 @@ class Outcomes:
             groups.append(f"{_count(len(studies), _need(name))}: {listed(studies)}")
         if self.downloads:
             errors = ", ".join(dict.fromkeys(map(_quoted, self.downloads)))
-            groups.append(f"{_plural(len(self.downloads), 'download')} unreadable: {errors}")
-        return f"{_plural(total, 'study', 'studies')}: {', '.join(groups) or 'none loaded'}"
+            groups.append(f"{counted(len(self.downloads), 'download')} unreadable: {errors}")
+        return f"{counted(total, 'study')}: {', '.join(groups) or 'none loaded'}"
 
     def _failed_by_error(self) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = defaultdict(list)
@@ -111,7 +111,3 @@ def _catalog() -> dict[str, dict[str, str]]:
 
 def _count(count: int, need: str) -> str:
     return f"{count} {need.replace('need ', 'needs ', 1) if count == 1 else need}"
-
-
-def _plural(count: int, singular: str, plural: str | None = None) -> str:
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"

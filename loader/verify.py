@@ -11,6 +11,7 @@ from typing import Any
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
@@ -166,8 +167,8 @@ def _check_counts(warehouse: Warehouse, backup: Backup) -> Check:
         query = f'select count(*) as row_count from "{schema}"."{name}"'
         (count,) = warehouse.read(query, {})["row_count"].to_pylist()
         if count != expected:
-            differing.append(f"{table} has {count:,} rows instead of {expected:,}")
-    found = "; ".join(differing) or f"{len(backup.manifest.tables)} tables have their rows"
+            differing.append(f"{table} has {counted(count, 'row')} instead of {expected:,}")
+    found = "; ".join(differing) or f"all rows of {counted(len(backup.manifest.tables), 'table')}"
     return Check("row counts", not differing, found)
 
 
@@ -185,7 +186,7 @@ def _check_archive(warehouse: Warehouse, archive: Path | None) -> Check:
             same += 1
         else:
             differing.append(str(file))
-    found = f"{same} batches have the hash of their archived file; not archived: {absent}"
+    found = f"as in the archive, by hash: {counted(same, 'batch')}; not archived: {absent}"
     if differing:
         found += f"; damaged: {', '.join(differing)}"
     return Check("archive", not differing, found)
@@ -236,7 +237,7 @@ def _broken_keys(warehouse: Warehouse) -> list[str]:
             f"select count(*) - count(distinct {column}) as broken_count from {parent}",
         )
         if repeated:
-            broken.append(f"{key} is not unique in {repeated:,} rows")
+            broken.append(f"{key} is not unique in {counted(repeated, 'row')}")
         for reference in references:
             signals.check()
             child_schema, table, child = reference.split(".")
@@ -248,7 +249,7 @@ def _broken_keys(warehouse: Warehouse) -> list[str]:
                 f" where c.child_key is not null and p.{column} is null",
             )
             if orphans:
-                broken.append(f"{orphans:,} keys of {reference} are not in {dimension}")
+                broken.append(f"not in {dimension}: {counted(orphans, 'key')} of {reference}")
     return broken
 
 

@@ -9,6 +9,7 @@ from expression_warehouse.annotation.catalog import AnnotationFile
 from expression_warehouse.annotation.compare import Comparison
 from expression_warehouse.annotation.register import LoadedFile
 from expression_warehouse.core.clock import utc_now
+from expression_warehouse.core.listed import counted
 
 Echo = Callable[[str], None]
 
@@ -67,7 +68,8 @@ def print_cache(cache: Cache, as_json: bool, echo: Echo) -> None:
     if as_json:
         echo(json.dumps({"folder": str(cache.folder), "files": rows}, indent=2))
         return
-    echo(f"{cache.folder}: {len(rows)} files, {sum(row['size'] for row in rows) / 1e6:,.1f} MB")
+    megabytes = sum(row["size"] for row in rows) / 1e6
+    echo(f"{cache.folder}: {counted(len(rows), 'file')}, {megabytes:,.1f} MB")
     for row in rows:
         echo(
             f"{row['bulk_file']}  {row['name']}  {row['size'] / 1e6:,.1f} MB, last asked for "
@@ -85,7 +87,7 @@ def print_comparison(comparison: Comparison, as_json: bool, echo: Echo) -> bool:
     for name, hashes in comparison.files.items():
         old, new = (sha256[:16] if sha256 else "none" for sha256 in hashes)
         echo(f"# file {name}: {old} before, {new} after")
-    echo(f"# {before:,} genes by file before, {after:,} after")
+    echo(f"# {counted(before, 'gene')} by file before, {after:,} after")
     for row in counts:
         echo(f"# {row['count']:,} {row['difference']}: {row['attribute']} of {row['source']}")
     if not counts:
@@ -131,8 +133,8 @@ def _loaded(row: LoadedFile | None) -> dict[str, Any] | None:
 def _loaded_text(row: Mapping[str, Any]) -> str:
     version = f", version {row['version']}" if row["version"] else ""
     return (
-        f"{row['file_name']}{version}, {row['gene_count']:,} genes, {row['value_count']:,} values, "
-        f"{row['loaded_at']}"
+        f"{row['file_name']}{version}, {counted(row['gene_count'], 'gene')}, "
+        f"{counted(row['value_count'], 'value')}, {row['loaded_at']}"
     )
 
 

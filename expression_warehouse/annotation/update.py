@@ -3,7 +3,7 @@
 import datetime
 import email.utils
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,15 @@ from expression_warehouse.annotation.register import LoadedFile, loaded_files
 from expression_warehouse.annotation.verify import check_header, check_whole, measure
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
 # The file of a kind; None if there is none.
 _Fetch = Callable[[AnnotationFile], Candidate | None]
+# More names of files than these are too many for a message.
+_MOST_PATTERNS = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class _Outcome:
 
     loaded: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
+    absent: list[AnnotationFile] = field(default_factory=list)
     failed: list[UserError] = field(default_factory=list)
 
 
@@ -68,14 +71,13 @@ def update(
         {"sources": options.sources, "folder": folder, "is_offline": options.is_offline},
     )
     try:
-        kinds = choose(options.sources, annotation_files())
-        if not options.sources and not options.is_local:
-            kinds = tuple(kind for kind in kinds if kind.is_default)
+        kinds = _wanted(options)
         with recorded_step(step, open_warehouse, reporter):
             with open_warehouse(reporter.waiting) as warehouse:
                 loaded = loaded_files(warehouse)
             with _fetcher(options, cache, loaded, reporter) as fetch:
-                candidates = _fetch_all(kinds, fetch, bool(options.sources), outcome, reporter)
+                candidates = _fetch_all(kinds, fetch, outcome, reporter)
+                _require_named(options.sources, kinds, outcome, reporter)
             with open_warehouse(reporter.waiting) as warehouse:
                 step.rows_written = _load_all(candidates, outcome, warehouse, reporter)
             if outcome.failed:
@@ -83,8 +85,8 @@ def update(
     except UserError as error:
         reporter.failed(None, error)
         return False
-    if outcome.absent:
-        reporter.warned("annotation_absent", files=", ".join(outcome.absent))
+    if absent := [kind.bulk_file for kind in outcome.absent if kind.is_default]:
+        reporter.warned("annotation_absent", files=listed(absent))
     reporter.step(
         None,
         "annotation_updated",
@@ -95,6 +97,25 @@ def update(
         seconds=watch.seconds,
     )
     return not outcome.failed
+
+
+def _wanted(options: UpdateOptions) -> tuple[AnnotationFile, ...]:
+    """The kinds of files to look for. Of a folder or the cache, all kinds of the sources named, or
+    of all sources; of servers, their default files, a kind that is named itself, and all kinds of a
+    named source that has no default file.
+    """
+    kinds = choose(options.sources, annotation_files())
+    if options.is_local:
+        return kinds
+    named = {name.casefold() for name in options.sources}
+    with_default = {kind.source for kind in kinds if kind.is_default}
+    return tuple(
+        kind
+        for kind in kinds
+        if kind.is_default
+        or kind.bulk_file.casefold() in named
+        or (named and kind.source not in with_default)
+    )
 
 
 @contextmanager
@@ -125,36 +146,57 @@ def _fetcher(
 def _fetch_all(
     kinds: tuple[AnnotationFile, ...],
     fetch: _Fetch,
-    are_named: bool,
     outcome: _Outcome,
     reporter: Reporter,
 ) -> list[Candidate]:
-    """The files that can be had. One that is absent is an error only if the user named it, or if
-    all are."""
+    """The files that there are."""
     candidates = []
     for kind in kinds:
         try:
-            candidate = fetch(kind)
-            if candidate:
+            if candidate := fetch(kind):
                 candidates.append(candidate)
-            elif are_named:
-                raise _absent([kind])
             else:
-                outcome.absent.append(kind.bulk_file)
+                outcome.absent.append(kind)
         except UserError as error:
             outcome.failed.append(error)
             reporter.failed(None, error)
-    if len(outcome.absent) == len(kinds):
-        raise _absent(kinds)
     return candidates
 
 
-def _absent(kinds: tuple[AnnotationFile, ...] | list[AnnotationFile]) -> UserError:
+def _require_named(
+    names: Collection[str],
+    kinds: tuple[AnnotationFile, ...],
+    outcome: _Outcome,
+    reporter: Reporter,
+) -> None:
+    """An absent file is an error if the user named its kind, or a source of which all are absent.
+
+    Raises UserError 54506 if no name was given and all are absent.
+    """
+    if not names and len(outcome.absent) == len(kinds):
+        raise _absent(kinds)
+    for name in names:
+        own = choose([name], kinds)
+        if all(kind in outcome.absent for kind in own):
+            outcome.absent = [kind for kind in outcome.absent if kind not in own]
+            outcome.failed.append(_absent(own))
+            reporter.failed(None, outcome.failed[-1])
+
+
+def _absent(kinds: tuple[AnnotationFile, ...]) -> UserError:
     patterns = [pattern for kind in kinds for pattern in kind.reader.patterns]
+    names = (
+        " or ".join(patterns)
+        if len(patterns) <= _MOST_PATTERNS
+        else "as expression-warehouse annotation sources says"
+    )
     return UserError(
         "ANNOTATION_FILE_ABSENT",
-        f"there is no file of {', '.join(kind.bulk_file for kind in kinds)}",
-        expected=f"a file named {' or '.join(patterns)}, with or without .gz or .bgz",
+        f"there is no file of {listed([kind.bulk_file for kind in kinds])}",
+        expected=f"a file named {names}, with or without .gz or .bgz",
+        action=None
+        if any(kind.url for kind in kinds)
+        else "Put the file into a folder and name it with --from; it cannot be downloaded",
     )
 
 

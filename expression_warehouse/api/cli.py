@@ -119,12 +119,12 @@ def export_command(
         from pydantic import ValidationError
 
         from expression_warehouse.api.export import export
-        from expression_warehouse.api.rank_settings import RankSettings
+        from expression_warehouse.api.rank_settings import RankSettings, faults
 
         try:
             settings = RankSettings(disease=disease, contrast=contrast, q=q, limit=limit)
         except ValidationError as error:
-            raise click.BadParameter(error.errors()[0]["msg"]) from error
+            raise click.BadParameter(faults(error)) from error
         run_to_exit(
             lambda: export(target, settings, file, reporter), reporter, "no report was written"
         )

@@ -18,7 +18,9 @@ def export(target: str | None, settings: RankSettings, file: Path, reporter: Rep
         try:
             content = report(edition, settings).encode()
         except MissingError as error:
-            raise UserError("CONFIG_INVALID", f"the warehouse does not have {error}") from error
+            raise UserError(
+                "CONFIG_INVALID", str(error), action="Correct --disease or --contrast"
+            ) from error
         with named_os_errors(file), open_atomically(file) as written:
             written.write(content)
     except UserError as error:

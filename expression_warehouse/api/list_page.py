@@ -16,6 +16,7 @@ from expression_warehouse.api.pair_list import (
 from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.interval import interval_plot, interval_scale
 from expression_warehouse.api.plots.volcano import volcano_plot
+from expression_warehouse.api.rank_settings import faults
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.api.store import Edition
 from expression_warehouse.api.words import rationale
@@ -40,9 +41,9 @@ def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
         page = pair_page(edition, settings)
         rows, cursor = page.rows.to_pylist(), page.cursor
     except ValidationError as invalid:
-        error = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in invalid.errors())
+        error = faults(invalid)
     except MissingError as missing:
-        error = f"The warehouse does not have {missing}."
+        error = f"{missing}."
     except InvalidCursorError:
         error = "This page is of another list; here is its first page."
         settings = settings.model_copy(update={"cursor": None})

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from expression_warehouse.api import reading
+from expression_warehouse.api.parameters import GENE_NAME
 from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.store import Edition
 
@@ -45,7 +46,7 @@ class PairListSettings(RankSettings):
     gene: Annotated[
         str | None,
         Field(
-            pattern=r"^[A-Za-z0-9_.@'-]{1,50}$",
+            pattern=GENE_NAME,
             description="One of the genes: id, symbol or alias.",
         ),
     ] = None

@@ -81,7 +81,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(MissingError)
     def _(_request: Request, error: MissingError) -> Response:
-        return problem(404, "Not found", f"The warehouse does not have {error}.")
+        return problem(404, "Not found", f"{error}.")
 
     @app.exception_handler(InvalidCursorError)
     def _(_request: Request, _error: InvalidCursorError) -> Response:

@@ -29,7 +29,14 @@ CONTRASTS = """
     order by n.is_primary desc, n.contrast
 """
 
-ILLNESSES = "select illness_label from {dim}.dim_illness"
+DISEASES_WITH_CONTRASTS = """
+    select distinct d.disease_label
+    from {dim}.dim_contrast as n
+    inner join {dim}.dim_disease as d on n.disease_key = d.disease_key
+    order by d.disease_label
+"""
+
+ILLNESSES = "select illness_label from {dim}.dim_illness order by illness_key"
 
 DISEASES = """
     select distinct d.disease_label

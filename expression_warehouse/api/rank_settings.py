@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 # An HTML form sends an empty string for a choice left open.
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
+# What the type of the column pair_rank can hold.
+_GREATEST_RANK = 2**31 - 1
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
 
 
@@ -28,7 +30,7 @@ class RankSettings(BaseModel):
     q: Annotated[float, Field(ge=0, le=1, description="Greatest q_star.")] = 0.05
     k_min: Annotated[int, Field(ge=2, le=10_000, description="Least number of studies.")] = 3
     i2_max: Annotated[float, Field(ge=0, le=100, description="Greatest I2 in percent.")] = 75
-    limit: Annotated[int, Field(ge=1, le=1000, description="Rows per slice.")] = 100
+    limit: Annotated[int | None, Field(ge=1, description="Rows per slice; None: all.")] = 100
 
     @property
     def session(self) -> dict[str, str]:
@@ -40,7 +42,7 @@ class RankSettings(BaseModel):
     def parameters(self) -> dict[str, str | int | None]:
         """Parameters of the query OF_VIEW."""
         return {
-            "last_rank": self.limit,
+            "last_rank": self.limit or _GREATEST_RANK,
             "technology": self.technology,
             "organism": self.organism,
         }
@@ -57,3 +59,13 @@ class RankSettings(BaseModel):
             "i2_max": str(self.i2_max),
             "k_min": self.k_min,
         }
+
+
+def faults(error: ValidationError) -> str:
+    """What is wrong with settings, in plain words: each name, its value and what is expected."""
+    return "; ".join(
+        f"there is no setting {fault['loc'][-1]}"
+        if fault["type"] == "extra_forbidden"
+        else f"{fault['loc'][-1]} is {fault['input']!r}: {fault['msg']}"
+        for fault in error.errors()
+    )

@@ -1,5 +1,6 @@
 """Reads of the API: each raises MissingError if what is named is not there."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -7,20 +8,32 @@ import pyarrow as pa
 from expression_warehouse.api import queries, queries_ranked
 from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.store import Edition
+from expression_warehouse.core.genes import plain_name
 
 
 class MissingError(Exception):
-    """What a request names is not in the warehouse; the message says what."""
+    """What a request names is not in the warehouse. The message is a sentence without a full stop.
+
+    what   the kind and the name, as in "gene NOPE"
+    known  the names that there are, if they are few
+    """
+
+    def __init__(self, what: str, known: Iterable[str] = ()) -> None:
+        names = ", ".join(known)
+        super().__init__(f"The warehouse has no {what}" + (f"; it has {names}" if names else ""))
 
 
 def check_disease(edition: Edition, settings: RankSettings) -> None:
     """Raises MissingError if the warehouse has no such disease, or the disease no such contrast."""
     known = edition.rows(queries.CONTRASTS, {"disease": settings.disease})
     if not known:
-        raise MissingError(f"disease {settings.disease}")
-    names = {row["contrast"] for row in known}
-    if settings.contrast not in {*names, "all"}:
-        raise MissingError(f"contrast {settings.contrast} of {settings.disease}")
+        diseases = edition.rows(queries.DISEASES_WITH_CONTRASTS)
+        raise MissingError(
+            f"disease {settings.disease}", (row["disease_label"] for row in diseases)
+        )
+    names = ["all", *(row["contrast"] for row in known)]
+    if settings.contrast not in names:
+        raise MissingError(f"contrast {settings.contrast} of {settings.disease}", names)
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
@@ -98,17 +111,21 @@ def pair_points(
 
 
 def gene(edition: Edition, name: str) -> dict[str, Any]:
-    """A gene by its id, symbol or any other name. Raises MissingError for a name of several."""
+    """A gene by its id, with or without a version, by its symbol or any other name.
+
+    Raises MissingError for a name of no gene, or of several.
+    """
+    name = plain_name(name)
     for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):
         rows = edition.rows(query, {"gene": name})
         # A gene of the mouse has the symbol of the human one in other letters.
         rows = [row for row in rows if name in (row["gene_id"], row["gene_symbol"])] or rows
         if len(rows) > 1:
             ids = ", ".join(row["gene_id"] for row in rows)
-            raise MissingError(f"one gene {name}: it is a name of {ids}")
+            raise MissingError(f"single gene {name}: it is a name of {ids}")
         if rows:
             return rows[0]
-    raise MissingError(f"gene {name}")
+    raise MissingError(f"gene {name}" if name else "gene with an empty name")
 
 
 def genes_of_pair(edition: Edition, found: dict[str, Any]) -> list[dict[str, Any]]:

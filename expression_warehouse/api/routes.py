@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from expression_warehouse.api import queries, reading
 from expression_warehouse.api.answers import TABLE, Format, answer, json_answer
@@ -18,6 +19,7 @@ router = APIRouter()
 class TopPairs(RankSettings):
     """The settings, and the form of the answer."""
 
+    limit: Annotated[int, Field(ge=1, le=1000, description="Rows per slice.")] = 100
     format: Format = None
 
 

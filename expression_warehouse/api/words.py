@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from expression_warehouse.core.listed import counted
+
 
 def number_text(value: Any, digits: int = 2) -> str:
     """A number for a reader: whole numbers with thousands, others with so many digits after the
@@ -63,8 +65,8 @@ def advice(contrast: dict[str, Any]) -> str:
     k = contrast["n_studies"]
     if not contrast["is_eligible"]:
         return (
-            f"{k} studies have both sides of this contrast, fewer than the least number (k_min):"
-            " there is no q."
+            f"{counted(k, 'study')} with both sides of this contrast, fewer than the least number"
+            " (k_min): there is no q."
         )
     found = [
         name

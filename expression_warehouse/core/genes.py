@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from expression_warehouse.core.warehouse.base import Warehouse
 
 # ENSG00000114013.16 and ENSG00000182378.15_PAR_Y are ENSG00000114013 and ENSG00000182378.
-_VERSION = re.compile(r"^(ENS[A-Z]*G[0-9]+)\.[0-9]+(?:_PAR_Y)?$")
+_VERSION = re.compile(r"^(ENS[A-Z]*G[0-9]+)\.[0-9]+(?:_PAR_Y)?$", re.IGNORECASE)
 
 _NAMES = """
 select
@@ -27,6 +27,14 @@ select
     0 as is_ambiguous
 from {dim}.dim_gene as g
 """
+
+
+def plain_name(name: str) -> str:
+    """A gene's name without blanks around it; of an Ensembl id, without its version.
+
+    ' ENSG00000114013.16 '  ->  'ENSG00000114013'
+    """
+    return _VERSION.sub(r"\1", name.strip())
 
 
 @dataclass(frozen=True)
@@ -69,5 +77,4 @@ class GeneNames:
         return (keys.pop() if len(keys) == 1 else None), ids
 
     def _candidates(self, name: str) -> Iterator[Gene]:
-        key = name.strip().upper()
-        yield from self._genes.get(_VERSION.sub(r"\1", key), ())
+        yield from self._genes.get(plain_name(name).upper(), ())

@@ -1,5 +1,6 @@
 """Reports for people: lines of text, and progress bars on a terminal."""
 
+import string
 import sys
 from typing import Any, ClassVar
 
@@ -7,7 +8,17 @@ import rich.console
 import rich.progress
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter
+
+
+class _Sentence(string.Formatter):
+    """As str.format; `{row_count:n row}` is a count and what is counted: 1 row, 2 rows."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec.startswith("n "):
+            return counted(value, format_spec.removeprefix("n "))
+        return str(super().format_field(value, format_spec))
 
 
 class TextReporter(Reporter):
@@ -18,12 +29,12 @@ class TextReporter(Reporter):
     """
 
     _SENTENCES: ClassVar = {
-        "staged": "staged {row_count:,} values: {gene_count:,} genes × {sample_count:,} samples, "
+        "staged": "staged {row_count:n value}: {gene_count:n gene} × {sample_count:n sample}, "
         "{null_count:,} missing, unit {unit_tag}, gene ids {gene_id_form}, file {layout}, "
         "{seconds:.1f} s",
         "restaged": "staged again with new metadata or configuration, unit {unit_tag}",
         "skipped": "staged already (status {status})",
-        "reviews_taken": "took {review_count} reviews into analytics.llm_reviews",
+        "reviews_taken": "took {review_count:n review} into analytics.llm_reviews",
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",
@@ -36,65 +47,66 @@ class TextReporter(Reporter):
         "findings": "{validation_code}: {finding_count:,} in {studies}",
         "node_failed": "{node}: {message}",
         "retrying": "attempt {attempt} failed, the next one starts in {seconds} s: {reason}",
-        "built": "built in {seconds:.1f} s ({attempts} attempts): {failed_count} nodes failed, "
-        "{warned_count} tests warn",
+        "built": "built in {seconds:.1f} s ({attempts:n attempt}): {failed_count:n node} failed, "
+        "{warned_count:n test} with warnings",
         "unchanged": "nothing is new since the last build, {seconds:.1f} s",
         "run_ended": "{summary}; {next}",
         "quarantined": "{study_accession}: quarantined; its rows stay in staging until you act",
-        "pairs_staged": "{file}: staged {row_count:,} pairs of {disease}, {replaced_count:,} of "
-        "them in place of an earlier load's, {seconds:.1f} s; dbt build brings them into the fact",
+        "pairs_staged": "{file}: staged {row_count:n pair} of {disease}, of which "
+        "{replaced_count:,} in place of an earlier load's, {seconds:.1f} s; dbt build brings the "
+        "load into the fact",
         "pairs_skipped": "{file}: staged already",
         "columns_ignored": "{file}: ignored columns, which are no metrics: {columns}",
-        "rows_repeated": "{file}: left out {row_count:,} rows that repeat another one",
-        "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and replace what "
-        "the studies give; the fact has {fact_row_count:,} rows of them now",
-        "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
-        "logs_purged": "{verb} {folder_count:,} days of logs older than {days} days",
-        "staging_purged": "{verb} {row_count:,} staged rows older than {days} days; batches "
+        "rows_repeated": "{file}: left out {row_count:n row} as a repetition of another one",
+        "rows_override": "{file}: {override_count:n pair} with csv_override = 1, in place of what "
+        "the studies give; the fact has {fact_row_count:n such row} now",
+        "archive_purged": "{verb} {folder_count:n archived study} older than {days:n day}",
+        "logs_purged": "{verb} {folder_count:n day} of logs older than {days:n day}",
+        "staging_purged": "{verb} {row_count:n staged row} older than {days:n day}; batches "
         "purged: {purged_count:,}, removed from the register: {removed_count:,}",
-        "db_logs_purged": "{verb} {step_count:,} steps and {finding_count:,} findings older than "
-        "{days} days from the logs of the warehouse",
-        "backed_up": "{backup}: {megabytes:,} MB, {row_count:,} rows, every block verified, "
+        "db_logs_purged": "{verb} {step_count:n step} and {finding_count:n finding} older than "
+        "{days:n day} from the logs of the warehouse",
+        "backed_up": "{backup}: {megabytes:,} MB, {row_count:n row}, every block verified, "
         "{seconds:.1f} s",
         "backed_up_by_server": "the server wrote and verified {backup}, {seconds:.1f} s",
         "backup_removed": "removed {backup}",
-        "restored": "{file}: restored from {backup}, {row_count:,} rows, {seconds:.1f} s; the "
+        "restored": "{file}: restored from {backup}, {row_count:n row}, {seconds:.1f} s; the "
         "earlier file: {kept}",
         "compacted": "{file}: {megabytes:,} MB, {megabytes_before:,} MB before, {seconds:.1f} s",
-        "rebuilt": "{file}: rebuilt {batch_count} batches from {archive}, {seconds:.1f} s; the "
+        "rebuilt": "{file}: rebuilt {batch_count:n batch} from {archive}, {seconds:.1f} s; the "
         "earlier file: {kept}",
-        "screened": "{slice}: {pair_count:,} pairs of {gene_count:,} genes in "
-        "{study_count} studies, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
+        "screened": "{slice}: {pair_count:n pair} of {gene_count:n gene} in "
+        "{study_count:n study}, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
         "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",
         "calibrated": "{slice}: {null_hypothesis}: the default test found pairs in {draws_found:,} "
-        "of {draws:,} draws; p < 0.05 in {share_p05:.1%} of pairs",
+        "of {draws:n draw}; p < 0.05 in {share_p05:.1%} of pairs",
         "calibrated_level": "{slice}: {null_hypothesis}: p < 0.05 in {share_p05:.1%} of pairs by "
         "the default test",
         "calibrated_power": "{slice}: {null_hypothesis}: the default test found {power:.1%} of "
         "pairs whose Fisher z differs by {effect}",
-        "correlated": "{cohort}: {found_count:,} of {pair_count:,} pairs of {gene_count:,} genes "
+        "correlated": "{cohort}: {found_count:,} of {pair_count:n pair} of {gene_count:n gene} "
         "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
-        "published": "{file}: {row_count:,} significant pairs of {disease}",
-        "publish_skipped": "{file}: already has these {row_count:,} significant pairs of {disease}",
-        "positives_missing": "{slice}: {missing_count} of the {watched_count} watched genes are in "
-        "no pair; the ranking learns from the others",
+        "published": "{file}: {row_count:n significant pair} of {disease}",
+        "publish_skipped": "{file}: already has the {row_count:n significant pair} of {disease}",
+        "positives_missing": "{slice}: in no pair: {missing_count} of the "
+        "{watched_count:n watched gene}; the ranking learns from the others",
         "slice_skipped": "skipped a slice: {error}",
         "permutation_p_left_out": "{error}",
-        "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "
+        "pairs_ranked": "{slice}: ranked {pair_count:n pair}, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
         "report_written": "{file}: {megabytes:,.1f} MB",
         "serving": "serving {url} until Ctrl-C",
         "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
-        "annotation_loaded": "{bulk_file}: loaded {value_count:,} values of {gene_count:,} genes "
+        "annotation_loaded": "{bulk_file}: loaded {value_count:n value} of {gene_count:n gene} "
         "from {file}, {seconds:.1f} s",
         "annotation_unchanged": "{bulk_file}: {file} is loaded already",
         "annotation_absent": "not updated, because there is no file: {files}",
-        "annotation_snapshot": "{file}: core values of {gene_count:,} genes by source, from "
-        "{file_count} files, {seconds:.1f} s",
-        "annotation_updated": "gene annotation: {loaded_count} files loaded, {unchanged_count} "
+        "annotation_snapshot": "{file}: core values of {gene_count:n gene} by source, from "
+        "{file_count:n file}, {seconds:.1f} s",
+        "annotation_updated": "gene annotation: {loaded_count:n file} loaded, {unchanged_count} "
         "unchanged, {failed_count} failed, {seconds:.1f} s; {next}",
-        "features_exported": "{file}: {row_count:,} rows, {seconds:.1f} s",
+        "features_exported": "{file}: {row_count:n row}, {seconds:.1f} s",
     }
 
     def __init__(self, run_id: str | None = None) -> None:
@@ -117,10 +129,12 @@ class TextReporter(Reporter):
     def step(self, study: str | None, step: str, **fields: Any) -> None:
         if sentence := self._SENTENCES.get(step):
             subject = f"{study:<12} " if study else ""
-            self._out.print(f"{subject}{sentence.format(**fields)}", markup=False)
+            self._out.print(f"{subject}{_Sentence().format(sentence, **fields)}", markup=False)
 
     def warned(self, step: str, **fields: Any) -> None:
-        self._err.print(self._SENTENCES[step].format(**fields), style="yellow", markup=False)
+        self._err.print(
+            _Sentence().format(self._SENTENCES[step], **fields), style="yellow", markup=False
+        )
 
     def failed(self, study: str | None, error: UserError) -> None:
         self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)

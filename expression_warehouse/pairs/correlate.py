@@ -1,6 +1,8 @@
 """The significant correlations of one study and cohort: `expression-warehouse pairs correlate`."""
 
+import dataclasses
 import functools
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
@@ -63,7 +66,7 @@ class CorrelateOptions:
     """What the user asks for.
 
     study      accession
-    cohort     illness label
+    cohort     illness label, in capital or small letters
     fdr        greatest false discovery rate
     output     Parquet file to write
     memory     what may be used, as 2GB
@@ -87,6 +90,8 @@ def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter
 
     Returns whether the file was written.
     """
+    # Labels are in capital letters.
+    options = dataclasses.replace(options, cohort=options.cohort.strip().upper())
     step = Step("correlate", {"study": options.study, "cohort": options.cohort})
     try:
         with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
@@ -170,17 +175,30 @@ def _read_cohort(
         np.searchsorted(genes, read_watched(warehouse)),
     )
     if len(chosen) < 2:
-        raise UserError("PAIRS_NOTHING_TO_TEST", f"{len(chosen)} genes of the study vary")
+        raise UserError(
+            "PAIRS_NOTHING_TO_TEST",
+            f"the study has {counted(len(chosen), 'gene')} with differing values",
+        )
     values = matrix.cohort(options.cohort, settings.detection_share_min)
     if values.shape[1] < settings.min_samples:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"the study has {values.shape[1]} samples of {options.cohort}",
-            expected=f"{settings.min_samples} or more (var min_cohort_samples) of one of "
-            f"{', '.join(sorted(set(matrix.labels.tolist()))) or 'its cohorts, but it has none'}",
+            f"the study has {counted(values.shape[1], 'sample')} of {options.cohort}",
+            expected=f"{settings.min_samples} or more (var min_cohort_samples)",
+            action=_advice(matrix.labels.tolist(), settings.min_samples),
         )
     transforms = transform_study([values], chosen, settings)
     return store_in_memory([transforms], settings, Design(())), genes[chosen]
+
+
+def _advice(labels: list[str], least: int) -> str:
+    """Which cohorts of a study can be correlated."""
+    counts = sorted(Counter(labels).items())
+    every = ", ".join(f"{label} ({count})" for label, count in counts)
+    enough = ", ".join(f"{label} ({count})" for label, count in counts if count >= least)
+    if enough:
+        return f"Name a cohort with enough samples: {enough}"
+    return f"Correlate another study: no cohort of this one has enough samples: {every or 'none'}"
 
 
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
+from expression_warehouse.core.listed import counted
 
 _CHUNK_ROWS = 10_000
 
@@ -101,7 +102,7 @@ class CsvFile:
     def _wrong_width(self, line: int, row: list[str], width: int) -> UserError:
         return UserError(
             "EXTRACTION_INVALID_FORMAT",
-            f"the row has {len(row)} cells" if row else "an empty line",
+            f"the row has {counted(len(row), 'cell')}" if row else "an empty line",
             file=self.label,
             line=line,
             expected=f"{width} cells, as in the header",

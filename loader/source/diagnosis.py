@@ -7,6 +7,7 @@ line, which is slow, but needed only for a broken file.
 import math
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from loader.source.layout import Layout
 from loader.source.text import MatrixText
 from loader.source.values import ANY_LENGTH, INFINITE, NULL_VALUES, NUMBER
@@ -60,7 +61,7 @@ def _fault(line: bytes, layout: Layout, label: str, number: int) -> UserError | 
     if len(cells) != len(layout.names):
         return UserError(
             "EXTRACTION_INVALID_FORMAT",
-            f"the line has {len(cells)} columns" if text else "there is an empty line",
+            f"the line has {counted(len(cells), 'column')}" if text else "there is an empty line",
             file=label,
             line=number,
             expected=f"{len(layout.names)} columns, as in the header",

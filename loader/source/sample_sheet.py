@@ -9,7 +9,7 @@ from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import listed
+from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 from loader.source.download import Download
 
@@ -188,7 +188,7 @@ def read_sheet(download: Download, name: str) -> SampleSheet:
         if len(row) > len(header) and any(row[len(header) :]):
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
-                f"the line has {len(row)} columns",
+                f"the line has {counted(len(row), 'column')}",
                 file=label,
                 line=number,
                 expected=f"{len(header)} columns, as in the header",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from loader.source.diagnosis import CARRIAGE_RETURN, stray_return, without_line_end
 from loader.source.lines_by_gene import LinesByGene, Row
 from loader.source.measured import MeasuredFile
@@ -57,7 +58,7 @@ class Columns:
                 continue
             cells = self._cells(text, number)
             if len(cells) != self.width:
-                raise self._unfit(f"the line has {len(cells)} columns", number)
+                raise self._unfit(f"the line has {counted(len(cells), 'column')}", number)
             yield number, cells[self.id_column], [cells[column] for column in self.value_columns]
 
     def _cells(self, text: str, number: int) -> list[str]:

@@ -5,8 +5,9 @@ import contextlib
 import csv
 import gzip
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from unittest import mock
 
 import pyarrow as pa
@@ -73,9 +74,12 @@ READERS = (
 
 
 @contextlib.contextmanager
-def small_catalog(urls: dict[str, str], on_request: Collection[str] = ()) -> Iterator[None]:
+def small_catalog(
+    urls: dict[str, str],
+    on_request: Collection[str] = (),
+    sources: Mapping[str, str] = MappingProxyType({"scores": "LAB", "names": "BOOK"}),
+) -> Iterator[None]:
     """The catalog, with these addresses by kind of file; those on request are no default."""
-    sources = {"scores": "LAB", "names": "BOOK"}
     files = tuple(
         {
             "bulk_file": name, "source": source, "organism": "HOMO_SAPIENS",
@@ -90,7 +94,7 @@ def small_catalog(urls: dict[str, str], on_request: Collection[str] = ()) -> Ite
             "source": source, "attribute": attribute, "is_number": is_number,
             "is_core": is_core, "tolerance": tolerance,
         }
-        for source in sources.values()
+        for source in dict.fromkeys(sources.values())
         for attribute, is_number, is_core, tolerance in (
             ("symbol", "0", "1", ""), ("score", "1", str(int(source == "LAB")), "1e-6"),
         )

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner, Result
@@ -194,6 +195,43 @@ def test_a_file_on_request_is_downloaded_only_if_it_is_named(lab):
         assert [request.path for request in lab.server.requests] == ["/scores.tsv"]
         lab.updated("book")
         assert lab.register("bulk_file") == [("names",), ("scores",)]
+
+
+def test_a_named_source_needs_one_of_its_forms(lab, tmp_path):
+    """`names` is another form of `scores`, which is the source's default."""
+    urls = {"scores": lab.server.url("/scores.tsv")}
+    for kind in ("scores", "names"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"{kind}.tsv").write_bytes(table(300))
+    (tmp_path / "none").mkdir()
+    with small_catalog(urls, on_request=["names"], sources={"scores": "LAB", "names": "LAB"}):
+        lines = lab.updated("LAB")
+        assert [line["step"] for line in lines][-2:] == ["annotation_loaded", "annotation_updated"]
+        assert [request.path for request in lab.server.requests] == ["/scores.tsv"]
+        assert lab.register("bulk_file") == [("scores",)]
+        lines = lab.updated("LAB", "--from", tmp_path / "scores")
+        assert [line["step"] for line in lines] == ["annotation_unchanged", "annotation_updated"]
+        lines = lab.updated("LAB", "--from", tmp_path / "names")
+        assert [line.get("files") for line in lines] == [None, "scores", None]
+        assert lab.register("bulk_file") == [("names",), ("scores",)]
+        (error,) = lab.failed("LAB", "--from", tmp_path / "none")
+        assert error["found"] == "there is no file of scores, names"
+        assert "without --from and --offline" in error["action"]
+        (error,) = lab.failed("names", "--from", tmp_path / "scores")
+        assert error["found"] == "there is no file of names"
+        assert "without" not in error["action"], "it has no address"
+
+
+def test_many_absent_files_are_not_all_named(lab, tmp_path):
+    (error,) = lab.failed("--from", tmp_path)
+    assert error["found"] == "there is no file of scores, names"
+    kinds = catalog.annotation_files()
+    with mock.patch.object(update, "annotation_files", lambda: kinds * 4):
+        (error,) = lab.failed("--from", tmp_path)
+        assert error["found"].endswith(" and 3 more")
+        (tmp_path / "names.tsv").write_bytes(table(10))
+        (line,) = events(lab.update("--from", tmp_path), "annotation_absent")
+        assert line["files"] == "scores, scores, scores, scores"
 
 
 def test_all_default_files_take_at_most_20_requests():

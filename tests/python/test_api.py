@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
 from unittest import mock
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import duckdb
@@ -220,12 +221,13 @@ def test_forms_have_the_same_rows(client):
         ("/api/v1/analytics/pairs/top?limit=0", 422, "limit"),
         ("/api/v1/analytics/pairs/top?q_basis=best", 422, "q_basis"),
         ("/api/v1/analytics/pairs/top?q_bais=hk", 422, "q_bais"),
-        ("/api/v1/analytics/pairs/top?disease=NONE", 404, "disease NONE"),
-        ("/api/v1/analytics/pairs/top?contrast=xx", 404, "contrast xx of SEPSIS"),
+        ("/api/v1/analytics/pairs/top?disease=NONE", 404, "no disease NONE; it has "),
+        ("/api/v1/analytics/pairs/top?contrast=xx", 404, "no contrast xx of SEPSIS; it has all, "),
         ("/api/v1/pairs/999999", 404, "pair 999999"),
         ("/api/v1/pairs/0", 422, "pair_key"),
         ("/api/v1/pairs/1'--", 422, "pair_key"),
-        ("/api/v1/genes/NO_SUCH", 404, "gene NO_SUCH"),
+        ("/api/v1/genes/NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
+        ("/api/v1/pairs?gene=NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/studies/NO_SUCH", 404, "study NO_SUCH"),
         ("/api/v1/pairs/1?without=GSE900001", 422, "without: unknown; the parameters are: none"),
         ("/api/v1/studies?form=csv", 422, "the parameters are: format"),
@@ -325,6 +327,17 @@ def test_search_finds_ids_and_studies(client):
         answer = client.get("/search", params={"q": text}, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (307, path)
     assert client.get("/search", params={"q": "x' or 1=1"}).status_code == 404
+
+
+@pytest.mark.parametrize("form", ["{}.16", " {} ", "\t{}.2_PAR_Y"])
+def test_genes_are_named_with_a_version_and_blanks_too(client, form):
+    name = form.format(GENES[2])
+    for path in ("/api/v1/genes/{}", "/api/v1/genes/{}/expression", "/api/v1/pairs?gene={}"):
+        answer = client.get(path.format(quote(name)))
+        assert answer.status_code == 200, answer.text
+        assert answer.content == client.get(path.format(GENES[2])).content
+    found = client.get("/search", params={"q": name}, follow_redirects=False)
+    assert found.headers["location"] == f"/genes/{GENES[2]}"
 
 
 @settings(max_examples=examples(20), deadline=None)

@@ -385,8 +385,7 @@ def test_keys_and_sums_that_are_wrong_are_found(warehouse):
     assert result.exit_code == 1
     assert lines["blocks"]["is_passed"] and lines["tables"]["is_passed"]
     assert (
-        lines["keys"]["found"]
-        == "1 keys of fact.fact_gene_expression.sample_key are not in dim_sample"
+        lines["keys"]["found"] == "not in dim_sample: 1 key of fact.fact_gene_expression.sample_key"
     )
     assert lines["reconciliation"]["found"].startswith("GSE1 ")
 

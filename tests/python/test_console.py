@@ -4,6 +4,7 @@ example; ingest and run end with one line that says what each study needs."""
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,8 @@ import pyte
 import pytest
 from conftest import PROJECT, Study, WarehouseUnderTest, events
 
+from expression_warehouse.core.listed import counted
+from expression_warehouse.core.text_reporter import TextReporter
 from loader.summary import Outcomes
 
 HEAVY = {
@@ -29,6 +32,51 @@ def commands() -> list[list[str]]:
         return [path, *(p for name, sub in inner.items() for p in below(sub, [*path, name]))]
 
     return below(main, [])
+
+
+# --- counts
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "said"),
+    [
+        (1, "pair", "1 pair"),
+        (0, "pair", "0 pairs"),
+        (2000, "archived study", "2,000 archived studies"),
+        (1, "archived study", "1 archived study"),
+        (2, "day", "2 days"),
+        (3, "batch", "3 batches"),
+    ],
+)
+def test_a_count_agrees_with_its_noun(count, noun, said):
+    assert counted(count, noun) == said
+
+
+def test_no_sentence_has_a_plural_after_a_count():
+    """`{count:,} rows` would say `1 rows`."""
+    for step, sentence in TextReporter._SENTENCES.items():
+        count = r"\{(?:\w+_count|days|draws|attempts)(?::,)?\}"
+        assert not re.search(rf"{count} (\w+ )?[a-z]+s\b", sentence), step
+
+
+def test_sentences_are_singular_for_one(capsys):
+    reporter = TextReporter()
+    reporter.step(
+        None,
+        "pairs_staged",
+        file="x.csv",
+        row_count=1,
+        disease="SEPSIS",
+        replaced_count=0,
+        seconds=1,
+    )
+    reporter.warned("rows_repeated", file="x.csv", row_count=1)
+    reporter.step(None, "rebuilt", file="x", batch_count=2, archive="a", seconds=1, kept="k")
+    reporter.close()
+    said = capsys.readouterr()
+    assert "staged 1 pair of SEPSIS" in said.out
+    assert "rebuilt 2 batches" in said.out
+    assert "left out 1 row as" in said.err
 
 
 # --- help

@@ -1,6 +1,7 @@
 """`expression-warehouse pairs correlate` against scipy on all pairs."""
 
 import json
+import re
 from itertools import combinations
 
 import numpy as np
@@ -48,7 +49,7 @@ def correlate(warehouse: WarehouseUnderTest, *arguments: object, study="GSE1", c
     return warehouse.pairs("correlate", "--study", study, "--cohort", cohort, *arguments)
 
 
-@pytest.mark.parametrize(("cohort", "fdr"), [("SEPSIS", 0.05), ("SEPTIC_SHOCK", 1)])
+@pytest.mark.parametrize(("cohort", "fdr"), [("SEPSIS", 0.05), ("septic_Shock", 1)])
 def test_file(built, tmp_path, cohort, fdr):
     warehouse, matrix = built
     path = tmp_path / "found.parquet"
@@ -111,6 +112,13 @@ def test_mistakes_are_named(built, tmp_path):
     refused(correlate(warehouse, *output, study="GSE9"), "STUDY_NOT_FOUND")
     error = refused(correlate(warehouse, *output, cohort="NO_SEPSIS"), "PAIRS_NOTHING_TO_TEST")
     assert "5 samples" in error["found"]
+    assert "NO_SEPSIS" not in error["action"], "it was just refused"
+    assert re.search(r"\bSEPSIS \(\d+\)", error["action"])
+    error = refused(correlate(warehouse, *output, cohort="NOPE"), "PAIRS_NOTHING_TO_TEST")
+    assert "0 samples of NOPE" in error["found"]
+    few = ("--vars", "{min_cohort_samples: 1000}")
+    error = refused(correlate(warehouse, *output, *few), "PAIRS_NOTHING_TO_TEST")
+    assert "no cohort of this one has enough samples: " in error["action"]
     nowhere = tmp_path / "nowhere" / "x.parquet"
     refused(correlate(warehouse, "--output", nowhere), "FOLDER_NOT_WRITABLE")
     refused(correlate(warehouse, *output, "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")

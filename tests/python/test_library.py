@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
 
 import duckdb
@@ -17,7 +18,7 @@ from conftest import PROJECT, WarehouseUnderTest
 from nbclient import NotebookClient
 from warehouses import built_demo
 
-from expression_warehouse import open_warehouse
+from expression_warehouse import open_warehouse, run_pipeline
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.cli import main
 from expression_warehouse.core.errors import UserError
@@ -58,6 +59,57 @@ def test_ranked_pairs_are_those_of_the_view(in_demo):
     assert found.equals(expected)
 
 
+def test_ranked_pairs_are_all_rows_unless_limited(in_demo):
+    widest = {"q": 1, "i2_max": 100, "k_min": 2}
+    warehouse = open_warehouse()
+    found = warehouse.ranked_pairs("SEPSIS", **widest)
+    expected = fact(
+        in_demo,
+        "from analytics.vw_pair_metrics_ranked order by technology, organism, pair_rank",
+        *(f"set variable {name} = {value}" for name, value in widest.items()),
+    )
+    assert found.equals(expected)
+    assert max(found["pair_rank"].to_pylist()) > 1000
+    few = warehouse.ranked_pairs("SEPSIS", limit=1500, **widest)
+    assert max(few["pair_rank"].to_pylist()) == 1500
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"q_bais": "hk"}, "there is no setting q_bais\n  expected: one of disease, technology"),
+        ({"q": "abc"}, "q is 'abc': Input should be a valid number"),
+        ({"limit": 0}, "limit is 0: Input should be greater than or equal to 1"),
+        ({"q_basis": "best"}, "q_basis is 'best': Input should be 'hk', 'spec' or 'dependent'"),
+    ],
+)
+def test_settings_that_are_wrong_are_named_in_plain_words(in_demo, settings, said):
+    with pytest.raises(UserError, match="54030") as error:
+        open_warehouse().ranked_pairs("SEPSIS", **settings)
+    assert said in str(error.value)
+    assert "http" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda w: w.ranked_pairs("sepsis"), "The warehouse has no disease sepsis; it has "),
+        (
+            lambda w: w.ranked_pairs(contrast="xx"),
+            "The warehouse has no contrast xx of SEPSIS; it has all, ",
+        ),
+        (lambda w: w.expression(["CD86"], "septic"), "The warehouse has no cohort septic; it has "),
+        (lambda w: w.expression(["NOPE"]), "The warehouse has no gene NOPE"),
+        (lambda w: w.expression([" "]), "The warehouse has no gene with an empty name"),
+    ],
+)
+def test_what_is_missing_is_a_sentence(in_demo, call, said):
+    with pytest.raises(MissingError) as error:
+        call(open_warehouse())
+    text = str(error.value)
+    assert text == said or (text.startswith(said) and said.endswith((" has ", ", ")))
+
+
 def test_studies_of_a_pair_by_symbols_in_any_order(in_demo):
     warehouse = open_warehouse(in_demo.path)
     found = warehouse.pair_studies("cd86", "MS4A4A")
@@ -81,6 +133,34 @@ def test_expression_of_genes_and_cohorts(in_demo):
     assert sum(found["expression_value"].to_pylist()) == pytest.approx(expected["total"])
     with pytest.raises(MissingError, match="cohort SEPTIC_SHOK"):
         open_warehouse().expression(["CD86"], cohorts=["SEPTIC_SHOK"])
+
+
+def test_each_gene_is_there_once_by_whatever_names(in_demo):
+    warehouse = open_warehouse()
+    expected = warehouse.expression(["CD86"], ["CONTROL"])
+    assert len(expected)
+    (gene_id,) = set(expected["gene_id"].to_pylist())
+    names = ["CD86", "cd86", " CD86 ", gene_id, f"{gene_id}.16", f" {gene_id.lower()}.2\n"]
+    for genes in (*names, names, iter(names)):
+        assert warehouse.expression(genes, "CONTROL").equals(expected)
+    both = warehouse.expression(["MS4A4A", "CD86", "MS4A4A"], ["CONTROL"])
+    assert both.slice(len(both) - len(expected)).equals(expected)
+    assert len(both) == 2 * len(expected)
+
+
+def test_without_genes_the_table_is_empty(in_demo):
+    found = open_warehouse().expression([])
+    assert (len(found), found.schema) == (0, open_warehouse().expression("CD86").schema)
+
+
+@pytest.mark.parametrize("given", ["downloads", Path("downloads"), ["downloads"]])
+def test_the_pipeline_takes_one_path_and_one_study(given, tmp_path, monkeypatch):
+    called = mock.Mock(return_value=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("loader.run.run", called)
+    assert run_pipeline(given, studies="GSE1")
+    paths, studies, *_ = called.call_args.args
+    assert (paths, studies) == ([Path("downloads")], ["GSE1"])
 
 
 def test_a_reader_keeps_no_build_out(in_demo):
@@ -138,6 +218,22 @@ def test_sql_command_prints_and_writes(in_demo, tmp_path):
     )
     run("--output", tmp_path / "genes.csv")
     assert pyarrow.csv.read_csv(tmp_path / "genes.csv")["gene_id"].equals(expected["gene_id"])
+
+
+@pytest.mark.parametrize(
+    ("query", "printed"),
+    [
+        ("select 1 as a, 2 as a", ["a  a", "1  2"]),
+        (
+            "select x.*, y.* from (values (1, 'one')) as x(n, t), (values (2, 'two')) as y(n, t)",
+            ["n  t    n  t", "1  one  2  two"],
+        ),
+        ("select 1 as a, 2 as a where false", ["a  a"]),
+    ],
+)
+def test_columns_of_one_name_are_all_printed(in_demo, query, printed):
+    result = CliRunner().invoke(main, ["sql", query], env=in_demo.env)
+    assert (result.exit_code, result.stdout.splitlines()) == (0, printed)
 
 
 def test_sql_command_takes_settings_and_names_errors(in_demo):

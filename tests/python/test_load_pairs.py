@@ -596,7 +596,7 @@ def test_columns_that_are_no_metrics_are_named(copy, tmp_path):
 def test_people_read_it_as_text(copy, tmp_path):
     path = write(tmp_path / "f.csv", "pair_id,csv_override,note\n9_10,1,x\n")
     result = load(copy, path, "--technology", "RNA-SEQ", "--log-format", "text")
-    assert "staged 1 pairs of SEPSIS" in result.stdout
+    assert "staged 1 pair of SEPSIS" in result.stdout
     assert "1 pairs have csv_override = 1" in result.stderr
     assert "ignored columns, which are no metrics: note" in result.stderr
     failed = load(

@@ -141,7 +141,7 @@ def test_what_a_rebuild_lacks_is_named_and_the_warehouse_stays(lived):
     before = warehouse.path.read_bytes()
     (matrix,) = config.parent.glob("archive/GSE1/*/GSE1.tsv.gz")
     matrix.parent.rename(config.parent / "aside")
-    for found in ("1 batches are not archived: GSE1 ", "there is no file decisions.duckdb"):
+    for found in ("the archive lacks 1 batch: GSE1 ", "there is no file decisions.duckdb"):
         result = warehouse.loader("rebuild", "--config", config)
         (error,) = events(result, "failed")
         assert (result.exit_code, error["error_code"]) == (1, 54703)

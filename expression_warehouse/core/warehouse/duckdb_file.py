@@ -13,6 +13,7 @@ import duckdb
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, sync_folder
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse import writer_lock
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
 from expression_warehouse.core.warehouse.duckdb import engine_error, open_when_free, reading
@@ -131,7 +132,7 @@ def require_sound(path: Path) -> dict[str, int]:
 
 def describe_blocks(blocks: list[int]) -> str:
     shown = ", ".join(map(str, blocks[:10])) + (", …" if len(blocks) > 10 else "")
-    return f"{len(blocks)} blocks do not have their checksum: {shown}"
+    return f"{counted(len(blocks), 'block')} without the right checksum: {shown}"
 
 
 def database_of(connection: duckdb.DuckDBPyConnection) -> str:
