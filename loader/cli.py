@@ -224,12 +224,13 @@ def load_pairs_command(
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
-    FILE is a CSV with a header: gene_a and gene_b (symbols or ids, as in dim.gene_identifier) or
-    pair_id (two keys of dim_gene with _ between), in either order; optionally technology, organism
-    and csv_override; and columns of fact_gene_pair_metrics.
-    `dbt build` then brings the rows into that table; a pair that it computes itself is replaced
-    only if csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in
-    the file is wrong, no row is staged, and the exit code is 1.
+    FILE is a CSV, with commas, tabs or semicolons, and a header: gene_a and gene_b (symbols or ids,
+    as in dim.gene_identifier) or pair_id (two keys of dim_gene with _ between), in either order;
+    optionally technology, organism and csv_override; and columns of fact_gene_pair_metrics. Pairs
+    without a value are left out and counted. `dbt build` then brings the rows into that table; a
+    pair that it computes itself is replaced only if csv_override is 1. A later load replaces an
+    earlier one, pair by pair. If anything in the file is wrong, no row is staged, and the exit code
+    is 1.
     """
     with open_configured(None, log_format, "load-pairs") as (_, reporter):
         from loader.pair_file.load import load_pairs

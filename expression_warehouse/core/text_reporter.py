@@ -46,6 +46,7 @@ class TextReporter(Reporter):
         "pairs_skipped": "{file}: staged already",
         "columns_ignored": "{file}: ignored columns, which are no metrics: {columns}",
         "rows_repeated": "{file}: left out {row_count:,} rows that repeat another one",
+        "rows_without_values": "{file}: left out {row_count:,} pairs without a value",
         "rows_override": "{file}: {override_count:,} pairs have csv_override = 1 and replace what "
         "the studies give; the fact has {fact_row_count:,} rows of them now",
         "archive_purged": "{verb} {folder_count:,} archived studies older than {days} days",
