@@ -125,3 +125,18 @@ def test_a_configured_study_that_is_not_in_the_downloads_is_named(warehouse, tmp
     result = warehouse.loader("ingest", folder, "--config", config)
     (event,) = events(result, "studies_unknown")
     assert event["studies"] == "GSE7, gse1 (did you mean GSE1?)"
+
+
+def test_settings_that_a_refinebio_download_does_not_use_are_named(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(
+        "studies:\n  GSE1:\n    units: TPM\n    matrix: nofile.csv\n    sheet_columns: {sex: s}\n"
+    )
+    result, (found,) = inspect(warehouse, folder, "--config", config)
+    assert result.exit_code == 0
+    (warning,) = (text for text in found["warnings"] if text.startswith("54018"))
+    assert f"{config}:4: matrix, sheet_columns of GSE1" in warning
+    config.write_text("studies: {GSE1: {units: TPM}}")
+    _, (found,) = inspect(warehouse, folder, "--config", config)
+    assert not [text for text in found["warnings"] if text.startswith("54018")]
