@@ -79,6 +79,9 @@ class TextReporter(Reporter):
         "publish_skipped": "{file}: already has these {row_count:,} significant pairs of {disease}",
         "positives_missing": "{slice}: {missing_count} of the {watched_count} watched genes are in "
         "no pair; the ranking learns from the others",
+        "slice_not_built": "{slice}: the next dbt build computes its pairs anew and drops these "
+        "scores, since a screen, a file of pairs or a study is not built yet: run dbt build first, "
+        "then pairs rank again",
         "slice_skipped": "skipped a slice: {error}",
         "permutation_p_left_out": "{error}",
         "pairs_ranked": "{slice}: ranked {pair_count:,} pairs, {positive_count} of the watch list "

@@ -27,6 +27,7 @@ from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
     SliceChoice,
     SlicePairs,
+    is_current,
     read_built_slices,
     read_slice_pairs,
     read_watched_genes,
@@ -112,6 +113,8 @@ def rank_slices(
                 skipped: list[UserError] = []
                 failed: list[UserError] = []
                 for slice_ in read_built_slices(warehouse, choice):
+                    if not is_current(warehouse, slice_):
+                        reporter.warned("slice_not_built", slice=str(slice_))
                     try:
                         step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:
