@@ -34,6 +34,10 @@ from expression_warehouse.core.warehouse.profile import read_profile
 from loader.decisions import archive_decisions
 
 MANIFEST = "manifest.json"
+_WHERE = (
+    "Name the folder of a backup (verify also takes a DuckDB file); by default backups are in the "
+    "folder NAME.backups beside the warehouse"
+)
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,48 @@ class Backup:
             )
 
 
-def read_backup(folder: Path) -> Backup:
-    """The backup in a folder. Raises UserError 54701 if it has no manifest that can be read."""
+def read_backup(path: Path) -> Backup:
+    """The backup in a folder. Raises UserError 54701, which says what the path is, if it is no
+    folder of a backup or its manifest cannot be read."""
+    if not (path / MANIFEST).is_file():
+        raise _no_backup(path)
     try:
-        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return Backup(folder, Manifest(**document))
+        document = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return Backup(path, Manifest(**document))
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            "BACKUP_INVALID", f"its manifest cannot be read: {error}", file=str(folder / MANIFEST)
+            "BACKUP_INVALID", f"its manifest cannot be read: {error}", file=str(path / MANIFEST)
         ) from error
+
+
+def _no_backup(path: Path) -> UserError:
+    """54701 for a path that is no folder of a backup: what it is, and which path helps."""
+    if not path.exists():
+        found = "there is no such file or folder"
+        action = _WHERE
+    elif (path.parent / MANIFEST).is_file():
+        found = "this is a file of a backup, and the command takes the backup's folder"
+        action = f"Name {path.parent}"
+    elif path.is_file():
+        found = "this is a file, and the command takes the folder of a backup"
+        action = (
+            f"Name a folder with {MANIFEST}. To use a DuckDB file that is no backup: check it with "
+            "expression-warehouse verify FILE, rename the present warehouse while no program has "
+            "it open, and copy the file to the path of the warehouse"
+        )
+    elif inner := backups_in(path):
+        found = f"this folder has backups in it ({len(inner)}), but is none itself"
+        action = f"Name one of them; the newest is {inner[-1]}"
+    else:
+        found = f"this folder has no {MANIFEST}: it is no backup, and there is none in it"
+        action = _WHERE
+    expected = "a folder that expression-warehouse backup has made"
+    return UserError("BACKUP_INVALID", found, file=str(path), expected=expected, action=action)
+
+
+def backups_in(folder: Path) -> list[Path]:
+    """The backups that lie directly in a folder, the newest last; it can hold other things too."""
+    return sorted(path.parent for path in folder.glob(f"[0-9]*T[0-9]*Z/{MANIFEST}"))
 
 
 def backup_folder(warehouse: Path) -> Path:
@@ -145,10 +182,11 @@ def back_file_up(warehouse: Path, folder: Path, reporter: Reporter) -> Backup:
     """Copy a warehouse into a new folder, verified, whole or not at all.
 
     Raises UserError 4001 if it cannot be opened, 4008 if it does not exist, 4014 if it is damaged,
-    54302 if there is no room, 54700 if the copy differs.
+    54302 if there is no room or the folder is a file, 54700 if the copy differs.
     """
     if not warehouse.exists():
         raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(warehouse))
+    _refuse_file(folder)
     now = utc_now()
     remove_unfinished(folder)
     made = folder / f"{now:%Y%m%dT%H%M%S.%fZ}"
@@ -172,10 +210,21 @@ def back_file_up(warehouse: Path, folder: Path, reporter: Reporter) -> Backup:
     return Backup(made, manifest)
 
 
+def _refuse_file(folder: Path) -> None:
+    """Raises UserError 54302 if the folder, or one that it is to be made in, is a file."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise UserError(
+            "FOLDER_NOT_WRITABLE",
+            "this is a file, and backups need a folder",
+            file=str(nearest),
+            action="Name a folder; it is made if there is none",
+        )
+
+
 def _remove_old(folder: Path, keep: int, reporter: Reporter) -> None:
-    """Delete all but the newest backups of a folder; it can hold other things too."""
-    found = sorted(path.parent for path in folder.glob(f"[0-9]*T[0-9]*Z/{MANIFEST}"))
-    for old in found[:-keep]:
+    """Delete all but the newest backups of a folder."""
+    for old in backups_in(folder)[:-keep]:
         signals.check()
         with named_os_errors(old):
             shutil.rmtree(old)

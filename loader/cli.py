@@ -224,12 +224,13 @@ def load_pairs_command(
 ) -> None:
     """Stage pair metrics that were computed elsewhere.
 
-    FILE is a CSV with a header: gene_a and gene_b (symbols or ids, as in dim.gene_identifier) or
-    pair_id (two keys of dim_gene with _ between), in either order; optionally technology, organism
-    and csv_override; and columns of fact_gene_pair_metrics.
-    `dbt build` then brings the rows into that table; a pair that it computes itself is replaced
-    only if csv_override is 1. A later load replaces an earlier one, pair by pair. If anything in
-    the file is wrong, no row is staged, and the exit code is 1.
+    FILE is a CSV, with commas, tabs or semicolons, and a header: gene_a and gene_b (symbols or ids,
+    as in dim.gene_identifier) or pair_id (two keys of dim_gene with _ between), in either order;
+    optionally technology, organism and csv_override; and columns of fact_gene_pair_metrics. Pairs
+    without a value are left out and counted. `dbt build` then brings the rows into that table; a
+    pair that it computes itself is replaced only if csv_override is 1. A later load replaces an
+    earlier one, pair by pair. If anything in the file is wrong, no row is staged, and the exit code
+    is 1.
     """
     with open_configured(None, log_format, "load-pairs") as (_, reporter):
         from loader.pair_file.load import load_pairs
@@ -438,9 +439,9 @@ def restore_command(backup: Path, target: str | None, log_format: str) -> None:
     """Put a backup in the place of the warehouse.
 
     BACKUP is the folder of a backup. It is copied and verified first; then the copy gets the name
-    of the warehouse in one step. The file that was there is kept as NAME.before_restore. The
-    command waits for other commands of this project; while another program has the warehouse open,
-    it refuses.
+    of the warehouse in one step. The file that was there is kept as NAME.before_restore, or
+    NAME.before_restore.2 and so on after earlier restores; the command prints the name. It waits
+    for other commands of this project; while another program has the warehouse open, it refuses.
     """
     with open_configured(None, log_format, "restore") as (_, reporter):
         from loader.restore import restore
@@ -476,7 +477,7 @@ def rebuild_command(config_path: Path | None, target: str | None, log_format: st
     The archive has each staged study, and decisions.duckdb: the keys of the dimensions and what
     people decided, as of the last `run` or `backup`. Everything else is computed again, into a new
     file that gets the name of the warehouse in one step. The file that was there is kept as
-    NAME.before_restore.
+    NAME.before_restore, or NAME.before_restore.2 and so on; the command prints the name.
     """
     with open_configured(config_path, log_format, "rebuild") as (config, reporter):
         from loader.rebuild import rebuild

@@ -1,6 +1,6 @@
 """Which studies the paths hold, whatever their formats."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from expression_warehouse.core import signals
@@ -193,3 +193,15 @@ def _unrecognised(path: Path) -> UserError:
         expected=_EXPECTED,
         action=action,
     )
+
+
+def unknown_studies(config: PipelineConfig, known: Collection[str]) -> list[str]:
+    """The configured accessions that are none of the known ones, in order; with the one that is
+    meant if they differ by their case only: 'gse1 (did you mean GSE1?)'."""
+    by_word = {accession.casefold(): accession for accession in known}
+    unknown = sorted(set(config.studies) - set(known))
+    return [
+        f"{accession} (did you mean {by_word[word]}?)" if word in by_word else accession
+        for accession in unknown
+        for word in [accession.strip().casefold()]
+    ]

@@ -13,7 +13,7 @@ from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Ste
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.review_journal import take_reviews
 from expression_warehouse.core.warehouse.base import Warehouse
-from loader.discovery import Failure, discover
+from loader.discovery import Failure, discover, unknown_studies
 from loader.source.study import StudySource
 from loader.study_loader import StudyLoader
 from loader.summary import Outcomes
@@ -81,7 +81,8 @@ def ingest(
                     _put_diseases(config, warehouse, reporter)
                     _take_reviews(warehouse, reporter)
                     if not accessions:
-                        _warn_of_unknown_studies(config, sources, warehouse, reporter)
+                        found = [*(source.accession for source in sources), *outcomes.failed]
+                        _warn_of_unknown_studies(config, found, warehouse, reporter)
                     load = StudyLoader(warehouse, config, reporter, log, outcomes, reload)
                     _load_all(sources, load)
                     step.error = result.error or (load.errors[0] if load.errors else None)
@@ -127,15 +128,17 @@ def _take_reviews(warehouse: Warehouse, reporter: Reporter) -> None:
 
 def _warn_of_unknown_studies(
     config: PipelineConfig,
-    sources: Collection[StudySource],
+    found: Collection[str],
     warehouse: Warehouse,
     reporter: Reporter,
 ) -> None:
-    """Warn about configured accessions that match no study."""
+    """Warn about configured accessions that match no study.
+
+    found  the studies of the downloads
+    """
     query = "select distinct study_accession_code from {staging}.batch"
     registered = warehouse.read(query, {})["study_accession_code"].to_pylist()
-    known = {*(source.accession for source in sources), *registered}
-    if unknown := sorted(set(config.studies) - known):
+    if unknown := unknown_studies(config, {*found, *registered}):
         reporter.warned("studies_unknown", file=config.label, studies=", ".join(unknown))
 
 

@@ -15,7 +15,7 @@ from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys
-from loader.discovery import discover
+from loader.discovery import discover, unknown_studies
 from loader.labels import infer_labels
 from loader.source.batch_rules import (
     check_named_samples,
@@ -36,7 +36,8 @@ def inspect_paths(
     paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
 ) -> Iterator[dict[str, Any]]:
     """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
-    read has `errors`."""
+    read has `errors`. Last, `warnings` of pipeline.yaml, if there are any."""
+    accessions = list(accessions)
     sources, failures = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
@@ -46,6 +47,13 @@ def inspect_paths(
     for accession, parts in by_study.items():
         for source in join_parts(parts, config.study(accession)):
             yield inspect_study(source, config)
+    unknown = unknown_studies(config, {*by_study, *(study for study, _ in failures if study)})
+    if unknown and not accessions:
+        text = (
+            "configures studies that are not in these downloads, which is right only if the "
+            f"warehouse has them: {', '.join(unknown)}"
+        )
+        yield {"study": None, "file": config.label, "errors": [], "warnings": [text]}
 
 
 def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, Any]:
@@ -142,7 +150,7 @@ def print_inspected(found: Iterable[dict[str, Any]], as_json: bool) -> bool:
 
 
 def _lines(study: dict[str, Any]) -> Iterator[str]:
-    yield study["study"] or "download"
+    yield study["study"] or study.get("file", "download")
     if "layout" in study:
         yield f"  file     {study['file']}"
         yield f"  layout   {study['layout']}"

@@ -23,7 +23,10 @@ from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, remove_unfinished, write_once
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
-from expression_warehouse.core.publishable import check_publishable
+from expression_warehouse.core.publishable import (
+    check_publishable,
+    warn_of_studies_not_built,
+)
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 
@@ -73,6 +76,7 @@ def publish(
                 pairs = read_pairs(warehouse, disease)
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
+                warn_of_studies_not_built(warehouse, reporter)
                 content = Content(disease, pairs)
                 signals.check()
                 with named_os_errors(folder):

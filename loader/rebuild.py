@@ -48,7 +48,7 @@ _Batch = dict[str, Any]
 @signals.held()
 def rebuild(config: PipelineConfig, target: str | None, reporter: Reporter) -> bool:
     """Make the warehouse anew in a new file and rename that over the warehouse in one step. The
-    file that was there stays beside it, as warehouse.duckdb.before_restore.
+    file that was there stays beside it (`keep_beside`).
 
     Returns whether it is done. Raises Stopped if a signal came.
     """

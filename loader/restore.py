@@ -1,5 +1,6 @@
 """Puts a backup in the place of the warehouse."""
 
+import re
 from pathlib import Path
 
 from expression_warehouse.core import signals
@@ -25,7 +26,7 @@ from loader.target_file import target_file
 @signals.held()
 def restore(folder: Path, target: str | None, reporter: Reporter) -> bool:
     """Restore a backup: copied into a new file, verified, then renamed over the warehouse in one
-    step. The file that was there stays beside it, as warehouse.duckdb.before_restore.
+    step. The file that was there stays beside it (`keep_beside`).
 
     Returns whether it is done. Raises Stopped if a signal came.
     """
@@ -77,13 +78,30 @@ def _restore_reviews(backup: Backup, warehouse: Path) -> None:
 
 
 def keep_beside(warehouse: Path) -> Path | None:
-    """Give the warehouse, and the log of one that could not be opened, a second name."""
+    """Give the warehouse, and the log of one that could not be opened, a second name; names that
+    earlier calls gave stay. Returns that name, or None if there is no warehouse."""
     if not warehouse.exists():
         return None
-    kept = warehouse.with_name(f"{warehouse.name}.before_restore")
+    with named_os_errors(warehouse):
+        kept = _kept_name(warehouse)
     for old, name in ((warehouse, kept), (wal_of(warehouse), wal_of(kept))):
         with named_os_errors(name):
+            # Of a call that died before the warehouse was replaced: this file's own name.
             name.unlink(missing_ok=True)
             if old.exists():
                 name.hardlink_to(old)
     return kept
+
+
+def _kept_name(warehouse: Path) -> Path:
+    """NAME.before_restore, NAME.before_restore.2, …: the one that the warehouse has already, or the
+    next one after the highest number."""
+    first = f"{warehouse.name}.before_restore"
+    pattern = re.compile(rf"{re.escape(first)}(?:\.([0-9]+))?(\.wal)?")
+    highest = 0
+    for path in warehouse.parent.iterdir():
+        if match := pattern.fullmatch(path.name):
+            if not match[2] and path.samefile(warehouse):
+                return path
+            highest = max(highest, int(match[1] or 1))
+    return warehouse.with_name(f"{first}.{highest + 1}" if highest else first)

@@ -11,6 +11,7 @@ from typing import Any
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
@@ -96,11 +97,11 @@ def verify(file: Path | None, target: str | None, archive: Path | None) -> Itera
     file     a backup's folder or a DuckDB file; without it, the target
     archive  the folder of archived studies, if there is one
 
-    Raises UserError 4001, 4008, 4010 or 4014 if it cannot be opened, 54701 if the backup has no
-    manifest.
+    Raises UserError 4001, 4008, 4010 or 4014 if it cannot be opened, 54701 if the path is neither
+    a file nor the folder of a backup.
     """
     credentials: Any = read_profile(target).credentials
-    backup = read_backup(file) if file and file.is_dir() else None
+    backup = read_backup(file) if file and not file.is_file() else None
     path = backup.file if backup else file
     if path is None and credentials.type == "duckdb":
         path = file_path(credentials)
@@ -109,6 +110,8 @@ def verify(file: Path | None, target: str | None, archive: Path | None) -> Itera
     if path:
         if not path.exists():
             raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(path))
+        if file and not backup:
+            _require_duckdb(file)
         blocks = damaged_blocks(path)
         found = describe_blocks(blocks) if blocks else "every block has its checksum"
         yield Check("blocks", not blocks, found)
@@ -137,6 +140,19 @@ def verify(file: Path | None, target: str | None, archive: Path | None) -> Itera
             yield _check_counts(warehouse, backup)
         yield _check_archive(warehouse, archive)
         yield from _check_content(warehouse)
+
+
+def _require_duckdb(file: Path) -> None:
+    """Raises UserError 54701 if a file that the user names does not begin as one of DuckDB."""
+    with named_os_errors(file), file.open("rb") as opened:
+        head = opened.read(12)
+    if not head.endswith(b"DUCK"):
+        raise UserError(
+            "BACKUP_INVALID",
+            "this is no DuckDB file, or its first bytes are damaged",
+            file=str(file),
+            expected="the folder of a backup, or a DuckDB file",
+        )
 
 
 def print_checks(checks: Iterator[Check], as_json: bool) -> bool:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, Self
 
 import yaml
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from expression_warehouse.core.disease_config import (
@@ -24,6 +25,7 @@ from expression_warehouse.core.disease_config import (
     find_fault,
 )
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.moved_settings import WHERE_IT_IS
 from expression_warehouse.core.project import read_seed
 
@@ -39,6 +41,11 @@ def _one_of_seed(seed: str, column: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _empty(kind: type) -> BeforeValidator:
+    """A key whose lines are all commented out is null in YAML: an empty list or mapping."""
+    return BeforeValidator(lambda value: kind() if value is None else value)
 
 
 def _unique(values: list[str]) -> list[str]:
@@ -67,7 +74,7 @@ Subjects = Annotated[str | dict[str, str], _pattern_with("subject", "refinebio_s
 SampleNames = Annotated[str | dict[str, str], _pattern_with("sample")]
 FileName = Annotated[str, Field(min_length=1)]
 Organism = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
-Samples = Annotated[list[str], AfterValidator(_unique)]
+Samples = Annotated[list[str], _empty(list), AfterValidator(_unique)]
 Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
 IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]
 DiseaseLabel = Annotated[str, _one_of_seed("disease", "disease_label")]
@@ -101,12 +108,14 @@ class StudyConfig(Strict):
 
     units: Unit | None = None
     disease: DiseaseLabel | None = None
-    illness_overrides: dict[str, IllnessLabel] = Field(default_factory=dict)
+    illness_overrides: Annotated[dict[str, IllnessLabel], _empty(dict)] = Field(
+        default_factory=dict
+    )
     skip_samples: Samples = Field(default_factory=list)
     include: Samples = Field(default_factory=list)
     exclude: Samples = Field(default_factory=list)
     subjects: Subjects | None = None
-    times: dict[str, float] = Field(default_factory=dict)
+    times: Annotated[dict[str, float], _empty(dict)] = Field(default_factory=dict)
     duplicate_genes: Literal["mean", "max", "refuse"] | None = None
     strict_samples: bool = False
     refuse_scaled: bool = False
@@ -114,9 +123,20 @@ class StudyConfig(Strict):
     accept_smaller: bool = False
     matrix: FileName | None = None
     sample_sheet: FileName | None = None
-    sheet_columns: dict[str, str] = Field(default_factory=dict)
+    sheet_columns: Annotated[dict[str, str], _empty(dict)] = Field(default_factory=dict)
     technology: Literal["RNA-SEQ", "MICROARRAY"] | None = None
     organism: Organism | None = None
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        """A sample is in one of these lists at most."""
+        for first, second in itertools.combinations(("skip_samples", "include", "exclude"), 2):
+            others = set(getattr(self, second))
+            if both := [sample for sample in getattr(self, first) if sample in others]:
+                raise ValueError(
+                    f"{listed(both)}: both in {first} and in {second}; take each out of one of them"
+                )
+        return self
 
     def snapshot(self) -> str:
         """The configuration as JSON text, equal for equal configurations."""
@@ -204,12 +224,14 @@ class Retention(Strict):
 class PipelineConfig(Strict):
     """The whole file."""
 
-    defaults: Defaults = Field(default_factory=Defaults)
-    limits: Limits = Field(default_factory=Limits)
-    folders: Folders = Field(default_factory=Folders)
-    retention: Retention = Field(default_factory=Retention)
+    defaults: Annotated[Defaults, _empty(dict)] = Field(default_factory=Defaults)
+    limits: Annotated[Limits, _empty(dict)] = Field(default_factory=Limits)
+    folders: Annotated[Folders, _empty(dict)] = Field(default_factory=Folders)
+    retention: Annotated[Retention, _empty(dict)] = Field(default_factory=Retention)
     diseases: dict[DiseaseName, DiseaseConfig] | None = None
-    studies: dict[str, StudyConfig] = Field(default_factory=dict)
+    studies: Annotated[dict[str, Annotated[StudyConfig, _empty(dict)]], _empty(dict)] = Field(
+        default_factory=dict
+    )
     _path: Path | None = PrivateAttr(default=None)
     _text: str = PrivateAttr(default="")
     _root: yaml.Node | None = PrivateAttr(default=None)
@@ -356,13 +378,50 @@ def _invalid(
     )
 
 
+# Kind of a pydantic error → what is wrong, in plain words; {value} is what the file has.
+_MAPPING = "{value} is no mapping: write each key and its value below it, indented (key: value)"
+_PLAIN = {
+    "model_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "list_type": "{value} is no list, such as [GSM1, GSM2]",
+    "string_type": "{value} is no text; put quotes around it",
+    "string_too_short": "the text is empty",
+    "string_too_long": "the text has more than {max_length} characters",
+    "too_short": "the list is empty",
+    "bool_type": "{value} is neither true nor false",
+    "int_type": "{value} is no whole number",
+    "float_type": "{value} is no number",
+    "literal_error": "{value} is not {expected}",
+    "greater_than_equal": "{value} is less than {ge}",
+    "greater_than": "{value} is not greater than {gt}",
+    "less_than_equal": "{value} is greater than {le}",
+    "missing": "the key is missing",
+}
+_VALUE_SHOWN = 60
+
+
 def _explain(error: Any) -> str:
-    # Of a key that is not allowed, pydantic gives '[key]' as the last step.
-    location = ".".join(str(step) for step in error["loc"] if step != "[key]") or "the file"
+    # pydantic adds steps: '[key]' for a key that is not allowed, the type for a value of two types.
+    types = [step for step in error["loc"] if step == "str" or str(step).startswith("dict[")]
+    steps = [str(step) for step in error["loc"] if step != "[key]" and step not in types]
+    location = ".".join(steps) or "the file"
     if error["type"] == "extra_forbidden":
         where = WHERE_IT_IS.get(location.rpartition(".")[2])
         return f"unknown key '{location}'" + (f": {where}" if where else "")
-    return f"{location}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{location}: {_in_plain_words(error, bool(types))}"
+
+
+def _in_plain_words(error: Any, is_text_or_mapping: bool) -> str:
+    value = "null" if error["input"] is None else repr(error["input"])
+    if len(value) > _VALUE_SHOWN:
+        value = f"{value[:_VALUE_SHOWN]}…"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{value} is no name of a species as refine.bio writes it, such as MUS_MUSCULUS"
+    if error["type"] == "string_type" and is_text_or_mapping:
+        return f"{value} is neither a text nor a mapping of keys to values"
+    if plain := _PLAIN.get(error["type"]):
+        return plain.format(value=value, **error.get("ctx", {}))
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _construct(root: yaml.Node) -> Any:

@@ -58,6 +58,7 @@ class TextReporter(Reporter):
         "pairs_skipped": "{file}: staged already",
         "columns_ignored": "{file}: ignored columns, which are no metrics: {columns}",
         "rows_repeated": "{file}: left out {row_count:n row} as a repetition of another one",
+        "rows_without_values": "{file}: left out {row_count:n pair} without a value",
         "rows_override": "{file}: {override_count:n pair} with csv_override = 1, in place of what "
         "the studies give; the fact has {fact_row_count:n such row} now",
         "archive_purged": "{verb} {folder_count:n archived study} older than {days:n day}",
@@ -90,10 +91,15 @@ class TextReporter(Reporter):
         "publish_skipped": "{file}: already has the {row_count:n significant pair} of {disease}",
         "positives_missing": "{slice}: in no pair: {missing_count} of the "
         "{watched_count:n watched gene}; the ranking learns from the others",
+        "slice_not_built": "{slice}: the next dbt build computes its pairs anew and drops these "
+        "scores, since a screen, a file of pairs or a study is not built yet: run dbt build first, "
+        "then pairs rank again",
         "slice_skipped": "skipped a slice: {error}",
         "permutation_p_left_out": "{error}",
         "pairs_ranked": "{slice}: ranked {pair_count:n pair}, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
+        "studies_not_built": "what is published lacks the staged changes of {studies}, since no "
+        "dbt build has applied them; to publish them too, run dbt build and publish again",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
         "report_written": "{file}: {megabytes:,.1f} MB",
         "serving": "serving {url} until Ctrl-C",

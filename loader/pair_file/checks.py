@@ -12,7 +12,7 @@ from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.metrics import Metric
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import has_form_of_pair_id, parse_pair_id
-from loader.source.values import NULL_VALUES
+from loader.source.values import NULL_VALUES, NUMBER
 
 HUMAN = "HOMO_SAPIENS"
 
@@ -155,6 +155,9 @@ class RowChecks:
                     file=self.label,
                     line=self.lines[text_row],
                     expected=f"{metric.expected}, or an empty cell or NA if it is missing",
+                    action="Write decimals with a point, as 0.5"
+                    if NUMBER.fullmatch(cells[text_row].replace(",", ".", 1))
+                    else None,
                 )
             )
         if is_wrong.any():

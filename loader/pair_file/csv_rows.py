@@ -1,19 +1,32 @@
 """Rows of a CSV file with their lines."""
 
+import contextlib
 import csv
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 from expression_warehouse.core.listed import counted
+from loader.source.compression import (
+    DAMAGED,
+    UnreadableContentError,
+    compression_of,
+    decompressed,
+)
+from loader.source.refused import refuse_other_formats
 
 _CHUNK_ROWS = 10_000
+_HEAD_SIZE = 1 << 16
+
+DELIMITERS = ",\t;"
 
 
 class CsvFile:
-    """A CSV file in UTF-8.
+    """A CSV file in UTF-8, with commas, tabs or semicolons between its cells.
 
     Reading raises UserError with file and line: 1003 not UTF-8; 1004 broken quotes; 1007
     unreadable.
@@ -30,6 +43,34 @@ class CsvFile:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise self._unreadable(error) from error
+
+    def refuse_other_formats(self) -> None:
+        """Raises UserError 1002 for an Excel workbook or a compressed file, 1013 for another known
+        format, and 1007 if the file is unreadable."""
+        try:
+            with self.path.open("rb") as file, contextlib.ExitStack() as stack:
+                head = file.read(_HEAD_SIZE)
+                file.seek(0)
+                found = _packed(file, stack)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        refuse_other_formats(head, self.label)
+        if found:
+            raise UserError(
+                "EXTRACTION_INVALID_FORMAT",
+                found,
+                file=self.label,
+                expected="a CSV file: text, not compressed",
+                action="Save the table as CSV (UTF-8), or unpack the file",
+            )
+
+    @functools.cached_property
+    def _delimiter(self) -> str:
+        """The sign that makes the most cells of the first line; a comma if none makes several."""
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+            line = text.readline()
+        cells = {sign: len(next(csv.reader([line], delimiter=sign), [])) for sign in DELIMITERS}
+        return max(DELIMITERS, key=lambda sign: cells[sign])
 
     def header(self) -> list[str] | None:
         """The cells of the first row; None for an empty file."""
@@ -78,7 +119,7 @@ class CsvFile:
         line = 1
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as text:
-                reader = csv.reader(text, strict=True)
+                reader = csv.reader(text, strict=True, delimiter=self._delimiter)
                 for row in reader:
                     yield line, row
                     line = reader.line_num + 1
@@ -88,7 +129,7 @@ class CsvFile:
                 f"the row is not valid CSV: {error}",
                 file=self.label,
                 line=line,
-                expected='cells separated by commas, in "…" if they contain a comma or line break',
+                expected='cells in "…" if they contain a comma, tab, semicolon or line break',
                 action="Correct the quotes of the row",
             ) from error
         except UnicodeDecodeError as error:
@@ -121,3 +162,13 @@ class CsvFile:
                         "EXTRACTION_ENCODING_ERROR", found, file=self.label, line=number
                     )
         return UserError("EXTRACTION_ENCODING_ERROR", "the end is cut off", file=self.label)
+
+
+def _packed(file: BinaryIO, stack: contextlib.ExitStack) -> str | None:
+    """What a file is that a program must unpack or convert first; None for any other file."""
+    try:
+        decompressed(file, stack)
+    except (UnreadableContentError, *DAMAGED) as error:
+        return str(error)
+    compression = compression_of(file)
+    return f"this is compressed with {compression}" if compression else None

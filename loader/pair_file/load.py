@@ -59,6 +59,8 @@ def _load(
     rows = file.batches(names or load.gene_keys(), load.organisms(disease))
     taken = load.take(file.schema, rows, PairSource(file.name, file.sha256))
     file.check_unchanged()
+    if file.no_values:
+        reporter.warned("rows_without_values", file=file.label, row_count=file.no_values)
     if conflict := load.find_conflict():
         first, second = conflict
         raise UserError(

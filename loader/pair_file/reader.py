@@ -1,14 +1,17 @@
 """A CSV of pair metrics that were computed elsewhere, read and checked in batches."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.genes import GeneNames
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.technology import TECHNOLOGIES
 from loader.pair_file.checks import (
     RowChecks,
@@ -22,6 +25,8 @@ from loader.pair_file.metrics import CSV_OVERRIDE, metrics, orders
 from loader.pair_file.pair_id import has_form_of_pair_id
 from loader.source.batch import pair_batch_id
 
+_CELL_SHOWN = 60
+
 
 class PairFile:
     """An open CSV of pair metrics for one disease.
@@ -30,12 +35,14 @@ class PairFile:
     organism    for rows without one of their own; None: that of the slices
     ignored     columns that are no metric, as the header writes them
     sha256      hex, of its bytes
+    no_values   rows read so far that were left out, since each of their metrics is missing
 
     Its genes are a column pair_id (two gene keys), or gene_a and gene_b (symbols or ids).
 
-    Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no header, no
-    genes, or a column twice; 1003 not UTF-8; 1004 broken quotes; 1007 unreadable; 54030
-    no technology, or an organism that is no name.
+    Raises UserError with file and line: 1001 no such file, or an empty one; 1002 no text, no
+    header, no genes, no metric, or a column twice; 1003 not UTF-8; 1004 broken quotes; 1007
+    unreadable; 1013 a known format that is no CSV; 54030 no technology, or an organism that is no
+    name.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class PairFile:
     ) -> None:
         self.label = str(path)
         self.name = path.name
+        self.no_values = 0
         self._csv = CsvFile(path)
         self._disease = disease
         self._technology = technology_word(technology) if technology else None
@@ -72,6 +80,7 @@ class PairFile:
                 expected="a name as MUS_MUSCULUS",
                 action="Correct --organism",
             )
+        self._csv.refuse_other_formats()
         # Before the header is read, so that a file that changes from then on is noticed.
         self.sha256 = self._csv.sha256()
         header = self._csv.header()
@@ -82,6 +91,8 @@ class PairFile:
         read = self._columns.values()
         self.ignored = [cell for index, cell in enumerate(header) if index not in read]
         self._metrics = [metric for name, metric in metrics().items() if name in self._columns]
+        if not self._metrics:
+            raise self._bad_header(f"no column is a metric; {_columns_found(header)}")
         if self._technology is None and "technology" not in self._columns:
             raise no_technology(self.label, 1)
 
@@ -122,46 +133,41 @@ class PairFile:
     def batches(
         self, genes: np.ndarray | GeneNames, organisms: Mapping[str, Sequence[str]]
     ) -> Iterator[pa.RecordBatch]:
-        """The rows, checked, in the file's order.
+        """The rows, checked, in the file's order, without those that have no value.
 
         genes      the keys of dim_gene; of a file with gene names, these
         organisms  technology → organisms of the disease's slices
 
-        Raises UserError for the first line that is wrong: 1002 another number of cells, 1003 not
-        UTF-8, 1004 no number, 4004 a number out of bounds, 54030 an organism that could be
-        several, 54200 an unknown gene, 54201 no pair id,
-        54202 a name of several genes. Raises Stopped if a signal came.
+        Raises UserError for the first line that is wrong: 1002 another number of cells, or no
+        value in any line, 1003 not UTF-8, 1004 no number, 4004 a number out of bounds, 54030 an
+        organism that could be several, 54200 an unknown gene, 54201 no pair id, 54202 a name of
+        several genes. Raises Stopped if a signal came.
         """
-        line = 1
+        line, taken = 1, 0
         for lines, rows in self._csv.chunks(self._width, list(self._columns.values())):
             signals.check()
             columns = dict(zip(self._columns, zip(*rows, strict=True), strict=True))
-            yield self._read(lines, columns, genes, organisms)
+            batch = _with_values(self._read(lines, columns, genes, organisms), self.metric_names)
+            self.no_values += len(lines) - batch.num_rows
+            taken += batch.num_rows
             line = lines[-1]
-        if line == 1:
+            if batch.num_rows:
+                yield batch
+        if not taken:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
-                "there is no pair after the header",
+                "there is no pair after the header" if line == 1 else "no pair has a value",
                 file=self.label,
                 line=2,
-                expected="one line per pair",
-                action="Write the pairs below the header",
+                expected="one line per pair, with the value of a metric",
+                action="Write the pairs and their values below the header",
             )
 
     def _read_header(self, header: list[str]) -> dict[str, int]:
         """Column to read -> its index."""
         names = [cell.strip().lower() for cell in header]
         if "pair_id" not in names and not {"gene_a", "gene_b"} <= set(names):
-            is_data = any(map(has_form_of_pair_id, names))
-            raise self._bad_header(
-                "the file starts with values: there is no header"
-                if is_data
-                else (
-                    "the header has neither pair_id nor gene_a and gene_b"
-                    if names
-                    else "the header is empty"
-                )
-            )
+            raise self._bad_header(_without_genes(header))
         genes = ("pair_id",) if "pair_id" in names else ("gene_a", "gene_b")
         columns: dict[str, int] = {}
         for index, name in enumerate(names):
@@ -177,8 +183,8 @@ class PairFile:
             found,
             file=self.label,
             line=1,
-            expected="pair_id (or gene_a and gene_b) and columns of fact_gene_pair_metrics, "
-            "separated by commas",
+            expected="pair_id (or gene_a and gene_b) and columns of fact_gene_pair_metrics, such "
+            f"as {', '.join(list(metrics())[:3])}, with commas, tabs or semicolons between them",
             action="Correct the header",
         )
 
@@ -229,3 +235,26 @@ class PairFile:
             ],
             schema=self.schema,
         )
+
+
+def _with_values(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """The rows with a value in at least one of the columns named."""
+    has_value = [batch.column(name).is_valid() for name in names]
+    return batch.filter(functools.reduce(pc.or_, has_value))
+
+
+def _without_genes(header: Sequence[str]) -> str:
+    """What a header is that has no columns of genes."""
+    if not header:
+        return "the header is empty"
+    if any(has_form_of_pair_id(cell.strip()) for cell in header):
+        return "the file starts with values: there is no header"
+    return f"the header has neither pair_id nor gene_a and gene_b; {_columns_found(header)}"
+
+
+def _columns_found(header: Sequence[str]) -> str:
+    """The columns of a header, for a message."""
+    cells = [cell.strip()[:_CELL_SHOWN] for cell in header]
+    if len(cells) == 1:
+        return f"its only column is {cells[0]!r}"
+    return f"its columns are {listed([cell or 'one without a name' for cell in cells])}"

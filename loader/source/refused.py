@@ -10,6 +10,11 @@ _FIVE = rb"[0-9.eE+-]+(?:,[0-9.eE+-]+){4}"
 # Pattern of the first bytes; the format; what to do.
 _FORMATS = [
     (
+        re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        "an Excel workbook (.xls) or another file of Office",
+        "Save the table as text: tab-separated, or CSV",
+    ),
+    (
         re.compile(rb"\x89HDF\r\n\x1a\n"),
         "an HDF5 file, such as .h5ad of AnnData or .h5 of recount3 and 10x",
         "Write its matrix and its table of samples as text (in Python: adata.to_df().T.to_csv and "

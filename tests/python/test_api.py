@@ -417,6 +417,19 @@ def test_publish_leaves_the_earlier_snapshot_if_it_fails(built, tmp_path):
     assert [path.name for path in earlier.path.parents[1].iterdir()] == [earlier.version]
 
 
+def test_a_study_that_is_not_built_yet_is_warned_of(built, tmp_path):
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(
+            "update staging.batch set status = 'STAGED' where study_accession_code = 'GSE1'"
+        )
+    env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
+    result = CliRunner().invoke(commands, ["api", "publish", "--log-format", "text"], env=env)
+    assert result.exit_code == 0, result.output
+    assert "lacks the staged changes of GSE1," in result.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

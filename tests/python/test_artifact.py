@@ -254,3 +254,27 @@ def test_a_warehouse_with_a_quarantined_batch_is_refused(warehouse):
     (error,) = events(publish(warehouse), "failed")
     assert (error["error_code"], error["found"]) == (54603, "quarantined batches: 1")
     assert publish(warehouse, "--force").exit_code == 0
+
+
+def test_studies_with_a_change_that_is_not_built_are_named(warehouse):
+    """Not those of which a newer batch is in the fact."""
+    assert events(publish(warehouse), "studies_not_built") == []
+    first, second, *_ = (
+        study
+        for (study,) in warehouse.query("select study_accession_code from staging.batch order by 1")
+    )
+    copy_row = (
+        "insert into staging.batch by name (select * replace ('x' as batch_id, 'STAGED' as status,"
+        " {created_at} as created_at), from staging.batch where study_accession_code = '{study}')"
+    )
+    warehouse.query_write(
+        f"update staging.batch set status = 'STAGED' where study_accession_code = '{second}'",
+        copy_row.format(study=first, created_at="timestamp '1999-01-01'"),
+    )
+    result = publish(warehouse)
+    assert result.exit_code == 0, result.output
+    (warning,) = events(result, "studies_not_built")
+    assert (warning["studies"], warning["level"]) == (second, "warning")
+    assert (
+        f"lacks the staged changes of {second}" in publish(warehouse, "--log-format", "text").stderr
+    )

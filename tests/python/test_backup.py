@@ -18,6 +18,7 @@ from warehouses import four_studies
 
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
 from loader.backup import MANIFEST
+from loader.restore import keep_beside
 
 pytestmark = pytest.mark.skipif(TARGET != "duckdb", reason="works on DuckDB files")
 
@@ -338,6 +339,9 @@ def test_a_kill_between_any_two_files_leaves_a_whole_warehouse(
         warehouse.path.write_bytes(newer)
         is_dead = command.die_before_change(wanted, tmp_path / "output.txt")
         assert contents(warehouse.path) in ([new, old] if name == "restore" else [new]), wanted
+        if name == "restore":
+            files = warehouse.path.parent.glob("warehouse.duckdb*")
+            assert newer in [path.read_bytes() for path in files if path.is_file()], wanted
         for manifest in backups(warehouse)[-1:]:
             assert warehouse.loader("verify", manifest.parent).exit_code == 0, wanted
         if not is_dead:
@@ -375,6 +379,41 @@ def limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
 
+def test_each_restore_keeps_the_file_before_it(warehouse):
+    """The wrong backup first, then the right one: what was there before both is still there."""
+    made = back_up(warehouse)
+    warehouse.query_write("create table dim.precious as select 42 as n", "checkpoint")
+    files, kept = [], []
+    for _ in range(3):
+        files.append(warehouse.path.read_bytes())
+        result = warehouse.loader("restore", made)
+        assert result.exit_code == 0, result.output
+        (event,) = events(result, "restored")
+        kept.append(Path(event["kept"]))
+    names = [f"warehouse.duckdb.before_restore{number}" for number in ("", ".2", ".3")]
+    assert [path.name for path in kept] == names
+    assert [path.read_bytes() for path in kept] == files
+    # Numbers follow time, also if somebody deleted older files.
+    kept[0].unlink()
+    kept[1].unlink()
+    (event,) = events(warehouse.loader("restore", made), "restored")
+    assert Path(event["kept"]).name == "warehouse.duckdb.before_restore.4"
+
+
+def test_keeping_a_file_twice_uses_one_name(tmp_path):
+    """A restore that died after it kept the file left a second name of the warehouse: the next one
+    takes that name."""
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(b"first")
+    (tmp_path / "warehouse.duckdb.wal").write_bytes(b"log")
+    assert keep_beside(path) == keep_beside(path) == tmp_path / "warehouse.duckdb.before_restore"
+    assert (tmp_path / "warehouse.duckdb.before_restore.wal").read_bytes() == b"log"
+    (tmp_path / "new").write_bytes(b"second")
+    (tmp_path / "new").replace(path)
+    assert keep_beside(path) == tmp_path / "warehouse.duckdb.before_restore.2"
+    assert (tmp_path / "warehouse.duckdb.before_restore").read_bytes() == b"first"
+
+
 def test_keys_and_sums_that_are_wrong_are_found(warehouse):
     warehouse.query_write(
         "delete from fact.fact_gene_expression where gene_key = 1 and study_key = 1",
@@ -395,6 +434,40 @@ def test_without_a_warehouse(tmp_path):
     for command in ("backup", "verify", "compact"):
         assert error_of(warehouse.loader(command)) == 4008
     assert not warehouse.path.exists()
+
+
+def test_a_path_that_is_no_backup_is_said_to_be_what_it_is(warehouse, tmp_path):
+    older, newest = back_up(warehouse), back_up(warehouse)
+    before = warehouse.path.read_bytes()
+    loose, text, empty = tmp_path / "loose.duckdb", tmp_path / "f.txt", tmp_path / "empty"
+    shutil.copy(warehouse.path, loose)
+    text.write_text("hello\n")
+    empty.mkdir()
+    cases = [
+        (("restore", tmp_path / "none"), "no such file or folder", ".backups"),
+        (("verify", tmp_path / "none"), "no such file or folder", ".backups"),
+        (("restore", text), "this is a file", "manifest.json"),
+        (("verify", text), "no DuckDB file", "another backup"),
+        (("restore", loose), "this is a file", "verify FILE"),
+        (("restore", newest / "warehouse.duckdb"), "a file of a backup", str(newest)),
+        (("restore", newest.parent), "has backups in it (2)", str(newest)),
+        (("verify", newest.parent), "has backups in it (2)", str(newest)),
+        (("restore", empty), "has no manifest.json", ".backups"),
+        (("verify", empty), "has no manifest.json", ".backups"),
+    ]
+    for arguments, found, action in cases:
+        result = warehouse.loader(*arguments)
+        assert error_of(result) == 54701, arguments
+        (error,) = events(result, "failed")
+        assert found in error["found"] and action in error["action"], (arguments, error)
+        assert str(older) not in error["action"]
+    for folder in (text, text / "deeper"):
+        result = warehouse.loader("backup", folder)
+        assert error_of(result) == 54302
+        (error,) = events(result, "failed")
+        assert "this is a file" in error["found"] and error["file"] == str(text)
+    assert warehouse.loader("verify", loose).exit_code == 0
+    assert warehouse.path.read_bytes() == before
 
 
 def test_a_server_makes_its_own_backup():

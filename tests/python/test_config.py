@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from expression_warehouse.core.config import StudyConfig, load_config
+from expression_warehouse.core.config import PipelineConfig, StudyConfig, load_config
 from expression_warehouse.core.errors import UserError
 
 PROJECT = Path(__file__).parents[2]
@@ -27,7 +27,29 @@ def write(tmp_path: Path, text: str) -> Path:
         ("logging:\n  level: INFO\n", 1, "logs_days"),
         ("retention:\n  artifacts_worm: false\n", 2, "artifacts_worm"),
         ("defaults:\n  parallelism: two\n", 2, "defaults.parallelism"),
-        ("defaults:\n  parallelism: 0\n", 2, "greater than or equal to 1"),
+        ("defaults:\n  parallelism: 0\n", 2, "0 is less than 1"),
+        ("defaults:\n  parallelism: 65\n", 2, "65 is greater than 64"),
+        ("defaults:\n  parallelism: two\n", 2, "defaults.parallelism: 'two' is no whole number"),
+        ("limits:\n  matrix_gb: 0\n", 2, "0 is not greater than 0"),
+        ("limits:\n  matrix_gb: much\n", 2, "'much' is no number"),
+        ("limits:\n  follow_links: 1\n", 2, "1 is neither true nor false"),
+        ("studies:\n  GSE1: TPM\n", 2, "studies.GSE1: 'TPM' is no mapping"),
+        ("studies:\n  GSE1:\n    organism: mouse\n", 3, "'mouse' is no name of a species"),
+        ("studies:\n  GSE1:\n    subjects: 7\n", 3, "GSE1.subjects: 7 is neither a text nor a map"),
+        ("studies:\n  GSE1:\n    matrix: ''\n", 3, "the text is empty"),
+        (
+            "studies:\n  GSE1:\n    duplicate_genes: min\n",
+            3,
+            "GSE1.duplicate_genes: 'min' is not 'mean', 'max' or 'refuse'",
+        ),
+        ("studies:\n  7: {}\n", 2, "7 is no text; put quotes around it"),
+        (
+            "studies:\n  GSE1: {include: [A, B, C], exclude: [C, B]}\n",
+            2,
+            "studies.GSE1: B, C: both in include and in exclude",
+        ),
+        ("studies:\n  GSE1: {skip_samples: [A], exclude: [A]}\n", 2, "skip_samples and in exclude"),
+        ("studies:\n  GSE1: {skip_samples: [A], include: [A]}\n", 2, "skip_samples and in include"),
         ("defaults:\n  chunk_size: 1.5\n", 2, "defaults.chunk_size"),
         ("studies:\n  GSE1:\n    units: LOG10\n", 3, "'LOG10' is not one of ARRAY_LOG2"),
         ("studies:\n  GSE1:\n    disease: FLU\n", 3, "'FLU' is not one of SEPSIS"),
@@ -37,12 +59,12 @@ def write(tmp_path: Path, text: str) -> Path:
             "'SICK' is not one of CONTROL",
         ),
         ("studies:\n  GSE1:\n    skip_samples: GSM1\n", 3, "skip_samples"),
-        ("studies:\n  GSE1:\n    skip_samples:\n      - GSM1\n      - 7\n", 5, "valid string"),
+        ("studies:\n  GSE1:\n    skip_samples:\n      - GSM1\n      - 7\n", 5, "7 is no text"),
         ("studies:\n  GSE1:\n    exclude: [A, B, A]\n", 3, "A is listed twice"),
         ("studies:\n  GSE1:\n    units: TPM\n    units: CPM\n", 4, "'units' occurs twice"),
         ("studies:\n  - GSE1\n", 1, "studies"),
         ("\nhello\n", 2, "not a mapping"),
-        ("retention:\n  logs_days: 0\n", 2, "greater than or equal to 1"),
+        ("retention:\n  logs_days: 0\n", 2, "0 is less than 1"),
         ("retention:\n  staging_days: seven\n", 2, "retention.staging_days"),
         ("retention:\n  artifacts_days: 180\n", 2, "artifacts are never deleted"),
         ("retention:\n  days: 180\n", 2, "unknown key 'retention.days'"),
@@ -84,9 +106,43 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path):
     assert caught.value.code == 1003
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "studies: {}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "studies: {}\n",
+        "studies:\n#  GSE1: {units: TPM}\n",
+        "defaults:\nlimits:\nfolders:\nretention:\ndiseases:\n",
+    ],
+)
 def test_an_empty_file_means_the_defaults(tmp_path, text):
     assert load_config(write(tmp_path, text)).model_dump() == load_config(None).model_dump()
+
+
+def test_an_empty_list_or_study_means_none(tmp_path):
+    text = "studies:\n  GSE1:\n  GSE2:\n    exclude:\n    #  - GSM1\n    times:\n"
+    config = load_config(write(tmp_path, text))
+    assert config.studies == {"GSE1": StudyConfig(), "GSE2": StudyConfig()}
+
+
+def test_no_message_is_in_the_words_of_pydantic(tmp_path):
+    """Each setting with values of all kinds of types."""
+    sections = {
+        name: section.annotation
+        for name, section in PipelineConfig.model_fields.items()
+        if name not in ("studies", "diseases")
+    }
+    sections["studies: {GSE1"] = StudyConfig
+    for section, model in sections.items():
+        for field in model.model_fields:
+            for value in ("7", "1.5", "text", "[]", "[1]", "{a: []}", "true", "null", "''"):
+                text = f"{section}: {{{field}: {value}}}" + "}" * section.count("{")
+                try:
+                    load_config(write(tmp_path, text))
+                except UserError as error:
+                    assert error.code == 54030
+                    assert "should" not in error.found and "nput" not in error.found, text
 
 
 def test_folders_are_relative_to_the_file(tmp_path):

@@ -103,9 +103,9 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         (changed("[CONTROL, CASE]", "[CONTROL, UNKNOWN]"), 13, "'UNKNOWN' is not one of"),
         (changed("[CONTROL, CASE]", "[CONTROL, FLARE]"), 11, "FLARE is on both sides"),
         (changed("[CONTROL, CASE]", "[CONTROL, CONTROL]"), 11, "CONTROL is on one side twice"),
-        (changed("[CONTROL, CASE]", "[]"), 13, "at least 1 item"),
-        (changed("        case: [FLARE]\n", ""), 11, "Field required"),
-        (changed("is_primary: true", "is_primary: 1"), 14, "valid boolean"),
+        (changed("[CONTROL, CASE]", "[]"), 13, "the list is empty"),
+        (changed("        case: [FLARE]\n", ""), 11, "the key is missing"),
+        (changed("is_primary: true", "is_primary: 1"), 14, "neither true nor false"),
         (
             changed("reference: [CONTROL]}", "reference: [CONTROL], is_primary: true}"),
             14,

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from conftest import Study
+from conftest import Study, events
 
 G1, G2 = "ENSG00000000003", "ENSG00000000005"
 
@@ -108,3 +108,35 @@ def test_people_get_lines(warehouse, tmp_path):
         "GSE1", "file", "layout", "genes", "samples", "cohorts", "unit",
     ]  # fmt: skip
     assert lines[-1][1].startswith("ARRAY_LOG2: MICROARRAY")
+
+
+def test_a_configured_study_that_is_not_in_the_downloads_is_named(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {gse1: {units: TPM}, GSE1: {}, GSE7: {}}")
+    result, found = inspect(warehouse, folder, "--config", config)
+    assert result.exit_code == 0
+    (warning,) = found[-1]["warnings"]
+    assert (found[-1]["study"], found[-1]["file"]) == (None, str(config))
+    assert warning.endswith(": GSE7, gse1 (did you mean GSE1?)")
+    text = warehouse.loader("inspect", folder, "--config", config, "--log-format", "text").output
+    assert f"{config}\n  warning  configures studies" in text
+    assert len(inspect(warehouse, folder, "--study", "GSE1", "--config", config)[1]) == 1
+    result = warehouse.loader("ingest", folder, "--config", config)
+    (event,) = events(result, "studies_unknown")
+    assert event["studies"] == "GSE7, gse1 (did you mean GSE1?)"
+
+
+def test_settings_that_a_refinebio_download_does_not_use_are_named(warehouse, tmp_path):
+    folder = Study().write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(
+        "studies:\n  GSE1:\n    units: TPM\n    matrix: nofile.csv\n    sheet_columns: {sex: s}\n"
+    )
+    result, (found,) = inspect(warehouse, folder, "--config", config)
+    assert result.exit_code == 0
+    (warning,) = (text for text in found["warnings"] if text.startswith("54018"))
+    assert f"{config}:4: matrix, sheet_columns of GSE1" in warning
+    config.write_text("studies: {GSE1: {units: TPM}}")
+    _, (found,) = inspect(warehouse, folder, "--config", config)
+    assert not [text for text in found["warnings"] if text.startswith("54018")]

@@ -1,7 +1,10 @@
 """`python -m loader load-pairs`: metrics from a file beside those of the studies. Which row wins,
 what a later file replaces, what a build computes anew, and a named error for every mistake."""
 
+import gzip
+import io
 import math
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -160,7 +163,7 @@ def loaded(built, tmp_path_factory) -> tuple[WarehouseUnderTest, dict]:
     warehouse = moved(built, folder)
     result = load(warehouse, write(folder / "first.csv", FIRST), "--technology", "MICROARRAY")
     assert result.exit_code == 0, result.output
-    other = write(folder / "other.csv", "pair_id,technology\n1_2,other\n")
+    other = write(folder / "other.csv", "pair_id,technology,p_ss\n1_2,other,1\n")
     assert load(warehouse, other, disease="CONTROL").exit_code == 0
     warehouse.dbt("build", "--vars", str(SETTINGS))
     return warehouse, {event["step"]: event for event in events(result)}
@@ -177,7 +180,7 @@ def test_a_file_stands_beside_the_studies(loaded):
             ("1_2", 0.25, 0.25, None, None, 1e-320, None, None, None, None),
             ("9_10", -0.5, 0.5, 2.5, 100.0, 0.01, 0.001, 3.0, None, 7.0),
         ],
-        ("CONTROL", "OTHER"): [("1_2", *[None] * 9)],
+        ("CONTROL", "OTHER"): [("1_2", *[None] * 4, 1.0, *[None] * 4)],
     }
     counts = "n_studies_ss, included_study_count, n_samples_sepsis, total_samples, pairs_tested"
     assert fact(warehouse, counts) == {
@@ -371,18 +374,37 @@ def column(name: str, value: str) -> str:
     return f"pair_id,{name}\n9_10,\n9_11,NA\n9_12,{value}\n"
 
 
+def _workbook() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("[Content_Types].xml", "<Types/>")
+        file.writestr("xl/workbook.xml", "<workbook/>")
+    return content.getvalue()
+
+
+WORKBOOK = _workbook()
+
 CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     # what is wrong: (the file, code, line, words of what was found)
     "empty file": ("", 1001, None, "empty"),
     "empty header": ("\n9_10\n", 1002, 1, "header is empty"),
     "no header": ("9_10,0.5\n9_11,0.5\n", 1002, 1, "no header"),
     "no pair_id": ("pair,p_ss\n9_10,0.5\n", 1002, 1, "neither pair_id nor gene_a and gene_b"),
+    "other words": ("gene1,gene2,effect\nA,B,1\n", 1002, 1, "columns are gene1, gene2, effect"),
+    "spaces for commas": ("gene_a gene_b p_ss\nA B 1\n", 1002, 1, "only column is 'gene_a gene_b p_ss'"),
+    "no metric": ("pair_id,effect\n9_10,1\n", 1002, 1, "no column is a metric; its columns are pair_id, effect"),
+    "no value": ("pair_id,p_ss\n9_10,NA\n9_11,\n", 1002, 2, "no pair has a value"),
+    "workbook": (WORKBOOK, 1002, None, "an Excel workbook"),
+    "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), 1013, None, "an Excel workbook"),
+    "compressed": (gzip.compress(GOOD.encode()), 1002, None, "compressed with gzip"),
+    "cut zip": (WORKBOOK[:60], 1002, None, "not a zip file"),
+    "semicolons, a decimal comma": ("pair_id;p_ss\n9_10;0,5\n", 1004, 2, "column p_ss is '0,5'"),
     "header only": ("pair_id,p_ss\n", 1002, 2, "no pair"),
     "a column twice": ("pair_id,p_ss,P_SS\n9_10,0.5,0.5\n", 1002, 1, "p_ss is columns 2 and 3"),
     "short row": (row("11_12,-1,1"), 1002, 3, "3 cells"),
     "long row": (row("11_12,-1,1,0,"), 1002, 3, "5 cells"),
     "blank line": (row(""), 1002, 3, "empty line"),
-    "bad UTF-8": (b"pair_id,note\n9_10,a\n9_11,\xff\n", 1003, 3, "byte 6"),
+    "bad UTF-8": (b"pair_id,p_ss\n9_10,1\n9_11,\xff\n", 1003, 3, "byte 6"),
     "bad UTF-8 in the header": (b"pair_id,n\xffte\n9_10,a\n", 1003, 1, "byte 10"),
     "UTF-16": (GOOD.encode("utf-16"), 1003, 1, "byte 1"),
     "open quote": (row('11_12,"-1,1,0'), 1004, 3, "not valid CSV"),
@@ -390,8 +412,8 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "text for a number": (row("11_12,high,1,0"), 1004, 3, "column dz_ss_mean is 'high'"),
     "comma as decimal point": (row('11_12,"0,5",1,0'), 1004, 3, "'0,5'"),
     "text for a count": (row("11_12,-1,1,few"), 1004, 3, "column n_studies_ss is 'few'"),
-    "text for an override": ("pair_id,csv_override\n9_10,yes\n", 1004, 2, "csv_override"),
-    "override of 2": ("pair_id,csv_override\n9_10,2\n", 4004, 2, "csv_override"),
+    "text for an override": ("pair_id,csv_override,p_ss\n9_10,yes,1\n", 1004, 2, "csv_override"),
+    "override of 2": ("pair_id,csv_override,p_ss\n9_10,2,1\n", 4004, 2, "csv_override"),
     "no pair": (row("ENSG1_ENSG2,-1,1,0"), 54201, 3, "'ENSG1_ENSG2'"),
     "one gene key": (row("11,-1,1,0"), 54201, 3, "'11'"),
     "three gene keys": (row("11_12_13,-1,1,0"), 54201, 3, "'11_12_13'"),
@@ -421,8 +443,8 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     ),
     "pair twice, with other values": (row("10_9,0.5,0.02,3"), 2008, 3, "line 2"),
     "pair twice, once without a value": (row("09_10,0.5,,3"), 2008, 3, "line 2"),
-    "unknown technology": ("pair_id,technology\n9_10,OTHER\n9_11,PCR\n", 4004, 3, "technology is 'PCR'"),
-    "no organism": ("pair_id,organism\n9_10,\n9_11,9 mice\n", 4004, 3, "organism is '9_MICE'"),
+    "unknown technology": ("pair_id,technology,p_ss\n9_10,OTHER,1\n9_11,PCR,1\n", 4004, 3, "technology is 'PCR'"),
+    "no organism": ("pair_id,organism,p_ss\n9_10,,1\n9_11,9 mice,1\n", 4004, 3, "organism is '9_MICE'"),
     "a quote that swallows rows": (row('11_12,"' + "x\n" * 999 + '",1,0'), 1004, 3, "x\\n…'"),
     "the first of two faults": (row("11_12,-1,7,x\n9_13,-1,7"), 4004, 3, "p_ss"),
     "a fault behind a line break": (
@@ -465,7 +487,7 @@ def test_a_broken_file_changes_nothing(guarded, tmp_path, case):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [(GOOD, 1), ("pair_id,technology\n9_10,OTHER\n9_11,\n", 3)]
+    ("text", "line"), [(GOOD, 1), ("pair_id,technology,p_ss\n9_10,OTHER,1\n9_11,,1\n", 3)]
 )
 def test_nothing_says_the_technology(guarded, tmp_path, text, line):
     result = load(guarded, write(tmp_path / "f.csv", text))
@@ -507,10 +529,10 @@ def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_rows_are_read_in_batches(copy, guarded, tmp_path, monkeypatch, rows):
     monkeypatch.setattr("loader.pair_file.csv_rows._CHUNK_ROWS", rows)
-    text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,\n9_12,,1\n'
+    text = 'pair_id,note,p_ss\n9_10,"a\nb",0.5\n9_11,,0\n9_12,,1\n'
     assert load(copy, write(tmp_path / "f.csv", text), "--technology", "OTHER").exit_code == 0
     found = copy.query("select gene_b_key, p_ss, line_no from staging.pair_metrics order by all")
-    assert found == [(10, 0.5, 2), (11, None, 4), (12, 1.0, 5)]
+    assert found == [(10, 0.5, 2), (11, 0.0, 4), (12, 1.0, 5)]
     broken = write(tmp_path / "broken.csv", text + "9_13,,7\n9_13\n")
     failure = refused(load(guarded, broken, "--technology", "OTHER"), guarded, staged(guarded))
     assert (failure["error_code"], failure["line"]) == (4004, 6)
@@ -526,6 +548,27 @@ def test_a_row_that_stands_twice_is_left_out(copy, tmp_path):
     assert lines == [(2,), (3,)]
 
 
+def test_a_pair_without_values_is_left_out_and_replaces_nothing(copy, tmp_path):
+    assert load(copy, write(tmp_path / "f.csv", GOOD), "--technology", "RNA-SEQ").exit_code == 0
+    text = GOOD.replace("9_10,0.5,0.01,3", "9_10,NA,,\n9_12,,0.5,")
+    result = load(copy, write(tmp_path / "later.csv", text), "--technology", "RNA-SEQ")
+    said = {event["step"]: event for event in events(result)}
+    left_out = said["rows_without_values"]
+    assert (left_out["row_count"], left_out["level"]) == (1, "warning")
+    assert said["pairs_staged"]["row_count"] == 2
+    found = copy.query("select gene_b_key, dz_ss_mean, p_ss from staging.pair_metrics order by all")
+    assert found == [(10, 0.5, 0.01), (12, -1.0, 1.0), (12, None, 0.5)]
+
+
+@pytest.mark.parametrize("sign", ["\t", ";"])
+def test_cells_are_separated_as_the_header_is(copy, tmp_path, sign):
+    text = GOOD.replace(",", sign).replace("pair_id", '"pair_id"')
+    result = load(copy, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
+    assert result.exit_code == 0, result.output
+    found = copy.query("select gene_b_key, dz_ss_mean, p_ss from staging.pair_metrics order by all")
+    assert found == [(10, 0.5, 0.01), (12, -1.0, 1.0)]
+
+
 def test_one_pair_in_two_technologies_is_no_repetition(copy, tmp_path):
     text = "pair_id,p_ss,technology\n9_10,0.5,rna_seq\n9_10,0.25,Microarray\n"
     assert load(copy, write(tmp_path / "f.csv", text)).exit_code == 0
@@ -536,7 +579,7 @@ def test_one_pair_in_two_technologies_is_no_repetition(copy, tmp_path):
 
 
 def test_a_row_says_its_organism_before_the_option(copy, tmp_path):
-    text = "pair_id,organism\n9_10,Mus musculus\n9_10,\n"
+    text = "pair_id,organism,p_ss\n9_10,Mus musculus,1\n9_10,,1\n"
     options = ("--technology", "RNA-SEQ", "--organism", "rattus norvegicus")
     result = load(copy, write(tmp_path / "f.csv", text), *options)
     assert result.exit_code == 0, result.output
@@ -568,7 +611,7 @@ def test_the_organism_is_that_of_the_studies(tmp_path):
     study.sample_fields = {s: {"refinebio_organism": "MUS_MUSCULUS"} for s in study.samples}
     ingest(warehouse, tmp_path, [(study, matrix)])
     build_pairs(warehouse, **SETTINGS)
-    path = write(tmp_path / "f.csv", "pair_id\n2_3\n")
+    path = write(tmp_path / "f.csv", "pair_id,p_ss\n2_3,1\n")
     for technology in ("MICROARRAY", "OTHER"):
         assert load(warehouse, path, "--technology", technology).exit_code == 0
     found = "select technology, organism from staging.pair_metrics order by 1"
@@ -594,7 +637,7 @@ def test_columns_that_are_no_metrics_are_named(copy, tmp_path):
 
 
 def test_people_read_it_as_text(copy, tmp_path):
-    path = write(tmp_path / "f.csv", "pair_id,csv_override,note\n9_10,1,x\n")
+    path = write(tmp_path / "f.csv", "pair_id,csv_override,note,p_ss\n9_10,1,x,1\n")
     result = load(copy, path, "--technology", "RNA-SEQ", "--log-format", "text")
     assert "staged 1 pair of SEPSIS" in result.stdout
     assert "1 pairs have csv_override = 1" in result.stderr

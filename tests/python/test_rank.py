@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from conftest import WarehouseUnderTest, events
+from conftest import WarehouseUnderTest, events, moved
 from sklearn.metrics import average_precision_score
 from test_features import SCORES
 from test_pair_metrics import ingest, small_study, study_of
@@ -313,6 +313,20 @@ def test_a_slice_that_cannot_be_ranked_holds_up_no_other(two_slices):
         " inner join meta.meta_feature_run r on m.rank_run_id = r.feature_run_id"
     )
     assert named == [(66,)]
+
+
+def test_a_slice_that_the_next_build_changes_is_warned_of(two_slices, tmp_path):
+    """Its scores would be dropped by that build."""
+    warehouse = moved(two_slices, tmp_path)
+    only = ("--technology", "RNA-SEQ")
+    assert events(warehouse.pairs("rank", *only), "slice_not_built") == []
+    screened = warehouse.pairs("screen", "--disease", "SEPSIS", *only)
+    assert screened.exit_code == 0, screened.output
+    result = warehouse.pairs("rank")
+    (warning,) = events(result, "slice_not_built")
+    assert (warning["slice"], warning["level"]) == ("SEPSIS RNA-SEQ HOMO_SAPIENS", "warning")
+    result = warehouse.pairs("rank", *only, "--log-format", "text")
+    assert "run dbt build first" in result.stderr
 
 
 def test_it_is_an_error_if_no_slice_can_be_ranked(two_slices):

@@ -27,6 +27,7 @@ from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, 
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
     SlicePairs,
+    is_current,
     read_built_slices,
     read_slice_pairs,
     read_watched_genes,
@@ -111,6 +112,8 @@ def rank_slices(
                 skipped: list[UserError] = []
                 failed: list[UserError] = []
                 for slice_ in read_built_slices(warehouse, **scope):
+                    if not is_current(warehouse, slice_):
+                        reporter.warned("slice_not_built", slice=str(slice_))
                     try:
                         step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
                     except UserError as error:

@@ -25,6 +25,17 @@ inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
 order by d.disease_label, m.technology, m.organism
 """
 
+# The state that the next build would compute the pairs of a slice from.
+_NEXT = """
+select s.batch_id
+from {staging}.stg_slice as s
+inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+where
+    d.disease_label = $disease_label
+    and s.technology = $technology
+    and s.organism = $organism
+"""
+
 _KEYS = ["pair_key", "gene_a_key", "gene_b_key", "gene_a_id", "gene_b_id"]
 _DECIDING = ("q_star", "effect", "i2")
 
@@ -62,6 +73,12 @@ class SlicePairs:
         wanted = pa.array(gene_ids, pa.string())
         a, b = (pc.is_in(self.keys[side], wanted) for side in ("gene_a_id", "gene_b_id"))
         return pc.or_(a, b).to_numpy()
+
+
+def is_current(warehouse: Warehouse, slice_: BuiltSlice) -> bool:
+    """Whether the next build keeps the pairs of the slice: no screen or file is staged for it that
+    is not built, and no study came or went."""
+    return warehouse.read(_NEXT, {}, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
 
 
 def read_built_slices(

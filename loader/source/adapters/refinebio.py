@@ -1,6 +1,7 @@
 """Downloads of refine.bio: aggregated_metadata.json, and a matrix per study or per species."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
@@ -22,10 +23,29 @@ def studies(download: Download, config: PipelineConfig) -> list[StudySource]:
     """Raises what AggregatedMetadata raises."""
     metadata = AggregatedMetadata(download)
     if metadata.aggregate_by != "EXPERIMENT":
-        return [_part(download, metadata, accession) for accession in metadata.accessions]
-    # A matrix that the metadata do not name counts as a study, so that loading it fails.
-    accessions = dict.fromkeys([*metadata.accessions, *_matrices(download)])
-    return [_study(download, metadata, accession) for accession in accessions]
+        found = [_part(download, metadata, accession) for accession in metadata.accessions]
+    else:
+        # A matrix that the metadata do not name counts as a study, so that loading it fails.
+        accessions = dict.fromkeys([*metadata.accessions, *_matrices(download)])
+        found = [_study(download, metadata, accession) for accession in accessions]
+    return [replace(study, finding=_unused_settings(study, config)) for study in found]
+
+
+def _unused_settings(study: StudySource, config: PipelineConfig) -> UserError | None:
+    """54018 if the study has settings that are for other formats."""
+    settings = config.study(study.accession)
+    unused = [
+        name for name in ("matrix", "sample_sheet", "sheet_columns") if getattr(settings, name)
+    ]
+    if not unused:
+        return None
+    return UserError(
+        "SETTINGS_WITHOUT_EFFECT",
+        f"{', '.join(unused)} of {study.accession}: a download of refine.bio has its own matrix "
+        f"and {METADATA}",
+        file=config.label,
+        line=config.line("studies", study.accession, unused[0]),
+    )
 
 
 def _study(download: Download, metadata: AggregatedMetadata, accession: str) -> StudySource:
