@@ -78,7 +78,7 @@ def rebuild(config: PipelineConfig, target: str | None, reporter: Reporter) -> b
         file=str(warehouse),
         archive=str(archive),
         batch_count=count,
-        kept=str(kept) if kept else None,
+        kept=str(kept or "none"),
         seconds=watch.seconds,
     )
     return True

@@ -44,7 +44,7 @@ def restore(folder: Path, target: str | None, reporter: Reporter) -> bool:
         "restored",
         backup=str(folder),
         file=str(warehouse),
-        kept=str(kept) if kept else None,
+        kept=str(kept or "none"),
         row_count=sum(backup.manifest.tables.values()),
         seconds=watch.seconds,
     )

@@ -1,6 +1,7 @@
 """Whether the results of a warehouse may be published: as a file, or as a snapshot for the API."""
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 
@@ -18,22 +19,10 @@ _LAST_BUILD = """
     where recency = 1
 """
 _QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
-
-# The batch that a build would show, as models/staging/stg_batch.sql chooses it, if none has yet.
 _NOT_BUILT = """
     select study_accession_code
-    from (
-        select
-            study_accession_code,
-            status,
-            row_number() over (
-                partition by study_accession_code
-                order by created_at desc, staged_at desc, batch_id asc
-            ) as recency
-        from {staging}.batch
-        where status in ('STAGED', 'VALIDATED', 'LOADED', 'PURGED')
-    ) as b
-    where recency = 1 and status in ('STAGED', 'VALIDATED')
+    from {staging}.stg_batch
+    where status in ('STAGED', 'VALIDATED')
     order by study_accession_code
 """
 
@@ -58,4 +47,4 @@ def warn_of_studies_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
     """Warn about studies with a staged change that no build has brought into the results."""
     studies = warehouse.read(_NOT_BUILT, {})["study_accession_code"].to_pylist()
     if studies:
-        reporter.warned("studies_not_built", studies=", ".join(studies))
+        reporter.warned("studies_not_built", studies=listed(studies))
