@@ -640,7 +640,7 @@ def test_people_read_it_as_text(copy, tmp_path):
     path = write(tmp_path / "f.csv", "pair_id,csv_override,note,p_ss\n9_10,1,x,1\n")
     result = load(copy, path, "--technology", "RNA-SEQ", "--log-format", "text")
     assert "staged 1 pair of SEPSIS" in result.stdout
-    assert "1 pairs have csv_override = 1" in result.stderr
+    assert "1 pair with csv_override = 1" in result.stderr
     assert "ignored columns, which are no metrics: note" in result.stderr
     failed = load(
         copy, write(path, row("11_12,x,1,0")), "--technology", "OTHER", "--log-format", "text"
