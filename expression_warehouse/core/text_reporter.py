@@ -77,7 +77,7 @@ class TextReporter(Reporter):
         "rebuilt": "{file}: rebuilt {batch_count:n batch} from {archive}, {seconds:.1f} s; the "
         "earlier file: {kept}",
         "screened": "{slice}: {pair_count:n pair} of {gene_count:n gene} in "
-        "{study_count:n study}, contrasts {contrasts}; {kept_count:,} kept, {significant_count:,} "
+        "{study_count:n study}: {contrasts}; {kept_count:,} kept, {significant_count:,} "
         "of them with q ≤ 0.05, {seconds:.1f} s; dbt build computes all their metrics",
         "calibrated": "{slice}: {null_hypothesis}: the default test found pairs in {draws_found:,} "
         "of {draws:n draw}; p < 0.05 in {share_p05:.1%} of pairs",

@@ -108,6 +108,8 @@ def test_ten_published_studies(copy_of, shared_data, tmp_path):
     build(warehouse, gene_filter_top=2)
     result = screen(warehouse, "--keep", 40, "--top-genes", 25)
     assert result.exit_code == 0, result.output
+    said = {event["technology"]: event["contrasts"] for event in events(result, "screened")}
+    assert said == {"MICROARRAY": "sc in 5", "RNA-SEQ": "sc in 3"}
     build(warehouse, gene_filter_top=2)
     studies = oracle.read_panel(shared_data / "sepsis_panel")
     assert set(table(warehouse)) == {("SEPSIS", "MICROARRAY"), ("SEPSIS", "RNA-SEQ")}

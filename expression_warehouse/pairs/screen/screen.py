@@ -133,6 +133,7 @@ def _screen_slice(
         started_at=started,
     )
     rows_written = _stage(run, members, kept, open_warehouse, reporter)
+    studies = store.design.count_studies(store.samples > 0)
     shutil.rmtree(folder)
     reporter.step(
         None,
@@ -142,7 +143,7 @@ def _screen_slice(
         feature_run=run.feature_run_id,
         study_count=len(members.studies),
         gene_count=store.gene_count,
-        contrasts=", ".join(contrast.name for contrast in store.design.contrasts),
+        contrasts=", ".join(f"{name} in {count}" for name, count in studies.items()),
         pair_count=kept.pairs_tested,
         kept_count=len(kept.gene_a),
         significant_count=kept.significant_count,
