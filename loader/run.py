@@ -100,10 +100,11 @@ def _archive_decisions(
     from loader.target_file import target_file
 
     archive = config.folder("archive")
-    if archive is None or read_profile(target).credentials.type != "duckdb":
+    if archive is None:
         return None
     try:
-        archive_decisions(target_file(target), archive)
+        if read_profile(target).credentials.type == "duckdb":
+            archive_decisions(target_file(target), archive)
     except UserError as error:
         reporter.failed(None, error)
         return error

@@ -112,12 +112,9 @@ def publish(warehouse: Path, tell_waiting: Callable[[str], None]) -> tuple[Snaps
 def publish_again(target: str | None, reporter: Reporter) -> UserError | None:
     """Publish a DuckDB target that was published before, which means that somebody serves it;
     return the error if that fails, after it is reported."""
-    credentials: Any = read_profile(target).credentials
-    if credentials.type != "duckdb":
-        return None
-    warehouse = file_path(credentials)
     try:
-        if newest_snapshot(warehouse):
+        credentials: Any = read_profile(target).credentials
+        if credentials.type == "duckdb" and newest_snapshot(warehouse := file_path(credentials)):
             publish_reported(warehouse, reporter)
     except UserError as error:
         reporter.failed(None, error)

@@ -179,7 +179,7 @@ PAIRS = "gene_a,gene_b,dz_ss_mean,p_ss\n" + "".join(
     f"ENSG{a:011d},ENSG{b:011d},0.5,0.1\n" for a in range(1, 9) for b in range(a + 1, 9)
 )
 
-# How many calls fail in `make test`; in the long run, all, except of the 1,300 of a run.
+# How many calls fail in `make test`; in the long run, all, except of a run.
 SOME = {
     ingest: 3, annotation: 2, publish: 1, backup: 1, restore: 1, screen: 1, correlate: 1, rank: 1,
     export_features: 1, load_pairs: 2, publish_snapshot: 1,
@@ -228,8 +228,9 @@ def check(case: Case, number: int, before: tuple, after: tuple) -> None:
         assert found == after, fault
     else:
         assert result.exit_code == 1, fault
-        assert events(result, "failed"), fault
-        assert found[0] in (before[0], after[0]), fault
+        assert events(result, "failed") or events(result, "node_failed"), fault
+        # What a run staged stays, and it builds what does not depend on a study that failed.
+        assert case.command is run or found[0] in (before[0], after[0]), fault
         assert before[1] <= found[1] <= after[1], fault
     again = case.command(case.warehouse)
     assert again.exit_code == 0, (fault, again.output)
