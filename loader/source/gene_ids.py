@@ -80,6 +80,26 @@ _BIOTYPES = {
     *("Mt_tRNA", "scaRNA", "ribozyme", "TEC", "IG_V_gene", "TR_V_gene", "sense_intronic"),
 }
 
+_ONE_LINE = "one line per gene"
+# Kind of id that is refused if most are of it → what it is, what to do, what is expected.
+_REFUSED = {
+    "fraction": (
+        "numbers with fractions",
+        "Write the matrix again with its gene ids as first column",
+        _ONE_LINE,
+    ),
+    "transcript": (
+        "transcripts",
+        "Sum transcripts to genes first (in R: tximport with tx2gene)",
+        _ONE_LINE,
+    ),
+    "lowered": (
+        "those of Ensembl in small letters",
+        "Write the matrix again with its gene ids in capitals",
+        "ids as ENSG00000000003",
+    ),
+}
+
 _PLATFORMS = [
     ("an Illumina BeadChip array", re.compile(r"ILMN_.*")),
     ("an Agilent array", re.compile(r"A_[0-9]{2}_P.*")),
@@ -212,28 +232,10 @@ class GeneIds:
                     "Replace probes by genes with the platform's annotation first (in R: annotate, "
                     "or biomaRt), or download the study from refine.bio, which does it",
                 )
-        if self._kinds["fraction"] > 0.5 * total:
-            (gene, line), *_ = self._examples["fraction"]
-            raise self._not_genes(
-                f"the ids are numbers with fractions, as {gene}",
-                line,
-                "Write the matrix again with its gene ids as first column",
-            )
-        if self._kinds["transcript"] > 0.5 * total:
-            (gene, line), *_ = self._examples["transcript"]
-            raise self._not_genes(
-                f"the ids are transcripts, as {gene}",
-                line,
-                "Sum transcripts to genes first (in R: tximport with tx2gene)",
-            )
-        if self._kinds["lowered"] > 0.5 * total:
-            (gene, line), *_ = self._examples["lowered"]
-            raise self._not_genes(
-                f"the ids are those of Ensembl in small letters, as {gene}",
-                line,
-                "Write the matrix again with its gene ids in capitals",
-                expected="ids as ENSG00000000003",
-            )
+        for kind, (what, action, expected) in _REFUSED.items():
+            if self._kinds[kind] > 0.5 * total:
+                (gene, line), *_ = self._examples[kind]
+                raise self._not_genes(f"the ids are {what}, as {gene}", line, action, expected)
         if self._biotypes > 0.5 * total:
             (gene, line), *_ = self._examples["SYMBOL"]
             raise self._not_genes(
@@ -264,7 +266,7 @@ class GeneIds:
         )
 
     def _not_genes(
-        self, found: str, line: int, action: str, expected: str = "one line per gene"
+        self, found: str, line: int, action: str, expected: str = _ONE_LINE
     ) -> UserError:
         return UserError(
             "VALIDATION_IDS_NOT_GENES",
