@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tenacity
@@ -21,6 +22,10 @@ from test_crash import contents, metrics
 
 import expression_warehouse.core.dbt_command
 import loader.build
+from expression_warehouse.core.config import load_config
+from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.snapshot import publish_again
+from loader.run import _archive_decisions
 
 TABLES = (
     "staging.batch", "staging.expression_rows", "dim.dim_study", "dim.dim_sample", "dim.dim_gene",
@@ -373,3 +378,18 @@ def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, manifests, ware
     assert_equal(warehouse, undisturbed)
     assert story(warehouse, "run")[0] == ("FAILED", 1)
     assert story(warehouse, "run")[-1] == ("SUCCESS", 1)
+
+
+def test_a_profile_that_cannot_be_read_after_the_build_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
+    (tmp_path / "pipeline.yaml").write_text("folders: {archive: archive}\n")
+    config = load_config(tmp_path / "pipeline.yaml")
+    for finish in (
+        lambda reporter: publish_again(None, reporter),
+        lambda reporter: _archive_decisions(config, None, reporter),
+    ):
+        said: list[UserError] = []
+        reporter = SimpleNamespace(failed=lambda study, error, said=said: said.append(error))
+        error = finish(reporter)
+        assert error.name == "LOAD_CONNECTION_FAILED"
+        assert said == [error]
