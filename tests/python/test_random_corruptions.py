@@ -918,7 +918,7 @@ def read_gene(
     """samples  column → sample"""
     gene = cells[0]
     if len(cells) != width:
-        reading.faults.append(Fault(1002, number, (f"{len(cells)} columns",)))
+        reading.faults.append(Fault(1002, number, (f"{len(cells)} column",)))
         return
     if any(is_not_utf8(cells[column]) for column in (0, *samples)):
         reading.faults.append(Fault(1003, number))
