@@ -14,11 +14,13 @@ from pydantic import ValidationError
 from expression_warehouse.api import queries, reading
 from expression_warehouse.api.rank_settings import RankSettings, faults
 from expression_warehouse.api.store import Edition
+from expression_warehouse.core.commands import opener
 from expression_warehouse.core.config import load_config
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import open_reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.read_only import open_read_only, stream_query
+from loader.run import run
 
 _Name = TypeVar("_Name", bound=str | Path)
 
@@ -121,10 +123,6 @@ def run_pipeline(
 
     Raises UserError 54030 if the configuration is invalid.
     """
-    # Both import dbt, which takes a second.
-    from expression_warehouse.core.commands import opener
-    from loader.run import run
-
     settings = load_config(None if config is None else Path(config))
     with open_reporter("text", settings.folder("logs"), "run") as reporter:
         return run(

@@ -32,7 +32,7 @@ from expression_warehouse.core.warehouse.duckdb_file import (
 )
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
-from expression_warehouse.core.warehouse.profile import profiles_dir, read_profile
+from expression_warehouse.core.warehouse.profile import PROFILE, profiles_dir, read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 from loader.build import build
 from loader.decisions import FILE
@@ -211,11 +211,11 @@ def _generations(batches: list[_Batch]) -> Iterator[list[_Batch]]:
 def _profile_of(path: Path, target: str | None) -> Iterator[None]:
     """Within the block, the target of the dbt profile is another file."""
     profile = read_profile(target)
-    profiles = read_profiles_file(str(profiles_dir()))[profile.profile_name]
+    profiles = read_profiles_file(str(profiles_dir()))[PROFILE]
     output = {**profiles["outputs"][profile.target_name], "path": str(path)}
     document = {"target": profile.target_name, "outputs": {profile.target_name: output}}
     with named_os_errors(path):
-        text = yaml.safe_dump({profile.profile_name: document})
+        text = yaml.safe_dump({PROFILE: document})
         (path.parent / "profiles.yml").write_text(text)
         (path.parent / "profiles.yml").chmod(0o600)
     with environment(DBT_PROFILES_DIR=str(path.parent)):

@@ -16,8 +16,13 @@ from expression_warehouse.core.process_log import (
     recorded_step,
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.snapshot import publish_again
+from expression_warehouse.core.warehouse.profile import read_profile
+from expression_warehouse.core.warehouse.target import writer_turn
+from loader.decisions import archive_decisions
 from loader.ingest import IngestResult, ingest
 from loader.summary import Outcomes, quarantined
+from loader.target_file import target_file
 
 # Lines per kind of error for people; meta.vw_finding has all findings.
 _SHOWN = 5
@@ -62,7 +67,7 @@ def run(
             reporter.failed(None, error)
             step.error = error
         if is_built:
-            step.error = _publish(target, reporter) or step.error
+            step.error = publish_again(target, reporter) or step.error
             step.error = _archive_decisions(config, target, reporter) or step.error
     reporter.step(
         None,
@@ -78,27 +83,13 @@ def run(
 
 def _turn(target: str | None, reporter: Reporter) -> contextlib.AbstractContextManager[None]:
     """No other command writes between the ingest, the build and the snapshot of a DuckDB file."""
-    # dbt takes a second to import.
-    from expression_warehouse.core.warehouse.target import writer_turn
-
     return writer_turn(target, reporter.waiting)
-
-
-def _publish(target: str | None, reporter: Reporter) -> UserError | None:
-    # dbt takes a second to import.
-    from expression_warehouse.core.snapshot import publish_again
-
-    return publish_again(target, reporter)
 
 
 def _archive_decisions(
     config: PipelineConfig, target: str | None, reporter: Reporter
 ) -> UserError | None:
     """Write what a rebuild of a DuckDB file needs into the archive, if there is one."""
-    from expression_warehouse.core.warehouse.profile import read_profile
-    from loader.decisions import archive_decisions
-    from loader.target_file import target_file
-
     archive = config.folder("archive")
     if archive is None:
         return None

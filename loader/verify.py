@@ -17,6 +17,7 @@ from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
 from expression_warehouse.core.warehouse.duckdb_file import describe_blocks
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.profile import read_profile
 from loader.backup import Backup, read_backup
 from loader.health import find_damaged
@@ -119,9 +120,7 @@ def verify(file: Path | None, target: str | None, archive: Path | None) -> Itera
     def open_warehouse() -> Warehouse:
         signals.check()
         if path:
-            from dbt.adapters.duckdb.credentials import DuckDBCredentials
-
-            return DuckDBWarehouse(DuckDBCredentials(path=str(path.absolute())), is_probe=True)
+            return DuckDBWarehouse(DuckDBTarget(str(path.absolute())), is_probe=True)
         from expression_warehouse.core.warehouse.target import open_warehouse
 
         return open_warehouse(target, is_probe=True)

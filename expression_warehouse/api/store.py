@@ -3,19 +3,19 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.api.turns import Turns
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.snapshot import newest_snapshot
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.profile import read_profile
 from expression_warehouse.core.warehouse.target import open_warehouse
 
@@ -86,7 +86,7 @@ class SnapshotStore(Store):
     Raises UserError 4008 if there is none.
     """
 
-    def __init__(self, credentials: DuckDBCredentials) -> None:
+    def __init__(self, credentials: DuckDBTarget) -> None:
         self._credentials = credentials
         self._warehouse: Path = file_path(credentials)
         self._lock = threading.Lock()
@@ -106,8 +106,8 @@ class SnapshotStore(Store):
                     action="Run expression-warehouse api publish",
                 )
             if self._edition is None or self._edition.version != snapshot.version:
-                of_snapshot = self._credentials.replace(
-                    path=str(snapshot.path.absolute()), settings=_SETTINGS
+                of_snapshot = replace(
+                    self._credentials, path=str(snapshot.path.absolute()), settings=_SETTINGS
                 )
                 opened = DuckDBWarehouse(of_snapshot, is_probe=True)
                 self._edition = Edition(opened, snapshot.version, has_ranks=True)

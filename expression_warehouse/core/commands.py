@@ -130,7 +130,7 @@ def opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:
     """Opens the target when it is called."""
 
     def open_target(tell_waiting: Callable[[str], None]) -> Warehouse:
-        # dbt takes a second to import; a wrong path should be reported at once.
+        # The drivers take half a second to import; a wrong path should be reported at once.
         from expression_warehouse.core.warehouse.target import open_warehouse
 
         return open_warehouse(target, tell_waiting)

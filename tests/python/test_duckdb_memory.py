@@ -1,9 +1,9 @@
 """How much memory the DuckDB file may take: loads little, queries what their joins need."""
 
 import pytest
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 
 LIMIT = "select current_setting('memory_limit') as memory_limit"
 
@@ -14,9 +14,7 @@ def _limit(warehouse: DuckDBWarehouse) -> str:
 
 
 def _open(path, **settings) -> DuckDBWarehouse:
-    return DuckDBWarehouse(
-        DuckDBCredentials(database="w", schema="main", path=str(path), settings=settings)
-    )
+    return DuckDBWarehouse(DuckDBTarget(str(path), settings))
 
 
 def test_queries_before_a_load_are_not_limited(tmp_path):

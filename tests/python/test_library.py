@@ -157,7 +157,7 @@ def test_without_genes_the_table_is_empty(in_demo):
 def test_the_pipeline_takes_one_path_and_one_study(given, tmp_path, monkeypatch):
     called = mock.Mock(return_value=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("loader.run.run", called)
+    monkeypatch.setattr("expression_warehouse.library.run", called)
     assert run_pipeline(given, studies="GSE1")
     paths, studies, *_ = called.call_args.args
     assert (paths, studies) == ([Path("downloads")], ["GSE1"])

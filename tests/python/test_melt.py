@@ -16,13 +16,13 @@ from typing import BinaryIO
 import pyarrow as pa
 import pytest
 from conftest import examples
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from expression_warehouse.core.config import Limits, StudyConfig
 from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys, NumberedRows
 from loader.source.download import Download
@@ -163,7 +163,7 @@ def file_warehouse(tmp_path_factory):
 
 def open_warehouse(folder: Path) -> DuckDBWarehouse:
     path = str(folder / "warehouse.duckdb")
-    return DuckDBWarehouse(DuckDBCredentials(database="warehouse", schema="main", path=path))
+    return DuckDBWarehouse(DuckDBTarget(path))
 
 
 PLAIN = st.builds(

@@ -2,15 +2,13 @@
 
 import pytest
 from conftest import Study, events
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.redact import redactor
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.profile import read_profile
 
-CREDENTIALS = DuckDBCredentials(
-    database="w",
-    schema="main",
+CREDENTIALS = DuckDBTarget(
     path="w.duckdb",
     settings={"s3_secret_access_key": "hunter2", "threads": "3"},
 )
@@ -47,9 +45,7 @@ def test_secrets_that_messages_quote_are_replaced(text, masked):
 
 
 def test_a_password_is_replaced_however_it_is_written():
-    redacted = redactor(
-        DuckDBCredentials(database="w", schema="main", settings={"password": "a;b}c&d"})
-    )
+    redacted = redactor(DuckDBTarget("w.duckdb", others={"password": "a;b}c&d"}))
     assert redacted("login {a;b}}c&d} or a%3Bb%7Dc%26d or a;b}c&d") == "login {***} or *** or ***"
 
 

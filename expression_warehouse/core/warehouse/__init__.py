@@ -7,5 +7,6 @@ sqlserver         SQL Server
 sqlserver_driver  its drivers: mssql-python and pyodbc
 macros            SQL that the commands share with the dbt project
 profile           the dbt profile
+duckdb_target     a duckdb target of it
 target            opens the profile's target
 """

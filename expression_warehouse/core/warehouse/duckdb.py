@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 import tenacity
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
@@ -25,6 +24,7 @@ from expression_warehouse.core.warehouse.base import (
     StagingLoad,
     StudyLoad,
 )
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.numbered_rows import VALUES, MatrixKeys, NumberedRows
 from expression_warehouse.core.warehouse.sql import (
@@ -61,21 +61,21 @@ class DuckDBWarehouse(SqlWarehouse):
 
     def __init__(
         self,
-        credentials: DuckDBCredentials,
+        credentials: DuckDBTarget,
         tell_waiting: Callable[[str], None] = print,
         is_probe: bool = False,
     ) -> None:
         super().__init__(project_macros("duckdb"), redactor(credentials))
         self._turn = contextlib.ExitStack()
         self._path = str(file_path(credentials))
-        self._limits_loads = "memory_limit" not in (credentials.settings or {})
+        self._limits_loads = "memory_limit" not in credentials.settings
         if is_probe:
             self._connection = _probe(self._path)
-            self._apply(credentials.settings or {})
+            self._apply(credentials.settings)
             return
         with contextlib.ExitStack() as turn:
             self._connection = turn.enter_context(writing(self._path, tell_waiting))
-            self._apply({**_SETTINGS, **(credentials.settings or {})})
+            self._apply({**_SETTINGS, **credentials.settings})
             with self._named_errors():
                 self._connection.execute(self._macros.create_staging())
                 self._connection.execute(self._macros.create_meta())
@@ -347,7 +347,7 @@ def _is_locked(error: BaseException) -> bool:
     return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
 
 
-def file_path(credentials: DuckDBCredentials) -> Path:
+def file_path(credentials: DuckDBTarget) -> Path:
     """The file of a target; a relative path is from work_dir(), as dbt takes it.
 
     Raises UserError 4006 for a path that is no file.

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,11 @@ def open_read_only(target: str | None, path: Path | None = None) -> Iterator[War
     if credentials.type == "duckdb":
         from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 
-        settings = {**(credentials.settings or {}), "enable_external_access": "false"}
+        settings = {**credentials.settings, "enable_external_access": "false"}
         # A relative path is from the current folder, as a user of Python expects.
         file = credentials.path if path is None else str(path.absolute())
         with DuckDBWarehouse(
-            credentials.replace(path=file, settings=settings), is_probe=True
+            replace(credentials, path=file, settings=settings), is_probe=True
         ) as warehouse:
             yield warehouse
         return
