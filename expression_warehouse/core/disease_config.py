@@ -78,7 +78,8 @@ class DiseaseConfig(Strict):
     labels     label → definition; CASE, CONTROL and the disease's labels of the seed need none
     phrases    label → whole words of a sample's metadata that give the label; the first phrase that
                is found decides, and the seed's phrases come after these
-    contrasts  name → cohorts; they replace the seed's contrasts of the disease
+    contrasts  name → cohorts; they replace the seed's contrasts of the disease, whose names keep
+               their cohorts: columns of the facts and the docs are named after them
     """
 
     ontology: Annotated[str, Field(max_length=64), AfterValidator(_one_line)] | None = None
@@ -169,7 +170,20 @@ def _phrase_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
 
 def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
     known = _labels_of(name, disease)
+    of_seed = {
+        row["contrast"]: (row["case_labels"].split(), row["reference_labels"].split())
+        for row in read_seed("contrast")
+        if row["disease_label"] == name
+    }
     for contrast_name, contrast in disease.contrasts.items():
+        sides = [sorted(contrast.case), sorted(contrast.reference)]
+        if contrast_name in of_seed and sides != list(map(sorted, of_seed[contrast_name])):
+            case, reference = (" and ".join(side) for side in of_seed[contrast_name])
+            yield (
+                (name, "contrasts", contrast_name),
+                f"{contrast_name} of {name} is {case} against {reference} "
+                "(seeds/contrast.csv): give other cohorts another name",
+            )
         for side in ("case", "reference"):
             for index, label in enumerate(getattr(contrast, side)):
                 if label not in known:

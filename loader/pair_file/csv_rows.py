@@ -11,6 +11,7 @@ from typing import BinaryIO
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
 from expression_warehouse.core.listed import counted
+from loader.delimiter import likeliest_delimiter
 from loader.source.compression import (
     DAMAGED,
     UnreadableContentError,
@@ -66,11 +67,8 @@ class CsvFile:
 
     @functools.cached_property
     def _delimiter(self) -> str:
-        """The sign that makes the most cells of the first line; a comma if none makes several."""
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-            line = text.readline()
-        cells = {sign: len(next(csv.reader([line], delimiter=sign), [])) for sign in DELIMITERS}
-        return max(DELIMITERS, key=lambda sign: cells[sign])
+            return likeliest_delimiter(text.readline(), DELIMITERS)
 
     def header(self) -> list[str] | None:
         """The cells of the first row; None for an empty file."""

@@ -11,6 +11,7 @@ from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
+from loader.delimiter import likeliest_delimiter
 from loader.source.download import Download
 
 # Headers, in lower case and without punctuation, of the columns with the names of samples. The
@@ -178,7 +179,7 @@ def read_sheet(download: Download, name: str) -> SampleSheet:
         lines.pop(0)
     if not lines:
         raise UserError("EXTRACTION_FILE_NOT_FOUND", "the sample sheet is empty", file=label)
-    delimiter = max("\t,;", key=lambda sign: len(next(csv.reader([lines[0]], delimiter=sign))))
+    delimiter = likeliest_delimiter(lines[0], "\t,;")
     header, *rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if rows and all(len(row) == len(header) + 1 for row in rows):

@@ -124,6 +124,12 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         (changed("GSM1: FLARE", "GSM1: FLAIR"), 19, "'FLAIR' is not one of CONTROL"),
         ("diseases:\n  FLU:\n    labels: {A: b}\n", 2, "FLU has no contrasts"),
         ("diseases:\n  SEPSIS:\n    ontology: X:1\n", 3, "seeds/disease.csv has the ontology"),
+        (
+            "diseases:\n  SEPSIS:\n    contrasts:\n"
+            "      ss: {case: [SEPTIC_SHOCK], reference: [CONTROL]}\n",
+            4,
+            "ss of SEPSIS is SEPTIC_SHOCK against SEPSIS",
+        ),
         ("diseases: [FLU]\n", 1, "diseases"),
         ("diseases:\n  FLU: CASE\n", 2, "diseases.FLU"),
         (
@@ -147,6 +153,18 @@ def test_a_disease_of_the_seeds_gets_phrases_of_its_own(tmp_path):
     definition = json.loads(config_of(tmp_path, text).disease_definitions["SEPSIS"])
     assert definition["phrases"]["recovery"] == {"rule_order": -1, "illness_label": "UNKNOWN"}
     assert definition["contrasts"] == {}
+
+
+def test_a_disease_of_the_seeds_can_have_fewer_contrasts_and_others(tmp_path):
+    text = """
+diseases:
+  SEPSIS:
+    contrasts:
+      soth: {case: [SEPTIC_SHOCK], reference: [SEPSIS, CONTROL, NO_SEPSIS]}
+      shock: {case: [SEPTIC_SHOCK], reference: [CONTROL]}
+"""
+    definition = json.loads(config_of(tmp_path, text).disease_definitions["SEPSIS"])
+    assert list(definition["contrasts"]) == ["shock", "soth"]
 
 
 def test_a_disease_has_the_labels_that_it_shares(tmp_path):
