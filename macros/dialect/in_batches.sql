@@ -53,19 +53,39 @@
             inner join candidates as c on n.slice_no = c.slice_no
         )
 
-        -- By both ends, a large study shares no batch with small ones.
-        select min(s.slice_study_no) as first_no, max(s.slice_study_no) as last_no
-        from (
-            select
-                slice_study_no,
-                size,
-                sum(size) over (order by slice_study_no) as size_so_far
-            from sizes
-        ) as s
-        group by (s.size_so_far - s.size) // 500000, s.size_so_far // 500000
-        order by first_no
+        {{ ranges_of_size('sizes', 'slice_study_no', 'size', 500000) | indent(8) }}
     {% endset %}
     {{ return(ranges_of(query)) }}
+{% endmacro %}
+
+
+{#- The batches of models that need all values of a study at once, for medians: some 20 million values each.
+    Beyond its memory DuckDB writes the states of medians to disk again and again: 200 million values filled
+    70 GB. -#}
+{% macro feature_study_batches() %}{{ return(value_batches(ref('int_feature_study'))) }}{% endmacro %}
+
+{% macro outlier_study_batches() %}{{ return(value_batches(ref('int_outlier_study'))) }}{% endmacro %}
+
+{% macro value_batches(studies) %}
+    {{ return(ranges_of('with sizes as (select study_key, row_count from ' ~ studies ~ ')' ~ ranges_of_size('sizes', 'study_key', 'row_count', 20000000))) }}
+{% endmacro %}
+
+
+{#- A query of the first and last numbers of ranges, each of about some size in all. By both ends, what is
+    large shares no range with what is small.
+
+    relation  number and size of each row -#}
+{% macro ranges_of_size(relation, number, size, most) %}
+select min(s.{{ number }}) as first_no, max(s.{{ number }}) as last_no
+from (
+    select
+        {{ number }},
+        {{ size }},
+        sum({{ size }}) over (order by {{ number }}) as size_so_far
+    from {{ relation }}
+) as s
+group by (s.size_so_far - s.{{ size }}) // {{ most }}, s.size_so_far // {{ most }}
+order by first_no
 {% endmacro %}
 
 

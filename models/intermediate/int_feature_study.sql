@@ -3,6 +3,7 @@
 select
     s.study_key,
     b.batch_id,
+    b.row_count,
     u.is_log_scale
 from {{ ref('stg_loaded_batch') }} as b
 inner join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code

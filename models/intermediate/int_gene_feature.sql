@@ -1,3 +1,5 @@
+{{ config(materialized=table_in_batches(), batches='feature_study_batches') }}
+
 with measured as (
     select
         b.study_key,
@@ -9,7 +11,10 @@ with measured as (
     from {{ ref('int_feature_study') }} as b
     inner join {{ ref('fact_gene_expression') }} as f on b.study_key = f.study_key and b.batch_id = f.batch_id
     inner join {{ ref('dim_sample') }} as s on f.sample_key = s.sample_key
-    where s.exclude_from_analysis = 0 and f.expression_value is not null
+    where
+        b.study_key {{ batch() }}
+        and s.exclude_from_analysis = 0
+        and f.expression_value is not null
 ),
 
 sizes as (

@@ -1,23 +1,6 @@
--- Batches that this run has loaded, and those of an earlier run that ended before screening them.
-{%- set qc = study_qc_relation() %}
-with batches as (
-    select
-        l.batch_id,
-        s.study_key
-    from {{ ref('stg_loaded_batch') }} as l
-    inner join {{ ref('dim_study') }} as s on l.study_accession_code = s.study_accession_code
-    left join {{ ref('int_candidate_batch') }} as c on l.batch_id = c.batch_id
-    {%- if qc %}
-    left join {{ qc }} as q on l.batch_id = q.batch_id and q.outlier_share is not null
-    {%- endif %}
-    where
-        {{ is_selected_study('l.study_accession_code') }}
-        {%- if qc %}
-        and (c.batch_id is not null or q.batch_id is null)
-        {%- endif %}
-),
+{{ config(materialized=table_in_batches(), batches='outlier_study_batches') }}
 
-measured as (
+with measured as (
     select
         b.batch_id,
         f.study_key,
@@ -26,7 +9,8 @@ measured as (
         f.expression_value,
         f.expression_value_raw
     from {{ ref('fact_gene_expression') }} as f
-    inner join batches as b on f.study_key = b.study_key and f.batch_id = b.batch_id
+    inner join {{ ref('int_outlier_study') }} as b on f.study_key = b.study_key and f.batch_id = b.batch_id
+    where b.study_key {{ batch() }}
 ),
 
 expressed as (

@@ -3,6 +3,7 @@ with loaded as (
         batch_id,
         study_accession_code,
         loaded_at,
+        row_count,
         row_number() over (
             partition by study_accession_code
             order by created_at desc, staged_at desc, batch_id asc
@@ -14,6 +15,7 @@ with loaded as (
 select
     batch_id,
     study_accession_code,
-    loaded_at
+    loaded_at,
+    row_count
 from loaded
 where recency = 1
