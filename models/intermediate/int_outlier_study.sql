@@ -1,4 +1,6 @@
--- Batches that this run has loaded, and those of an earlier run that ended before screening them.
+-- Batches that this run has loaded, and those of an earlier run that ended before screening them. A batch
+-- counts as loaded once its values are in the fact.
+-- depends_on: {{ ref('fact_gene_expression') }}
 {%- set qc = study_qc_relation() %}
 select
     s.study_key,
