@@ -53,7 +53,8 @@ def run(
     is_built = False
     with contextlib.ExitStack() as turn:
         try:
-            turn.enter_context(_turn(target, reporter))
+            # No other command writes between the ingest, the build and the snapshot.
+            turn.enter_context(writer_turn(target, reporter.waiting))
             with recorded_step(step, open_warehouse, reporter):
                 staged = ingest(
                     paths, accessions, config, open_warehouse, reporter, is_part_of_run=True
@@ -79,11 +80,6 @@ def run(
         **outcomes.fields(),
     )
     return step.error is None
-
-
-def _turn(target: str | None, reporter: Reporter) -> contextlib.AbstractContextManager[None]:
-    """No other command writes between the ingest, the build and the snapshot of a DuckDB file."""
-    return writer_turn(target, reporter.waiting)
 
 
 def _archive_decisions(
