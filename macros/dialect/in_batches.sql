@@ -67,14 +67,15 @@
 {% macro outlier_study_batches() %}{{ return(value_batches(ref('int_outlier_study'))) }}{% endmacro %}
 
 {% macro value_batches(studies) %}
-    {{ return(ranges_of('with sizes as (select study_key, row_count from ' ~ studies ~ ')' ~ ranges_of_size('sizes', 'study_key', 'row_count', 20000000))) }}
+    {{ return(ranges_of(ranges_of_size(studies, 'study_key', 'row_count', 20000000))) }}
 {% endmacro %}
 
 
 {#- A query of the first and last numbers of ranges, each of about some size in all. By both ends, what is
     large shares no range with what is small.
 
-    relation  number and size of each row -#}
+    relation  number and size of each row
+    most      the size of a range; what is larger by itself is a range of its own -#}
 {% macro ranges_of_size(relation, number, size, most) %}
 select min(s.{{ number }}) as first_no, max(s.{{ number }}) as last_no
 from (
