@@ -1,3 +1,6 @@
+-- A table: many models read it, and it takes long to compute.
+{{ config(materialized='table') }}
+
 -- The sources of a label, most trusted first. UNKNOWN is not a label, so the search continues after it.
 with texts as (
     select
