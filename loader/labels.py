@@ -87,16 +87,19 @@ def _matches(
     macros = project_macros("duckdb")
     words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
     denials = [(row["denial"], int(row["denies_control"])) for row in read_seed("illness_denial")]
+    refined = [(row["illness_label"], row["refines_label"]) for row in read_seed("illness")]
     tables = {
         "sources": _table(texts, "sample source_order illness_source name source_text"),
         "seed": _table(rules, "rule_order phrase illness_label negates"),
         "names": _table(words, "phrase"),
         "denials": _table(denials, "denial denies_control"),
+        "illnesses": _table(refined, "illness_label refines_label"),
     }
     with duckdb.connect() as connection:
         for name, table in tables.items():
             connection.register(name, table)
         named = macros.has_phrase(macros.illness_words("s.name"), "n.phrase")
+        affirmed = macros.affirms_phrase("s.name", "s.source_text", "r.phrase")
         rows = connection.execute(
             f"""
             with texts as (
@@ -107,12 +110,23 @@ def _matches(
                     illness_source,
                     source_text
                 from sources as s
-                where s.name = '' or exists (select 1 from names as n where {named})
+                where s.name = ''
+                union all
+                select
+                    0 as batch_id,
+                    sample as sample_accession_code,
+                    source_order,
+                    illness_source,
+                    {macros.characteristic_text("s.name", "s.source_text")} as source_text
+                from sources as s
+                where
+                    exists (select 1 from names as n where {named})
+                    or exists (select 1 from seed as r where {affirmed})
             ),
 
             rules as (select 0 as batch_id, * from seed),
 
-            matches as ({macros.illness_matches("texts", "rules", "denials")})
+            matches as ({macros.illness_matches("texts", "rules", "denials", "illnesses")})
 
             select sample_accession_code, illness_label, illness_source, phrase
             from matches

@@ -1,8 +1,34 @@
 -- A table: many models read it, and it takes long to compute.
 {{ config(materialized='table') }}
 
+-- The diseases whose phrases are looked for: the study's, and the one that it shares labels with; SEPSIS if the
+-- study has no disease.
+with study_diseases as (
+    select
+        b.batch_id,
+        coalesce(d.disease_label, 'SEPSIS') as disease_label,
+        e.shares_labels_with
+    from {{ ref('stg_batch') }} as b
+    left join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
+    left join {{ ref('study_disease_map') }} as m on s.study_key = m.study_key and m.is_active = 1
+    left join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
+    left join {{ ref('stg_disease') }} as e on d.disease_label = e.disease_label
+),
+
+rules as (
+    select
+        d.batch_id,
+        r.rule_order,
+        r.phrase,
+        r.illness_label,
+        r.negates
+    from study_diseases as d
+    inner join {{ ref('stg_illness_rule') }} as r
+        on r.disease_label is null or r.disease_label in (d.disease_label, d.shares_labels_with)
+),
+
 -- The sources of a label, most trusted first. UNKNOWN is not a label, so the search continues after it.
-with texts as (
+texts as (
     select
         batch_id,
         sample_accession_code,
@@ -40,46 +66,26 @@ with texts as (
         c.sample_accession_code,
         5 as source_order,
         'characteristic' as illness_source,
-        c.characteristic_value as source_text
+        {{ characteristic_text('c.characteristic', 'c.characteristic_value') }} as source_text
     from {{ ref('stg_sample_characteristic') }} as c
-    where exists (
-        select 1
-        from {{ ref('illness_characteristic') }} as i
-        where {{ has_phrase(illness_words('c.characteristic'), 'i.phrase') }}
-    )
-),
-
--- The diseases whose phrases are looked for: the study's, and the one that it shares labels with; SEPSIS if the
--- study has no disease.
-study_diseases as (
-    select
-        b.batch_id,
-        coalesce(d.disease_label, 'SEPSIS') as disease_label,
-        e.shares_labels_with
-    from {{ ref('stg_batch') }} as b
-    left join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
-    left join {{ ref('study_disease_map') }} as m on s.study_key = m.study_key and m.is_active = 1
-    left join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
-    left join {{ ref('stg_disease') }} as e on d.disease_label = e.disease_label
-),
-
-rules as (
-    select
-        d.batch_id,
-        r.rule_order,
-        r.phrase,
-        r.illness_label,
-        r.negates
-    from study_diseases as d
-    inner join {{ ref('stg_illness_rule') }} as r
-        on r.disease_label is null or r.disease_label in (d.disease_label, d.shares_labels_with)
+    where
+        exists (
+            select 1
+            from {{ ref('illness_characteristic') }} as i
+            where {{ has_phrase(illness_words('c.characteristic'), 'i.phrase') }}
+        )
+        or exists (
+            select 1
+            from rules as r
+            where r.batch_id = c.batch_id and {{ affirms_phrase('c.characteristic', 'c.characteristic_value', 'r.phrase') }}
+        )
 ),
 
 matches as (
-    {{ illness_matches('texts', 'rules', ref('illness_denial')) | indent(4) }}
+    {{ illness_matches('texts', 'rules', ref('illness_denial'), ref('stg_illness')) | indent(4) }}
 ),
 
--- What the text that decides says besides; septic shock is sepsis, so that is no contradiction.
+-- What the sample's texts say besides; septic shock is sepsis, so that is no contradiction.
 other_matches as (
     select
         o.batch_id,
@@ -92,7 +98,6 @@ other_matches as (
         on
             o.batch_id = m.batch_id
             and o.sample_accession_code = m.sample_accession_code
-            and o.source_order = m.source_order
             and o.illness_label <> m.illness_label
             and m.match_order = 1
     left join {{ ref('stg_illness') }} as i on m.illness_label = i.illness_label

@@ -11,7 +11,8 @@ with labels as (
             when 'title' then n.sample_title
             when 'disease' then n.sample_disease
             when 'disease_stage' then n.sample_disease_stage
-            else n.sample_subject
+            when 'subject' then n.sample_subject
+            else l.inferred_from_phrase
         end as label_text,
         row_number() over (
             partition by n.sample_natural_key, l.illness_label

@@ -100,6 +100,37 @@ def test_what_a_title_says_beside_a_denial_holds():
     assert labels(titles) == titles
 
 
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "keine *", "ohne *", "*: nein", "*=nein", "sans *", "pas de *", "* : non", "sin *", "geen *",
+        "zonder *", "*: nee",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("illness", ["Sepsis", "shock"])
+def test_denials_of_other_languages(denial, illness):
+    title = denial.replace("*", illness)
+    assert labels([title]) == {title: "UNKNOWN"}
+    # What the title says besides holds.
+    assert labels([f"Sepsis, {denial.replace('*', 'shock')}"]).popitem()[1] == "SEPSIS"
+
+
+def test_a_finer_label_of_another_text_holds():
+    """As the model's unit test, for `labels` and `inspect`."""
+    samples = {
+        "shock": {"refinebio_title": "Sepsis 1", "refinebio_disease_stage": "septic shock"},
+        "both": {"refinebio_title": "Sepsis 2", "refinebio_disease_stage": "sepsis, septic shock"},
+        "yes": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "yes"}},
+        "no": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "no"}},
+        "missing": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "NA"}},
+        "index": {"refinebio_disease": "sepsis", "characteristics": {"shock index": "1"}},
+    }
+    metadata = StudyMetadata("GSE1", {}, {}, samples)
+    found = {label.sample: label.label for label in infer_labels(metadata, PipelineConfig())}
+    shocks = {"shock", "yes"}
+    assert found == {name: "SEPTIC_SHOCK" if name in shocks else "SEPSIS" for name in samples}
+
+
 def test_denials_of_controls():
     titles = {
         "healthy: no": "UNKNOWN",

@@ -333,7 +333,7 @@ def test_what_is_found_is_said(built):
         (2028, "TWO_SCALES"): (
             "TWO_SCALES",
             "3 of 5 samples have no value above 25, as TWO_SCALES-3; "
-            "2 have values above 1000, as TWO_SCALES-1",
+            "2 have, as TWO_SCALES-1, up to 2717",
         ),
         (54107, "UNSHARED_GENES"): (
             "SEPSIS MICROARRAY HOMO_SAPIENS",
