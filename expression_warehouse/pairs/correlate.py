@@ -264,7 +264,7 @@ def compute_correlations(store: TransformStore, block: Block, empty: list[Tally]
     tally = empty[0].like()
     if block.is_partial:
         for gene, others in partial_pairs(store, block):
-            r, n = store.spearman_of_gene(gene, others)
+            r, n = store.spearman_of_pairs(np.full(len(others), gene), others)
             rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
             tally.add_gene(t_statistic(r[0, 0], n[0, 0]), rows, gene, others)
         return [tally]

@@ -106,7 +106,7 @@ def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]
         for gene, every in partial_pairs(store, block):
             for start in range(0, len(every), COLUMNS):
                 others = every[start : start + COLUMNS]
-                pooled = pool_correlations(store, *store.spearman_of_gene(gene, others))
+                pooled = pool_pairs(store, np.full(len(others), gene), others)
                 for tally, own, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
                     tally.add_gene(own, rows, gene, others)
     else:

@@ -78,32 +78,20 @@ class TransformStore:
         return products
 
     def spearman_of_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of single pairs, and the samples it is based on: (studies, cohorts, pairs)."""
-        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
-        n = np.repeat(self.samples[:, :, None], len(a), axis=2)
-        gene, other = (np.where(self.is_partial[a], *both) for both in ((a, b), (b, a)))
-        for one in np.unique(gene[self.is_partial[gene]]):
-            own = np.flatnonzero(gene == one)
-            r[:, :, own], n[:, :, own] = self.spearman_of_gene(int(one), other[own])
-        return r, n
-
-    def spearman_of_gene(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of a gene with others, and the samples it is based on: (studies, cohorts, others).
+        """r of single pairs, and the samples it is based on: (studies, cohorts, pairs).
 
         A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
         samples.
         """
-        a = np.full(len(others), gene)
-        r = self.products(a, others) * (self.inverse[:, :, [gene]] * self.inverse[:, :, others])
-        n = np.repeat(self.samples[:, :, None], len(others), axis=2)
+        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
+        n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for s, g in zip(*np.nonzero(self.samples), strict=True):
             if not (values := self.values[s]):
                 continue
-            is_anew = self.partial[s, g, others] | self.partial[s, g, gene]
-            anew = others[is_anew]
+            anew = np.flatnonzero(self.partial[s, g, a] | self.partial[s, g, b])
             pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
-            spearman_complete_cases(values[g][gene], values[g][anew], pair_r, pair_n)
-            r[s, g, is_anew], n[s, g, is_anew] = pair_r, pair_n
+            spearman_complete_cases(values[g], a[anew], b[anew], pair_r, pair_n)
+            r[s, g, anew], n[s, g, anew] = pair_r, pair_n
         r[n < self.settings.min_samples] = np.nan
         return r, n
 
