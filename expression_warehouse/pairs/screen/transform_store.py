@@ -134,10 +134,9 @@ def transform_study(
     dtypes = [np.float32 if count <= EXACT_FLOAT32_SAMPLES else np.float64 for count in samples]
     transforms = [rank_transform(v, genes, np.dtype(d)) for v, d in zip(kept, dtypes, strict=True)]
     ranks, inverse, partial = zip(*transforms, strict=True)
-    has_values = np.any(partial)
     return StudyTransforms(
         ranks=list(ranks),
-        values=[values[genes] for values in kept] if has_values else None,
+        values=[values[genes] for values in kept] if np.any(partial) else None,
         inverse=np.array(inverse),
         partial=np.array(partial),
         samples=samples,
@@ -164,21 +163,19 @@ def write_store(
 ) -> None:
     """Write a store into a folder, study by study: only one is in memory at a time."""
     folder.mkdir(parents=True, exist_ok=True)
-    inverse, partial, samples, has_values = [], [], [], []
+    inverse, partial, samples = [], [], []
     for number, study in enumerate(studies):
         _save(folder, "ranks", number, study.ranks)
         _save(folder, "values", number, study.values or [])
         inverse.append(study.inverse)
         partial.append(study.partial)
         samples.append(study.samples)
-        has_values.append(study.values is not None)
         # Before the next one is made.
         del study
     np.save(folder / "inverse.npy", np.array(inverse))
     np.save(folder / "partial.npy", np.array(partial))
     head = {
         "samples": samples,
-        "has_values": has_values,
         "settings": vars(settings),
         "contrasts": [vars(contrast) for contrast in design.contrasts],
     }
@@ -218,12 +215,12 @@ def _read_store(folder: Path) -> TransformStore:
     studies = [
         StudyTransforms(
             ranks=mapped("ranks", s),
-            values=mapped("values", s) if has_values else None,
+            values=mapped("values", s) if partial[s].any() else None,
             inverse=inverse[s],
             partial=partial[s],
             samples=samples[s],
         )
-        for s, has_values in enumerate(head["has_values"])
+        for s in range(len(samples))
     ]
     contrasts = (
         Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
