@@ -168,7 +168,7 @@ def choose_genes(
     fits = (measured.sum(axis=0) >= min(k_min, len(measured))) & (mean > 0)
     if top is None:
         return np.flatnonzero(fits)
-    order = np.lexsort((np.arange(len(mean)), -mean))
+    order = np.argsort(-mean, kind="stable")
     chosen = order[fits[order]][:top]
     return np.union1d(chosen, watched[fits[watched]])
 
