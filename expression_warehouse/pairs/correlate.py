@@ -85,21 +85,13 @@ class CorrelateOptions:
     method: str
 
 
-def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
-    """Write the correlations of a study and cohort with q ≤ fdr, and record the run.
-
-    Returns whether the file was written.
-    """
+def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> None:
+    """Write the correlations of a study and cohort with q ≤ fdr, and record the run."""
     # Labels are in capital letters.
     options = dataclasses.replace(options, cohort=options.cohort.strip().upper())
     step = Step("correlate", {"study": options.study, "cohort": options.cohort})
-    try:
-        with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
-            step.rows_written = _correlate(options, open_warehouse, reporter)
-    except UserError as error:
-        reporter.failed(options.study, error)
-        return False
-    return True
+    with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
+        step.rows_written = _correlate(options, open_warehouse, reporter)
 
 
 def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> int:
