@@ -25,33 +25,25 @@ def _correlate(product, of_a, scale_b, limit, r):
 
 
 @numba.njit(**_OPTIONS)
-def _transform(r_1, r_2, z_1, z_2, work):
+def _transform(r_1, r_2, z_1, z_2):
     """z = atanh r of two cohorts, (pairs,), written.
 
-    Half of one logarithm of a ratio, and two cohorts share one division. In two loops, because one
-    would be too long for the processor to overlap consecutive pairs.
-
-    work  (2, pairs)
+    Half of one logarithm of a ratio, and two cohorts share one division.
     """
     for j in range(r_1.size):
         d1, s1, k1 = split_ratio(1.0 + r_1[j], 1.0 - r_1[j])
         d2, s2, k2 = split_ratio(1.0 + r_2[j], 1.0 - r_2[j])
         inverse = 1.0 / (s1 * s2)
-        z_1[j], z_2[j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
-        work[0, j], work[1, j] = k1, k2
-    for j in range(r_1.size):
-        z_1[j] = half_log(z_1[j], work[0, j])
-        z_2[j] = half_log(z_2[j], work[1, j])
+        z_1[j] = half_log(d1 * (s2 * inverse), k1)
+        z_2[j] = half_log(d2 * (s1 * inverse), k2)
 
 
 @numba.njit(**_OPTIONS)
-def _transform_one(r, z, work):
+def _transform_one(r, z):
     """As `_transform`, of one cohort."""
     for j in range(r.size):
         difference, total, k = split_ratio(1.0 + r[j], 1.0 - r[j])
-        z[j], work[0, j] = difference / total, k
-    for j in range(r.size):
-        z[j] = half_log(z[j], work[0, j])
+        z[j] = half_log(difference / total, k)
 
 
 @numba.njit(**_OPTIONS)
@@ -222,7 +214,7 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
 
 
 @numba.njit(**_OPTIONS)
-def _transform_study(products, i, a, known, b, limit, r, z, work):
+def _transform_study(products, i, a, known, b, limit, r, z):
     """r and z of a row of the tile in all cohorts of a study where gene a has an r, two at a time.
 
     r, z  (cohorts, pairs), written
@@ -232,12 +224,12 @@ def _transform_study(products, i, a, known, b, limit, r, z, work):
         if known[g]:
             _correlate(products[g, i], a[g, i], b[g], limit[g], r[g])
             if odd >= 0:
-                _transform(r[odd], r[g], z[odd], z[g], work)
+                _transform(r[odd], r[g], z[odd], z[g])
                 odd = -1
             else:
                 odd = g
     if odd >= 0:
-        _transform_one(r[odd], z[odd], work)
+        _transform_one(r[odd], z[odd])
 
 
 @numba.njit(**_OPTIONS)
@@ -281,7 +273,7 @@ def pool_tile(
         weighs = False
         for s in range(studies):
             known = has_a[s, :, i]
-            _transform_study(products[s], i, a[s], known, b[s], limit[s], r, z, work)
+            _transform_study(products[s], i, a[s], known, b[s], limit[s], r, z)
             differs = slope > 0.0 or i == 0 or (known != has_a[s, :, i - 1]).any()
             weighs |= differs
             for c in range(count):
