@@ -4,6 +4,7 @@ Numeric libraries are imported by the commands that need them, so that --help is
 """
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,16 +35,26 @@ def _command(
     arguments  of the example in its help
     outcome    what is reported if it is interrupted
 
-    The function takes what opens the warehouse, a reporter and its options; it returns whether all
-    succeeded.
+    The function takes what opens the warehouse, a reporter and its options. A UserError that it
+    raises is reported.
     """
 
-    def decorate(work: Callable[..., bool]) -> click.Command:
+    def decorate(work: Callable[..., None]) -> click.Command:
         @functools.wraps(work)
         def command(target: str | None, log_format: str, **values: Any) -> None:
+            from expression_warehouse.core.errors import UserError
+
+            def attempt() -> bool:
+                try:
+                    work(opener(target), reporter, **values)
+                except UserError as error:
+                    reporter.failed(values.get("study"), error)
+                    return False
+                return True
+
             # Of pipeline.yaml in the current folder, only the folder of the logs matters here.
             with open_configured(None, log_format, name) as (_, reporter):
-                run_to_exit(lambda: work(opener(target), reporter, **values), reporter, outcome)
+                run_to_exit(attempt, reporter, outcome)
 
         decorators: list[Callable[..., Any]] = [*options, TARGET, LOG_FORMAT]
         decorated: Callable[..., None] = command
@@ -129,7 +140,7 @@ VARS = click.option(
         help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
     ),
 )
-def screen_command(open_warehouse, reporter, disease, technology, organism, **options) -> bool:
+def screen_command(open_warehouse, reporter, disease, technology, organism, **options) -> None:
     """Test every pair of genes in all studies of a disease.
 
     Per technology and organism, the contrasts of the disease that enough studies have are pooled
@@ -140,7 +151,7 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     """
     from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
 
-    return screen(disease, technology, organism, ScreenOptions(**options), open_warehouse, reporter)
+    screen(disease, technology, organism, ScreenOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -168,7 +179,7 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     MEMORY,
     VARS,
 )
-def correlate_command(open_warehouse, reporter, **options) -> bool:
+def correlate_command(open_warehouse, reporter, **options) -> None:
     """Find the significant Spearman correlations of one study and cohort.
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
@@ -176,7 +187,7 @@ def correlate_command(open_warehouse, reporter, **options) -> bool:
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
 
-    return correlate(CorrelateOptions(**options), open_warehouse, reporter)
+    correlate(CorrelateOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -211,7 +222,7 @@ def correlate_command(open_warehouse, reporter, **options) -> bool:
         "calibration_work.",
     ),
 )
-def calibrate_command(open_warehouse, reporter, disease, technology, organism, **options) -> bool:
+def calibrate_command(open_warehouse, reporter, disease, technology, organism, **options) -> None:
     """Measure how often the tests err on your own studies.
 
     The candidate pairs of each slice are tested again and again: with labels permuted within
@@ -222,9 +233,7 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     """
     from expression_warehouse.pairs.calibration.calibrate import CalibrateOptions, calibrate
 
-    return calibrate(
-        disease, technology, organism, CalibrateOptions(**options), open_warehouse, reporter
-    )
+    calibrate(disease, technology, organism, CalibrateOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -237,7 +246,7 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     SEED,
     VARS,
 )
-def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> bool:
+def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> None:
     """Score the gene pairs of each slice by how much they differ from the others.
 
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
@@ -246,7 +255,8 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
 
-    return rank_slices(disease, technology, organism, seed, variables, open_warehouse, reporter)
+    if not rank_slices(disease, technology, organism, seed, variables, open_warehouse, reporter):
+        sys.exit(1)
 
 
 @_command(
@@ -255,7 +265,7 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     "files that were not reported are unchanged",
     click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
 )
-def export_features_command(open_warehouse, reporter, folder) -> bool:
+def export_features_command(open_warehouse, reporter, folder) -> None:
     """Write all features into DIR, for machine learning.
 
     One Parquet file per kind of entity, with one row per entity and one column per feature, and
@@ -263,4 +273,4 @@ def export_features_command(open_warehouse, reporter, folder) -> bool:
     """
     from expression_warehouse.pairs.feature_export import export_features
 
-    return export_features(folder, open_warehouse, reporter)
+    export_features(folder, open_warehouse, reporter)

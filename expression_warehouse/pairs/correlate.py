@@ -85,21 +85,13 @@ class CorrelateOptions:
     method: str
 
 
-def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
-    """Write the correlations of a study and cohort with q ≤ fdr, and record the run.
-
-    Returns whether the file was written.
-    """
+def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> None:
+    """Write the correlations of a study and cohort with q ≤ fdr, and record the run."""
     # Labels are in capital letters.
     options = dataclasses.replace(options, cohort=options.cohort.strip().upper())
     step = Step("correlate", {"study": options.study, "cohort": options.cohort})
-    try:
-        with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
-            step.rows_written = _correlate(options, open_warehouse, reporter)
-    except UserError as error:
-        reporter.failed(options.study, error)
-        return False
-    return True
+    with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
+        step.rows_written = _correlate(options, open_warehouse, reporter)
 
 
 def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> int:
@@ -264,7 +256,7 @@ def compute_correlations(store: TransformStore, block: Block, empty: list[Tally]
     tally = empty[0].like()
     if block.is_partial:
         for gene, others in partial_pairs(store, block):
-            r, n = store.spearman_of_gene(gene, others)
+            r, n = store.spearman_of_pairs(np.full(len(others), gene), others)
             rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
             tally.add_gene(t_statistic(r[0, 0], n[0, 0]), rows, gene, others)
         return [tally]

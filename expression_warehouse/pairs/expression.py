@@ -1,5 +1,6 @@
 """One study's values as a matrix, streamed from vw_expression_export, and the choice of genes."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -132,23 +133,18 @@ def variability(values: np.ndarray, method: str) -> np.ndarray:
     values  (genes, samples), NaN if missing
     method  variance (n - 1), iqr (type 7 of Hyndman & Fan 1996) or mad (not scaled)
     """
-    result = np.full(len(values), np.nan)
-    is_measured = ~np.isnan(values).all(axis=1)
-    known = values[is_measured]
-    if not len(known):
-        return result
-    if method == "variance":
-        several = np.count_nonzero(~np.isnan(known), axis=1) > 1
-        spread = np.full(len(known), np.nan)
-        spread[several] = np.nanvar(known[several], axis=1, ddof=1)
-    elif method == "iqr":
-        first, third = np.nanquantile(known, [0.25, 0.75], axis=1)
-        spread = third - first
-    else:
-        middle = np.nanmedian(known, axis=1, keepdims=True)
-        spread = np.nanmedian(np.abs(known - middle), axis=1)
-    result[is_measured] = spread
-    return result
+    if not values.size:
+        return np.full(len(values), np.nan)
+    with warnings.catch_warnings():
+        # numpy warns of genes for which it is undefined.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if method == "variance":
+            return np.nanvar(values, axis=1, ddof=1)
+        if method == "iqr":
+            first, third = np.nanquantile(values, [0.25, 0.75], axis=1)
+            return third - first
+        middle = np.nanmedian(values, axis=1, keepdims=True)
+        return np.nanmedian(np.abs(values - middle), axis=1)
 
 
 def choose_genes(
@@ -172,7 +168,7 @@ def choose_genes(
     fits = (measured.sum(axis=0) >= min(k_min, len(measured))) & (mean > 0)
     if top is None:
         return np.flatnonzero(fits)
-    order = np.lexsort((np.arange(len(mean)), -mean))
+    order = np.argsort(-mean, kind="stable")
     chosen = order[fits[order]][:top]
     return np.union1d(chosen, watched[fits[watched]])
 

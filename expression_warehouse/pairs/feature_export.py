@@ -16,7 +16,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
@@ -105,23 +104,15 @@ ENTITIES = (
 )
 
 
-def export_features(folder: Path, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
-    """Write the files into a folder and replace those that exist; equal features are equal bytes.
-
-    Returns whether all were written.
-    """
-    try:
-        with open_warehouse(reporter.waiting) as warehouse:
-            log = ProcessLog(warehouse, reporter.run_id)
-            with log.step("export-features", {"folder": str(folder)}) as step:
-                step.rows_written = sum(
-                    _export(warehouse, entity, folder, reporter) for entity in ENTITIES
-                )
-                _write_dictionary(folder / DICTIONARY)
-    except UserError as error:
-        reporter.failed(None, error)
-        return False
-    return True
+def export_features(folder: Path, open_warehouse: OpenWarehouse, reporter: Reporter) -> None:
+    """Write the files into a folder, or replace them; equal features are equal bytes."""
+    with open_warehouse(reporter.waiting) as warehouse:
+        log = ProcessLog(warehouse, reporter.run_id)
+        with log.step("export-features", {"folder": str(folder)}) as step:
+            step.rows_written = sum(
+                _export(warehouse, entity, folder, reporter) for entity in ENTITIES
+            )
+            _write_dictionary(folder / DICTIONARY)
 
 
 def _export(warehouse: Warehouse, entity: Entity, folder: Path, reporter: Reporter) -> int:

@@ -116,26 +116,21 @@ def compute_slices(
     compute: Callable[[SliceStudies], int],
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-) -> bool:
+) -> None:
     """Compute slices of a disease, except those that cannot be tested, which are reported.
 
     step     its context are the arguments of `find_slices`
     work     folder for the files of `compute`
     compute  returns how many rows it wrote
 
-    Returns whether a slice was computed and none failed. The warehouse is open only to find the
-    slices; `compute` opens it for itself.
+    Raises UserError 54400 if no slice can be tested. The warehouse is open only to find the slices;
+    `compute` opens it for itself.
     """
-    try:
-        with recorded_step(step, open_warehouse, reporter):
-            with open_warehouse(reporter.waiting) as warehouse:
-                slices = find_slices(warehouse, **step.context)
-            with named_os_errors(work):
-                step.rows_written = _compute_each(slices, compute, reporter)
-    except UserError as error:
-        reporter.failed(None, error)
-        return False
-    return True
+    with recorded_step(step, open_warehouse, reporter):
+        with open_warehouse(reporter.waiting) as warehouse:
+            slices = find_slices(warehouse, **step.context)
+        with named_os_errors(work):
+            step.rows_written = _compute_each(slices, compute, reporter)
 
 
 def _compute_each(

@@ -82,13 +82,9 @@ def calibrate(
     options: CalibrateOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-) -> bool:
-    """Calibrate the slices of a disease on their candidate pairs.
-
-    A slice that cannot be tested is skipped. Returns whether a slice was calibrated, and none
-    failed.
-    """
-    return compute_slices(
+) -> None:
+    """Calibrate the slices of a disease on their candidate pairs; as `compute_slices`."""
+    compute_slices(
         Step("calibrate", {"disease": disease, "technology": technology, "organism": organism}),
         options.work,
         lambda members: _calibrate_slice(members, options, open_warehouse, reporter),

@@ -38,7 +38,7 @@ def local_outlier_factor(z: np.ndarray, seed: int) -> np.ndarray:
 
 def isolation_forest(z: np.ndarray, seed: int) -> np.ndarray:
     """How few random cuts isolate a pair (Liu, Ting & Zhou 2008)."""
-    model = IsolationForest(n_estimators=_TREES, random_state=seed % 2**32)
+    model = IsolationForest(n_estimators=_TREES, random_state=seed)
     return -model.fit(z).score_samples(z)
 
 

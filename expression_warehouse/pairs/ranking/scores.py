@@ -102,33 +102,29 @@ def rank_slices(
 
     Returns whether a slice was ranked and none failed.
     """
-    try:
-        weights = rank_weights(resolve_vars(variables))
-        with open_warehouse(reporter.waiting) as warehouse:
-            log = ProcessLog(warehouse, reporter.run_id)
-            scope = {"disease_label": disease, "technology": technology, "organism": organism}
-            with log.step("rank", {**scope, "seed": seed}) as step:
-                step.rows_written = 0
-                skipped: list[UserError] = []
-                failed: list[UserError] = []
-                for slice_ in read_built_slices(warehouse, **scope):
-                    if not is_current(warehouse, slice_):
-                        reporter.warned("slice_not_built", slice=str(slice_))
-                    try:
-                        step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
-                    except UserError as error:
-                        log.finding(None, None, error)
-                        (skipped if error.name in _NO_RANKING else failed).append(error)
-                if not step.rows_written:
-                    skipped, failed = [], skipped + failed
-                for reason in skipped:
-                    reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-                for reason in failed:
-                    reporter.failed(None, reason)
-                step.error = next(iter(failed), None)
-    except UserError as error:
-        reporter.failed(None, error)
-        return False
+    weights = rank_weights(resolve_vars(variables))
+    with open_warehouse(reporter.waiting) as warehouse:
+        log = ProcessLog(warehouse, reporter.run_id)
+        scope = {"disease_label": disease, "technology": technology, "organism": organism}
+        with log.step("rank", {**scope, "seed": seed}) as step:
+            step.rows_written = 0
+            skipped: list[UserError] = []
+            failed: list[UserError] = []
+            for slice_ in read_built_slices(warehouse, **scope):
+                if not is_current(warehouse, slice_):
+                    reporter.warned("slice_not_built", slice=str(slice_))
+                try:
+                    step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
+                except UserError as error:
+                    log.finding(None, None, error)
+                    (skipped if error.name in _NO_RANKING else failed).append(error)
+            if not step.rows_written:
+                skipped, failed = [], skipped + failed
+            for reason in skipped:
+                reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+            for reason in failed:
+                reporter.failed(None, reason)
+            step.error = next(iter(failed), None)
     return step.error is None
 
 

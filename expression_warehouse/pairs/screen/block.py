@@ -106,7 +106,7 @@ def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]
         for gene, every in partial_pairs(store, block):
             for start in range(0, len(every), COLUMNS):
                 others = every[start : start + COLUMNS]
-                pooled = pool_correlations(store, *store.spearman_of_gene(gene, others))
+                pooled = pool_pairs(store, np.full(len(others), gene), others)
                 for tally, own, rows in zip(tallies, pooled.statistics, pooled.rows, strict=True):
                     tally.add_gene(own, rows, gene, others)
     else:
@@ -205,7 +205,8 @@ def pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> Po
     has_r, samples = ~np.isnan(r), store.samples[:, :, None]
     is_whole = ((n == samples) & (has_r == (samples > 0))).all(axis=(0, 1))
     whole = np.flatnonzero(is_whole)
-    # Those that have all samples of the store are pooled as a tile: weights are computed once.
+    # Those that have all samples of the store are pooled as a tile: weights are computed once, so
+    # that they take less than half of the time.
     in_tile = whole[: len(whole) // COLUMNS * COLUMNS]
     others = np.concatenate([whole[len(in_tile) :], np.flatnonzero(~is_whole)])
     limit = limit_of(n[:, :, others])

@@ -18,40 +18,13 @@ _OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 
 
 @numba.njit(**_OPTIONS)
-def _correlate(product, of_a, scale_b, limit, r):
-    """r (pairs,), written: Spearman's r of a row of the tile in one cohort, |r| at most limit."""
+def _correlate(product, of_a, scale_b, limit, r, z):
+    """r and z (pairs,), written: of a row of the tile in one cohort, Spearman's r, |r| at most
+    limit, and its atanh, which is half of the logarithm of a ratio."""
     for j in range(r.size):
         r[j] = min(max(-limit, product[j] * (of_a * scale_b[j])), limit)
-
-
-@numba.njit(**_OPTIONS)
-def _transform(r_1, r_2, z_1, z_2, work):
-    """z = atanh r of two cohorts, (pairs,), written.
-
-    Half of one logarithm of a ratio, and two cohorts share one division. In two loops, because one
-    would be too long for the processor to overlap consecutive pairs.
-
-    work  (2, pairs)
-    """
-    for j in range(r_1.size):
-        d1, s1, k1 = split_ratio(1.0 + r_1[j], 1.0 - r_1[j])
-        d2, s2, k2 = split_ratio(1.0 + r_2[j], 1.0 - r_2[j])
-        inverse = 1.0 / (s1 * s2)
-        z_1[j], z_2[j] = d1 * (s2 * inverse), d2 * (s1 * inverse)
-        work[0, j], work[1, j] = k1, k2
-    for j in range(r_1.size):
-        z_1[j] = half_log(z_1[j], work[0, j])
-        z_2[j] = half_log(z_2[j], work[1, j])
-
-
-@numba.njit(**_OPTIONS)
-def _transform_one(r, z, work):
-    """As `_transform`, of one cohort."""
-    for j in range(r.size):
         difference, total, k = split_ratio(1.0 + r[j], 1.0 - r[j])
-        z[j], work[0, j] = difference / total, k
-    for j in range(r.size):
-        z[j] = half_log(z[j], work[0, j])
+        z[j] = half_log(difference / total, k)
 
 
 @numba.njit(**_OPTIONS)
@@ -222,25 +195,6 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
 
 
 @numba.njit(**_OPTIONS)
-def _transform_study(products, i, a, known, b, limit, r, z, work):
-    """r and z of a row of the tile in all cohorts of a study where gene a has an r, two at a time.
-
-    r, z  (cohorts, pairs), written
-    """
-    odd = -1
-    for g in range(len(products)):
-        if known[g]:
-            _correlate(products[g, i], a[g, i], b[g], limit[g], r[g])
-            if odd >= 0:
-                _transform(r[odd], r[g], z[odd], z[g], work)
-                odd = -1
-            else:
-                odd = g
-    if odd >= 0:
-        _transform_one(r[odd], z[odd], work)
-
-
-@numba.njit(**_OPTIONS)
 def pool_tile(
     products, scale_a, scale_b, weight, limit, size, slope, sides, combined, statistics, k
 ):
@@ -281,7 +235,9 @@ def pool_tile(
         weighs = False
         for s in range(studies):
             known = has_a[s, :, i]
-            _transform_study(products[s], i, a[s], known, b[s], limit[s], r, z, work)
+            for g in range(cohorts):
+                if known[g]:
+                    _correlate(products[s, g, i], a[s, g, i], b[s, g], limit[s, g], r[g], z[g])
             differs = slope > 0.0 or i == 0 or (known != has_a[s, :, i - 1]).any()
             weighs |= differs
             for c in range(count):

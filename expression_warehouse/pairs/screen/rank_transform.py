@@ -89,24 +89,24 @@ def inner_products(ranks: np.ndarray, a: np.ndarray, b: np.ndarray, products: np
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def spearman_complete_cases(
-    gene: np.ndarray, others: np.ndarray, r: np.ndarray, n: np.ndarray
+    values: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray, n: np.ndarray
 ) -> None:
-    """Spearman's r of a gene with each of others, ranked per pair on the samples that both have.
+    """Spearman's r of each gene of a with that of b, ranked on the samples that both have.
 
-    gene    (samples,), NaN if missing
-    others  (genes, samples)
-    r       (genes,), written: NaN if either side has no variance
-    n       (genes,), written: samples that both have
+    values  (genes, samples), NaN if missing
+    r       (pairs,), written: NaN if either side has no variance
+    n       (pairs,), written: samples that both have
     """
-    x, y = np.empty(gene.size), np.empty(gene.size)
-    for i in range(len(others)):
+    samples = values.shape[1]
+    x, y = np.empty(samples), np.empty(samples)
+    for pair in range(a.size):
         count = 0
-        for sample in range(gene.size):
-            if gene[sample] == gene[sample] and others[i, sample] == others[i, sample]:
-                x[count] = gene[sample]
-                y[count] = others[i, sample]
+        for sample in range(samples):
+            value_a, value_b = values[a[pair], sample], values[b[pair], sample]
+            if value_a == value_a and value_b == value_b:
+                x[count], y[count] = value_a, value_b
                 count += 1
         u, v = average_ranks(x[:count]), average_ranks(y[:count])
         scale = (u * u).sum() * (v * v).sum()
-        n[i] = count
-        r[i] = (u * v).sum() / np.sqrt(scale) if scale > 0 else np.nan
+        n[pair] = count
+        r[pair] = (u * v).sum() / np.sqrt(scale) if scale > 0 else np.nan

@@ -75,18 +75,14 @@ def screen(
     options: ScreenOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
-) -> bool:
-    """Screen the slices of a disease and stage the pairs that are kept.
+) -> None:
+    """Screen the slices of a disease and stage the pairs that are kept; as `compute_slices`.
 
-    A slice that cannot be tested is skipped. Returns whether a slice was staged and none failed.
     The warehouse is open only to be read and written, not while pairs are computed.
     """
-    try:
-        parse_memory(options.memory)
-    except UserError as error:
-        reporter.failed(None, error)
-        return False
-    return compute_slices(
+    # Before the warehouse is opened.
+    parse_memory(options.memory)
+    compute_slices(
         Step("screen", {"disease": disease, "technology": technology, "organism": organism}),
         options.work,
         lambda members: _screen_slice(members, options, open_warehouse, reporter),

@@ -78,32 +78,20 @@ class TransformStore:
         return products
 
     def spearman_of_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of single pairs, and the samples it is based on: (studies, cohorts, pairs)."""
-        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
-        n = np.repeat(self.samples[:, :, None], len(a), axis=2)
-        gene, other = (np.where(self.is_partial[a], *both) for both in ((a, b), (b, a)))
-        for one in np.unique(gene[self.is_partial[gene]]):
-            own = np.flatnonzero(gene == one)
-            r[:, :, own], n[:, :, own] = self.spearman_of_gene(int(one), other[own])
-        return r, n
-
-    def spearman_of_gene(self, gene: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of a gene with others, and the samples it is based on: (studies, cohorts, others).
+        """r of single pairs, and the samples it is based on: (studies, cohorts, pairs).
 
         A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
         samples.
         """
-        a = np.full(len(others), gene)
-        r = self.products(a, others) * (self.inverse[:, :, [gene]] * self.inverse[:, :, others])
-        n = np.repeat(self.samples[:, :, None], len(others), axis=2)
+        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
+        n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for s, g in zip(*np.nonzero(self.samples), strict=True):
             if not (values := self.values[s]):
                 continue
-            is_anew = self.partial[s, g, others] | self.partial[s, g, gene]
-            anew = others[is_anew]
+            anew = np.flatnonzero(self.partial[s, g, a] | self.partial[s, g, b])
             pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
-            spearman_complete_cases(values[g][gene], values[g][anew], pair_r, pair_n)
-            r[s, g, is_anew], n[s, g, is_anew] = pair_r, pair_n
+            spearman_complete_cases(values[g], a[anew], b[anew], pair_r, pair_n)
+            r[s, g, anew], n[s, g, anew] = pair_r, pair_n
         r[n < self.settings.min_samples] = np.nan
         return r, n
 
@@ -146,10 +134,9 @@ def transform_study(
     dtypes = [np.float32 if count <= EXACT_FLOAT32_SAMPLES else np.float64 for count in samples]
     transforms = [rank_transform(v, genes, np.dtype(d)) for v, d in zip(kept, dtypes, strict=True)]
     ranks, inverse, partial = zip(*transforms, strict=True)
-    has_values = np.any(partial)
     return StudyTransforms(
         ranks=list(ranks),
-        values=[values[genes] for values in kept] if has_values else None,
+        values=[values[genes] for values in kept] if np.any(partial) else None,
         inverse=np.array(inverse),
         partial=np.array(partial),
         samples=samples,
@@ -176,21 +163,19 @@ def write_store(
 ) -> None:
     """Write a store into a folder, study by study: only one is in memory at a time."""
     folder.mkdir(parents=True, exist_ok=True)
-    inverse, partial, samples, has_values = [], [], [], []
+    inverse, partial, samples = [], [], []
     for number, study in enumerate(studies):
         _save(folder, "ranks", number, study.ranks)
         _save(folder, "values", number, study.values or [])
         inverse.append(study.inverse)
         partial.append(study.partial)
         samples.append(study.samples)
-        has_values.append(study.values is not None)
         # Before the next one is made.
         del study
     np.save(folder / "inverse.npy", np.array(inverse))
     np.save(folder / "partial.npy", np.array(partial))
     head = {
         "samples": samples,
-        "has_values": has_values,
         "settings": vars(settings),
         "contrasts": [vars(contrast) for contrast in design.contrasts],
     }
@@ -230,12 +215,12 @@ def _read_store(folder: Path) -> TransformStore:
     studies = [
         StudyTransforms(
             ranks=mapped("ranks", s),
-            values=mapped("values", s) if has_values else None,
+            values=mapped("values", s) if partial[s].any() else None,
             inverse=inverse[s],
             partial=partial[s],
             samples=samples[s],
         )
-        for s, has_values in enumerate(head["has_values"])
+        for s in range(len(samples))
     ]
     contrasts = (
         Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
