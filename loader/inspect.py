@@ -30,6 +30,7 @@ from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 from loader.source.study import StudySource
+from loader.source.subjects import doubted_subjects, resolve_subjects
 
 
 def inspect_paths(
@@ -70,6 +71,9 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
         present = metadata.without(
             [*config.skip_samples, *samples_without_values(matrix, metadata)]
         )
+        config = resolve_subjects(config, present)
+        doubted = doubted_subjects(config, present, source.metadata_label)
+        said += [str(doubted)] if doubted else []
         labels = infer_labels(present, pipeline)
         found["cohorts"] = dict(Counter(label.label for label in labels).most_common())
         summary = MatrixSummary(sample_count=len(matrix.samples))
