@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
@@ -73,9 +74,9 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
         subjects = dict(config.subjects)
     elif config.subjects == METADATA_FIELD:
         subjects = {
-            sample: str(block[METADATA_FIELD]).strip()
+            sample: subject
             for sample, block in metadata.samples.items()
-            if str(block.get(METADATA_FIELD) or "").strip()
+            if (subject := _field(block, METADATA_FIELD))
         }
     else:
         subjects = {}
@@ -93,7 +94,7 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
             action="Compare it with the titles of the samples",
         )
     for sample in subjects:
-        hours = _hours(str(metadata.samples.get(sample, {}).get("refinebio_time") or ""))
+        hours = _hours(_field(metadata.samples.get(sample, {}), "refinebio_time"))
         if hours is not None:
             times.setdefault(sample, hours)
     return config.model_copy(update={"subjects": subjects, "times": times})
@@ -109,7 +110,7 @@ def doubted_subjects(config: StudyConfig, metadata: StudyMetadata, label: str) -
     """
     if isinstance(config.subjects, dict):
         return _samples_without_time(config.subjects, config.times, metadata, label)
-    return _repeated_titles(metadata, label)
+    return _repeated_subjects(metadata, label) or _repeated_titles(metadata, label)
 
 
 def _samples_without_time(
@@ -118,7 +119,7 @@ def _samples_without_time(
     """54103 if some samples of a subject have a time and others have none."""
     timed = {subjects[sample] for sample in times if sample in subjects}
     untimed = [
-        f"{sample} ({block.get('refinebio_time') or block.get('refinebio_title') or 'no time'})"
+        f"{sample} ({_field(block, 'refinebio_time') or _field(block, 'refinebio_title') or 'no time'})"
         for sample, block in metadata.samples.items()
         if subjects.get(sample) in timed and sample not in times
     ]
@@ -132,6 +133,29 @@ def _samples_without_time(
         file=label,
         action="Write the hours of these samples into pipeline.yaml: "
         f"studies: {{{metadata.accession}: {{times: {{{first}: HOURS}}}}}}",
+    )
+
+
+def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
+    """3007 if subjects of the metadata have samples of different times."""
+    times: dict[str, list[str]] = defaultdict(list)
+    for block in metadata.samples.values():
+        subject, time = _field(block, METADATA_FIELD), _field(block, "refinebio_time")
+        if subject and time:
+            times[subject].append(time.casefold())
+    repeated = {subject: found for subject, found in times.items() if len(set(found)) > 1}
+    count = sum(map(len, repeated.values()))
+    # A tissue in place of a subject has many samples of each time.
+    if not repeated or count > 2 * sum(len(set(found)) for found in repeated.values()):
+        return None
+    return UserError(
+        "TRANSFORMATION_SUBJECTS_REPEATED",
+        f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
+        f"{next(iter(repeated))!r}: the metadata give them one subject and different times",
+        file=label,
+        expected="one sample per subject and cohort",
+        action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
+        f"{{subjects: {METADATA_FIELD}}}}}",
     )
 
 
@@ -161,7 +185,13 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
 
 
 def _titles(metadata: StudyMetadata) -> dict[str, str]:
-    return {s: str(block.get("refinebio_title") or "") for s, block in metadata.samples.items()}
+    return {s: _field(block, "refinebio_title") for s, block in metadata.samples.items()}
+
+
+def _field(block: dict[str, Any], name: str) -> str:
+    """A field of a sample as text; empty if it has none. The number 0 is a value."""
+    value = block.get(name)
+    return "" if value is None else str(value).strip()
 
 
 def _hours(text: str) -> float | None:

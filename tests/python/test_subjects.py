@@ -71,7 +71,7 @@ def test_other_words_are_no_time(text):
 @pytest.mark.parametrize(
     ("times", "untimed"),
     [(["baseline", "day 3"], None), (["discharge", "recovery"], None), (["day 3", "discharge"], "B (discharge)"),
-     (["", "day 3"], "A (P1 sample)"), (["day 1", 3], None)],
+     (["", "day 3"], "A (P1 sample)"), (["day 1", 3], None), ([0, "day 3"], None)],
 )  # fmt: skip
 def test_a_subject_with_and_without_times_is_doubted(times, untimed):
     study = metadata(A="P1 sample", B="P1 sample")
@@ -140,3 +140,34 @@ def test_repeated_titles_are_found(first, second):
 def test_other_titles_are_not_doubted(titles):
     study = metadata(A=titles[0], B=titles[1])
     assert doubted_subjects(StudyConfig(), study, "aggregated_metadata.json") is None
+
+
+def with_subjects(samples: list[tuple[str, object]]) -> StudyMetadata:
+    study = metadata(**{f"S{n}": "blood" for n in range(len(samples))})
+    for block, (subject, time) in zip(study.samples.values(), samples, strict=True):
+        block |= {"refinebio_subject": subject, "refinebio_time": time}
+    return study
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[("P1", "day 1"), ("P1", "day 3")], [("donor A", "baseline"), ("donor B", "baseline"), ("donor B", "24h")],
+     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")]],
+)  # fmt: skip
+def test_subjects_of_the_metadata_with_several_times_are_doubted(samples):
+    study = with_subjects(samples)
+    found = doubted_subjects(StudyConfig(), study, "f")
+    assert found.name == "TRANSFORMATION_SUBJECTS_REPEATED"
+    settings = yaml.safe_load(found.action.partition("pipeline.yaml: ")[2])
+    config = StudyConfig(**settings["studies"]["GSE1"])
+    assert doubted_subjects(resolve_subjects(config, study), study, "f") is None
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[("brain", ""), ("brain", "")], [("P1", "day 1"), ("P2", "day 3")], [("P1", "Day 1"), ("P1", "day 1 ")],
+     [(tissue, time) for tissue in ("brain", "liver") for time in ("0h", "6h") for _ in range(3)],
+     [("P1", "day 1"), ("P1", None)]],
+)  # fmt: skip
+def test_tissues_and_subjects_of_one_time_are_not_doubted(samples):
+    assert doubted_subjects(StudyConfig(), with_subjects(samples), "f") is None
