@@ -37,9 +37,9 @@ def inspect_paths(
     paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
 ) -> Iterator[dict[str, Any]]:
     """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
-    read has `errors`. Last, `warnings` of pipeline.yaml, if there are any."""
+    read has `errors`. Last, `warnings` of folders that are passed over and of pipeline.yaml."""
     accessions = list(accessions)
-    sources, failures = discover(paths, accessions, config)
+    sources, failures, passed_over = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
     by_study: dict[str, list[StudySource]] = defaultdict(list)
@@ -48,6 +48,8 @@ def inspect_paths(
     for accession, parts in by_study.items():
         for source in join_parts(parts, config.study(accession)):
             yield inspect_study(source, config)
+    for warning in passed_over:
+        yield {"study": None, "file": warning.file, "errors": [], "warnings": [str(warning)]}
     unknown = unknown_studies(config, {*by_study, *(study for study, _ in failures if study)})
     if unknown and not accessions:
         text = (

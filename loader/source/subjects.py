@@ -119,7 +119,7 @@ def _samples_without_time(
     """54103 if some samples of a subject have a time and others have none."""
     timed = {subjects[sample] for sample in times if sample in subjects}
     untimed = [
-        f"{sample} ({_field(block, 'refinebio_time') or _field(block, 'refinebio_title') or 'no time'})"
+        f"{sample} ({_field(block, 'refinebio_time') or _field(block, 'refinebio_title')})"
         for sample, block in metadata.samples.items()
         if subjects.get(sample) in timed and sample not in times
     ]
