@@ -1,16 +1,19 @@
 """Which studies the paths hold, whatever their formats."""
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import listed
 from loader.source.adapters import ADAPTERS, Adapter, find_adapter
+from loader.source.archive import ARCHIVED
 from loader.source.download import METADATA, Download, FolderDownload, ZipDownload, unreadable
-from loader.source.refused import refuse_other_formats
+from loader.source.refused import is_of_other_format, refuse_other_formats
 from loader.source.study import StudySource
-from loader.source.tables import tables_in
+from loader.source.tables import has_numbers, tables_in
 
 # The study, if the error concerns one, and the error.
 Failure = tuple[str | None, UserError]
@@ -23,25 +26,30 @@ _EXPECTED = (
 
 def discover(
     paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
-) -> tuple[list[StudySource], list[Failure]]:
-    """The studies to load from all paths, and the downloads and accessions that failed.
+) -> tuple[list[StudySource], list[Failure], list[UserError]]:
+    """The studies to load from all paths, the downloads and accessions that failed, and warnings
+    (1015) of folders that are passed over though they have data.
 
-    accessions  only these studies; all studies if empty
+    accessions  only these studies, without the warnings if all are found; all studies if empty
     """
     sources: list[StudySource] = []
     failures: list[Failure] = []
+    passed_over: list[UserError] = []
     wanted = list(accessions)
     for path in paths:
         for found in _studies_at(path, config):
             signals.check()
-            if isinstance(found, UserError):
+            if isinstance(found, UserError) and found.severity == "WARNING":
+                passed_over.append(found)
+            elif isinstance(found, UserError):
                 failures.append((None, found))
             elif found.accession in wanted or not wanted:
                 sources.append(found)
-    for missing in sorted(set(wanted) - {source.accession for source in sources}):
+    absent = sorted(set(wanted) - {source.accession for source in sources})
+    for missing in absent:
         not_found = UserError("STUDY_NOT_FOUND", f"none of the downloads has the study {missing}")
         failures.append((missing, not_found))
-    return sources, failures
+    return sources, failures, passed_over if absent or not wanted else []
 
 
 def _studies_at(path: Path, config: PipelineConfig) -> Iterator[StudySource | UserError]:
@@ -50,9 +58,15 @@ def _studies_at(path: Path, config: PipelineConfig) -> Iterator[StudySource | Us
         if path.is_file() and not _is_zip(path):
             yield from _studies_of_file(path, config)
             return
-        downloads = find_downloads(path, config)
+        downloads, passed_over = find_downloads(path, config)
+        yield from filter(None, map(_passed_over, passed_over))
+        if not downloads:
+            raise _unrecognised(path)
     except UserError as error:
         yield error
+        return
+    except OSError as error:
+        yield unreadable(str(path), error)
         return
     for candidate in downloads:
         try:
@@ -101,36 +115,74 @@ def _refuse_by_name(download: Download, name: str) -> None:
     refuse_other_formats(download.head(name), download.label(name))
 
 
-def find_downloads(path: Path, config: PipelineConfig) -> list[Path]:
-    """The downloads at a path: the path itself, or those in a folder, at any depth.
+def find_downloads(path: Path, config: PipelineConfig) -> tuple[list[Path], list[Path]]:
+    """The downloads at a path, which are the path itself or those in a folder, at any depth; and
+    the folders outside of downloads that have none.
 
-    Raises UserError 1001 if the path does not exist or has no download.
+    Raises UserError 1001 if the path does not exist, and 1007 if it cannot be read.
     """
     try:
         if not path.exists():
             raise UserError("EXTRACTION_FILE_NOT_FOUND", "no such file or folder", file=str(path))
-        downloads = [path] if path.is_file() else list(_downloads_in(path, config))
-        if not downloads:
-            raise _unrecognised(path)
+        return ([path], []) if path.is_file() else _downloads_in(path, config)
     except OSError as error:
         raise unreadable(str(path), error) from error
-    return downloads
 
 
-def _downloads_in(folder: Path, config: PipelineConfig) -> Iterator[Path]:
+def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], list[Path]]:
     """The folder if it has a study, and the folders in it unless they are part of that study's
-    download; names that begin with a dot are hidden."""
+    download; and the topmost folders that are no part of a download and have none. Names that begin
+    with a dot are hidden."""
     children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
     adapter = find_adapter({_name_of(child) for child in children}, config)
-    if adapter:
-        yield folder
-        if adapter.HAS_FOLDERS:
-            return
+    downloads = [folder] if adapter else []
+    others: list[Path] = []
+    if adapter and adapter.HAS_FOLDERS:
+        return downloads, others
     for child in children:
         if _is_zip(child):
-            yield child
+            downloads.append(child)
         elif child.is_dir() and not child.is_symlink():
-            yield from _downloads_in(child, config)
+            found, others_within = _downloads_in(child, config)
+            downloads += found
+            if found:
+                others += others_within
+            elif not adapter:
+                others.append(child)
+    return downloads, others
+
+
+def _passed_over(folder: Path) -> UserError | None:
+    """1015 if a folder has a matrix or a known format that is not read, at any depth; None if it
+    has none, and for the archive."""
+    with_data: list[UserError] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not ARCHIVED.fullmatch(name)
+        )
+        download = FolderDownload(Path(place), has_folders=False)
+        if any(_is_data(download, name) for name in files if not name.startswith(".")):
+            with_data.append(_unrecognised(Path(place)))
+    if not with_data:
+        return None
+    first, *more = with_data
+    others = listed([str(error.file) for error in more])
+    return UserError(
+        "EXTRACTION_FOLDER_PASSED_OVER",
+        f"passed over, no study is read from it: {first.found}"
+        + (f"; the same holds for {others}" if more else ""),
+        file=first.file,
+        action=first.action,
+    )
+
+
+def _is_data(download: Download, name: str) -> bool:
+    if is_of_other_format(name):
+        return True
+    try:
+        return bool(tables_in([name])) and has_numbers(download.head(name))
+    except UserError:
+        return True
 
 
 def _name_of(path: Path) -> str:

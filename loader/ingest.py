@@ -62,12 +62,15 @@ def ingest(
     Raises Stopped, after all running loads are undone, if a signal came.
     """
     paths, accessions = list(paths), list(accessions)
-    sources, failures = discover(paths, accessions, config)
+    sources, failures, passed_over = discover(paths, accessions, config)
     for study, error in failures:
         reporter.failed(study, error)
+    for warning in passed_over:
+        reporter.warned("passed_over", error=str(warning))
     outcomes = Outcomes(
         failed={study: error.name for study, error in failures if study},
         downloads=[error.name for study, error in failures if not study],
+        passed_over=len(passed_over),
     )
     result = IngestResult(outcomes, [], failures[0][1] if failures else None)
     if sources or is_part_of_run:
@@ -78,6 +81,8 @@ def ingest(
                 with log.step("ingest", context) as step:
                     log.begin(step)
                     _log_failures(failures, log)
+                    for warning in passed_over:
+                        log.finding(None, None, warning)
                     _put_diseases(config, warehouse, reporter)
                     _take_reviews(warehouse, reporter)
                     if not accessions:

@@ -30,15 +30,16 @@ from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 from loader.source.study import StudySource
+from loader.source.subjects import doubted_subjects, resolve_subjects
 
 
 def inspect_paths(
     paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
 ) -> Iterator[dict[str, Any]]:
     """What each study of the paths is, as `inspect_study` says; a study or download that cannot be
-    read has `errors`. Last, `warnings` of pipeline.yaml, if there are any."""
+    read has `errors`. Last, `warnings` of folders that are passed over and of pipeline.yaml."""
     accessions = list(accessions)
-    sources, failures = discover(paths, accessions, config)
+    sources, failures, passed_over = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
     by_study: dict[str, list[StudySource]] = defaultdict(list)
@@ -47,6 +48,8 @@ def inspect_paths(
     for accession, parts in by_study.items():
         for source in join_parts(parts, config.study(accession)):
             yield inspect_study(source, config)
+    for warning in passed_over:
+        yield {"study": None, "file": warning.file, "errors": [], "warnings": [str(warning)]}
     unknown = unknown_studies(config, {*by_study, *(study for study, _ in failures if study)})
     if unknown and not accessions:
         text = (
@@ -70,6 +73,9 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
         present = metadata.without(
             [*config.skip_samples, *samples_without_values(matrix, metadata)]
         )
+        config = resolve_subjects(config, present)
+        doubted = doubted_subjects(config, present, source.metadata_label)
+        said += [str(doubted)] if doubted else []
         labels = infer_labels(present, pipeline)
         found["cohorts"] = dict(Counter(label.label for label in labels).most_common())
         summary = MatrixSummary(sample_count=len(matrix.samples))

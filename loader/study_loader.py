@@ -30,7 +30,7 @@ from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 from loader.source.study import StudySource
-from loader.source.subjects import repeated_titles, resolve_subjects
+from loader.source.subjects import doubted_subjects, resolve_subjects
 from loader.summary import Outcomes, error_of, quarantined
 
 
@@ -136,7 +136,7 @@ class StudyLoader:
             self._warn(key, finding)
         if doubt := batch.hidden_samples():
             self._warn(key, doubt)
-        if doubt := repeated_titles(config, metadata, source.metadata_label):
+        if doubt := doubted_subjects(config, metadata, source.metadata_label):
             self._warn(key, doubt)
         step.context["seconds"] = watch.seconds
 

@@ -28,12 +28,14 @@ class Outcomes:
     unchanged  studies that were staged before and have not changed
     failed     study → name of the error
     downloads  names of the errors of unreadable downloads
+    passed_over  how many folders have data, but no study that is read
     """
 
     staged: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     downloads: list[str] = field(default_factory=list)
+    passed_over: int = 0
 
     def hold_back(self, reasons: Mapping[str, str]) -> None:
         """Take studies that a build quarantined for failed ones.
@@ -52,6 +54,7 @@ class Outcomes:
             "unchanged_count": len(self.unchanged),
             "failed": self._failed_by_error(),
             "broken_download_count": len(self.downloads),
+            "passed_over_count": self.passed_over,
         }
 
     def describe(self, is_built: bool) -> str:
@@ -72,6 +75,8 @@ class Outcomes:
         if self.downloads:
             errors = ", ".join(dict.fromkeys(map(_quoted, self.downloads)))
             groups.append(f"{counted(len(self.downloads), 'download')} unreadable: {errors}")
+        if self.passed_over:
+            groups.append(f"{counted(self.passed_over, 'folder')} passed over")
         return f"{counted(total, 'study')}: {', '.join(groups) or 'none loaded'}"
 
     def _failed_by_error(self) -> dict[str, list[str]]:

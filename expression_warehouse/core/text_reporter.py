@@ -38,6 +38,7 @@ class TextReporter(Reporter):
         "diseases_staged": "staged the diseases of pipeline.yaml: {diseases}",
         "ingest_ended": "{summary}; {next}",
         "doubted": "{study_accession} {error}",
+        "passed_over": "{error}",
         "superseded": "{study_accession}: another load of the study is used, batch {current:.12}, "
         "because its download is newer, or equally new and staged later",
         "studies_unknown": "{file} configures studies that are neither in these downloads nor in "

@@ -78,6 +78,16 @@ _FORMATS = [
 ]
 
 
+_NAMES = re.compile(
+    r".*\.(?:h5ad|h5|hdf5|loom|rds|rdata|rda|xlsx?|mtx|soft)(?:\.gz)?|quant\.sf", re.IGNORECASE
+)
+
+
+def is_of_other_format(name: str) -> bool:
+    """Whether a file has the name of a known format that is no matrix."""
+    return bool(_NAMES.fullmatch(name))
+
+
 def refuse_other_formats(head: bytes, label: str) -> None:
     """Raises UserError 1013 if a text that begins with `head` is no matrix, but a known format."""
     for pattern, name, action in _FORMATS:

@@ -2,16 +2,51 @@
 
 import re
 from collections import defaultdict
+from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted, listed
 from loader.source.metadata import StudyMetadata
 
 METADATA_FIELD = "refinebio_subject"
 
-_NUMBER = re.compile(r"(?<!\S)-?\d+(?:\.\d+)?|\d+(?:\.\d+)?")
-_UNIT = re.compile(r"(?<![a-z])(min|mo|h|d|w|y)|(?<=\d)(min|mo|h|d|w|y)", re.IGNORECASE)
-_HOURS = {"min": 1 / 60, "h": 1, "d": 24, "w": 168, "mo": 730, "y": 8766}
+_HOURS = {
+    word: hours
+    for words, hours in {
+        "min mins minute minutes": 1 / 60,
+        "h hr hrs hour hours": 1,
+        "d day days": 24,
+        "w wk wks week weeks": 168,
+        "mo mos month months": 730,
+        "y yr yrs year years": 8766,
+    }.items()
+    for word in words.split()
+}
+_UNIT = rf"(?P<unit>{'|'.join(_HOURS)})"
+_NUMBER = r"(?P<number>(?<!\S)[+-]\d+(?:\.\d+)?|(?<!\d)(?<!\d\.)\d+(?:\.\d+)?)"
+_EARLIER = r"(?P<earlier>\s*(?:before|prior|pre))?"
+
+# How a number and its unit stand together, the nearest first: 24h, D1, day 3, 3rd day; without a
+# unit last.
+_TIMES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_NUMBER}{_UNIT}(?![a-z]){_EARLIER}",
+        rf"(?<![a-z]){_UNIT}{_NUMBER}(?![a-z])",
+        rf"(?<![a-z]){_UNIT}[_.:#-]?\s*{_NUMBER}(?![a-z])",
+        rf"{_NUMBER}(?:st|nd|rd|th)?[\s_.-]+{_UNIT}(?![a-z]){_EARLIER}",
+        _NUMBER,
+    )
+]
+
+# Words for the time 0, in a text without a number and without words for a later time.
+_START = re.compile(
+    r"(?<![a-z])(?:base ?line|admission|admitted|arrival|enrol|inclusion|recruitment|screening"
+    r"|initial|pre|before|prior)",
+    re.IGNORECASE,
+)
+_LATER = re.compile(r"(?<![a-z])(?:post|after|follow|since|discharge|death)", re.IGNORECASE)
 
 # The words before the number of a time point or replicate, each tried by itself.
 _WORDS = [
@@ -39,9 +74,9 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
         subjects = dict(config.subjects)
     elif config.subjects == METADATA_FIELD:
         subjects = {
-            sample: str(block[METADATA_FIELD]).strip()
+            sample: subject
             for sample, block in metadata.samples.items()
-            if str(block.get(METADATA_FIELD) or "").strip()
+            if (subject := _field(block, METADATA_FIELD))
         }
     else:
         subjects = {}
@@ -59,17 +94,73 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
             action="Compare it with the titles of the samples",
         )
     for sample in subjects:
-        hours = _hours(str(metadata.samples.get(sample, {}).get("refinebio_time") or ""))
+        hours = _hours(_field(metadata.samples.get(sample, {}), "refinebio_time"))
         if hours is not None:
             times.setdefault(sample, hours)
     return config.model_copy(update={"subjects": subjects, "times": times})
 
 
-def repeated_titles(config: StudyConfig, metadata: StudyMetadata, label: str) -> UserError | None:
-    """3007, a warning, if titles are equal but for a day, hour or replicate number and there are
-    no `subjects` in the settings: the samples are then probably of the same subjects."""
-    if config.subjects is not None:
+def doubted_subjects(config: StudyConfig, metadata: StudyMetadata, label: str) -> UserError | None:
+    """A warning about the subjects of a study.
+
+    config  as `resolve_subjects` returns it
+
+    54103 if a subject has samples with and without a time; 3007 if there are no `subjects` in the
+    settings, and samples are probably of the same subjects.
+    """
+    if isinstance(config.subjects, dict):
+        return _samples_without_time(config.subjects, config.times, metadata, label)
+    return _repeated_subjects(metadata, label) or _repeated_titles(metadata, label)
+
+
+def _samples_without_time(
+    subjects: dict[str, str], times: dict[str, float], metadata: StudyMetadata, label: str
+) -> UserError | None:
+    """54103 if some samples of a subject have a time and others have none."""
+    timed = {subjects[sample] for sample in times if sample in subjects}
+    untimed = [
+        f"{sample} ({_field(block, 'refinebio_time') or _field(block, 'refinebio_title')})"
+        for sample, block in metadata.samples.items()
+        if subjects.get(sample) in timed and sample not in times
+    ]
+    if not untimed:
         return None
+    first = untimed[0].partition(" ")[0]
+    return UserError(
+        "SUBJECTS_REPEATED",
+        f"{counted(len(untimed), 'sample')} without a readable time, taken as later than the other "
+        f"samples of the subject: {listed(untimed)}",
+        file=label,
+        action="Write the hours of these samples into pipeline.yaml: "
+        f"studies: {{{metadata.accession}: {{times: {{{first}: HOURS}}}}}}",
+    )
+
+
+def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
+    """3007 if subjects of the metadata have samples of different times."""
+    times: dict[str, list[str]] = defaultdict(list)
+    for block in metadata.samples.values():
+        subject, time = _field(block, METADATA_FIELD), _field(block, "refinebio_time")
+        if subject and time:
+            times[subject].append(time.casefold())
+    repeated = {subject: found for subject, found in times.items() if len(set(found)) > 1}
+    count = sum(map(len, repeated.values()))
+    # A tissue in place of a subject has many samples of each time.
+    if not repeated or count > 2 * sum(len(set(found)) for found in repeated.values()):
+        return None
+    return UserError(
+        "TRANSFORMATION_SUBJECTS_REPEATED",
+        f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
+        f"{next(iter(repeated))!r}: the metadata give them one subject and different times",
+        file=label,
+        expected="one sample per subject and cohort",
+        action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
+        f"{{subjects: {METADATA_FIELD}}}}}",
+    )
+
+
+def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
+    """3007 if titles are equal but for a day, hour or replicate number."""
     titles = _titles(metadata)
     patterns = [rf"^(?P<subject>.*\d.*?)[ _,.-]+(?:{w})[ _.-]*(?P<time>\d+)\b" for w in _WORDS]
     patterns += [rf"^(?P<subject>.*\d.*?)[ _,.-]+(?P<time>\d+) ?(?:{w})\b" for w in _NUMBER_FIRST]
@@ -83,8 +174,7 @@ def repeated_titles(config: StudyConfig, metadata: StudyMetadata, label: str) ->
             count = sum(len(found[subject]) for subject in repeated)
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
-                f"{count} samples seem to be of {len(repeated)} "
-                f"{'subject' if len(repeated) == 1 else 'subjects'}, for example "
+                f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
                 f"{repeated[0][0]!r}: their titles are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
@@ -95,17 +185,25 @@ def repeated_titles(config: StudyConfig, metadata: StudyMetadata, label: str) ->
 
 
 def _titles(metadata: StudyMetadata) -> dict[str, str]:
-    return {s: str(block.get("refinebio_title") or "") for s, block in metadata.samples.items()}
+    return {s: _field(block, "refinebio_title") for s, block in metadata.samples.items()}
+
+
+def _field(block: dict[str, Any], name: str) -> str:
+    """A field of a sample as text; empty if it has none. The number 0 is a value."""
+    value = block.get(name)
+    return "" if value is None else str(value).strip()
 
 
 def _hours(text: str) -> float | None:
-    """The number of a time, in hours if its unit is known; None without a number.
+    """A time in hours, or its number if no word of a unit is beside it; 0 for words such as
+    'baseline'; None for other texts without a number.
 
-    'day 3' -> 72, '24h' -> 24, 'T0' -> 0, 'admission' -> None
+    'hospital day 3' -> 72, 'T24h' -> 24, '2 h before surgery' -> -2, 'T1' -> 1, 'pre-op' -> 0,
+    'discharge' -> None
     """
-    number = _NUMBER.search(text)
-    if number is None:
-        return None
-    unit = _UNIT.search(text)
-    factor = _HOURS[(unit[1] or unit[2]).lower()] if unit else 1
-    return float(number[0]) * factor
+    found = next(filter(None, (pattern.search(text) for pattern in _TIMES)), None)
+    if found is None:
+        return 0 if _START.search(text) and not _LATER.search(text) else None
+    said = found.groupdict()
+    hours = float(said["number"]) * _HOURS.get(said.get("unit", "").lower(), 1)
+    return -hours if said.get("earlier") else hours

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from loader.source.values import NUMBER
+
 # A table is a name and one of these, and perhaps one of _PACKED.
 _MATRIX_SUFFIXES = (".tsv", ".csv", ".txt", ".gct")
 _SUFFIXES = (*_MATRIX_SUFFIXES, ".tab", ".results", ".sf", ".undecorated", ".counts")
@@ -36,6 +38,22 @@ def tables_in(names: Iterable[str]) -> list[str]:
         and not _NO_TABLE.match(name)
         and (_without_suffix(name, _SUFFIXES) or re.search(r"\.gene_sums\.", name))
     ]
+
+
+def has_numbers(head: bytes) -> bool:
+    """Whether a text that begins with `head` is a table of numbers: at least half of its lines have
+    numbers in half of their cells. Words of a sentence are no cells, but rows of R are."""
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:20] if line.strip()]
+    return 0 < len(lines) <= 2 * sum(map(_is_row_of_numbers, lines))
+
+
+def _is_row_of_numbers(line: str) -> bool:
+    for delimiter, fewest in (("\t", 1), (",", 1), (";", 1), (" ", 3)):
+        cells = [cell.strip(' "') for cell in line.split(delimiter)]
+        numbers = sum(bool(NUMBER.fullmatch(cell)) for cell in cells)
+        if len(cells) > 1 and numbers >= fewest and 2 * numbers >= len(cells):
+            return True
+    return False
 
 
 def study_in(name: str) -> str | None:

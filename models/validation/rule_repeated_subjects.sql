@@ -5,7 +5,8 @@ select
     concat(d.disease_label, ' ', m.technology, ' ', m.organism) as subject,
     concat(
         sum(case when m.is_repeat = 1 then 1 else 0 end), ' of ', count(*),
-        ' samples are of subjects with an earlier sample in the same cohort, and take no part'
+        ' samples take no part, because the same cohort has an earlier sample of the subject ',
+        '(without times: the first by accession)'
     ) as finding
 from {{ ref('stg_slice_member') }} as m
 inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key

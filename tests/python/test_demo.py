@@ -180,7 +180,7 @@ def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     ],
 )
 def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: str) -> None:
-    (source,), _ = discover([folder / accession], [], PipelineConfig())
+    (source,), *_ = discover([folder / accession], [], PipelineConfig())
     assert source.accession == accession
     metadata, matrix, _ = source.read(StudyConfig())
     assert set(matrix.header) == set(metadata.samples)

@@ -101,6 +101,27 @@ def test_a_matrix_without_samples_of_the_study_stops_no_other(warehouse, tmp_pat
     assert errors["GSE3"] == []
 
 
+def test_repeated_subjects_are_said(warehouse, tmp_path):
+    """By ingest, too."""
+    folder = tmp_path / "GSE1"
+    folder.mkdir()
+    (folder / "counts.tsv").write_text(f"gene\tS1\tS2\tS3\n{G1}\t1.5\t2\t3\n{G2}\t4\t5\t6.5\n")
+    (folder / "samples.csv").write_text(
+        "sample,patient_id,time point,platform,title\n"
+        "S1,P1,day 1,Illumina NovaSeq,sepsis a\nS2,P1,day 3,Illumina NovaSeq,sepsis b\n"
+        "S3,P2,day 1,Illumina NovaSeq,sepsis c\n"
+    )
+    config = tmp_path / "pipeline.yaml"
+    config.write_text("studies: {GSE1: {units: LOG2, organism: HOMO_SAPIENS}}")
+    _, (found,) = inspect(warehouse, folder, "--config", config)
+    assert found["errors"] == []
+    (warning,) = [text for text in found["warnings"] if text.startswith("3007")]
+    assert "2 samples seem to be of 1 subject, for example 'P1'" in warning
+    assert "{subjects: refinebio_subject}" in warning
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert [warning] == [event["error"] for event in events(result, "doubted")]
+
+
 def test_people_get_lines(warehouse, tmp_path):
     result = warehouse.loader("inspect", Study().write(tmp_path / "d"), "--log-format", "text")
     lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]

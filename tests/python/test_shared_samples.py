@@ -200,10 +200,27 @@ def test_one_sample_per_subject_takes_part(loaded):
         (
             "GSE1",
             "SEPSIS MICROARRAY HOMO_SAPIENS",
-            "8 of 16 samples are of subjects with an earlier sample in the same cohort, and take no part",
+            "8 of 16 samples take no part, because the same cohort has an earlier sample of the subject"
+            " (without times: the first by accession)",
         )
     ]
     assert findings(warehouse, 3007) == []
+
+
+def test_the_baseline_comes_before_days_and_what_cannot_be_read_is_said(loaded):
+    """In the order of the accessions, the baseline is last."""
+    titles = [
+        f"sepsis_P{p}_{time}" for p in range(1, 9) for time in ("discharge", "D3", "baseline")
+    ]
+    pattern = r"^sepsis_(?P<subject>P\d+)_(?P<time>\w+)$"
+    warehouse = loaded(patients(*titles), settings={"GSE1": {"subjects": pattern}})
+    assert warehouse.query(
+        "select distinct sample_title from dim.dim_sample inner join staging.stg_slice_sample"
+        " using (sample_key) order by 1"
+    ) == [(f"sepsis_P{p}_baseline",) for p in range(1, 9)]
+    said = [finding for _, subject, finding in findings(warehouse, 54103) if subject is None]
+    assert [text.partition(",")[0] for text in said] == ["8 samples without a readable time"]
+    assert "GSM101 (sepsis_P1_discharge)" in said[0]
 
 
 def test_titles_equal_but_for_a_day_are_doubted(loaded):

@@ -1,12 +1,13 @@
 """Subjects and times of samples, read from settings, titles and metadata."""
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from loader.source.metadata import StudyMetadata
-from loader.source.subjects import _hours, repeated_titles, resolve_subjects
+from loader.source.subjects import _hours, doubted_subjects, resolve_subjects
 
 
 def metadata(**titles: str) -> StudyMetadata:
@@ -16,10 +17,74 @@ def metadata(**titles: str) -> StudyMetadata:
 @pytest.mark.parametrize(
     ("text", "hours"),
     [("3", 3), ("day 3", 72), ("D3", 72), ("24h", 24), ("24 hours", 24), ("T0", 0), ("30 min", 0.5),
-     ("2 weeks", 336), ("-1 day", -24), ("day-1", 24), ("1.5", 1.5), ("admission", None), ("", None)],
+     ("2 weeks", 336), ("-1 day", -24), ("day-1", 24), ("1.5", 1.5), ("discharge", None), ("", None),
+     ("3rd day", 72), ("visit 2, day 7", 168), ("T1 (24h)", 24), ("24-48h", 48), ("day 8 pre-dose", 192),
+     ("2 h before surgery", -2), ("H1N1 day 3", 72), ("minimal dose 2", 2), ("week.2", 336)],
 )  # fmt: skip
 def test_hours(text, hours):
     assert _hours(text) == hours
+
+
+UNITS = {
+    1 / 60: ["min", "mins", "minute", "minutes"],
+    1: ["h", "hr", "hrs", "hour", "hours"],
+    24: ["d", "day", "days"],
+    168: ["w", "wk", "wks", "week", "weeks"],
+    730: ["mo", "mos", "month", "months"],
+    8766: ["y", "yr", "yrs", "year", "years"],
+}
+
+
+@pytest.mark.parametrize(
+    "words", ["", "within ", "hospital ", "ward ", "whole blood, ", "morning of ", "yellow_", "T"]
+)
+@pytest.mark.parametrize(
+    "unit", [(unit, hours) for hours, units in UNITS.items() for unit in units]
+)
+def test_a_unit_is_a_whole_word_beside_the_number(words, unit):
+    """Whatever letters the other words begin with, and in any case."""
+    unit, hours = unit
+    texts = [f"{words}3{unit}", f"{words}3 {unit}", f"{words}3-{unit} whole blood"]
+    if words != "T":
+        texts += [f"{words}{unit}3", f"{words}{unit} 3", f"{words}{unit}_3, whole blood"]
+    for text in texts:
+        assert (text, _hours(text)) == (text, pytest.approx(3 * hours))
+        assert _hours(text.upper()) == pytest.approx(3 * hours)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["baseline", "Base line", "admission", "at ICU admission", "enrolment", "Enrollment", "inclusion", "pre-op",
+     "Pre", "pretreatment", "before surgery", "prior to infusion", "screening"],
+)  # fmt: skip
+def test_words_for_the_beginning_are_time_0(text):
+    assert _hours(text) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["post-admission", "after inclusion", "follow-up", "discharge", "express"]
+)
+def test_other_words_are_no_time(text):
+    assert _hours(text) is None
+
+
+@pytest.mark.parametrize(
+    ("times", "untimed"),
+    [(["baseline", "day 3"], None), (["discharge", "recovery"], None), (["day 3", "discharge"], "B (discharge)"),
+     (["", "day 3"], "A (P1 sample)"), (["day 1", 3], None), ([0, "day 3"], None)],
+)  # fmt: skip
+def test_a_subject_with_and_without_times_is_doubted(times, untimed):
+    study = metadata(A="P1 sample", B="P1 sample")
+    for sample, time in zip("AB", times, strict=True):
+        study.samples[sample]["refinebio_time"] = time
+    found = doubted_subjects(
+        resolve_subjects(StudyConfig(subjects={"A": "P1", "B": "P1", "X": "P1"}), study), study, "f"
+    )
+    assert (found and found.name) == (untimed and "SUBJECTS_REPEATED")
+    if untimed:
+        assert f": {untimed}" in found.found
+        settings = yaml.safe_load(found.action.partition("pipeline.yaml: ")[2])
+        assert list(settings["studies"]["GSE1"]["times"]) == [untimed[0]]
 
 
 def test_a_pattern_is_resolved():
@@ -60,7 +125,7 @@ def test_a_pattern_without_a_subject_is_refused(pattern):
 )  # fmt: skip
 def test_repeated_titles_are_found(first, second):
     study = metadata(A=first, B=second)
-    found = repeated_titles(StudyConfig(), study, "aggregated_metadata.json")
+    found = doubted_subjects(StudyConfig(), study, "aggregated_metadata.json")
     pattern = found.action.split("subjects: '")[1].split("'}")[0]
     resolved = resolve_subjects(StudyConfig(subjects=pattern), study)
     assert len(set(resolved.subjects.values())) == 1
@@ -74,4 +139,35 @@ def test_repeated_titles_are_found(first, second):
 )  # fmt: skip
 def test_other_titles_are_not_doubted(titles):
     study = metadata(A=titles[0], B=titles[1])
-    assert repeated_titles(StudyConfig(), study, "aggregated_metadata.json") is None
+    assert doubted_subjects(StudyConfig(), study, "aggregated_metadata.json") is None
+
+
+def with_subjects(samples: list[tuple[str, object]]) -> StudyMetadata:
+    study = metadata(**{f"S{n}": "blood" for n in range(len(samples))})
+    for block, (subject, time) in zip(study.samples.values(), samples, strict=True):
+        block |= {"refinebio_subject": subject, "refinebio_time": time}
+    return study
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[("P1", "day 1"), ("P1", "day 3")], [("donor A", "baseline"), ("donor B", "baseline"), ("donor B", "24h")],
+     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")]],
+)  # fmt: skip
+def test_subjects_of_the_metadata_with_several_times_are_doubted(samples):
+    study = with_subjects(samples)
+    found = doubted_subjects(StudyConfig(), study, "f")
+    assert found.name == "TRANSFORMATION_SUBJECTS_REPEATED"
+    settings = yaml.safe_load(found.action.partition("pipeline.yaml: ")[2])
+    config = StudyConfig(**settings["studies"]["GSE1"])
+    assert doubted_subjects(resolve_subjects(config, study), study, "f") is None
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [[("brain", ""), ("brain", "")], [("P1", "day 1"), ("P2", "day 3")], [("P1", "Day 1"), ("P1", "day 1 ")],
+     [(tissue, time) for tissue in ("brain", "liver") for time in ("0h", "6h") for _ in range(3)],
+     [("P1", "day 1"), ("P1", None)]],
+)  # fmt: skip
+def test_tissues_and_subjects_of_one_time_are_not_doubted(samples):
+    assert doubted_subjects(StudyConfig(), with_subjects(samples), "f") is None
