@@ -89,12 +89,18 @@ class SampleSheet:
         return found
 
     def contradictions(self, config: StudyConfig, accession: str) -> UserError | None:
-        """54017 if the lines of a sample differ in one of FIELDS. Raises what `samples` raises."""
+        """54017 if the lines of a sample differ in one of FIELDS or in a characteristic that can say
+        its illness. Other columns, such as lanes, may differ.
+
+        Raises what `samples` raises.
+        """
+        phrases = {row["phrase"] for row in read_seed("illness_characteristic")}
         differing = [
             f"{sample} ({field.removeprefix('refinebio_')}: {' or '.join(values)})"
             for sample, lines in self._lines(config, accession).items()
-            for field, values in _values([fields for fields, _ in lines]).items()
+            for field, values in _values([fields | others for fields, others in lines]).items()
             if len(values) > 1
+            and (field.startswith("refinebio_") or phrases & set(re.findall(r"[a-z]+", field)))
         ]
         if not differing:
             return None

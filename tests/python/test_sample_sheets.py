@@ -9,6 +9,9 @@ import zipfile
 import pytest
 from conftest import Study, events
 
+from expression_warehouse.core.config import StudyConfig
+from loader.source.sample_sheet import SampleSheet
+
 MATRIX = "gene,S1,S2,S3\nENSG00000000003,1.5,2,3\nENSG00000000005,4,5,6.25\n"
 PLAIN = "sample,title,platform\nS1,healthy,HiSeq\nS2,sepsis,HiSeq\nS3,septic shock,HiSeq\n"
 SETTINGS = "d: {units: LOG2}"
@@ -316,6 +319,16 @@ def test_files_of_one_sample_may_be_sorted_or_quoted(warehouse, tmp_path, kind, 
         "select gene_id, expression_value from staging.expression_rows"
         " where sample_accession_code = 'S2' order by all"
     ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
+
+
+@pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
+def test_lines_that_differ_in_what_says_the_illness_are_said(column):
+    header = ["sample", "diagnosis", column, "lane"]
+    rows = [["S1", "sepsis", "mild", "1"], ["S1", "sepsis", "severe", "2"]]
+    rows += [["S2", "sepsis", "mild", "1"], ["S2", "sepsis", "mild", "2"]]
+    warning = SampleSheet("sheet", header, rows).contradictions(StudyConfig(), "GSE1")
+    assert warning.code == 54017
+    assert warning.found == f"lines of one sample differ: S1 ({column.lower()}: mild or severe)"
 
 
 def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):
