@@ -10,7 +10,7 @@ import pytest
 from conftest import Study, events
 
 from expression_warehouse.core.config import StudyConfig
-from loader.source.sample_sheet import SampleSheet
+from loader.source.sample_sheet import SampleSheet, organism_code
 
 MATRIX = "gene,S1,S2,S3\nENSG00000000003,1.5,2,3\nENSG00000000005,4,5,6.25\n"
 PLAIN = "sample,title,platform\nS1,healthy,HiSeq\nS2,sepsis,HiSeq\nS3,septic shock,HiSeq\n"
@@ -319,6 +319,19 @@ def test_files_of_one_sample_may_be_sorted_or_quoted(warehouse, tmp_path, kind, 
         "select gene_id, expression_value from staging.expression_rows"
         " where sample_accession_code = 'S2' order by all"
     ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *((name, "HOMO_SAPIENS") for name in ("human", " Human ", "H. sapiens", "Homo sapiens")),
+        *((name, "HOMO_SAPIENS") for name in ("Homo sapiens (human)", "Human (Homo sapiens)")),
+        ("mouse", "MUS_MUSCULUS"), ("M.musculus", "MUS_MUSCULUS"), ("Rat", "RATTUS_NORVEGICUS"),
+        ("zebrafish", "DANIO_RERIO"), ("Gallus gallus", "GALLUS_GALLUS"), ("", ""),
+    ],
+)  # fmt: skip
+def test_common_names_are_the_organism(name, code):
+    assert organism_code(name) == code
 
 
 @pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
