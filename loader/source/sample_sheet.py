@@ -100,8 +100,8 @@ class SampleSheet:
         return found
 
     def contradictions(self, config: StudyConfig, accession: str) -> UserError | None:
-        """54017 if the lines of a sample differ in one of FIELDS or in a characteristic that can say
-        its illness. Other columns, such as lanes, may differ.
+        """54017 if the lines of a sample differ in one of FIELDS or in a characteristic that can
+        say its illness. Other columns, such as lanes, may differ.
 
         Raises what `samples` raises.
         """
