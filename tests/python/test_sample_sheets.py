@@ -334,6 +334,28 @@ def test_common_names_are_the_organism(name, code):
     assert organism_code(name) == code
 
 
+@pytest.mark.parametrize(
+    "name", ["gsm71247{}", "Srr71247{}", "ers71247{}", "samn71247{}", "samea71247{}"]
+)
+@pytest.mark.parametrize("matrix_is_lower", [True, False])
+@pytest.mark.parametrize("sheet_is_lower", [True, False])
+def test_public_accessions_are_capitals(warehouse, tmp_path, name, matrix_is_lower, sheet_is_lower):
+    def rewrite(text, is_lower):
+        written = name if is_lower else name.upper()
+        return re.sub(r"\bS([1-3])\b", lambda match: written.format(match[1]), text)
+
+    sheet, matrix = rewrite(PLAIN, sheet_is_lower), rewrite(MATRIX, matrix_is_lower)
+    result = ingest(warehouse, write(tmp_path / "d", sheet, matrix))
+    assert result.exit_code == 0, result.output
+    said = [event["error"].split()[0] for event in events(result, "doubted")]
+    assert said == (["54012"] if matrix_is_lower or sheet_is_lower else [])
+    expected = [(name.upper().format(number),) for number in (1, 2, 3)]
+    rows = "select distinct sample_accession_code from staging.expression_rows order by 1"
+    assert warehouse.query(rows) == expected
+    ((document,),) = warehouse.query("select metadata_json from staging.study_metadata")
+    assert sorted(json.loads(document)["samples"]) == [code for (code,) in expected]
+
+
 @pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
 def test_lines_that_differ_in_what_says_the_illness_are_said(column):
     header = ["sample", "diagnosis", column, "lane"]
