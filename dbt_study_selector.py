@@ -36,8 +36,27 @@ class StudySelectorMethod(SelectorMethod):
                 f"54041 STUDY_SELECTION_INVALID: '{selector}' is not a study accession;"
                 " write study:GSE154918, once for each study"
             )
+        if name := self._unknown_name(selector):
+            raise DbtRuntimeError(
+                f"54041 STUDY_SELECTION_INVALID: a comma means an intersection, and dbt has no"
+                f" node '{name}'; write study: once for each study, separated by blanks:"
+                f" study:{selector} study:{name}"
+            )
         for node, _ in self.all_nodes(included_nodes):
             yield node
+
+    def _unknown_name(self, study: str) -> str | None:
+        """What looks like an accession and names no node, in an intersection with the study."""
+        manifest = self.manifest
+        nodes = [*manifest.nodes.values(), *manifest.sources.values()]
+        known = {name for node in nodes for name in node.fqn}
+        for criteria in " ".join(getattr(get_flags(), "SELECT", None) or ()).split():
+            names = [name.strip("+@") for name in criteria.split(",")]
+            if f"study:{study}" in names:
+                for name in names:
+                    if ACCESSION.fullmatch(name) and "." not in name and name not in known:
+                        return name
+        return None
 
 
 def with_rows_only(get_nodes: Callable) -> Callable:

@@ -27,7 +27,8 @@ def pair_values(
     wanted   disease, technology and organism of the slice; None for the first that there is
     without  studies that are left out: the rest is pooled again
 
-    Raises MissingError for a pair or slice that is not there.
+    Raises MissingError for a pair or slice that is not there, and for a study of `without` that the
+    pair does not have in the slice.
     """
     found = reading.pair(edition, pair_key)
     contrasts = edition.rows(queries.PAIR_CONTRASTS, {"pair_key": pair_key})
@@ -38,6 +39,8 @@ def pair_values(
     estimates = pair_estimates(edition, pair_key)
     studies = [row for row in estimates.studies if _slice(row) == chosen]
     accessions = sorted({row["study_accession_code"] for row in studies})
+    if unknown := [study for study in without if study and study not in accessions]:
+        raise MissingError(f"study {unknown[0]} of pair {pair_key} in that slice", accessions)
     left_out = [study for study in accessions if study in without]
     pooled = pooled_without(edition, pair_key, chosen, left_out) if left_out else None
     names = [gene_name(found[f"gene_{side}_symbol"], found[f"gene_{side}_id"]) for side in "ab"]

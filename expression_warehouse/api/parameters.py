@@ -5,8 +5,13 @@ from typing import Annotated
 from fastapi import Path, Request
 from fastapi.exceptions import RequestValidationError
 
+from expression_warehouse.core.view_settings import NUMBERS
+
 ACCESSION = r"^[A-Za-z0-9_.-]{1,50}$"
-PairKey = Annotated[int, Path(ge=1, le=2**31 - 1, description="A key of dim_gene_pair.")]
+_KEYS = NUMBERS["pair_key"]
+PairKey = Annotated[
+    int, Path(ge=_KEYS.least, le=_KEYS.greatest, description="A key of dim_gene_pair.")
+]
 GENE_NAME = r"^\s*[A-Za-z0-9_.@'-]{1,50}\s*$"
 GeneName = Annotated[str, Path(pattern=GENE_NAME, description="Id, symbol or alias.")]
 Accession = Annotated[str, Path(pattern=ACCESSION)]

@@ -1,14 +1,20 @@
 """What ranks and filters pairs: the session settings of vw_pair_metrics_ranked."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from expression_warehouse.core.view_settings import NUMBERS
 
 # An HTML form sends an empty string for a choice left open.
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
 # What the type of the column pair_rank can hold.
 _GREATEST_RANK = 2**31 - 1
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
+
+
+def _number(name: str, description: str) -> Any:
+    return Field(ge=NUMBERS[name].least, le=NUMBERS[name].greatest, description=description)
 
 
 class RankSettings(BaseModel):
@@ -27,9 +33,9 @@ class RankSettings(BaseModel):
             "with both contrasts combined as dependent."
         ),
     ] = "hk"
-    q: Annotated[float, Field(ge=0, le=1, description="Greatest q_star.")] = 0.05
-    k_min: Annotated[int, Field(ge=2, le=10_000, description="Least number of studies.")] = 3
-    i2_max: Annotated[float, Field(ge=0, le=100, description="Greatest I2 in percent.")] = 75
+    q: Annotated[float, _number("q", "Greatest q_star.")] = 0.05
+    k_min: Annotated[int, _number("k_min", "Least number of studies.")] = 3
+    i2_max: Annotated[float, _number("i2_max", "Greatest I2 in percent.")] = 75
     limit: Annotated[int | None, Field(ge=1, description="Rows per slice; None: all.")] = 100
 
     @property

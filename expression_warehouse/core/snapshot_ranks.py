@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import duckdb
 
+from expression_warehouse.core.view_settings import NUMBERS
+
 # Columns of the view that a request filters, sorts or shows in a list.
 COLUMNS = (
     "pair_rank", "q_star", "i2_star", "contrast", "direction", "effect", "effect_ci_low",
@@ -18,8 +20,12 @@ COLUMNS = (
 Q_BASES = ("hk", "spec", "dependent")
 # What rows are found by.
 _KEYS = ("pair_key", "disease_key")
-# Settings that leave no row out; 2 is the smallest k_min that RankSettings allows.
-_WIDEST = {"q": "1", "i2_max": "100", "k_min": "2"}
+# Settings that leave no row out.
+_WIDEST = {
+    "q": str(NUMBERS["q"].greatest),
+    "i2_max": str(NUMBERS["i2_max"].greatest),
+    "k_min": str(NUMBERS["k_min"].least),
+}
 
 
 def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> None:

@@ -1,12 +1,14 @@
 """Parts of one study in several downloads, as one study."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
+from loader.source.sample_sheet import FIELDS
 from loader.source.side_by_side import Columns, SideBySide, aligned
 from loader.source.study import StudySource
 from loader.source.values import NULL_VALUES
@@ -17,10 +19,15 @@ _Read = tuple[StudyMetadata, Matrix]
 _SETTINGS = ("quantile_normalized", "scale_by", "aggregate_by", "quant_sf_only")
 
 
+# What must be equal of a sample: all that its label, subject and slice are read from.
+_COMPARED = [f"refinebio_{field}" for field in FIELDS if field != "processor_name"]
+_COMPARED.append("characteristics")
+
+
 def join_parts(sources: Sequence[StudySource], config: StudyConfig) -> list[StudySource]:
     """Sources of one study as one, if each has samples of its own and they agree in their genes and
-    in the values of samples that several have; otherwise the sources as they are, the last with the
-    reason as its finding."""
+    in the values and fields of samples that several have; otherwise the sources as they are, the
+    last with the reason as its finding."""
     if len(sources) < 2:
         return list(sources)
     try:
@@ -53,6 +60,11 @@ def _is_within_others(part: _Read, parts: Sequence[_Read]) -> bool:
 def _find_difference(parts: Sequence[_Read]) -> str | None:
     """What the parts do not agree in; None if they are of one selection."""
     (first, matrix), *others = parts
+    known: dict[str, dict[str, Any]] = {}
+    for metadata, _ in parts:
+        if difference := _find_different_field(known, metadata.samples):
+            return difference
+        known |= metadata.samples
     for metadata, other in others:
         for setting in _SETTINGS:
             values = [study.download.get(setting) for study in (first, metadata)]
@@ -64,6 +76,18 @@ def _find_difference(parts: Sequence[_Read]) -> str | None:
             return "their values are written in different ways"
         if difference := _find_different_value(matrix, other):
             return difference
+    return None
+
+
+def _find_different_field(
+    known: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Mapping[str, Any]]
+) -> str | None:
+    for sample in sorted(samples.keys() & known.keys()):
+        for field in _COMPARED:
+            values = [block.get(field) or None for block in (known[sample], samples[sample])]
+            if values[0] != values[1]:
+                what = field.removeprefix("refinebio_")
+                return f"sample {sample} has the {what} {values[0]} and {values[1]}"
     return None
 
 

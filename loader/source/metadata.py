@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from expression_warehouse.core.accession import public_sample
 from expression_warehouse.core.errors import UserError
 from loader.source.characteristics import characteristics
 from loader.source.download import METADATA, Download
@@ -65,6 +66,23 @@ class StudyMetadata:
     def with_unit(self, unit: str | None) -> "StudyMetadata":
         """The study with a unit."""
         return dataclasses.replace(self, unit=unit)
+
+    def with_public_accessions(self) -> "StudyMetadata":
+        """The study with public accessions of samples in capital letters: in any other, the sample
+        would not be the one that other studies share. Names that would become equal stay."""
+        names = {name: public_sample(name) for name in self.samples}
+        if list(names) == list(names.values()) or len(set(names.values())) < len(names):
+            return self
+        samples = {
+            names[name]: block | {"refinebio_accession_code": names[name]}
+            if names[name] != name
+            else block
+            for name, block in self.samples.items()
+        }
+        listed = self.experiment.get("sample_accession_codes")
+        return dataclasses.replace(self, samples=samples).with_experiment(
+            sample_accession_codes=[names.get(str(name), name) for name in listed or []]
+        )
 
     def without(self, skip_samples: Collection[str]) -> "StudyMetadata":
         """The study without the samples that are skipped."""

@@ -45,6 +45,17 @@ FIELDS = {
     "processor_name": ["processorname"],
 }  # fmt: skip
 
+# Organism → what sheets call it in English.
+_COMMON_NAMES = {
+    "HOMO_SAPIENS": ("HUMAN", "HUMANS"),
+    "MUS_MUSCULUS": ("MOUSE", "MICE", "HOUSE_MOUSE"),
+    "RATTUS_NORVEGICUS": ("RAT", "RATS", "NORWAY_RAT", "BROWN_RAT"),
+    "DANIO_RERIO": ("ZEBRAFISH",),
+    "SUS_SCROFA": ("PIG", "PIGS", "SWINE"),
+    "BOS_TAURUS": ("COW", "CATTLE", "BOVINE"),
+    "MACACA_MULATTA": ("RHESUS", "RHESUS_MACAQUE", "RHESUS_MONKEY"),
+}
+
 # Headers that say what a column is by the word in their brackets, as Characteristics[age].
 _BRACKETED = re.compile(
     r"(?:characteristics?|comment|samplecharacteristic|factor ?value|factor) *\[(.*?)\]", re.I
@@ -89,12 +100,18 @@ class SampleSheet:
         return found
 
     def contradictions(self, config: StudyConfig, accession: str) -> UserError | None:
-        """54017 if the lines of a sample differ in one of FIELDS. Raises what `samples` raises."""
+        """54017 if the lines of a sample differ in one of FIELDS or in a characteristic that can
+        say its illness. Other columns, such as lanes, may differ.
+
+        Raises what `samples` raises.
+        """
+        phrases = {row["phrase"] for row in read_seed("illness_characteristic")}
         differing = [
             f"{sample} ({field.removeprefix('refinebio_')}: {' or '.join(values)})"
             for sample, lines in self._lines(config, accession).items()
-            for field, values in _values([fields for fields, _ in lines]).items()
+            for field, values in _values([fields | others for fields, others in lines]).items()
             if len(values) > 1
+            and (field.startswith("refinebio_") or phrases & set(re.findall(r"[a-z]+", field)))
         ]
         if not differing:
             return None
@@ -207,8 +224,13 @@ def field_of(name: str) -> str | None:
 
 
 def organism_code(name: str) -> str:
-    """`Homo sapiens` → `HOMO_SAPIENS`."""
-    return re.sub(r"[^A-Z0-9]+", "_", name.strip().upper()).strip("_")
+    """`Homo sapiens`, `Homo sapiens (human)`, `H. sapiens` and `human` → `HOMO_SAPIENS`."""
+    text = re.sub(r"\(.*?\)", " ", name)
+    code = re.sub(r"[^A-Z0-9]+", "_", text.strip().upper()).strip("_")
+    for organism, common in _COMMON_NAMES.items():
+        if code in (*common, f"{organism[0]}_{organism.split('_')[1]}"):
+            return organism
+    return code
 
 
 def common_values(blocks: Mapping[str, Mapping[str, Any]], field: str) -> list[str]:

@@ -75,13 +75,21 @@ class StudySource:
         Raises what `find_metadata`, `find_text`, `read_matrix` and `match_samples` raise, and
         UserError 1014 if the organism or the technology of the study is unknown.
         """
-        metadata = self.find_metadata(config)
+        written = self.find_metadata(config)
+        metadata = written.with_public_accessions()
         matrix = read_matrix(
             text or self.find_text(config),
             metadata,
             config,
             set(self.other_samples) - set(metadata.samples),
         )
+        if changed := [name for name in written.samples if name not in metadata.samples]:
+            matrix.names_finding = matrix.names_finding or UserError(
+                "SAMPLE_NAMES_MATCHED",
+                f"the metadata write accessions in other letters ({len(changed)}): "
+                f"{changed[0]} is {changed[0].upper()}",
+                file=self.metadata_label,
+            )
         metadata = metadata.with_unit(metadata.unit or matrix.unit)
         settings = config.model_copy(update={"sample_names": matrix.renamed or None})
         return _described(metadata, matrix, settings, self.metadata_label), matrix, settings

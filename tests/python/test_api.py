@@ -235,6 +235,8 @@ def test_forms_have_the_same_rows(client):
         ("/nowhere", 404, "Not Found"),
         ("/pairs/999999", 404, "pair 999999"),
         ("/pairs/1?technology=RNA-SEQ", 404, "that slice"),
+        ("/pairs/1?without=NO_SUCH", 404, "no study NO_SUCH of pair 1 in that slice; it has GSE1"),
+        ("/pairs/1?without=GSE1&without=gse2", 404, "no study gse2 of pair 1"),
     ],
 )
 def test_errors_are_problems(client, path, status, said):

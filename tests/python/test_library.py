@@ -1,6 +1,7 @@
 """The warehouse from Python and from the shell: what it reads is the warehouse's, and it changes
 nothing. The examples of the docs run."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -22,7 +23,8 @@ from expression_warehouse import open_warehouse, run_pipeline
 from expression_warehouse.api.reading import MissingError
 from expression_warehouse.cli import main
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.warehouse.read_only import SETTINGS
+from expression_warehouse.core.view_settings import NUMBERS, TEXTS, check_settings
+from expression_warehouse.core.warehouse.read_only import count_statements
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("EXPRESSION_TEST_TARGET") == "sqlserver", reason="compares with the DuckDB file"
@@ -248,9 +250,9 @@ def test_sql_command_takes_settings_and_names_errors(in_demo):
         (["select {x}"], 1, "4017 QUERY_FAILED"),
         (["from no.such"], 1, "4017 QUERY_FAILED"),
         (["select no_such from dim.dim_gene"], 1, "4017 QUERY_FAILED"),
-        ([count, "--set", "q=abc"], 1, "q is abc, expected a number"),
+        ([count, "--set", "q=abc"], 1, "q is abc, expected a number from 0 to 1"),
         ([count, "--set", "q=0,01"], 1, "q is 0,01, expected a number"),
-        ([count, "--set", "k_min="], 1, "k_min is , expected a number"),
+        ([count, "--set", "k_min="], 1, "k_min is , expected a whole number from 2 to 10000"),
         ([count, "--set", "q_basis=foo"], 1, "q_basis is foo, expected hk"),
         ([count, "--set", "nope=1"], 1, "no view has the setting nope"),
         ([count, "--set", "q"], 2, "NAME=VALUE"),
@@ -261,10 +263,57 @@ def test_sql_command_takes_settings_and_names_errors(in_demo):
         assert text in result.output
 
 
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "-1", "99999999999", "1e", ""])
+def test_numbers_of_settings_have_the_ranges_of_the_service(in_demo, name, text):
+    with pytest.raises(UserError, match=rf"54030 CONFIG_INVALID\s+{name} is {text}, expected a "):
+        open_warehouse().sql("select 1 as a", **{name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_right"),
+    [
+        ("k_min", "2.5", False), ("k_min", "1", False), ("k_min", "3.0", True), ("q", "1", True),
+        ("pair_key", "1.5", False), ("i2_max", "100.01", False), ("i2_max", "7.5e1", True),
+    ],
+)  # fmt: skip
+def test_numbers_of_settings(name, text, is_right):
+    with contextlib.nullcontext() if is_right else pytest.raises(UserError, match="54030"):
+        check_settings({name: text})
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "the query has no statement"),
+        (" ; ", "the query has no statement"),
+        ("-- select 1", "the query has no statement"),
+        ("/* none */", "the query has no statement"),
+        ("select 1; select 2", "the query has 2 statements"),
+        ("set variable q = 1; select 1;", "the query has 2 statements"),
+        ("selec 1", "syntax error"),
+    ],
+)
+def test_what_is_not_one_query_is_refused(in_demo, query, said):
+    result = CliRunner().invoke(main, ["sql", "--", query], env=in_demo.env)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "4017 QUERY_FAILED" in result.stderr and said in result.stderr
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlserver"])
+def test_statements_are_counted(engine):
+    for query, count in (
+        ("", 0), ("-- a; b", 0), ("/* a; b */;", 0), ("select 1; -- end", 1), ("; select 1", 1),
+        ("select 'a;b' as \"c;d\"", 1), ("with a as (select 1 as n) select n from a;", 1),
+        ("select 1; select 2", 2), ("select 1;;select 2;select 3", 3),
+    ):  # fmt: skip
+        assert count_statements(engine, query) == count, query
+
+
 def test_settings_are_those_that_the_models_read():
     models = (path.read_text() for path in (PROJECT / "models").rglob("*.sql"))
     read = {name for text in models for name in re.findall(r"session_\w+\('(\w+)'", text)}
-    assert read == set(SETTINGS)
+    assert read == {*NUMBERS, *TEXTS}
 
 
 def test_tsql_that_changes_something_is_refused():

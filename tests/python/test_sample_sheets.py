@@ -9,6 +9,9 @@ import zipfile
 import pytest
 from conftest import Study, events
 
+from expression_warehouse.core.config import StudyConfig
+from loader.source.sample_sheet import SampleSheet, organism_code
+
 MATRIX = "gene,S1,S2,S3\nENSG00000000003,1.5,2,3\nENSG00000000005,4,5,6.25\n"
 PLAIN = "sample,title,platform\nS1,healthy,HiSeq\nS2,sepsis,HiSeq\nS3,septic shock,HiSeq\n"
 SETTINGS = "d: {units: LOG2}"
@@ -316,6 +319,51 @@ def test_files_of_one_sample_may_be_sorted_or_quoted(warehouse, tmp_path, kind, 
         "select gene_id, expression_value from staging.expression_rows"
         " where sample_accession_code = 'S2' order by all"
     ) == [("ENSG00000000003", 20.0), ("ENSG00000000005", 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *((name, "HOMO_SAPIENS") for name in ("human", " Human ", "H. sapiens", "Homo sapiens")),
+        *((name, "HOMO_SAPIENS") for name in ("Homo sapiens (human)", "Human (Homo sapiens)")),
+        ("mouse", "MUS_MUSCULUS"), ("M.musculus", "MUS_MUSCULUS"), ("Rat", "RATTUS_NORVEGICUS"),
+        ("zebrafish", "DANIO_RERIO"), ("Gallus gallus", "GALLUS_GALLUS"), ("", ""),
+    ],
+)  # fmt: skip
+def test_common_names_are_the_organism(name, code):
+    assert organism_code(name) == code
+
+
+@pytest.mark.parametrize(
+    "name", ["gsm71247{}", "Srr71247{}", "ers71247{}", "samn71247{}", "samea71247{}"]
+)
+@pytest.mark.parametrize("matrix_is_lower", [True, False])
+@pytest.mark.parametrize("sheet_is_lower", [True, False])
+def test_public_accessions_are_capitals(warehouse, tmp_path, name, matrix_is_lower, sheet_is_lower):
+    def rewrite(text, is_lower):
+        written = name if is_lower else name.upper()
+        return re.sub(r"\bS([1-3])\b", lambda match: written.format(match[1]), text)
+
+    sheet, matrix = rewrite(PLAIN, sheet_is_lower), rewrite(MATRIX, matrix_is_lower)
+    result = ingest(warehouse, write(tmp_path / "d", sheet, matrix))
+    assert result.exit_code == 0, result.output
+    said = [event["error"].split()[0] for event in events(result, "doubted")]
+    assert said == (["54012"] if matrix_is_lower or sheet_is_lower else [])
+    expected = [(name.upper().format(number),) for number in (1, 2, 3)]
+    rows = "select distinct sample_accession_code from staging.expression_rows order by 1"
+    assert warehouse.query(rows) == expected
+    ((document,),) = warehouse.query("select metadata_json from staging.study_metadata")
+    assert sorted(json.loads(document)["samples"]) == [code for (code,) in expected]
+
+
+@pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
+def test_lines_that_differ_in_what_says_the_illness_are_said(column):
+    header = ["sample", "diagnosis", column, "lane"]
+    rows = [["S1", "sepsis", "mild", "1"], ["S1", "sepsis", "severe", "2"]]
+    rows += [["S2", "sepsis", "mild", "1"], ["S2", "sepsis", "mild", "2"]]
+    warning = SampleSheet("sheet", header, rows).contradictions(StudyConfig(), "GSE1")
+    assert warning.code == 54017
+    assert warning.found == f"lines of one sample differ: S1 ({column.lower()}: mild or severe)"
 
 
 def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):

@@ -101,6 +101,20 @@ def test_what_is_no_accession_is_refused(two_studies, selection):
 
 
 @pytest.mark.parametrize(
+    "selection", ["study:GSE1,GSE2", "GSE2,study:GSE1", "study:GSE1,GSE2,GSE3"]
+)
+def test_studies_separated_by_commas_are_refused(two_studies, selection):
+    output = two_studies.dbt("build", "--select", selection, succeeds=False)
+    assert "54041 STUDY_SELECTION_INVALID" in output
+    assert "separated by blanks: study:GSE1 study:GSE2" in output
+
+
+@pytest.mark.parametrize("other", ["tag:x", "dim_study", "staging", "path:models/dim", "dim_*"])
+def test_intersections_with_nodes_stay(two_studies, other):
+    assert "54041" not in two_studies.dbt("ls", "--select", f"study:GSE1,{other}")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--exclude", "study:GSE1"),

@@ -68,6 +68,9 @@ def test_parts_are_joined_to_the_whole(tmp_path_factory, parts, orders):
 
 
 def different(field):
+    if field.startswith(("refinebio_", "characteristics")):
+        fields = {"GSM3": {field: {"state": "sepsis"} if field == "characteristics" else "sepsis"}}
+        return study(names(3, 4, 5), "2026-01-02", sample_fields=fields)
     if field == "values":
         changed = study(names(3, 4, 5), "2026-01-02")
         return dataclasses.replace(changed, values=[["9.5", *row[1:]] for row in changed.values])
@@ -84,6 +87,10 @@ def different(field):
         ("values", "sample GSM3 has the values 1.003 and 9.5 of gene ENSG00000000001"),
         ("genes", "the file lacks gene ENSG00000000010, which"),
         ("technology", "the technology is MICROARRAY and RNA-SEQ"),
+        ("refinebio_title", "sample GSM3 has the title healthy and sepsis"),
+        ("refinebio_disease", "sample GSM3 has the disease None and sepsis"),
+        ("refinebio_subject", "sample GSM3 has the subject None and sepsis"),
+        ("characteristics", "sample GSM3 has the characteristics None and {'state': 'sepsis'}"),
     ],
 )
 def test_parts_that_differ_are_not_joined(warehouse, tmp_path, field, word):

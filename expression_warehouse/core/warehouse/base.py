@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 
 # The message of steps in the log that ended with their process.
@@ -248,6 +249,13 @@ class StagingLoad(ABC):
         """
 
 
+def no_rows() -> UserError:
+    """The error of a query that is a statement without rows, as `checkpoint`."""
+    return UserError(
+        "QUERY_FAILED", "the statement returns no rows", action="Write a query, such as select"
+    )
+
+
 class Warehouse(ABC):
     """An open target. Close it with `with`.
 
@@ -377,7 +385,8 @@ class Warehouse(ABC):
     ) -> AbstractContextManager[pa.RecordBatchReader]:
         """The rows of a query as `read` takes it, batch by batch, for results larger than memory.
 
-        Raises UserError 4008 if a table or view of the query does not exist.
+        Raises UserError 4008 if a table or view of the query does not exist, 4017 if it returns
+        no rows.
         """
 
     @abstractmethod

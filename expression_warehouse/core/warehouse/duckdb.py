@@ -23,6 +23,7 @@ from expression_warehouse.core.warehouse.base import (
     PairSource,
     StagingLoad,
     StudyLoad,
+    no_rows,
 )
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.macros import project_macros
@@ -141,7 +142,10 @@ class DuckDBWarehouse(SqlWarehouse):
     ) -> Iterator[pa.RecordBatchReader]:
         with self._reading(query, settings) as (cursor, statement):
             # `execute` would neither stream the rows nor keep their order.
-            yield cursor.sql(statement, params=dict(parameters or {})).to_arrow_reader()
+            rows = cursor.sql(statement, params=dict(parameters or {}))
+            if rows is None:
+                raise no_rows()
+            yield rows.to_arrow_reader()
 
     def read_rows(
         self,

@@ -10,11 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.view_settings import check_settings
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.profile import read_profile
-
-# What views read of the session: macros session_number and session_text.
-SETTINGS = ("pair_key", "disease", "contrast", "q_basis", "q", "k_min", "i2_max")
 
 # How a view refuses a setting: a cast of this text fails.
 _REFUSED_SETTING = re.compile(r"'54030 CONFIG_INVALID: ([^']*)'")
@@ -71,17 +69,20 @@ def stream_query(
     settings  session settings of views
 
     Raises UserError 54030 for T-SQL that is more than a query and for a setting that no view has or
-    that a view refuses, 4017 for a query that the engine refuses, and what Warehouse.stream raises.
+    that has no such value, 4017 for a query that is not one statement or that the engine refuses,
+    and what Warehouse.stream raises.
     """
-    if unknown := next((name for name in settings if name not in SETTINGS), None):
-        raise UserError(
-            "CONFIG_INVALID",
-            f"no view has the setting {unknown}",
-            expected=", ".join(SETTINGS),
-            action="Correct the setting",
-        )
+    check_settings(settings)
     if warehouse.engine == "sqlserver":
         refuse_changes(query)
+    count = count_statements(warehouse.engine, query)
+    if count != 1:
+        raise UserError(
+            "QUERY_FAILED",
+            f"the query has {count or 'no'} {'statements' if count else 'statement'}",
+            expected="one statement",
+            action="Write one query; settings of views are options: --set q=0.1, in Python q=0.1",
+        )
     # In the queries of this code, the names of schemas are in braces.
     escaped = query.replace("{", "{{").replace("}", "}}")
     try:
@@ -93,6 +94,23 @@ def stream_query(
         if _OF_QUERY & {kind.__name__ for kind in type(error.__cause__).__mro__}:
             raise UserError("QUERY_FAILED", error.found) from error
         raise
+
+
+def count_statements(engine: str, query: str) -> int:
+    """How many statements a text has. T-SQL statements that no semicolon separates count as one;
+    so does a text that DuckDB cannot parse: the engine then says why."""
+    if engine != "duckdb":
+        return sum(bool(part.strip()) for part in _QUOTED.sub(_without_comment, query).split(";"))
+    import duckdb
+
+    try:
+        return len(duckdb.extract_statements(query))
+    except duckdb.Error:
+        return 1
+
+
+def _without_comment(match: re.Match[str]) -> str:
+    return " " if match[0].startswith(("--", "/*")) else "x"
 
 
 def refuse_changes(query: str) -> None:

@@ -30,6 +30,7 @@ from expression_warehouse.core.warehouse.base import (
     PairSource,
     StagingLoad,
     StudyLoad,
+    no_rows,
 )
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import ROWS
@@ -190,6 +191,8 @@ class SqlServerWarehouse(SqlWarehouse):
                 raise UserError(
                     "LOAD_WAREHOUSE_NOT_BUILT", self._redacted(str(error)), file=self._place
                 ) from error
+            if cursor.description is None:
+                raise no_rows()
             yield self._driver.batches(cursor)
 
     @contextlib.contextmanager
