@@ -139,7 +139,8 @@ def labels_command(
 
     The rules are those of the seeds illness_rule and illness_denial and of pipeline.yaml. A file
     written with --write has a line per sample with its title, to be corrected and moved into
-    pipeline.yaml.
+    pipeline.yaml. If other studies have the sample too, the warehouse has one label for all
+    (finding 3006).
     """
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError
