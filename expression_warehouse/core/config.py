@@ -73,7 +73,7 @@ def _pattern_with(group: str, *words: str) -> AfterValidator:
 Subjects = Annotated[str | dict[str, str], _pattern_with("subject", "refinebio_subject")]
 SampleNames = Annotated[str | dict[str, str], _pattern_with("sample")]
 FileName = Annotated[str, Field(min_length=1)]
-Organism = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
+Organism = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*_[A-Z0-9_]{1,90}$")]
 Samples = Annotated[list[str], _empty(list), AfterValidator(_unique)]
 Unit = Annotated[str, _one_of_seed("unit", "unit_tag")]
 IllnessLabel = Annotated[str, _one_of_seed("illness", "illness_label")]

@@ -35,6 +35,7 @@ def write(tmp_path: Path, text: str) -> Path:
         ("limits:\n  follow_links: 1\n", 2, "1 is neither true nor false"),
         ("studies:\n  GSE1: TPM\n", 2, "studies.GSE1: 'TPM' is no mapping"),
         ("studies:\n  GSE1:\n    organism: mouse\n", 3, "'mouse' is no name of a species"),
+        ("studies:\n  GSE1:\n    organism: HUMAN\n", 3, "'HUMAN' is no name of a species"),
         ("studies:\n  GSE1:\n    subjects: 7\n", 3, "GSE1.subjects: 7 is neither a text nor a map"),
         ("studies:\n  GSE1:\n    matrix: ''\n", 3, "the text is empty"),
         (
