@@ -47,12 +47,11 @@ class StudySelectorMethod(SelectorMethod):
 
     def _unknown_name(self, study: str) -> str | None:
         """What looks like an accession and names no node, in an intersection with the study."""
-        manifest = self.manifest
-        nodes = [*manifest.nodes.values(), *manifest.sources.values()]
-        known = {name for node in nodes for name in node.fqn}
         for criteria in " ".join(getattr(get_flags(), "SELECT", None) or ()).split():
             names = [name.strip("+@") for name in criteria.split(",")]
-            if f"study:{study}" in names:
+            if len(names) > 1 and f"study:{study}" in names:
+                nodes = [*self.manifest.nodes.values(), *self.manifest.sources.values()]
+                known = {name for node in nodes for name in node.fqn}
                 for name in names:
                     if ACCESSION.fullmatch(name) and "." not in name and name not in known:
                         return name

@@ -89,7 +89,10 @@ def _matches(
     denials = [(row["denial"], int(row["denies_control"])) for row in read_seed("illness_denial")]
     refined = [(row["illness_label"], row["refines_label"]) for row in read_seed("illness")]
     tables = {
-        "sources": _table(texts, "sample source_order illness_source name source_text"),
+        "read_texts": _table(
+            texts,
+            "sample_accession_code source_order illness_source characteristic characteristic_value",
+        ),
         "seed": _table(rules, "rule_order phrase illness_label negates"),
         "names": _table(words, "phrase"),
         "denials": _table(denials, "denial denies_control"),
@@ -98,35 +101,34 @@ def _matches(
     with duckdb.connect() as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        named = macros.has_phrase(macros.illness_words("s.name"), "n.phrase")
-        affirmed = macros.affirms_phrase("s.name", "s.source_text", "r.phrase")
         rows = connection.execute(
             f"""
-            with texts as (
-                select
-                    0 as batch_id,
-                    sample as sample_accession_code,
-                    source_order,
-                    illness_source,
-                    source_text
-                from sources as s
-                where s.name = ''
-                union all
-                select
-                    0 as batch_id,
-                    sample as sample_accession_code,
-                    source_order,
-                    illness_source,
-                    {macros.characteristic_text("s.name", "s.source_text")} as source_text
-                from sources as s
-                where
-                    exists (select 1 from names as n where {named})
-                    or exists (select 1 from seed as r where {affirmed})
-            ),
+            with sources as (select 0 as batch_id, * from read_texts),
 
             rules as (select 0 as batch_id, * from seed),
 
-            matches as ({macros.illness_matches("texts", "rules", "denials", "illnesses")})
+            texts as (
+                select
+                    batch_id,
+                    sample_accession_code,
+                    source_order,
+                    illness_source,
+                    characteristic_value as source_text
+                from sources
+                where characteristic = ''
+                union all
+                select
+                    c.batch_id,
+                    c.sample_accession_code,
+                    c.source_order,
+                    c.illness_source,
+                    {macros.characteristic_text("c.characteristic", "c.characteristic_value")}
+                        as source_text
+                from sources as c
+                where {macros.is_read_for_label("c", "names", "rules")}
+            ),
+
+            {macros.illness_matches("matches", "texts", "rules", "denials", "illnesses")}
 
             select sample_accession_code, illness_label, illness_source, phrase
             from matches

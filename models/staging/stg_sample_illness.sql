@@ -68,22 +68,10 @@ texts as (
         'characteristic' as illness_source,
         {{ characteristic_text('c.characteristic', 'c.characteristic_value') }} as source_text
     from {{ ref('stg_sample_characteristic') }} as c
-    where
-        exists (
-            select 1
-            from {{ ref('illness_characteristic') }} as i
-            where {{ has_phrase(illness_words('c.characteristic'), 'i.phrase') }}
-        )
-        or exists (
-            select 1
-            from rules as r
-            where r.batch_id = c.batch_id and {{ affirms_phrase('c.characteristic', 'c.characteristic_value', 'r.phrase') }}
-        )
+    where {{ is_read_for_label('c', ref('illness_characteristic'), 'rules') }}
 ),
 
-matches as (
-    {{ illness_matches('texts', 'rules', ref('illness_denial'), ref('stg_illness')) | indent(4) }}
-),
+{{ illness_matches('matches', 'texts', 'rules', ref('illness_denial'), ref('stg_illness')) }},
 
 -- What the sample's texts say besides; septic shock is sepsis, so that is no contradiction.
 other_matches as (
