@@ -98,6 +98,28 @@ where
 {%- endmacro %}
 
 
+{#- Post-hook of a table of findings about the fact: of the other loaded batches, it has each value once. A batch
+    that another run loaded meanwhile is left to that run. -#}
+{% macro mark_facts_checked() -%}
+{{ mark_facts_checked_of(this) }}
+{%- endmacro %}
+
+{% macro mark_facts_checked_of(relation) -%}
+update {{ source('staging', 'batch') }}
+set fact_checked_at = {{ utc_now() }}
+where
+    status = 'LOADED'
+    and (fact_checked_at is null or fact_checked_at < loaded_at)
+    and (loaded_run_id = '{{ run_id() }}' or loaded_at < {{ instant_literal(run_started_at) }})
+    and {{ is_selected_study('study_accession_code') }}
+    and batch_id not in (
+        select f.batch_id
+        from {{ relation }} as f
+        where f.validation_code = 'LOAD_BATCH_DUPLICATE'
+    )
+{%- endmacro %}
+
+
 {#- Runs after the findings of the source rules: the remaining candidate batches violate no rule, so the
     fact may load them. -#}
 {% macro mark_batches_validated() -%}

@@ -25,7 +25,14 @@ OF_BUILDS = (
     "fact.fact_gene_pair_metrics", "fact.fact_gene_pair_contrast", "fact.fact_gene_pair_cohort",
     "fact.fact_feature_values", "analytics.tbl_gene_pairs_materialized",
 )  # fmt: skip
-TIMES = {"etl_created_date", "etl_updated_date", "loaded_at", "loaded_run_id", "collected_at"}
+TIMES = {
+    "etl_created_date",
+    "etl_updated_date",
+    "loaded_at",
+    "loaded_run_id",
+    "fact_checked_at",
+    "collected_at",
+}
 
 
 def contents(path: Path) -> dict[str, list[tuple]]:

@@ -83,7 +83,10 @@ LOADED = {
         "update fact.fact_gene_expression set gene_key = (select gene_key from dim.dim_gene"
         " where gene_id = 'ENSG1') where gene_key = (select gene_key from dim.dim_gene"
         " where gene_id = 'ENSG2') and sample_key = (select sample_key from dim.dim_sample"
-        " where sample_accession_code = 'FACT_HAS_A_ROW_TWICE-1')",
+        " where sample_accession_code = 'FACT_HAS_A_ROW_TWICE-1');"
+        # As before the end of the build that loaded it: later builds do not search it.
+        "update staging.batch set fact_checked_at = null"
+        " where study_accession_code = 'FACT_HAS_A_ROW_TWICE'",
     ),
     "CONFIGURED_ANEW": (
         54003,
@@ -281,6 +284,14 @@ def test_slices_without_pairs_are_named_with_the_reason(built):
         "SEPTIC_SHOCK MICROARRAY HOMO_SAPIENS": reason,
     }
     assert f"SEPSIS MICROARRAY HOMO_SAPIENS: no gene pairs: {reason}" in built.output
+
+
+def test_a_batch_is_searched_for_values_that_occur_twice_until_it_has_none(built):
+    unchecked = built.warehouse.query(
+        "select study_accession_code from staging.batch"
+        " where status = 'LOADED' and (fact_checked_at is null or fact_checked_at < loaded_at)"
+    )
+    assert unchecked == [("FACT_HAS_A_ROW_TWICE",)]
 
 
 def test_findings_have_the_severity_of_the_catalog(built):
