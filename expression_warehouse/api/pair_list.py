@@ -25,8 +25,8 @@ SORTS = {
     "rank": ("cast(r.pair_rank as float(53))", False),
     "q": ("r.q_star", False),
     "effect": ("coalesce(abs(r.effect), 0e0)", True),
-    "stronger": ("coalesce(r.effect, 0e0)", True),
-    "weaker": ("coalesce(r.effect, 0e0)", False),
+    "higher": ("coalesce(r.effect, 0e0)", True),
+    "lower": ("coalesce(r.effect, 0e0)", False),
     "studies": ("cast(r.included_study_count as float(53))", True),
     "i2": ("r.i2_star", False),
 }
@@ -42,7 +42,7 @@ class PairListSettings(RankSettings):
     q: Annotated[float, Field(ge=0, le=1, description="Greatest q_star.")] = 1
     k_min: Annotated[int, Field(ge=2, le=10_000, description="Least number of studies.")] = 2
     i2_max: Annotated[float, Field(ge=0, le=100, description="Greatest I2 in percent.")] = 100
-    direction: Literal["STRONGER", "WEAKER"] | None = None
+    direction: Literal["HIGHER", "LOWER"] | None = None
     gene: Annotated[
         str | None,
         Field(
@@ -51,9 +51,9 @@ class PairListSettings(RankSettings):
         ),
     ] = None
     sort: Annotated[
-        Literal["rank", "q", "effect", "stronger", "weaker", "studies", "i2"],
+        Literal["rank", "q", "effect", "higher", "lower", "studies", "i2"],
         Field(
-            description="effect: by size, whatever its sign; stronger, weaker: by sign and size."
+            description="effect: by size, whatever its sign; higher, lower: by sign and size."
         ),
     ] = "rank"
     limit: Annotated[int, Field(ge=1, le=1000, description="Rows per page.")] = 100
@@ -217,7 +217,7 @@ def _sort_value(row: dict[str, Any], sort: str) -> float:
     if sort == "effect":
         return abs(row["effect"] or 0.0)
     name = {
-        "rank": "pair_rank", "q": "q_star", "stronger": "effect", "weaker": "effect",
+        "rank": "pair_rank", "q": "q_star", "higher": "effect", "lower": "effect",
         "studies": "included_study_count", "i2": "i2_star",
     }[sort]  # fmt: skip
     return float(row[name] or 0.0)

@@ -123,7 +123,7 @@ select
     r.q_star,
     r.i2 as i2_star,
     r.contrast,
-    cast(case when r.theta_re > 0e0 then 'STRONGER' when r.theta_re < 0e0 then 'WEAKER' end as {{ type_code(16) }}) as direction,
+    cast(case when r.theta_re > 0e0 then 'HIGHER' when r.theta_re < 0e0 then 'LOWER' end as {{ type_code(16) }}) as direction,
     r.theta_re as effect,
     r.ci_low as effect_ci_low,
     r.ci_high as effect_ci_high,

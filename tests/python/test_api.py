@@ -537,7 +537,7 @@ def test_a_heatmap_has_every_pair_of_its_genes():
     assert len(root.findall(".//svg:rect", space)) == 4
     assert len(root.findall(".//svg:circle", space)) == 2, "A and D, B and C were not tested"
     assert set(cells.values()) <= {
-        "stronger step-4 listed", "weaker step-2 listed", "stronger step-1", "weaker step-4",
+        "higher step-4 listed", "lower step-2 listed", "higher step-1", "lower step-4",
     }  # fmt: skip
 
 
@@ -572,7 +572,7 @@ def test_numbers_in_words():
     assert heterogeneity(80).startswith("The studies differ considerably")
     row = {
         "gene_a_symbol": "CD86", "gene_a_id": "E1", "gene_b_symbol": None, "gene_b_id": "E2",
-        "contrast": "ss", "direction": "WEAKER", "effect": -0.5, "effect_ci_low": -0.8,
+        "contrast": "ss", "direction": "LOWER", "effect": -0.5, "effect_ci_low": -0.8,
         "effect_ci_high": -0.2, "included_study_count": 5, "q_star": 0.01, "i2_star": 12.0,
     }  # fmt: skip
     assert rationale(row) == (
@@ -582,3 +582,7 @@ def test_numbers_in_words():
     only_z = {"n_studies": 3, "is_eligible": True, "q_hk": 0.2, "q": 0.01}
     assert "trust Hartung-Knapp" in advice(only_z)
     assert "there is no q" in advice({**only_z, "is_eligible": False})
+    narrow = {**only_z, "q_hk": 0.01, "q": 0.2, "q_hk_adhoc": 0.2, "hk_se": 0.01, "se_re": 0.3}
+    assert "may be too narrow" in advice(narrow)
+    assert "may be too narrow" not in advice({**narrow, "q_hk_adhoc": 0.05})
+    assert "may be too narrow" not in advice({**narrow, "hk_se": 0.4})

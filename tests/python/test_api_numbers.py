@@ -178,7 +178,7 @@ def assert_tables_agree(found: list[dict], expected: list[dict]) -> None:
                 assert other[name] == value, name
 
 
-@pytest.mark.parametrize("sort", ["rank", "q", "effect", "stronger", "weaker", "studies", "i2"])
+@pytest.mark.parametrize("sort", ["rank", "q", "effect", "higher", "lower", "studies", "i2"])
 def test_pages_of_a_list_have_every_pair_once_and_in_order(client, sort):
     path, found = f"/api/v1/pairs?disease=SEPSIS&sort={sort}&limit=700", []
     while path:
@@ -191,8 +191,8 @@ def test_pages_of_a_list_have_every_pair_once_and_in_order(client, sort):
         "rank": lambda row: row["pair_rank"],
         "q": lambda row: row["q_star"],
         "effect": lambda row: -abs(row["effect"]),
-        "stronger": lambda row: -row["effect"],
-        "weaker": lambda row: row["effect"],
+        "higher": lambda row: -row["effect"],
+        "lower": lambda row: row["effect"],
         "studies": lambda row: -row["included_study_count"],
         "i2": lambda row: row["i2_star"],
     }[sort]
@@ -202,11 +202,11 @@ def test_pages_of_a_list_have_every_pair_once_and_in_order(client, sort):
 
 def test_lists_are_filtered(client):
     symbol = "CD86"
-    found = client.get(f"/api/v1/pairs?gene={symbol}&direction=WEAKER&technology=RNA-SEQ").json()
+    found = client.get(f"/api/v1/pairs?gene={symbol}&direction=LOWER&technology=RNA-SEQ").json()
     assert found
     for row in found:
         assert symbol in (row["gene_a_symbol"], row["gene_b_symbol"])
-        assert (row["direction"], row["technology"]) == ("WEAKER", "RNA-SEQ")
+        assert (row["direction"], row["technology"]) == ("LOWER", "RNA-SEQ")
     other = (
         client.get("/api/v1/pairs?sort=q&limit=5").links["next"]["url"].replace("sort=q", "sort=i2")
     )

@@ -49,7 +49,7 @@ def heatmap(genes: dict[str, str], tested: list[dict[str, Any]], listed: set[int
                 "names": f"{genes[first]} – {genes[second]}",
                 "x": margin + places[first] * _CELL,
                 "y": margin + places[second] * _CELL,
-                "kind": "stronger" if effect > 0 else "weaker",
+                "kind": "higher" if effect > 0 else "lower",
                 "step": max(1, round(_STEPS * abs(effect) / most)),
                 "is_listed": row is not None and row["pair_key"] in listed,
             }
