@@ -34,7 +34,9 @@ def pair_values(
     contrasts = edition.rows(queries.PAIR_CONTRASTS, {"pair_key": pair_key})
     slices = list(dict.fromkeys(_slice(row) for row in contrasts))
     if not slices:
-        raise MissingError(f"metrics of pair {pair_key}")
+        raise MissingError(
+            f"contrast of pair {pair_key}: no study has its correlation in cases and references"
+        )
     chosen = _chosen(slices, wanted, pair_key)
     estimates = pair_estimates(edition, pair_key)
     studies = [row for row in estimates.studies if _slice(row) == chosen]

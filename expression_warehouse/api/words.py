@@ -34,7 +34,7 @@ def rationale(row: dict[str, Any]) -> str:
     b = gene_name(row["gene_b_symbol"], row["gene_b_id"])
     if row["contrast"] is None:
         return f"{a} and {b}: metrics of a file, with q = {p_text(row['q_star'])}."
-    direction = {"STRONGER": "higher", "WEAKER": "lower"}.get(row["direction"], "the same")
+    direction = {"HIGHER": "higher", "LOWER": "lower"}.get(row["direction"], "the same")
     text = (
         f"The correlation of {a} and {b} is {direction} in the cases of contrast {row['contrast']}:"
         f" Fisher z differs by {number_text(row['effect'])}"
@@ -71,7 +71,7 @@ def advice(contrast: dict[str, Any]) -> str:
     found = [
         name
         for name, q in (("Hartung-Knapp", contrast["q_hk"]), ("the normal test", contrast["q"]))
-        if q is not None and q <= 0.05
+        if _is_found(q)
     ]
     if found == ["the normal test"]:
         return (
@@ -79,5 +79,15 @@ def advice(contrast: dict[str, Any]) -> str:
             " known, which it is not with few studies: trust Hartung-Knapp."
         )
     if found:
-        return f"Found at q ≤ 0.05 by {' and '.join(found)}."
+        text = f"Found at q ≤ 0.05 by {' and '.join(found)}."
+        if contrast["hk_se"] < contrast["se_re"] and not _is_found(contrast["q_hk_adhoc"]):
+            text += (
+                " The studies agree more closely than their own errors explain, probably by chance:"
+                " the interval may be too narrow, and the ad hoc test finds nothing."
+            )
+        return text
     return "No test finds a change at q ≤ 0.05."
+
+
+def _is_found(q: float | None) -> bool:
+    return q is not None and q <= 0.05
