@@ -27,6 +27,8 @@ where
 {#- Post-hooks that end the computation. Per-study estimates are not kept, and if the fact is built alone,
     it finds no slice to replace. For debugging, `--vars 'keep_intermediate: true'` keeps them. -#}
 {% macro empty_intermediate_tables() %}
+{#- It reads them too, so dbt must build it before. -#}
+{%- set before = ref('meta_study_likeness') %}
 {%- if not var('keep_intermediate') %}
 truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_slice_pair') }};

@@ -20,6 +20,7 @@
         'rule_samples_fit_cohort',
         'rule_genes_differ',
         'rule_study_fits_slice',
+        'rule_studies_alike',
         'rule_shared_samples',
         'rule_duplicate_samples',
         'rule_repeated_subjects',

@@ -302,3 +302,44 @@ def test_a_superseries_under_other_names_does_not_count_twice(load):
     ((twice, studies),) = warehouse.query(rate)
     assert studies == 3
     assert 0.15 < twice < 0.35
+
+
+ALIKE = (
+    "select study_accession_code, finding from validation.validation_finding"
+    " where error_code = 54114 order by all"
+)
+
+
+def test_a_study_normalised_anew_is_named_though_no_value_is_the_same(load):
+    rng = np.random.default_rng(9)
+    titles = ["septic shock"] * 12 + ["sepsis"] * 12
+    first, second = (
+        Deposit(
+            accession,
+            rng.uniform(4, 12, (32, 1)) + rng.normal(0, 1, (32, 24)),
+            [f"{accession}_{number}" for number in range(24)],
+            titles=titles,
+        )
+        for accession in ("GSE1", "GSE2")
+    )
+    anew = first.renamed("GSE3", range(24))
+    anew.values = 2 + 0.7 * anew.values + rng.normal(0, 0.05, anew.values.shape)
+    warehouse = load(first, second, anew, everything=True)
+    assert warehouse.query(DUPLICATES) == []
+    found = warehouse.query(ALIKE)
+    assert [study for study, _ in found] == ["GSE3", "GSE3"]
+    assert all("are those of GSE1" in finding for _, finding in found)
+    ratios = warehouse.query(
+        "select a.study_accession_code, b.study_accession_code, min(l.variance_ratio)"
+        " from meta.meta_study_likeness as l"
+        " inner join dim.dim_study as a on l.study_key_1 = a.study_key"
+        " inner join dim.dim_study as b on l.study_key_2 = b.study_key group by all order by all"
+    )
+    assert [(a, b) for a, b, _ in ratios] == [("GSE1", "GSE2"), ("GSE1", "GSE3"), ("GSE2", "GSE3")]
+    assert ratios[1][2] < 0.1
+    assert min(ratios[0][2], ratios[2][2]) > 0.7
+
+    # Without it, nothing is left to say.
+    anew.settings["exclude"] = anew.names
+    warehouse = load(anew, everything=True)
+    assert warehouse.query(ALIKE) == []

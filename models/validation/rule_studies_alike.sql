@@ -1,0 +1,21 @@
+select
+    'STUDIES_ALIKE' as validation_code,
+    s.batch_id,
+    t2.study_accession_code,
+    concat(d.disease_label, ' ', l.technology, ' ', l.organism) as subject,
+    concat(
+        'its correlations in ', i.illness_label, ' are those of ', t1.study_accession_code, ': over ', l.pair_count,
+        ' pairs of genes, they differ ', cast(l.variance_ratio as decimal(3, 2)), ' times as much as those of other samples would'
+    ) as finding
+from {{ ref('meta_study_likeness') }} as l
+inner join {{ ref('stg_slice_study') }} as s
+    on l.disease_key = s.disease_key and l.technology = s.technology and l.organism = s.organism and l.study_key_2 = s.study_key
+inner join {{ ref('dim_disease') }} as d on l.disease_key = d.disease_key
+inner join {{ ref('dim_illness') }} as i on l.illness_key = i.illness_key
+inner join {{ ref('dim_study') }} as t1 on l.study_key_1 = t1.study_key
+inner join {{ ref('dim_study') }} as t2 on l.study_key_2 = t2.study_key
+where
+    l.variance_ratio < {{ var('study_likeness_min') }}e0
+    -- Over fewer pairs than those of 30 genes, few differences may be chance.
+    and l.pair_count >= 435
+    and ({{ is_selected_study('t1.study_accession_code') }} or {{ is_selected_study('t2.study_accession_code') }})
