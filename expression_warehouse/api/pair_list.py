@@ -52,9 +52,7 @@ class PairListSettings(RankSettings):
     ] = None
     sort: Annotated[
         Literal["rank", "q", "effect", "higher", "lower", "studies", "i2"],
-        Field(
-            description="effect: by size, whatever its sign; higher, lower: by sign and size."
-        ),
+        Field(description="effect: by size, whatever its sign; higher, lower: by sign and size."),
     ] = "rank"
     limit: Annotated[int, Field(ge=1, le=1000, description="Rows per page.")] = 100
     cursor: Annotated[
