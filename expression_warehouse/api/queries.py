@@ -236,7 +236,8 @@ STUDY_FILES = """
     order by s.study_accession_code
 """
 
-# Which rules labelled a study's samples, with an example of a title each.
+# Which rules labelled a study's samples, with an example of a title each, and how many take part in
+# cohorts that are large enough for a contrast.
 STUDY_COHORTS = """
     select
         i.illness_label,
@@ -244,10 +245,21 @@ STUDY_COHORTS = """
         count(*) as sample_count,
         cast(sum(case when m.exclude_from_analysis = 1 then 1 else 0 end) as integer)
             as excluded_count,
+        count(u.sample_key) as usable_count,
         min(m.sample_title) as title_example
     from {dim}.dim_sample as m
     inner join {dim}.dim_study as s on m.study_key = s.study_key
     inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
+    left join (
+        select distinct p.sample_key
+        from {staging}.stg_slice_sample as p
+        inner join {staging}.stg_slice_cohort as c
+            on p.disease_key = c.disease_key and p.technology = c.technology
+                and p.organism = c.organism and p.study_key = c.study_key
+                and p.illness_key = c.illness_key and c.is_large_enough = 1
+        inner join {staging}.stg_contrast_cohort as t
+            on c.disease_key = t.disease_key and c.illness_key = t.illness_key
+    ) as u on m.sample_key = u.sample_key
     where s.study_accession_code = $study
     group by i.illness_key, i.illness_label, m.illness_source
     order by i.illness_label, m.illness_source
