@@ -236,7 +236,8 @@ STUDY_FILES = """
     order by s.study_accession_code
 """
 
-# Which rules labelled a study's samples, with an example of a title each.
+# Which rules labelled a study's samples, with an example of a title each, and how many take part in
+# cohorts that are large enough for a contrast.
 STUDY_COHORTS = """
     select
         i.illness_label,
@@ -244,10 +245,21 @@ STUDY_COHORTS = """
         count(*) as sample_count,
         cast(sum(case when m.exclude_from_analysis = 1 then 1 else 0 end) as integer)
             as excluded_count,
+        count(u.sample_key) as usable_count,
         min(m.sample_title) as title_example
     from {dim}.dim_sample as m
     inner join {dim}.dim_study as s on m.study_key = s.study_key
     inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
+    left join (
+        select distinct p.sample_key
+        from {staging}.stg_slice_sample as p
+        inner join {staging}.stg_slice_cohort as c
+            on p.disease_key = c.disease_key and p.technology = c.technology
+                and p.organism = c.organism and p.study_key = c.study_key
+                and p.illness_key = c.illness_key and c.is_large_enough = 1
+        inner join {staging}.stg_contrast_cohort as t
+            on c.disease_key = t.disease_key and c.illness_key = t.illness_key
+    ) as u on m.sample_key = u.sample_key
     where s.study_accession_code = $study
     group by i.illness_key, i.illness_label, m.illness_source
     order by i.illness_label, m.illness_source
@@ -260,10 +272,13 @@ STUDY_CONTRASTS = """
     order by disease_label, technology, organism, contrast
 """
 
-# Builds log what they find where something is new; of repeated findings, the newest.
+# Builds log what they find where something is new; of repeated findings, the newest. Left out is
+# what no longer holds: what is older than the file or the settings that a study was loaded with,
+# and what concerns no study and a later, complete build did not find again. The advice of rules is
+# in meta_error_code.
 FINDINGS = """
     select f.study_accession_code, f.error_code, f.validation_code, f.severity, f.subject,
-        f.finding, f.what_to_do, f.created_at
+        f.finding, coalesce(f.what_to_do, e.what_to_do) as what_to_do, f.created_at
     from (
         select
             v.*,
@@ -272,7 +287,21 @@ FINDINGS = """
                 order by v.created_at desc
             ) as row_no
         from {meta}.vw_finding as v
+        where not exists (
+            select 1
+            from {staging}.batch as b
+            where b.study_accession_code = v.study_accession_code and b.status = 'LOADED'
+                and b.staged_at > v.created_at
+        )
+        and not exists (
+            select 1
+            from {meta}.meta_last_build as l
+            inner join {meta}.vw_run as r on l.run_id = r.run_id
+            where v.study_accession_code is null and v.file_name is null
+                and l.ended_at is not null and r.started_at > v.created_at
+        )
     ) as f
+    left join {meta}.meta_error_code as e on f.error_code = e.error_code
     where f.row_no = 1 and ($study is null or f.study_accession_code = $study)
     order by f.created_at desc, f.error_code, f.study_accession_code, f.subject
 """

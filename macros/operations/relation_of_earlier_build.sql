@@ -16,5 +16,7 @@
 {% endmacro %}
 
 
-{#- meta_study_qc as earlier builds left it. -#}
-{% macro study_qc_relation() %}{{ return(relation_of_earlier_build('meta', 'meta_study_qc')) }}{% endmacro %}
+{#- meta_study_qc as earlier builds left it; none with --full-refresh, which measures all studies anew. -#}
+{% macro study_qc_relation() %}
+    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('meta', 'meta_study_qc')) }}
+{% endmacro %}

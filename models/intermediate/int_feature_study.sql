@@ -1,5 +1,16 @@
 -- A batch counts as loaded once its values are in the fact.
 -- depends_on: {{ ref('fact_gene_expression') }}
+{% set features = feature_values_relation() -%}
+-- A sample gets another label without a new batch if the rules of illness change.
+with sample_changes as (
+    select
+        p.batch_id,
+        max(m.etl_updated_date) as changed_at
+    from {{ ref('stg_sample') }} as p
+    inner join {{ ref('dim_sample') }} as m on p.sample_natural_key = m.sample_natural_key
+    group by p.batch_id
+)
+
 select
     s.study_key,
     b.batch_id,
@@ -8,9 +19,9 @@ select
 from {{ ref('stg_loaded_batch') }} as b
 inner join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
 inner join {{ ref('unit') }} as u on s.study_unit_tag = u.unit_tag
+left join sample_changes as c on b.batch_id = c.batch_id
 where
     {{ is_selected_study('b.study_accession_code') }}
-    {%- set features = feature_values_relation() %}
     {%- if features %}
     and not exists (
         select 1
@@ -19,5 +30,6 @@ where
             f.study_key = s.study_key
             and f.batch_id = b.batch_id
             and f.etl_created_date >= b.loaded_at
+            and f.etl_created_date >= coalesce(c.changed_at, b.loaded_at)
     )
     {%- endif %}

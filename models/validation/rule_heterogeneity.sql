@@ -1,4 +1,3 @@
--- Only the slices that this run computed; the others were reported earlier.
 select
     'HETEROGENEITY_EXCESS' as validation_code,
     c.batch_id,
@@ -8,8 +7,6 @@ select
         sum(case when c.i2 > 75 then 1 else 0 end), ' of ', count(*), ' pairs have I2 above 75'
     ) as finding
 from {{ ref('fact_gene_pair_contrast') }} as c
-inner join {{ ref('fact_gene_pair_metrics') }} as m
-    on {{ same_group(slice_columns() + ['pair_key'], 'c', 'm') }} and m.feature_run_id = '{{ invocation_id }}'
 inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
 where c.is_deciding = 1
 group by c.disease_key, c.technology, c.organism, c.batch_id, d.disease_label

@@ -2,6 +2,7 @@
 problems; readers and builds that do not wait for each other."""
 
 import io
+import json
 import math
 import os
 import re
@@ -11,7 +12,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from unittest import mock
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -315,6 +318,68 @@ def test_findings_that_differ_in_numbers_are_one_row():
     )
     assert rows[1][5] == "900 of 2000 genes <b>"
     assert len(table.findall(".//details")) == 1
+
+
+@contextmanager
+def served(built: WarehouseUnderTest, copy: Path) -> Iterator[TestClient]:
+    """A client of a changed copy of the warehouse, published."""
+    publish(copy, print)
+    env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
+    with mock.patch.dict(os.environ, env, clear=True):
+        app = create_app(open_store(None), service_files(None))
+        yield TestClient(app, base_url="http://127.0.0.1:8000")
+
+
+def test_findings_that_no_longer_hold_are_left_out(built, tmp_path):
+    """GSE1 was loaded after one finding and before another; the last build found nothing of the slice."""
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    findings = [
+        ("UNIT_UNDETECTED", 54020, "GSE1", "2020-01-01"),
+        ("VALIDATION_KS_FAILED", 2009, "GSE1", "2999-01-01"),
+        ("UNIT_UNDETECTED", 54020, "GSE404", "2020-01-01"),
+        ("HETEROGENEITY_EXCESS", 54100, None, "2020-01-01"),
+        ("AGG_SCREEN_STALE", 54403, None, "2999-01-01"),
+    ]
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("delete from meta.meta_data_validation_log")
+        for name, code, study, created_at in findings:
+            details = {"study_accession": study, "error_code": code, "finding": "found"}
+            connection.execute(
+                "insert into meta.meta_data_validation_log"
+                " (run_id, validation_code, severity, details, created_at)"
+                " values ('r', ?, 'WARNING', ?, ?)",
+                [name, json.dumps(details), created_at],
+            )
+    with served(built, copy) as client:
+        rows = client.get("/api/v1/findings").json()
+        assert "UNIT_UNDETECTED" not in client.get("/studies/GSE1").text
+    found = {(row["study_accession_code"], row["error_code"]) for row in rows}
+    assert found == {("GSE1", 2009), ("GSE404", 54020), (None, 54403)}
+    assert all(row["what_to_do"] for row in rows)
+
+
+def test_a_study_says_how_many_samples_of_a_cohort_take_part(built, client, tmp_path):
+    def usable(client: TestClient) -> dict[str, int]:
+        rows = client.get("/api/v1/studies/GSE1").json()["cohorts"]
+        return {row["illness_label"]: row["usable_count"] for row in rows}
+
+    assert usable(client) == COHORTS
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute(
+            "update staging.stg_slice_cohort set is_large_enough = 0 where illness_label = 'SEPSIS'"
+        )
+    with served(built, copy) as changed:
+        assert usable(changed) == {**COHORTS, "SEPSIS": 0}
+
+
+def test_a_page_says_that_there_are_more_pairs(client):
+    said = "2 pairs on this page; the next page has more."
+    assert said in client.get("/pairs?disease=SEPSIS&q=1&i2_max=100&limit=2").text
+    page = client.get("/pairs?disease=SEPSIS&q=1&i2_max=100&limit=1000").text
+    assert "on this page" not in page
 
 
 def test_settings_of_the_page_that_are_wrong_are_said(client):

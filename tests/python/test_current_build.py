@@ -1,7 +1,9 @@
 """A build leaves out what it would only repeat, and nothing else."""
 
+import re
+
 import pytest
-from conftest import Study
+from conftest import PROJECT, Study
 
 NOTHING_NEW = "Nothing is new since the build that ended at"
 
@@ -128,6 +130,17 @@ def test_whatever_is_new_is_built_without_views_and_seeds(warehouse, change):
     assert not nodes & (views | {"error_code", "watch_list"})
     assert relations(warehouse, "VIEW") == views
     assert NOTHING_NEW in warehouse.build()
+
+
+def test_no_view_names_the_run_that_made_it(warehouse):
+    """Later builds keep a view as it is."""
+    names_run = {
+        path.stem
+        for path in (PROJECT / "models").glob("*/*.sql")
+        if re.search(r"\binvocation_id\b|\brun_id\(\)", path.read_text())
+    }
+    assert "fact_gene_pair_metrics" in names_run
+    assert not names_run & relations(warehouse, "VIEW")
 
 
 def test_a_study_that_is_not_staged_is_an_error(warehouse):
