@@ -91,7 +91,8 @@ count(distinct {{ x }})
 {%- endmacro %}
 
 
-{#- Aggregate: the values of the text `x`, sorted byte by byte and joined with ', '. -#}
+{#- Aggregate: the values of the text `x`, sorted byte by byte and joined with ', '. One per select: SQL Server
+    refuses a second one, even of the same order (message 8711). -#}
 {% macro sorted_list(x) %}{{ return(adapter.dispatch('sorted_list', 'expression_warehouse')(x)) }}{% endmacro %}
 
 {% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }} collate latin1_general_bin2){% endmacro %}

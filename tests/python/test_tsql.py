@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlglot
 from compiled_tsql import (
     OFFLINE,
     OPERATIONS,
@@ -26,6 +27,7 @@ from compiled_tsql import (
 from conftest import PROJECT
 from dbt.adapters.sqlserver.relation_configs import SQLServerIndexConfig
 from sqlfluff.core import FluffConfig, Linter
+from sqlglot import exp
 
 
 @pytest.fixture(scope="module", params=["full", "incremental"])
@@ -208,6 +210,17 @@ def test_products_of_counts_are_bigint(compiled):
         assert not re.search(r"count\(\*\)\s*\*", sql), name
     pairs = compiled["models/analytics/tbl_gene_pairs_materialized.sql"]
     assert "cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested" in pairs
+
+
+def test_a_select_has_one_sorted_list(compiled):
+    """SQL Server refuses a second one with message 8711, which no parser knows."""
+    lists = {}
+    for name, sql in compiled.items():
+        if "within group" in sql:
+            (tree,) = sqlglot.parse(sql, read="tsql")
+            lists[name] = [id(found.parent_select) for found in tree.find_all(exp.GroupConcat)]
+    assert all(lists.values())
+    assert [name for name, selects in lists.items() if len(set(selects)) < len(selects)] == []
 
 
 def test_engines_differ_only_in_the_dialect():
