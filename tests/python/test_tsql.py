@@ -223,6 +223,20 @@ def test_a_select_has_one_sorted_list(compiled):
     assert [name for name, selects in lists.items() if len(set(selects)) < len(selects)] == []
 
 
+@pytest.mark.parametrize("name", ["put_rank_scores", "put_ranking", "put_reviews"])
+def test_scores_are_joined_to_the_pairs(operations, name):
+    """SQL Server may compute a subquery in `set` once per row."""
+    (update,) = sqlglot.parse(operations[name], read="tsql")
+    assert [found.sql() for found in update.expressions if found.find(exp.Select)] == []
+
+
+@pytest.mark.parametrize("name", ["remove_replaced_slices", "remove_replaced_features"])
+def test_rows_are_removed_by_one_condition_at_a_time(operations, name):
+    """With `or` between two of them, SQL Server may compute what they look up once per row."""
+    for statement in sqlglot.parse(operations[name], read="tsql"):
+        assert statement is None or not statement.find(exp.Or), statement.sql()
+
+
 def test_engines_differ_only_in_the_dialect():
     """An implementation for one engine stands in macros/dialect, and no macro calls it by name."""
     for folder in ("macros", "models", "tests/dbt"):
