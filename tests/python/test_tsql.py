@@ -223,6 +223,20 @@ def test_a_select_has_one_sorted_list(compiled):
     assert [name for name, selects in lists.items() if len(set(selects)) < len(selects)] == []
 
 
+def test_functions_with_a_domain_are_safe_by_themselves(compiled):
+    """SQL Server may compute them before a condition leaves a row out."""
+    (rule,) = sqlglot.parse(compiled["models/validation/rule_study_fits_slice.sql"], read="tsql")
+    roots = list(rule.find_all(exp.Sqrt))
+    assert roots
+    assert [root.sql() for root in roots if not root.find_ancestor(exp.Case)] == []
+    for name in (
+        "models/intermediate/int_compared_value.sql",
+        "models/meta/meta_compared_gene.sql",
+    ):
+        logarithms = re.findall(r"log10\(.{11}", compiled[name])
+        assert set(logarithms) == {"log10(abs(nullif("}, name
+
+
 @pytest.mark.parametrize("name", ["put_rank_scores", "put_ranking", "put_reviews"])
 def test_scores_are_joined_to_the_pairs(operations, name):
     """SQL Server may compute a subquery in `set` once per row."""
