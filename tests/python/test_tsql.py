@@ -237,6 +237,14 @@ def test_functions_with_a_domain_are_safe_by_themselves(compiled):
         assert set(logarithms) == {"log10(abs(nullif("}, name
 
 
+def test_phrases_are_searched_byte_by_byte(compiled):
+    labels = compiled["models/staging/stg_sample_illness.sql"]
+    (tree,) = sqlglot.parse(labels, read="tsql")
+    searches = list(tree.find_all(exp.StrPosition))
+    assert searches
+    assert [found.sql() for found in searches if not found.find(exp.Collate)] == []
+
+
 @pytest.mark.parametrize("name", ["put_rank_scores", "put_ranking", "put_reviews"])
 def test_scores_are_joined_to_the_pairs(operations, name):
     """SQL Server may compute a subquery in `set` once per row."""
