@@ -46,11 +46,12 @@
 
 
 {#- Position of the first `needle` in `haystack`, counted from 1; 0 if it does not occur. The needle
-    is literal text without wildcards.
-    {{ position_of("'b'", 'x') }}  ->  charindex('b', x)  |  instr(x, 'b') -#}
+    is literal text without wildcards, compared byte by byte: by a collation of words, charindex takes several times
+    as long, and passes over soft hyphens.
+    {{ position_of("'b'", 'x') }}  ->  charindex('b', x collate latin1_general_bin2)  |  instr(x, 'b') -#}
 {% macro position_of(needle, haystack) %}{{ return(adapter.dispatch('position_of', 'expression_warehouse')(needle, haystack)) }}{% endmacro %}
 
-{% macro default__position_of(needle, haystack) %}charindex({{ needle }}, {{ haystack }}){% endmacro %}
+{% macro default__position_of(needle, haystack) %}charindex({{ needle }}, {{ haystack }} collate latin1_general_bin2){% endmacro %}
 
 {% macro duckdb__position_of(needle, haystack) %}instr({{ haystack }}, {{ needle }}){% endmacro %}
 
@@ -91,7 +92,8 @@ count(distinct {{ x }})
 {%- endmacro %}
 
 
-{#- Aggregate: the values of the text `x`, sorted byte by byte and joined with ', '. -#}
+{#- Aggregate: the values of the text `x`, sorted byte by byte and joined with ', '. One per select: SQL Server
+    refuses a second one, even of the same order (message 8711). -#}
 {% macro sorted_list(x) %}{{ return(adapter.dispatch('sorted_list', 'expression_warehouse')(x)) }}{% endmacro %}
 
 {% macro default__sorted_list(x) %}string_agg(cast({{ x }} as {{ type_text() }}), ', ') within group (order by {{ x }} collate latin1_general_bin2){% endmacro %}

@@ -151,7 +151,7 @@ case when {{ is_affirmative(value) }} then concat({{ name }}, ': ', {{ value }})
 {%- endmacro %}
 
 
-{#- Whether a value says no more than yes; a condition. -#}
+{#- Whether a value says no more than yes; a condition. Trimmed, because T-SQL's `in` ignores trailing blanks only. -#}
 {% macro is_affirmative(value) -%}
-{{ illness_words(value) }} in (' yes ', ' y ', ' true ', ' 1 ', ' positive ', ' present ')
+trim({{ illness_words(value) }}) in ('yes', 'y', 'true', '1', 'positive', 'present')
 {%- endmacro %}

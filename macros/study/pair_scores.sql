@@ -76,25 +76,21 @@ from (
 {{ put_rank_scores_into(this) }}
 {% endmacro %}
 
+{#- A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
+    ranks. The rows are new, so those without a rank have none already. -#}
 {% macro put_rank_scores_into(fact) %}
 update {{ fact }}
-set
-    rank_score = (
-        select r.rank_score
-        from (
-            {{ rank_scores(fact, ref('fact_gene_pair_contrast')) | indent(12) }}
-        ) as r
-        where
-            r.disease_key = {{ fact }}.disease_key
-            and r.technology = {{ fact }}.technology
-            and r.organism = {{ fact }}.organism
-            and r.pair_key = {{ fact }}.pair_key
+set rank_score = r.rank_score
+from (
+    {{ rank_scores(fact, ref('fact_gene_pair_contrast')) | indent(4) }}
+) as r
+where
+    {{ same_group(slice_columns() + ['pair_key'], 'r', fact) }}
+    and exists (
+        select 1
+        from {{ ref('int_slice') }} as s
+        where {{ same_group(slice_columns(), 's', fact) }}
     )
-where exists (
-    select 1
-    from {{ ref('int_slice') }} as s
-    where s.disease_key = {{ fact }}.disease_key and s.technology = {{ fact }}.technology and s.organism = {{ fact }}.organism
-)
 {% endmacro %}
 
 
@@ -104,10 +100,17 @@ where exists (
 {% endmacro %}
 
 {% macro put_reviews_into(fact) %}
-{%- set newest = '(select r.agent_result_json from ' ~ ref('vw_pair_review') ~ ' as r where r.pair_key = ' ~ fact ~ '.pair_key)' %}
 update {{ fact }}
-set agent_result_json = {{ newest }}
-where coalesce(agent_result_json, '') <> coalesce({{ newest }}, '')
+set agent_result_json = n.agent_result_json
+from (
+    select
+        {{ group_columns(slice_columns() + ['pair_key'], 'f') }},
+        r.agent_result_json
+    from {{ fact }} as f
+    left join {{ ref('vw_pair_review') }} as r on f.pair_key = r.pair_key
+    where coalesce(f.agent_result_json, '') <> coalesce(r.agent_result_json, '')
+) as n
+where {{ same_group(slice_columns() + ['pair_key'], 'n', fact) }}
 {% endmacro %}
 
 
@@ -119,14 +122,21 @@ where coalesce(agent_result_json, '') <> coalesce({{ newest }}, '')
 {% endmacro %}
 
 {% macro put_ranking_into(fact) %}
-{%- set same_pair = 's.disease_key = ' ~ fact ~ '.disease_key and s.technology = ' ~ fact ~ '.technology and s.organism = ' ~ fact ~ '.organism and s.pair_key = ' ~ fact ~ '.pair_key' %}
+{%- set pair = slice_columns() + ['pair_key'] %}
 update {{ fact }}
 set
-    unsupervised_score = (select s.unsupervised_score from {{ ref('stg_pair_score') }} as s where {{ same_pair }}),
-    new_rank_score = (select s.new_rank_score from {{ ref('stg_pair_score') }} as s where {{ same_pair }}),
-    rank_run_id = (select s.feature_run_id from {{ ref('stg_pair_score') }} as s where {{ same_pair }})
-where
-    coalesce(rank_run_id, '') <> coalesce(
-        (select s.feature_run_id from {{ ref('stg_pair_score') }} as s where {{ same_pair }}), ''
-    )
+    unsupervised_score = n.unsupervised_score,
+    new_rank_score = n.new_rank_score,
+    rank_run_id = n.feature_run_id
+from (
+    select
+        {{ group_columns(pair, 'f') }},
+        s.unsupervised_score,
+        s.new_rank_score,
+        s.feature_run_id
+    from {{ fact }} as f
+    left join {{ ref('stg_pair_score') }} as s on {{ same_group(pair, 'f', 's') }}
+    where coalesce(f.rank_run_id, '') <> coalesce(s.feature_run_id, '')
+) as n
+where {{ same_group(pair, 'n', fact) }}
 {% endmacro %}

@@ -1,4 +1,4 @@
-{#- How precisely a number is printed (SQL expressions). The value must not be 0.
+{#- How precisely a number is printed (SQL expressions).
 
     value     decimal_exponent  significant_digits
     0.0123    -2                3
@@ -6,9 +6,11 @@
     1200      3                 2
     9.0373684 0                 6 (at most)
 
-    Beyond six digits, values that went through 32-bit numbers differ from their source. -#}
+    Beyond six digits, values that went through 32-bit numbers differ from their source.
+
+    The exponent of 0 is null, not an error: SQL Server may compute it before a condition leaves the row out. -#}
 {% macro decimal_exponent(value) -%}
-cast(floor(log10(abs({{ value }}))) as integer)
+cast(floor(log10(abs(nullif({{ value }}, 0e0)))) as integer)
 {%- endmacro %}
 
 {% macro significant_digits(value, exponent) -%}

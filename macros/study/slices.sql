@@ -2,25 +2,23 @@
     those of other slices. `stg_slice` has all slices, `int_slice` those that the current run computes. -#}
 
 {#- Hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
-    of slices that no longer exist. Other rows are not touched. -#}
+    of slices that no longer exist. Other rows are not touched.
+
+    A statement per condition: with `or` between them, SQL Server may compute stg_slice once per row. -#}
 {% macro remove_replaced_slices() %}
-{#- Referenced outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set computed, existing = ref('int_slice'), ref('stg_slice') %}
+{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
+{%- set statements = remove_replaced_slices_from(this) %}
 {%- if is_incremental() %}
 {{ lock_until_commit('slices of ' ~ this.identifier) }}
-delete from {{ this }}
-where
-    exists (
-        select 1
-        from {{ computed }} as s
-        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology and s.organism = {{ this }}.organism
-    )
-    or not exists (
-        select 1
-        from {{ existing }} as s
-        where s.disease_key = {{ this }}.disease_key and s.technology = {{ this }}.technology and s.organism = {{ this }}.organism
-    )
+{{ statements }}
 {%- endif %}
+{% endmacro %}
+
+{% macro remove_replaced_slices_from(table) %}
+delete from {{ table }}
+where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
+delete from {{ table }}
+where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
 {% endmacro %}
 
 

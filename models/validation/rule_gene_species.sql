@@ -5,7 +5,7 @@ with ids as (
         l.study_accession_code,
         s.study_organism as organism,
         l.gene_id,
-        left(l.gene_id, {{ position_of("'G0'", 'l.gene_id') }}) as prefix
+        left(l.gene_id, {{ position_of("'G0'", 'upper(l.gene_id)') }}) as prefix
     from {{ ref('int_candidate_batch') }} as c
     inner join {{ ref('int_gene_line') }} as l on c.batch_id = l.batch_id
     inner join {{ ref('stg_study') }} as s on c.batch_id = s.batch_id

@@ -28,11 +28,20 @@ counted as (
         sum(case when l.resolved_by = '{{ kind }}' then 1 else 0 end) as {{ kind | lower }}_count
         {%- endfor %},
         sum(case when l.resolved_by = 'AMBIGUOUS' then 1 else 0 end) as ambiguous_count,
-        sum(case when l.resolved_by = 'UNKNOWN' then 1 else 0 end) as unknown_count,
-        {{ sorted_list("case when l.resolved_by = 'AMBIGUOUS' and l.id_no <= 5 then l.source_gene_id end") }} as ambiguous_ids,
-        {{ sorted_list("case when l.resolved_by = 'UNKNOWN' and l.id_no <= 5 then l.source_gene_id end") }} as unknown_ids
+        sum(case when l.resolved_by = 'UNKNOWN' then 1 else 0 end) as unknown_count
     from lines as l
     group by l.batch_id, l.study_accession_code, l.organism
+),
+
+-- A row per kind: SQL Server sorts one list per select.
+examples as (
+    select
+        l.batch_id,
+        l.resolved_by,
+        {{ sorted_list('l.source_gene_id') }} as ids
+    from lines as l
+    where l.resolved_by in ('AMBIGUOUS', 'UNKNOWN') and l.id_no <= 5
+    group by l.batch_id, l.resolved_by
 ),
 
 annotated as (
@@ -53,7 +62,7 @@ select
     case
         when a.organism is null
             then concat(
-                c.id_count, ' gene ids are not those of Ensembl, as ', c.unknown_ids,
+                c.id_count, ' gene ids are not those of Ensembl, as ', u.ids,
                 '; no gene annotation of ', c.organism, ' is loaded'
             )
         else concat(
@@ -68,12 +77,14 @@ select
             {%- endif %}
             {%- endfor %},
             '); ambiguous: ', c.ambiguous_count,
-            case when c.ambiguous_count > 0 then concat(' (as ', left(c.ambiguous_ids, 120), ')') else '' end,
+            case when c.ambiguous_count > 0 then concat(' (as ', left(m.ids, 120), ')') else '' end,
             '; unknown: ', c.unknown_count,
-            case when c.unknown_count > 0 then concat(' (as ', left(c.unknown_ids, 120), ')') else '' end
+            case when c.unknown_count > 0 then concat(' (as ', left(u.ids, 120), ')') else '' end
         )
     end as finding
 from counted as c
 inner join annotatable as f on c.organism = f.organism
 left join annotated as a on c.organism = a.organism
+left join examples as m on c.batch_id = m.batch_id and m.resolved_by = 'AMBIGUOUS'
+left join examples as u on c.batch_id = u.batch_id and u.resolved_by = 'UNKNOWN'
 where c.ambiguous_count + c.unknown_count > 0

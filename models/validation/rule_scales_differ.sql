@@ -38,7 +38,7 @@ select
     study_accession_code as subject,
     concat(
         small_count, ' of ', sample_count, ' samples have no value above 25, as ', small_example, '; ',
-        large_count, ' have, as ', large_example, ', up to ', cast(floor(value_max) as bigint)
+        large_count, ' have, as ', large_example, ', up to ', cast(floor(least(value_max, 9e18)) as bigint)
     ) as finding
 from counted
 where

@@ -74,10 +74,11 @@ moments as (
 correlated as (
     select
         m.*,
-        m.covariance / sqrt(m.variance_x * m.variance_y) as r
+        -- In a case: SQL Server may compute it before a condition leaves the row out.
+        case when m.variance_x > 1e-12 and m.variance_y > 1e-12 then m.covariance / sqrt(m.variance_x * m.variance_y) end as r
     from moments as m
     -- With fewer than 30 genes in common, a low correlation may be chance.
-    where m.gene_count >= 30 and m.variance_x > 1e-12 and m.variance_y > 1e-12
+    where m.gene_count >= 30
 )
 
 select

@@ -77,6 +77,8 @@ OPERATIONS = {
     "unlock_keys": "{{ unlock_keys('dim_gene') }}",
     "put_rank_scores": "{{ put_rank_scores_into('fact.fact_gene_pair_metrics') }}",
     "put_ranking": "{{ put_ranking_into('fact.fact_gene_pair_metrics') }}",
+    "put_reviews": "{{ put_reviews_into('fact.fact_gene_pair_metrics') }}",
+    "remove_replaced_slices": "{{ remove_replaced_slices_from('fact.fact_gene_pair_metrics') }}",
     "take_up_first_build": "{{ take_up_first_build('fact', 'fact_gene_expression', is_columnstore=true,"
     " and_then=mark_batches_not_loaded()) }}",
     "add_sample_natural_keys": "{{ add_sample_natural_keys_to('dim.dim_sample', ref('dim_study')) }}",

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlglot
 from compiled_tsql import (
     OFFLINE,
     OPERATIONS,
@@ -26,6 +27,7 @@ from compiled_tsql import (
 from conftest import PROJECT
 from dbt.adapters.sqlserver.relation_configs import SQLServerIndexConfig
 from sqlfluff.core import FluffConfig, Linter
+from sqlglot import exp
 
 
 @pytest.fixture(scope="module", params=["full", "incremental"])
@@ -208,6 +210,53 @@ def test_products_of_counts_are_bigint(compiled):
         assert not re.search(r"count\(\*\)\s*\*", sql), name
     pairs = compiled["models/analytics/tbl_gene_pairs_materialized.sql"]
     assert "cast(count(*) as bigint) * (count(*) - 1) / 2 as pairs_tested" in pairs
+
+
+def test_a_select_has_one_sorted_list(compiled):
+    """SQL Server refuses a second one with message 8711, which no parser knows."""
+    lists = {}
+    for name, sql in compiled.items():
+        if "within group" in sql:
+            (tree,) = sqlglot.parse(sql, read="tsql")
+            lists[name] = [id(found.parent_select) for found in tree.find_all(exp.GroupConcat)]
+    assert all(lists.values())
+    assert [name for name, selects in lists.items() if len(set(selects)) < len(selects)] == []
+
+
+def test_functions_with_a_domain_are_safe_by_themselves(compiled):
+    """SQL Server may compute them before a condition leaves a row out."""
+    (rule,) = sqlglot.parse(compiled["models/validation/rule_study_fits_slice.sql"], read="tsql")
+    roots = list(rule.find_all(exp.Sqrt))
+    assert roots
+    assert [root.sql() for root in roots if not root.find_ancestor(exp.Case)] == []
+    for name in (
+        "models/intermediate/int_compared_value.sql",
+        "models/meta/meta_compared_gene.sql",
+    ):
+        logarithms = re.findall(r"log10\(.{11}", compiled[name])
+        assert set(logarithms) == {"log10(abs(nullif("}, name
+
+
+def test_phrases_are_searched_byte_by_byte(compiled):
+    labels = compiled["models/staging/stg_sample_illness.sql"]
+    (tree,) = sqlglot.parse(labels, read="tsql")
+    searches = list(tree.find_all(exp.StrPosition))
+    assert searches
+    assert [found.sql() for found in searches if not found.find(exp.Collate)] == []
+
+
+@pytest.mark.parametrize("name", ["put_rank_scores", "put_ranking", "put_reviews"])
+def test_scores_are_joined_to_the_pairs(operations, name):
+    """SQL Server may compute a subquery in `set` once per row."""
+    (update,) = sqlglot.parse(operations[name], read="tsql")
+    assert [found.sql() for found in update.expressions if found.find(exp.Select)] == []
+
+
+@pytest.mark.parametrize("name", ["remove_replaced_slices", "remove_replaced_features"])
+def test_rows_are_removed_by_one_condition_at_a_time(operations, name):
+    """With `or` between two of them, SQL Server may compute what they look up once per row."""
+    for statement in sqlglot.parse(operations[name], read="tsql"):
+        assert statement is None or not statement.find(exp.Or), statement.sql()
 
 
 def test_engines_differ_only_in_the_dialect():
