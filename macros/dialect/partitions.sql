@@ -40,7 +40,7 @@ declare @statements nvarchar(max) = (
         select 1
         from sys.partition_range_values as v
         inner join sys.partition_functions as f on v.function_id = f.function_id
-        where f.name = '{{ function }}' and cast(v.value as int) = s.study_key + 1
+        where f.name = '{{ function }}' and try_cast(v.value as int) = s.study_key + 1
     )
 );
 exec(@statements);

@@ -1,4 +1,5 @@
-{#- Maps a study to a disease from now on. The previous mapping is closed and kept as history.
+{#- Maps a study to a disease from now on, or with NONE to no disease, which leaves it out of all analyses of
+    pairs. The previous mapping is closed and kept as history.
 
     dbt run-operation upsert_study_disease_map --args '{study: GSE154918, disease: SEPSIS, actor: anna}'
 
@@ -16,15 +17,17 @@
     ).rows[0] %}
     {% if keys[0] is none %}
         {{ raise_error(54040, 'STUDY_NOT_FOUND', 'no study ' ~ study ~ ' in dim_study; build it first') }}
-    {% elif keys[1] is none %}
+    {% elif keys[1] is none and disease != 'NONE' %}
         {{ raise_error(54030, 'CONFIG_INVALID', 'no disease ' ~ disease ~ '; add it to seeds/disease.csv and run dbt build --select dim_disease+1') }}
     {% endif %}
     {% do run_query('begin transaction') %}
     {% do run_query(close_disease_mapping(map, keys[0], actor)) %}
-    {% do run_query(open_disease_mapping(map, keys[0], keys[1], actor)) %}
+    {% if disease != 'NONE' %}
+        {% do run_query(open_disease_mapping(map, keys[0], keys[1], actor)) %}
+    {% endif %}
     {% do run_query(log_operation('upsert_study_disease_map', {'study_accession': study, 'disease': disease, 'actor': actor})) %}
     {% do run_query('commit') %}
-    {% do log(study ~ ' is mapped to ' ~ disease, info=true) %}
+    {% do log(study ~ ' is mapped to ' ~ ('no disease' if disease == 'NONE' else disease), info=true) %}
 {% endmacro %}
 
 

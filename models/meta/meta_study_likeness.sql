@@ -8,10 +8,10 @@
     )
 }}
 {#- More pairs than this change nothing, and the rows compared grow with the square of the studies. -#}
-{%- set pair_count_max = 2000 %}
+{%- set pair_count_max = 1000 %}
 {%- set study = ['slice_no', 'illness_key'] %}
 
--- 1. Up to 2,000 pairs of each slice, spread over its genes.
+-- 1. Up to 1,000 pairs of each slice, spread over its genes.
 with numbered as (
     select
         p.slice_no,

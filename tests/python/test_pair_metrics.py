@@ -528,6 +528,21 @@ def test_an_unknown_study_or_disease_is_refused(grown, tmp_path, study, disease,
     assert mapping(changed) == before
 
 
+def test_a_study_without_a_disease_is_left_out(grown, tmp_path):
+    warehouse, before, _ = grown
+    changed = moved(warehouse, tmp_path)
+    assert "GSE1 is mapped to no disease" in map_study(changed, "GSE1", "NONE")
+    build_pairs(changed, **SETTINGS)
+    found = table(changed)
+    assert set(found) == set(before)
+    assert_recomputed(found["SEPSIS", "MICROARRAY"], before["SEPSIS", "MICROARRAY"])
+    active = "select count(*) from dim.study_disease_map m join dim.dim_study using (study_key)"
+    active += " where study_accession_code = 'GSE1' and m.is_active = 1"
+    assert changed.query(active) == [(0,)]
+    map_study(changed, "GSE1", "SEPSIS")
+    assert changed.query(active) == [(1,)]
+
+
 def test_a_disease_that_is_not_given_is_named(grown, tmp_path):
     arguments = "{study: GSE1}"
     said = moved(grown[0], tmp_path).dbt(
