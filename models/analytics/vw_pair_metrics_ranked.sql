@@ -10,10 +10,14 @@ with settings as (
         {{ session_number('i2_max', 75) }} as i2_max
 ),
 
--- A setting that no row can meet is an error, not an empty view: the cast fails with the text.
+-- A setting that no row can meet is an error, not an empty view: the cast fails with the text. The disease is checked
+-- where rows are joined by it: of a disease without rows, SQL Server need not compute other columns.
 checked_settings as (
     select
-        s.disease_label,
+        case
+            when exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then s.disease_label
+            else cast(cast(concat('54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have') as integer) as {{ type_code(64) }})
+        end as disease_label,
         s.contrast,
         s.q_basis,
         s.q_max,
@@ -25,7 +29,6 @@ checked_settings as (
                 then cast(concat('54030 CONFIG_INVALID: {{ name }} is ', {{ session_setting_as_text(name) }}, ', expected a number') as integer)
             {%- endfor %}
             when s.q_basis not in ('hk', 'spec', 'dependent') then cast(concat('54030 CONFIG_INVALID: q_basis is ', s.q_basis, ', expected hk, spec or dependent') as integer)
-            when not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then cast(concat('54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have') as integer)
             when
                 s.contrast <> 'all'
                 and not exists (
