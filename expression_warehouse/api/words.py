@@ -34,7 +34,7 @@ def rationale(row: dict[str, Any]) -> str:
     b = gene_name(row["gene_b_symbol"], row["gene_b_id"])
     if row["contrast"] is None:
         return f"{a} and {b}: metrics of a file, with q = {p_text(row['q_star'])}."
-    direction = {"HIGHER": "higher", "LOWER": "lower"}.get(row["direction"], "the same")
+    direction = (row["direction"] or "the same").lower()
     text = (
         f"The correlation of {a} and {b} is {direction} in the cases of contrast {row['contrast']}:"
         f" Fisher z differs by {number_text(row['effect'])}"

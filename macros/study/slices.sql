@@ -26,7 +26,7 @@ where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_group(
     it finds no slice to replace. For debugging, `--vars 'keep_intermediate: true'` keeps them. -#}
 {% macro empty_intermediate_tables() %}
 {#- It reads them too, so dbt must build it before. -#}
-{%- set before = ref('meta_study_likeness') %}
+{%- do ref('meta_study_likeness') %}
 {%- if not var('keep_intermediate') %}
 truncate table {{ ref('int_slice_value') }};
 truncate table {{ ref('int_slice_pair') }};

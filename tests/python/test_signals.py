@@ -19,8 +19,8 @@ from test_crash import contents
 TABLES = ("staging.batch", "staging.study_metadata", "staging.expression_rows")
 TITLES = ("sepsis", "healthy control", "septic shock")
 
-# Of the undisturbed command's CPU time, which other processes don't change. A signal at the very
-# end finds the command done.
+# Of the undisturbed command's CPU time, which other processes change less than the seconds that
+# pass. A signal at the very end finds the command done.
 LAST_MOMENT = 0.9
 
 
@@ -100,7 +100,8 @@ def test_a_signal_at_any_moment(command, count):
         moment_s = (number + dice.random()) / count * LAST_MOMENT * command.cpu_s
         sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
         process = command.start()
-        while process.poll() is None and cpu_s(process) < moment_s:
+        used_s = 0.0
+        while process.poll() is None and (used_s := cpu_s(process)) < moment_s:
             time.sleep(0.005)
         process.send_signal(sent)
         if number % 3 == 0:
@@ -114,6 +115,8 @@ def test_a_signal_at_any_moment(command, count):
             assert not command.warehouse.path.exists(), moment
             continue
         if process.returncode == 0:
+            # What shares its core changes the CPU time that it takes.
+            command.cpu_s = min(command.cpu_s, used_s)
             assert json.loads(output.splitlines()[-1])["step"].endswith("_ended"), moment
             continue
         stopped += 1
@@ -125,7 +128,7 @@ def test_a_signal_at_any_moment(command, count):
         assert len(said) == 1, moment
         assert '"step": "failed"' not in output, moment
         assert_nothing_is_half_done(command.warehouse, moment)
-    assert stopped >= count / 2
+    assert stopped >= 0.7 * count
     command.run()
     assert contents(command.warehouse, TABLES) == command.contents
 
