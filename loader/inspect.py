@@ -1,4 +1,4 @@
-"""What an ingest would load, said without a warehouse."""
+"""Reports what ingest would load; needs no warehouse."""
 
 import json
 from collections import Counter, defaultdict

@@ -35,6 +35,14 @@ _PAIRS = """
     from {analytics}.vw_pair_metrics_significant
     order by technology, organism, pair_rank
 """
+_STUDIES = """
+    select distinct c.study_accession_code, b.file_name, b.file_hash
+    from {analytics}.vw_contrast_study as c
+    inner join {dim}.dim_study as s on c.study_key = s.study_key
+    inner join {staging}.batch as b on s.current_batch_id = b.batch_id
+    where c.disease_label = $disease
+    order by c.study_accession_code
+"""
 # Which pairs are significant: the defaults of the view, named in the log and the file.
 SETTINGS = {"contrast": "all", "q_basis": "hk", "q": "0.05", "k_min": "3", "i2_max": "75"}
 _ROW_GROUP_SIZE = 100_000
@@ -74,6 +82,7 @@ def publish(
             log = ProcessLog(warehouse, reporter.run_id)
             with log.step("publish", {"disease": disease, **SETTINGS}) as step:
                 pairs = read_pairs(warehouse, disease)
+                studies = warehouse.read_rows(_STUDIES, {}, {"disease": disease})
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
                 warn_of_studies_not_built(warehouse, reporter)
@@ -83,7 +92,7 @@ def publish(
                     folder.mkdir(parents=True, exist_ok=True)
                     remove_unfinished(folder)
                     series = Series(folder, disease)
-                    sidecar = {"run_id": reporter.run_id}
+                    sidecar: dict[str, Any] = {"run_id": reporter.run_id, "studies": studies}
                     if known_errors:
                         sidecar["known_errors"] = known_errors
                     path, is_new = _write_version(series, content, options.is_major, sidecar)
@@ -204,7 +213,7 @@ class Series:
 
 
 def _write_version(
-    series: Series, content: Content, is_major: bool, sidecar: dict[str, str]
+    series: Series, content: Content, is_major: bool, sidecar: dict[str, Any]
 ) -> tuple[Path, bool]:
     """The file of the newest version with this content, and whether it was written now.
 
@@ -228,7 +237,7 @@ def _write_version(
             return path, True
 
 
-def _describe(version: Version, path: Path, content: Content, sidecar: dict[str, str]) -> bytes:
+def _describe(version: Version, path: Path, content: Content, sidecar: dict[str, Any]) -> bytes:
     description = {
         "version": str(version),
         "file": path.name,

@@ -199,5 +199,7 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
-            "ANNOTATION_SNAPSHOT_INVALID", f"{type(error).__name__}: {error}", file=str(path)
+            "ANNOTATION_SNAPSHOT_INVALID",
+            f"it is not such a snapshot ({type(error).__name__}: {error})",
+            file=str(path),
         ) from error

@@ -155,7 +155,7 @@ def _check_not_worse(reading: _Reading, loaded: LoadedFile | None, required: set
     if loaded and len(reading.genes) < kind.min_gene_share * loaded.gene_count:
         raise UserError(
             "ANNOTATION_FILE_WORSE",
-            f"the file has {len(reading.genes):,} genes, and {loaded.file_name}, which is loaded, "
+            f"the file has {len(reading.genes):,} genes; the loaded file {loaded.file_name} has "
             f"{loaded.gene_count:,}",
             file=path,
             expected=f"at least {kind.min_gene_share:.0%} of the loaded genes",

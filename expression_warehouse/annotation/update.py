@@ -186,17 +186,17 @@ def _require_named(
 def _absent(kinds: tuple[AnnotationFile, ...]) -> UserError:
     patterns = [pattern for kind in kinds for pattern in kind.reader.patterns]
     names = (
-        " or ".join(patterns)
+        "named " + " or ".join(patterns)
         if len(patterns) <= _MOST_PATTERNS
-        else "as expression-warehouse annotation sources says"
+        else "that expression-warehouse annotation sources lists"
     )
     return UserError(
         "ANNOTATION_FILE_ABSENT",
         f"there is no file of {listed([kind.bulk_file for kind in kinds])}",
-        expected=f"a file named {names}, with or without .gz or .bgz",
+        expected=f"a file {names}, with or without .gz or .bgz",
         action=None
         if any(kind.url for kind in kinds)
-        else "Put the file into a folder and name it with --from; it cannot be downloaded",
+        else "Put the file into a folder and name the folder with --from; there is no download of it",
     )
 
 

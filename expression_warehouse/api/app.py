@@ -40,7 +40,7 @@ _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# What a scheduler of containers asks, which has no key.
+# What Kubernetes and the like ask to see whether the service lives; they send no key.
 _PROBE = "/api/v1/health"
 # Requests that are answered at the same time; the others wait. More of them would end no sooner and
 # keep more rows and pages in memory.

@@ -1,15 +1,18 @@
-"""Errors as problem documents (RFC 9457)."""
+"""Errors as problem documents (RFC 9457), and as pages for who reads pages."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from expression_warehouse.api.access import CHALLENGE, NoKeyError, NoScopeError
 from expression_warehouse.api.pair_list import InvalidCursorError
 from expression_warehouse.api.reading import MissingError
+from expression_warehouse.api.templates import render
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.review_journal import RepeatedKeyError
 
@@ -61,10 +64,29 @@ class NotModifiedError(Exception):
     """The client has this version of the data."""
 
 
+class _Problem(JSONResponse):
+    """A problem document; the same as a page where a browser asked for a page."""
+
+    media_type = "application/problem+json"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _wants_page(Request(scope)):
+            text = render("problem.html", **json.loads(bytes(self.body)))
+            others = {k: v for k, v in self.headers.items() if not k.startswith("content-")}
+            await HTMLResponse(text, self.status_code, others)(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+
+def _wants_page(request: Request) -> bool:
+    is_rest = request.url.path.startswith(("/api/", "/analytics/"))
+    return not is_rest and "text/html" in request.headers.get("accept", "")
+
+
 def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     """A problem document; it names no file, query or line of code."""
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return JSONResponse(content, status, media_type="application/problem+json")
+    return _Problem(content, status)
 
 
 def access_problem(error: NoKeyError | NoScopeError) -> JSONResponse:

@@ -272,38 +272,12 @@ STUDY_CONTRASTS = """
     order by disease_label, technology, organism, contrast
 """
 
-# Builds log what they find where something is new; of repeated findings, the newest. Left out is
-# what no longer holds: what is older than the file or the settings that a study was loaded with,
-# and what concerns no study and a later, complete build did not find again. The advice of rules is
-# in meta_error_code.
 FINDINGS = """
-    select f.study_accession_code, f.error_code, f.validation_code, f.severity, f.subject,
-        f.finding, coalesce(f.what_to_do, e.what_to_do) as what_to_do, f.created_at
-    from (
-        select
-            v.*,
-            row_number() over (
-                partition by v.validation_code, v.study_accession_code, v.subject
-                order by v.created_at desc
-            ) as row_no
-        from {meta}.vw_finding as v
-        where not exists (
-            select 1
-            from {staging}.batch as b
-            where b.study_accession_code = v.study_accession_code and b.status = 'LOADED'
-                and b.staged_at > v.created_at
-        )
-        and not exists (
-            select 1
-            from {meta}.meta_last_build as l
-            inner join {meta}.vw_run as r on l.run_id = r.run_id
-            where v.study_accession_code is null and v.file_name is null
-                and l.ended_at is not null and r.started_at > v.created_at
-        )
-    ) as f
-    left join {meta}.meta_error_code as e on f.error_code = e.error_code
-    where f.row_no = 1 and ($study is null or f.study_accession_code = $study)
-    order by f.created_at desc, f.error_code, f.study_accession_code, f.subject
+    select study_accession_code, error_code, validation_code, severity, subject, finding, what_to_do,
+        created_at
+    from {meta}.vw_finding_current
+    where $study is null or study_accession_code = $study
+    order by created_at desc, error_code, study_accession_code, subject
 """
 
 RUNS = """

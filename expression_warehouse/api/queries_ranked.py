@@ -3,7 +3,7 @@
 Schemas are in braces, parameters after $. In both, rows are those of vw_pair_metrics_ranked.
 """
 
-# Of the session's disease and settings, the rows of the best ranks per slice.
+# The rows of the best ranks of each slice, for the disease and settings of the session.
 OF_VIEW = """
     select *
     from {analytics}.vw_pair_metrics_ranked

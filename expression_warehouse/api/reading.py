@@ -118,7 +118,7 @@ def gene(edition: Edition, name: str) -> dict[str, Any]:
     name = plain_name(name)
     for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):
         rows = edition.rows(query, {"gene": name})
-        # A gene of the mouse has the symbol of the human one in other letters.
+        # Mouse and human symbols differ in upper and lower case alone (Tnf, TNF): an exact match first.
         rows = [row for row in rows if name in (row["gene_id"], row["gene_symbol"])] or rows
         if len(rows) > 1:
             ids = ", ".join(row["gene_id"] for row in rows)
@@ -155,7 +155,7 @@ def partners(edition: Edition, gene_id: str) -> list[dict[str, Any]]:
 
 
 def reviews(edition: Edition, gene_a_id: str, gene_b_id: str) -> list[dict[str, Any]]:
-    """Reviews of a pair that the warehouse has; times as ISO text."""
+    """A pair's reviews that are in the warehouse, not only in the journal; times as ISO text."""
     rows = edition.rows(queries.REVIEWS, {"gene_a": gene_a_id, "gene_b": gene_b_id})
     return [{**row, "created_at": row["created_at"].isoformat()} for row in rows]
 

@@ -49,9 +49,7 @@ TABLES = (
     ("meta", "meta_study_qc", "study_key"),
     ("meta", "meta_calibration", "disease_label, technology, organism"),
     ("meta", "vw_run", "started_at"),
-    ("meta", "vw_finding", "created_at"),
-    ("meta", "meta_error_code", "error_code"),
-    ("meta", "meta_last_build", "run_id"),
+    ("meta", "vw_finding_current", "created_at"),
     ("analytics", "vw_contrast_study", "study_key, contrast_key"),
     # By gene, since a page reads the values of one or two genes.
     ("analytics", "vw_expression_export", "gene_key"),

@@ -138,7 +138,7 @@ def _others(connection: duckdb.DuckDBPyConnection, fact: str) -> list[str]:
 
 def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:
     """The statement that creates analytics.pair_row in a snapshot: one row per slice and pair, with
-    the columns of vw_pair_metrics_ranked; those of pair_rank are null."""
+    the columns of vw_pair_metrics_ranked; those that table pair_rank has are null, but for keys."""
     analytics, fact = schema_name("analytics"), schema_name("fact")
     described = connection.execute(f"describe {analytics}.vw_pair_metrics_ranked").fetchall()
     keys = ("pair_key", "technology", "organism", "disease_label")

@@ -202,7 +202,7 @@ def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, n
     if size >= tally.keep and len(candidates) < tally.histogram.total:
         raise UserError(
             "PAIRS_MEMORY_EXCEEDED",
-            f"{tally.keep:,} correlations or more have q ≤ {fdr}",
+            f"at least {tally.keep:,} correlations have q ≤ {fdr}, more than --memory lets it keep",
             action="Increase --memory, lower --fdr, or test fewer genes (--top-genes)",
         )
     a, b = (candidates[side][:size].astype(np.int64) for side in ("gene_a", "gene_b"))

@@ -26,8 +26,8 @@ _CELL_SHOWN = 60
 class RowChecks:
     """Reads columns of the same rows, and collects the first fault of each column.
 
-    label  of the file
-    lines  of the rows
+    label  name of the file in errors
+    lines  number of each row's line
     """
 
     label: str

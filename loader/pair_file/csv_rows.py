@@ -78,10 +78,10 @@ class CsvFile:
     def chunks(
         self, width: int, columns: Sequence[int]
     ) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """Rows after the header, some thousands at a time: their lines, and the cells of the
-        columns named.
+        """Rows after the header, some thousands at a time: the numbers of their lines, and the
+        cells of these columns.
 
-        Raises UserError 1002 for a row that has not `width` cells, after the rows before it.
+        Raises UserError 1002 at the first row without `width` cells, after the rows before it.
         """
         lines: list[int] = []
         rows: list[list[str]] = []

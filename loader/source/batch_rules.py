@@ -98,7 +98,7 @@ def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:
     label, dropped = matrix.label, matrix.gene_ids.dropped
     if matrix.names_finding:
         yield matrix.names_finding
-    # A file that was cut off within its last value looks complete otherwise.
+    # The missing line end is the only sign that a file was cut off within its last value.
     if matrix.is_cut_off:
         yield UserError(
             "EXTRACTION_NO_LAST_LINE_END",

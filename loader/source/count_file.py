@@ -15,7 +15,7 @@ _SUFFIX = re.compile(
     r"|\.xz|\.zip|[._]htseq)+$",
     re.IGNORECASE,
 )
-# The lines of STAR before its genes; sorting moves them.
+# Summary lines of STAR. They stand before its genes unless the file was sorted.
 _STAR_LINE = re.compile(rb'^"?N_(?:unmapped|multimapping|noFeature|ambiguous)"?\t', re.MULTILINE)
 _STRANDS = {"": 1, "unstranded": 1, "no": 1, "forward": 2, "yes": 2, "reverse": 3}
 _HEAD_SIZE = 1 << 16

@@ -23,7 +23,7 @@ from loader.source.measured import MeasuredFile
 
 METADATA = "aggregated_metadata.json"
 
-# The first bytes of a file, by which its encoding is recognised.
+# How many bytes are read to recognise the encoding or format of a file.
 _HEAD_SIZE = 1 << 16
 
 

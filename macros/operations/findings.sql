@@ -46,10 +46,10 @@ left join {{ source('staging', 'batch') }} as b on f.batch_id = b.batch_id
 
 {#- Post-hook of a table of findings: writes the first 100 per batch and code to the log. -#}
 {% macro log_findings() -%}
-{{ log_findings_of(this) }}
+{{ log_findings_of(this, this.name) }}
 {%- endmacro %}
 
-{% macro log_findings_of(relation) -%}
+{% macro log_findings_of(relation, found_in) -%}
 insert into {{ source('meta', 'meta_data_validation_log') }}
 (run_id, batch_id, study_key, validation_code, severity, details, created_at)
 select
@@ -61,7 +61,7 @@ select
     {{
         json_object({
             'study_accession': 'study_accession_code', 'error_code': 'error_code', 'subject': 'subject',
-            'finding': 'finding', 'finding_count': 'finding_count'
+            'finding': 'finding', 'finding_count': 'finding_count', 'found_in': "'" ~ found_in ~ "'"
         })
     }} as details,
     {{ utc_now() }} as created_at

@@ -9,6 +9,7 @@ select
     {{ json_text('details', '$.subject') }} as subject,
     {{ json_text('details', '$.finding') }} as finding,
     cast({{ json_text('details', '$.finding_count') }} as bigint) as finding_count,
+    {{ json_text('details', '$.found_in') }} as found_in,
     {{ json_text('details', '$.file') }} as file_name,
     cast({{ json_text('details', '$.line') }} as bigint) as line_no,
     {{ json_text('details', '$.action') }} as what_to_do,

@@ -1,4 +1,4 @@
-{%- for findings in ['int_source_finding', 'int_key_finding', 'int_target_finding'] %}
+{%- for findings in ['int_source_finding', 'int_key_finding', 'int_value_finding', 'int_target_finding'] %}
 select
     validation_code,
     error_code,

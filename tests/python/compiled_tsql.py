@@ -46,7 +46,7 @@ OPERATIONS = {
     "subjects_of_findings": "{{ subjects_of_findings() }}",
     "end_run": f"{{{{ end_run({RESULTS}) }}}}",
     "log_operation": "{{ log_operation('purge_staging', {'row_count': 3}) }}",
-    "log_findings": "{{ log_findings_of('staging.int_source_finding') }}",
+    "log_findings": "{{ log_findings_of('staging.int_source_finding', 'int_source_finding') }}",
     "mark_facts_checked": "{{ mark_facts_checked_of('staging.int_target_finding') }}",
     "quarantine_batches": "{{ quarantine_batches_of('staging.int_source_finding') }}",
     "mark_batches_validated": "{{ mark_batches_validated() }}",

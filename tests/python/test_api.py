@@ -250,6 +250,18 @@ def test_errors_are_problems(client, path, status, said):
     assert said in answer.text
 
 
+def test_a_browser_gets_an_error_as_a_page(client):
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = client.get("/genes/NO_SUCH", headers=browser)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert int(page.headers["content-length"]) == len(page.content)
+    assert "The warehouse has no gene NO_SUCH." in page.text
+    assert 'action="/search"' in page.text
+    assert "&lt;b&gt;" in client.get("/pairs/1?technology=<b>", headers=browser).text
+    document = client.get("/api/v1/genes/NO_SUCH", headers=browser)
+    assert document.headers["content-type"] == "application/problem+json"
+
+
 def test_other_hosts_and_methods_are_refused(client):
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
     assert client.post("/api/v1/studies").status_code == 405

@@ -51,7 +51,7 @@ def service(copy_of, tmp_path_factory) -> Iterator[tuple[str, list[str]]]:
     pair = f"/pairs/{key}?disease=SEPSIS&technology=MICROARRAY&organism=HOMO_SAPIENS"
     pages = [
         "/", "/pairs?q=0.2", "/pairs?q=0", pair, f"{pair}&without={study}", "/genes/CD86",
-        f"/studies/{study}", "/runs", "/search?q=DEMO", "/search?q=nobody",
+        f"/studies/{study}", "/runs", "/search?q=DEMO", "/search?q=nobody", "/genes/nobody",
     ]  # fmt: skip
     with mock.patch.dict(os.environ, demo.env, clear=True), socket.socket() as listening:
         files = service_files(None)

@@ -86,6 +86,11 @@ def test_an_artifact_has_all_rows_of_the_view_in_order(warehouse):
     assert sidecar["file"] == name and sidecar["file_sha256"] == sha256
     assert sidecar["run_id"] == published["run_id"]
     assert sidecar["content_sha256"] == metadata["content_sha256"]
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        batches = connection.sql(
+            "select study_accession_code, file_name, file_hash from staging.batch order by 1"
+        ).fetchall()
+    assert [tuple(study.values()) for study in sidecar["studies"]] == batches
 
 
 def test_artifacts_are_read_only(warehouse):

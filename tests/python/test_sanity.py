@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Study, WarehouseUnderTest
+from conftest import Study, WarehouseUnderTest, moved
 
 GENES = [f"ENSG{n:011}" for n in range(1, 121)]
 N = 10
@@ -95,7 +95,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
         ).write(folder / "downloads" / name)
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.output
-    warehouse.build("--select", "+int_target_finding")
+    warehouse.build("--select", "+validation_finding")
     return warehouse
 
 
@@ -103,7 +103,7 @@ def findings(warehouse: WarehouseUnderTest) -> dict[str, set[tuple[int, str]]]:
     """Study → codes and subjects of the findings on its values."""
     found: dict[str, set[tuple[int, str]]] = {}
     for study, code, subject in warehouse.query(
-        "select study_accession_code, error_code, subject from staging.int_target_finding"
+        "select study_accession_code, error_code, subject from validation.validation_finding"
         " where error_code in (2024, 2025, 2026, 54104, 54109)"
     ):
         found.setdefault(study, set()).add((code, subject))
@@ -118,7 +118,7 @@ def test_each_fault_is_found_in_its_study_and_nowhere_else(built):
 def test_findings_say_how_far_off_the_values_are(built):
     said = dict(
         built.query(
-            "select study_accession_code, finding from staging.int_target_finding"
+            "select study_accession_code, finding from validation.validation_finding"
             " where error_code in (2024, 2025, 54109)"
         )
     )
@@ -128,3 +128,25 @@ def test_findings_say_how_far_off_the_values_are(built):
         f" {GENES[-12]}; 13 genes share the values of the largest group"
     )
     assert said["REVERSED"].endswith("with that in the other studies, over 120 common genes")
+
+
+def test_findings_hold_until_a_build_no_longer_makes_them(built, tmp_path):
+    """Rules on values judge a batch once; those on the warehouse judge in each build anew."""
+
+    def current() -> set[tuple[str, int]]:
+        return set(
+            warehouse.query(
+                "select study_accession_code, error_code from meta.vw_finding_current"
+                " where error_code in (2024, 2025, 2026, 54109)"
+            )
+        )
+
+    warehouse = moved(built, tmp_path)
+    before = current()
+    assert before == {(name, code) for name, (_, found) in FAULTS.items() for code, _ in found}
+    warehouse.dbt(
+        "run-operation", "upsert_study_disease_map", "--args", "{study: SHIFTED, disease: NONE}"
+    )
+    assert current() == before
+    warehouse.build()
+    assert current() == before - {("SHIFTED", 54109)}

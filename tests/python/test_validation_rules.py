@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pytest
 import yaml
-from conftest import Study, WarehouseUnderTest
+from conftest import PROJECT, Study, WarehouseUnderTest
 
 GENES = [f"ENSG{n}" for n in range(1, 31)]
 PLATFORM = "HG-U133 Plus 2.0 (GPL570)"
@@ -292,6 +292,18 @@ def test_a_batch_is_searched_for_values_that_occur_twice_until_it_has_none(built
         " where status = 'LOADED' and (fact_checked_at is null or fact_checked_at < loaded_at)"
     )
     assert unchecked == [("FACT_HAS_A_ROW_TWICE",)]
+
+
+def test_only_rules_that_each_build_judges_anew_are_rules_on_the_warehouse():
+    """Most int_ models have only what the build measured, so that a finding of theirs comes once."""
+    models = PROJECT / "models"
+
+    def once(findings: str) -> set[bool]:
+        rules = re.findall(r"'(rule_\w+)'", (models / f"intermediate/{findings}.sql").read_text())
+        return {"ref('int_" in (models / f"validation/{rule}.sql").read_text() for rule in rules}
+
+    assert once("int_target_finding") == {False}
+    assert once("int_value_finding") == {True}
 
 
 def test_findings_have_the_severity_of_the_catalog(built):

@@ -39,7 +39,7 @@ def project_macros(adapter_type: str) -> Any:
 
     project_macros('duckdb').create_staging()
 
-    adapter_type  the engine whose implementation dispatch prefers to `default__`
+    adapter_type  the engine; a macro of its own comes before the `default__` one
     """
     folder = project_dir() / "macros"
     return render_macros([folder / name for name in _FILES], adapter_type)

@@ -98,7 +98,7 @@ def compute_block(folder: Path, block: Block, empty: list[Tally]) -> list[Tally]
     """Count all pairs of a block, in one thread if BLAS is limited to one.
 
     folder  of the transform store
-    empty   tallies that tell what can be left out
+    empty   tallies without counts, whose thresholds say which pairs need not be kept
     """
     store = open_store(folder)
     tallies = [tally.like() for tally in empty]
@@ -161,9 +161,9 @@ class PooledPairs:
         )
 
     def decide(self, store: TransformStore) -> None:
-        """Tell what counts, and fill in the test of the pair."""
+        """Mark the eligible contrasts, and compute the test of the pair."""
         contrasts, studies = len(self.k), len(store.samples)
-        # A contrast of fewer studies has statistics, but no false discovery rate.
+        # A contrast of fewer than k_min studies has statistics, but no false discovery rate.
         is_eligible = self.k >= store.settings.k_min
         degrees = self.rows[contrasts : 2 * contrasts]
         np.copyto(degrees, np.where(is_eligible, self.k - 1, -1))

@@ -28,7 +28,7 @@ WIDTH = 9.1e-4
 _SLOPE = 1.6
 _STEEPEST_T = 1.3
 _NORMAL_SCALE = 0.5 / WIDTH
-# The bits of 1 as a float, and how far those of infinity are from it.
+# The bits of the float 1 as an integer, and how far from it those of infinity are.
 _ONE, _OCTAVES = 1023 << 52, 1024 << 52
 # Counts are allocated in pages of bins, when a statistic needs one. So many pages reach p = 1e-300.
 PAGE_BITS = 12

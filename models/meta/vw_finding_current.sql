@@ -1,0 +1,62 @@
+with findings as (
+    select
+        v.*,
+        row_number() over (
+            partition by v.validation_code, v.study_accession_code, v.subject
+            order by v.created_at desc
+        ) as row_no
+    from {{ ref('vw_finding') }} as v
+),
+
+last_build as (
+    select
+        b.selected_studies,
+        r.started_at
+    from {{ source('meta', 'meta_last_build') }} as b
+    inner join {{ ref('vw_run') }} as r on b.run_id = r.run_id
+    where b.ended_at is not null
+)
+
+select
+    f.run_id,
+    f.study_accession_code,
+    f.validation_code,
+    f.error_code,
+    f.severity,
+    f.subject,
+    f.finding,
+    f.finding_count,
+    f.file_name,
+    f.line_no,
+    coalesce(f.what_to_do, e.what_to_do) as what_to_do,
+    f.created_at
+from findings as f
+left join {{ ref('error_code') }} as e on f.error_code = e.error_code
+where
+    f.row_no = 1
+    -- Older than the file or the settings that the study was loaded with.
+    and not exists (
+        select 1
+        from {{ source('staging', 'batch') }} as b
+        where
+            b.study_accession_code = f.study_accession_code
+            and b.status = 'LOADED'
+            and b.staged_at > f.created_at
+    )
+    -- A later build judged the same and did not find it again.
+    and not exists (
+        select 1
+        from last_build as l
+        where
+            l.started_at > f.created_at
+            and (
+                (f.study_accession_code is null and f.file_name is null)
+                or (
+                    f.found_in = 'int_target_finding'
+                    and (
+                        l.selected_studies = ''
+                        or {{ position_of("concat(' ', f.study_accession_code, ' ')", "concat(' ', l.selected_studies, ' ')") }} > 0
+                    )
+                )
+            )
+    )
