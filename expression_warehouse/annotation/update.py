@@ -196,7 +196,7 @@ def _absent(kinds: tuple[AnnotationFile, ...]) -> UserError:
         expected=f"a file {names}, with or without .gz or .bgz",
         action=None
         if any(kind.url for kind in kinds)
-        else "Put the file into a folder and name the folder with --from; there is no download of it",
+        else "Put the file into a folder and name it with --from: it has no download",
     )
 
 

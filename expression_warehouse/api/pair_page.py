@@ -12,8 +12,8 @@ from expression_warehouse.api.store import Edition
 from expression_warehouse.api.words import advice, gene_name, heterogeneity
 
 Slice = tuple[str, str, str]
-# What a pair without some of its studies no longer has: rates, which need all pairs, and what belongs
-# to them.
+# What a pair without some of its studies no longer has: rates, which need all pairs, and what
+# belongs to them.
 _RATES = ("q", "q_hk", "q_hk_adhoc", "p_pair", "q_pair", "pairs_tested")
 
 

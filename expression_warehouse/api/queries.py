@@ -273,8 +273,8 @@ STUDY_CONTRASTS = """
 """
 
 FINDINGS = """
-    select study_accession_code, error_code, validation_code, severity, subject, finding, what_to_do,
-        created_at
+    select study_accession_code, error_code, validation_code, severity, subject, finding,
+        what_to_do, created_at
     from {meta}.vw_finding_current
     where $study is null or study_accession_code = $study
     order by created_at desc, error_code, study_accession_code, subject

@@ -118,7 +118,7 @@ def gene(edition: Edition, name: str) -> dict[str, Any]:
     name = plain_name(name)
     for query in (queries.FIND_GENES, queries.FIND_GENES_BY_ALIAS):
         rows = edition.rows(query, {"gene": name})
-        # Mouse and human symbols differ in upper and lower case alone (Tnf, TNF): an exact match first.
+        # Symbols of mouse and human differ in case alone (Tnf, TNF): an exact match comes first.
         rows = [row for row in rows if name in (row["gene_id"], row["gene_symbol"])] or rows
         if len(rows) > 1:
             ids = ", ".join(row["gene_id"] for row in rows)

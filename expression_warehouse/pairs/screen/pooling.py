@@ -186,8 +186,8 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
     for j in range(ss.size):
         w_ss, w_soth = root_ss[j], root_soth[j]
         total = (w_ss * ss[j] if w_ss > 0.0 else 0.0) + (w_soth * soth[j] if w_soth > 0.0 else 0.0)
-        # Both contrasts share the samples with septic shock, and the reference of soth has that of ss:
-        # their correlation is SE(soth) / SE(ss).
+        # Both contrasts share the samples with septic shock, and the reference of soth has that of
+        # ss: their correlation is SE(soth) / SE(ss).
         rho = min(1.0, math.sqrt(sum_w_ss[j] / sum_w_soth[j]))
         shared = 2.0 * rho * w_ss * w_soth if w_ss * w_soth > 0.0 else 0.0
         variance = w_ss * w_ss + w_soth * w_soth
@@ -232,8 +232,8 @@ def pool_tile(
     r, z = np.zeros((cohorts, pairs)), np.zeros((cohorts, pairs))
     work = np.empty((2, pairs))
     for i in range(rows):
-        # If the cohorts have the same genes as in the row before, and SE does not depend on r, only θ
-        # differs: the weights stay.
+        # If the cohorts have the same genes as in the row before, and SE does not depend on r, only
+        # θ differs: the weights stay.
         weighs = False
         for s in range(studies):
             known = has_a[s, :, i]
