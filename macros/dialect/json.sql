@@ -11,13 +11,23 @@
 {% macro duckdb__json_text(document, path) %}json_extract_string({{ document }}, '{{ path }}'){% endmacro %}
 
 
-{#- One value of any length, given the path of its object and its key.
-    {{ json_long_text('doc', '$.experiment', 'description') }} -#}
-{% macro json_long_text(document, path, key) %}{{ return(adapter.dispatch('json_long_text', 'expression_warehouse')(document, path, key)) }}{% endmacro %}
+{#- One value of an object as text of any length.
+    {{ json_long_text('experiment', 'description') }} -#}
+{% macro json_long_text(document, key) %}{{ return(adapter.dispatch('json_long_text', 'expression_warehouse')(document, key)) }}{% endmacro %}
 
-{% macro default__json_long_text(document, path, key) %}(select j.value from openjson({{ document }}, '{{ path }}') as j where j.[key] = '{{ key }}'){% endmacro %}
+{% macro default__json_long_text(document, key) %}(select j.value from openjson({{ document }}) as j where j.[key] = '{{ key }}'){% endmacro %}
 
-{% macro duckdb__json_long_text(document, path, key) %}json_extract_string({{ document }}, '{{ path }}.{{ key }}'){% endmacro %}
+{% macro duckdb__json_long_text(document, key) %}json_extract_string({{ document }}, '$.{{ key }}'){% endmacro %}
+
+
+{#- An object within a document, as text. A document of a study has all its samples, and each value read from it
+    reads it whole.
+    {{ json_document('doc', '$.experiment') }}  ->  json_query(doc, '$.experiment')  |  json_extract(doc, '$.experiment') -#}
+{% macro json_document(document, path) %}{{ return(adapter.dispatch('json_document', 'expression_warehouse')(document, path)) }}{% endmacro %}
+
+{% macro default__json_document(document, path) %}json_query({{ document }}, '{{ path }}'){% endmacro %}
+
+{% macro duckdb__json_document(document, path) %}json_extract({{ document }}, '{{ path }}'){% endmacro %}
 
 
 {#- A JSON object as text. `members`: name → SQL expression.

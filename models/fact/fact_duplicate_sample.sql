@@ -78,26 +78,37 @@ study_pairs as (
     from candidates
 ),
 
+-- Most studies have no sample worth a look, and need not be counted.
+candidate_studies as (
+    select study_key_1 as study_key
+    from study_pairs
+    union
+    select study_key_2 as study_key
+    from study_pairs
+),
+
 value_counts as (
     select
-        study_key,
-        gene_key,
-        unit_exponent,
-        unit_count,
+        v.study_key,
+        v.gene_key,
+        v.unit_exponent,
+        v.unit_count,
         1 as is_printed,
         count(*) as sample_count
-    from {{ ref('int_compared_value') }}
-    group by study_key, gene_key, unit_exponent, unit_count
+    from {{ ref('int_compared_value') }} as v
+    inner join candidate_studies as s on v.study_key = s.study_key
+    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count
     union all
     select
-        study_key,
-        gene_key,
-        unit_exponent,
-        unit_count,
+        v.study_key,
+        v.gene_key,
+        v.unit_exponent,
+        v.unit_count,
         0 as is_printed,
         count(*) as sample_count
-    from rounded
-    group by study_key, gene_key, unit_exponent, unit_count
+    from rounded as v
+    inner join candidate_studies as s on v.study_key = s.study_key
+    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count
 ),
 
 equal_counts as (
@@ -120,11 +131,12 @@ equal_counts as (
 
 gene_counts as (
     select
-        study_key,
-        gene_key,
+        v.study_key,
+        v.gene_key,
         1e0 * count(*) as sample_count
-    from {{ ref('int_compared_value') }}
-    group by study_key, gene_key
+    from {{ ref('int_compared_value') }} as v
+    inner join candidate_studies as s on v.study_key = s.study_key
+    group by v.study_key, v.gene_key
 ),
 
 -- Within a study, a sample is no pair with itself, and each pair is counted twice.

@@ -153,7 +153,7 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
     assert NOTHING_NEW not in warehouse.build("--select", "study:GSE3")
     # The views of rules name the studies selected; those of staging do not.
     assert "rule_fact_unique" in nodes_of_last_run(warehouse)
-    assert "stg_study" not in nodes_of_last_run(warehouse)
+    assert "stg_study_qc" not in nodes_of_last_run(warehouse)
     assert NOTHING_NEW in warehouse.build("--select", "study:GSE3")
     assert NOTHING_NEW not in warehouse.build("--select", "study:GSE1")
     assert NOTHING_NEW not in warehouse.build()
@@ -173,7 +173,7 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
 def test_another_project_or_selection_is_built_whole(warehouse, arguments):
     output = warehouse.build(*arguments)
     assert NOTHING_NEW not in output
-    assert "stg_study" in nodes_of_last_run(warehouse)
+    assert "stg_study_qc" in nodes_of_last_run(warehouse)
 
 
 @pytest.mark.parametrize("command", ["run", pytest.param("seed", marks=pytest.mark.long)])
@@ -181,7 +181,7 @@ def test_after_another_command_all_is_built(warehouse, command):
     warehouse.dbt(command, "--select", "unit" if command == "seed" else "dim_illness")
     output = warehouse.build()
     assert NOTHING_NEW not in output
-    assert "stg_study" in nodes_of_last_run(warehouse)
+    assert "stg_study_qc" in nodes_of_last_run(warehouse)
 
 
 def test_after_a_failed_build_all_is_built(warehouse):
@@ -192,7 +192,7 @@ def test_after_a_failed_build_all_is_built(warehouse):
     warehouse.build(succeeds=False)
     output = warehouse.build(succeeds=False)
     assert NOTHING_NEW not in output
-    assert "stg_study" in nodes_of_last_run(warehouse)
+    assert "stg_study_qc" in nodes_of_last_run(warehouse)
 
 
 def test_after_other_commands_nothing_is_new(warehouse):
