@@ -84,9 +84,8 @@ def measure(
     The same seed gives the same bits: each draw has random numbers of its own, and the draws are
     added up in order.
     """
-    pair = data.design.tests.index("pair")
     original = unchanged(data)
-    observed = p_of_draw(data, original)[pair]
+    observed = p_of_draw(data, original)[data.design.pair]
     key = _key(data, draws, seed)
     progress = Progress.read(path, key, observed)
     written = time.monotonic()
@@ -133,7 +132,7 @@ def _plan(
             p_planted = p.copy()
             p_planted[:, affected] = p_of_draw(data, changed, affected)
             outcomes[planted_null(effect)] = summarise(design, p_planted, is_planted)
-        return outcomes, p[design.tests.index("pair")]
+        return outcomes, p[design.pair]
 
     def genes(number: int) -> Outcomes:
         draw = permute_genes(data, dice("GENES", number))

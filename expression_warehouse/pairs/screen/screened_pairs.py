@@ -82,12 +82,12 @@ class ScreenedPairs:
     @property
     def pairs_tested(self) -> int:
         """Pairs of the screen with an eligible contrast."""
-        return int(self.counted[self.design.tests.index("pair")])
+        return int(self.counted[self.design.pair])
 
     @property
     def significant_count(self) -> int:
         """Pairs with a q of at most 0.05 over their contrasts."""
-        return int(np.count_nonzero(self.q[self.design.tests.index("pair")] <= 0.05))
+        return int(np.count_nonzero(self.q[self.design.pair] <= 0.05))
 
     def pair_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         """Rows of PAIR_SCHEMA.
@@ -111,30 +111,29 @@ class ScreenedPairs:
 
     def contrast_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         """Rows of CONTRAST_SCHEMA: all contrasts that any study of a pair has."""
-        tests = self.design.tests
-        q_pair = self.q[tests.index("pair")]
-        for c, contrast in enumerate(self.design.contrasts):
-            z, hk, adhoc = (tests.index(f"{contrast.name}_{k}") for k in ("z", "hk", "hk_adhoc"))
+        design = self.design
+        z, hk, adhoc = design.z, design.hk, design.adhoc
+        for c, contrast in enumerate(design.contrasts):
             rows = np.flatnonzero(self.k[c])
             columns = {
                 "gene_a_key": self.gene_a,
                 "gene_b_key": self.gene_b,
                 "n_studies": self.k[c],
-                "z": self.statistics[z],
-                "t_hk": self.statistics[hk],
-                "p": self.p[z],
-                "q": self.q[z],
-                "p_hk": self.p[hk],
-                "q_hk": self.q[hk],
-                "p_hk_adhoc": self.p[adhoc],
-                "q_hk_adhoc": self.q[adhoc],
-                "q_pair": np.where(self.deciding == c, q_pair, np.nan),
+                "z": self.statistics[z][c],
+                "t_hk": self.statistics[hk][c],
+                "p": self.p[z][c],
+                "q": self.q[z][c],
+                "p_hk": self.p[hk][c],
+                "q_hk": self.q[hk][c],
+                "p_hk_adhoc": self.p[adhoc][c],
+                "q_hk_adhoc": self.q[adhoc][c],
+                "q_pair": np.where(self.deciding == c, self.q[design.pair], np.nan),
             }
             own = {
                 **constants,
                 "contrast": contrast.name,
-                "tests": int(self.counted[z]),
-                "tests_hk": int(self.counted[hk]),
+                "tests": int(self.counted[z][c]),
+                "tests_hk": int(self.counted[hk][c]),
             }
             chosen = {name: column[rows] for name, column in columns.items()}
             yield from batches(CONTRAST_SCHEMA, own | chosen)
@@ -161,7 +160,7 @@ def collect(
         )
     arrays = zip(*(vars(chunk).values() for chunk in chunks), strict=True)
     pooled = PooledPairs(*(np.concatenate(parts, axis=1) for parts in arrays))
-    p, deciding = p_values(pooled, store.design.tests)
+    p, deciding = p_values(pooled, store.design)
     q = [
         np.where(rows >= 0, curve.at(of_test), np.nan)
         for (_, curve), of_test, rows in zip(best, p, pooled.rows, strict=True)
