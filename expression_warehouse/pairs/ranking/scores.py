@@ -34,6 +34,7 @@ from expression_warehouse.pairs.ranking.slice_pairs import (
 )
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches, feature_run
 from expression_warehouse.pairs.settings import resolve_vars
+from expression_warehouse.pairs.slices import SliceFilter
 
 # With fewer pairs, outliers cannot be told from ordinary pairs.
 LEAST_PAIRS = 50
@@ -85,15 +86,13 @@ class Scores:
 
 
 def rank_slices(
-    disease: str | None,
-    technology: str | None,
-    organism: str | None,
+    wanted: SliceFilter,
     seed: int,
     variables: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Score the pairs of the slices that are chosen, and stage the scores for the next build.
+    """Score the pairs of slices, and stage the scores for the next build.
 
     A slice whose pairs give no ranking is skipped: it loses the scores that it has, and the others
     are still ranked. If all slices are skipped, each is an error.
@@ -105,12 +104,11 @@ def rank_slices(
     weights = rank_weights(resolve_vars(variables))
     with open_warehouse(reporter.waiting) as warehouse:
         log = ProcessLog(warehouse, reporter.run_id)
-        scope = {"disease_label": disease, "technology": technology, "organism": organism}
-        with log.step("rank", {**scope, "seed": seed}) as step:
+        with log.step("rank", {**wanted.context, "seed": seed}) as step:
             step.rows_written = 0
             skipped: list[UserError] = []
             failed: list[UserError] = []
-            for slice_ in read_built_slices(warehouse, **scope):
+            for slice_ in read_built_slices(warehouse, wanted):
                 if not is_current(warehouse, slice_):
                     reporter.warned("slice_not_built", slice=str(slice_))
                 try:

@@ -12,7 +12,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.pairs.catalog import features_of
-from expression_warehouse.pairs.slices import Slice
+from expression_warehouse.pairs.slices import Slice, SliceFilter
 
 _SLICES = """
 select distinct
@@ -81,25 +81,15 @@ def is_current(warehouse: Warehouse, slice_: BuiltSlice) -> bool:
     return warehouse.read(_NEXT, {}, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
 
 
-def read_built_slices(
-    warehouse: Warehouse,
-    disease_label: str | None = None,
-    technology: str | None = None,
-    organism: str | None = None,
-) -> list[BuiltSlice]:
-    """The slices that have pairs, or those of a disease, technology or organism.
+def read_built_slices(warehouse: Warehouse, wanted: SliceFilter) -> list[BuiltSlice]:
+    """The slices that have pairs.
 
     Raises UserError 54030 if there are none, and 4008 if the warehouse was not built.
     """
-    if disease_label is not None:
-        require_disease(warehouse, disease_label)
+    if wanted.disease is not None:
+        require_disease(warehouse, wanted.disease)
     built = [BuiltSlice(**row) for row in warehouse.read(_SLICES, {}).to_pylist()]
-    wanted = {"disease_label": disease_label, "technology": technology, "organism": organism}
-    chosen = [
-        slice_
-        for slice_ in built
-        if all(own in (None, slice_.scope[name]) for name, own in wanted.items())
-    ]
+    chosen = [slice_ for slice_ in built if slice_.fits(wanted)]
     if not chosen:
         raise UserError(
             "CONFIG_INVALID",

@@ -11,7 +11,7 @@ import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import OpenWarehouse, Step
+from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
@@ -40,6 +40,7 @@ from expression_warehouse.pairs.screen.transform_store import (
 )
 from expression_warehouse.pairs.settings import gene_parameters, parse_memory
 from expression_warehouse.pairs.slices import (
+    SliceFilter,
     SliceStudies,
     compute_slices,
     read_genes,
@@ -69,21 +70,17 @@ class ScreenOptions:
 
 
 def screen(
-    disease: str,
-    technology: str | None,
-    organism: str | None,
-    options: ScreenOptions,
-    open_warehouse: OpenWarehouse,
-    reporter: Reporter,
+    wanted: SliceFilter, options: ScreenOptions, open_warehouse: OpenWarehouse, reporter: Reporter
 ) -> None:
-    """Screen the slices of a disease and stage the pairs that are kept; as `compute_slices`.
+    """Screen slices and stage the pairs that are kept; as `compute_slices`.
 
     The warehouse is open only to be read and written, not while pairs are computed.
     """
     # Before the warehouse is opened.
     parse_memory(options.memory)
     compute_slices(
-        Step("screen", {"disease": disease, "technology": technology, "organism": organism}),
+        "screen",
+        wanted,
         options.work,
         lambda members: _screen_slice(members, options, open_warehouse, reporter),
         open_warehouse,
