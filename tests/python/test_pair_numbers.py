@@ -1,6 +1,7 @@
 """The numbers of a screen, without a warehouse: statistics against the oracle, false discovery rates
 against scipy, the same result in any order, after any kill and on a cluster."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
+from expression_warehouse.pairs import array_file
 from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.correlate import (
     compute_correlations,
@@ -24,7 +26,6 @@ from expression_warehouse.pairs.correlate import (
 )
 from expression_warehouse.pairs.expression import choose_genes, variability
 from expression_warehouse.pairs.screen import block as block_module
-from expression_warehouse.pairs.screen import scan as scan_module
 from expression_warehouse.pairs.screen.block import (
     Block,
     blocks_of,
@@ -377,7 +378,7 @@ def result_of(folder: Path, tallies: list[Tally]) -> tuple:
 
 
 def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
-    monkeypatch.setattr(scan_module, "CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(array_file, "CHECKPOINT_S", -1.0)
     monkeypatch.setattr(block_module, "ROWS", 64)
     store_of(tmp_path / "whole", some_studies)
     expected = result_of(tmp_path / "whole", count_all(tmp_path / "whole", 300))
@@ -403,8 +404,9 @@ def test_killed_at_several_moments(some_studies, tmp_path, monkeypatch):
 
         with pytest.raises(KilledError):
             scan(folder, blocks, new_tallies(store, 300), None, advance)
-        path = folder / "checkpoint.npz"
-        return len(scan_module.read_checkpoint(path, new_tallies(store, 300), blocks)[1])
+        with contextlib.suppress(FileNotFoundError), np.load(folder / "checkpoint.npz") as file:
+            return len(json.loads(str(file["head"]))["done"])
+        return 0
 
     assert [count_done_when_killed(at) for at in (1, 2, 3, 1, 2)] == [0, 1, 3, 3, 4]
     (folder / "checkpoint.npz.part").write_bytes(b"half a checkp")
