@@ -11,7 +11,7 @@ from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
-from expression_warehouse.pairs.catalog import features_of
+from expression_warehouse.pairs.catalog import names_of, pairs_query
 from expression_warehouse.pairs.slices import Slice, SliceFilter
 
 _SLICES = """
@@ -131,9 +131,8 @@ def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, li
 
 
 def _pairs_query() -> str:
-    metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
-    of_pairs = [f.feature_name for f in features_of("int_gene_pair_feature")]
-    metric_columns = "".join(f",\n    m.{name}" for name in metrics if name not in _SCORES)
+    names = names_of("fact_gene_pair_metrics", "int_gene_pair_feature")
+    columns = "".join(f",\n    m.{name}" for name in names if name not in _SCORES)
     # Of a file's row, these are what its columns of both contrasts give.
     deciding = {
         "q_star": project_macros("duckdb").q_star("m"),
@@ -143,17 +142,18 @@ def _pairs_query() -> str:
         " least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) else m.i2 end",
     }
     deciding_columns = "".join(f",\n    {deciding[name]} as deciding_{name}" for name in _DECIDING)
-    pair_columns = "".join(f",\n    f.{name}" for name in of_pairs)
     return f"""
 select
     m.pair_key,
-    p.gene_a_key,
-    p.gene_b_key,
+    m.gene_a_key,
+    m.gene_b_key,
     a.gene_id as gene_a_id,
-    b.gene_id as gene_b_id{metric_columns}{pair_columns}{deciding_columns}
+    b.gene_id as gene_b_id{columns}{deciding_columns}
 from (
     select r.*, c.q_pair, c.theta_re, c.i2
-    from {{fact}}.fact_gene_pair_metrics as r
+    from (
+    {pairs_query("and batch_id = $batch_id")}
+    ) as r
     left join {{fact}}.fact_gene_pair_contrast as c
         on
             r.pair_key = c.pair_key
@@ -162,33 +162,8 @@ from (
             and r.organism = c.organism
             and c.is_deciding = 1
 ) as m
-inner join {{dim}}.dim_gene_pair as p on m.pair_key = p.pair_key
-inner join {{dim}}.dim_gene as a on p.gene_a_key = a.gene_key
-inner join {{dim}}.dim_gene as b on p.gene_b_key = b.gene_key
-left join (
-    {pivoted(of_pairs, "entity_scope = 'GENE_PAIR' and batch_id = $batch_id")}
-) as f on p.gene_a_key = f.entity_id_1 and p.gene_b_key = f.entity_id_2
+inner join {{dim}}.dim_gene as a on m.gene_a_key = a.gene_key
+inner join {{dim}}.dim_gene as b on m.gene_b_key = b.gene_key
 where m.batch_id = $batch_id and {deciding["effect"]} is not null
 order by m.pair_key
 """
-
-
-def pivoted(names: list[str], condition: str) -> str:
-    """SQL of rows of fact_feature_values that meet a condition, one column per feature.
-
-    names  from the feature catalog, as in entity files of `export-features`
-    """
-    columns = "".join(
-        f",\n        max(case when feature_name = '{name}' then feature_value end) as {name}"
-        for name in names
-    )
-    return f"""select
-        entity_id_1,
-        entity_id_2,
-        study_key,
-        disease_key,
-        technology,
-        organism{columns}
-    from {{fact}}.fact_feature_values
-    where {condition}
-    group by entity_id_1, entity_id_2, study_key, disease_key, technology, organism"""
