@@ -43,9 +43,11 @@ from expression_warehouse.pairs.settings import (
     resolve_vars,
     settings_of,
 )
-from expression_warehouse.pairs.slices import read_genes, read_watched
+from expression_warehouse.pairs.slices import read_watched
 
 _BATCH_ROWS = 100_000
+
+_GENES = "select gene_key, gene_id from {dim}.dim_gene order by gene_key"
 
 _FILE = pa.schema(
     {
@@ -103,38 +105,38 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
     with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
-        genes = read_genes(warehouse)
+        genes = warehouse.read(_GENES, {})
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
-        store, keys = _read_cohort(warehouse, study, genes, settings, options)
-        task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
-        tally = Tally(correlation_degrees(store), keep)
-        count_blocks(
-            functools.partial(compute_correlations, store),
-            blocks_of(store),
-            [tally],
-            lambda block: reporter.advance(task, block.pair_count),
-        )
-        reporter.end(task)
-        significant = _significant(store, tally, options.fdr)
-        run = feature_run(
-            "CORRELATE",
-            None,
-            parameters={
-                "study": options.study,
-                "cohort": options.cohort,
-                "fdr": options.fdr,
-                **gene_parameters(options.top_genes, options.method),
-                "min_samples": settings.min_samples,
-            },
-            study_count=1,
-            gene_count=store.gene_count,
-            pairs_tested=tally.histogram.total,
-            started_at=started,
-        )
-        _write_file(significant, keys, run, warehouse, options.output)
-        with warehouse.load_staging() as load:
-            load.put_run(run)
+        store, genes = _read_cohort(warehouse, study, genes, settings, options)
+    task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
+    tally = Tally(correlation_degrees(store), keep)
+    count_blocks(
+        functools.partial(compute_correlations, store),
+        blocks_of(store),
+        [tally],
+        lambda block: reporter.advance(task, block.pair_count),
+    )
+    reporter.end(task)
+    significant = _significant(store, tally, options.fdr)
+    run = feature_run(
+        "CORRELATE",
+        None,
+        parameters={
+            "study": options.study,
+            "cohort": options.cohort,
+            "fdr": options.fdr,
+            **gene_parameters(options.top_genes, options.method),
+            "min_samples": settings.min_samples,
+        },
+        study_count=1,
+        gene_count=store.gene_count,
+        pairs_tested=tally.histogram.total,
+        started_at=started,
+    )
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
+        load.put_run(run)
+        _write_file(significant, genes, run, options.output)
     reporter.step(
         options.study,
         "correlated",
@@ -153,18 +155,22 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
 def _read_cohort(
     warehouse: Warehouse,
     study: int,
-    genes: np.ndarray,
+    genes: pa.Table,
     settings: Settings,
     options: CorrelateOptions,
-) -> tuple[TransformStore, np.ndarray]:
-    """The rank transforms of the genes that take part, and their keys."""
-    matrix = read_study(warehouse, study, genes)
+) -> tuple[TransformStore, pa.Table]:
+    """The rank transforms of the genes that take part, and the rows of these genes.
+
+    genes  rows of _GENES
+    """
+    keys = genes["gene_key"].to_numpy()
+    matrix = read_study(warehouse, study, keys)
     chosen = choose_genes(
         variability(matrix.values, options.method)[None],
         matrix.is_measured[None],
         1,
         options.top_genes,
-        np.searchsorted(genes, read_watched(warehouse)),
+        np.searchsorted(keys, read_watched(warehouse)),
     )
     if len(chosen) < 2:
         raise UserError(
@@ -180,7 +186,7 @@ def _read_cohort(
             action=_advice(matrix.labels.tolist(), settings.min_samples),
         )
     transforms = transform_study([values], chosen, settings)
-    return store_in_memory([transforms], settings, Design(())), genes[chosen]
+    return store_in_memory([transforms], settings, Design(())), genes.take(chosen)
 
 
 def _advice(labels: list[str], least: int) -> str:
@@ -213,24 +219,18 @@ def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, n
 
 
 def _write_file(
-    columns: dict[str, np.ndarray],
-    keys: np.ndarray,
-    run: FeatureRun,
-    warehouse: Warehouse,
-    path: Path,
+    columns: dict[str, np.ndarray], genes: pa.Table, run: FeatureRun, path: Path
 ) -> None:
     """Write the file, whose metadata name its run in meta_feature_run.
 
-    keys  (genes,): gene keys of the numbers a and b
+    genes  rows of _GENES, of which a and b are the numbers
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    genes = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
-    ids = genes["gene_id"].take(pa.array(np.searchsorted(genes["gene_key"].to_numpy(), keys)))
-    ids = ids.combine_chunks()
+    keys, ids = (genes[name].combine_chunks() for name in ("gene_key", "gene_id"))
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
         for start in range(0, len(columns["r"]), _BATCH_ROWS):
             a, b, *values = (column[start : start + _BATCH_ROWS] for column in columns.values())
-            arrays = [keys[a], keys[b], ids.take(pa.array(a)), ids.take(pa.array(b)), *values]
+            arrays = [*(side.take(pa.array(of)) for side in (keys, ids) for of in (a, b)), *values]
             cast = [pa.array(v).cast(f.type) for v, f in zip(arrays, _FILE, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(cast, schema=schema))
 
