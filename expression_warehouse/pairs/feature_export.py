@@ -168,25 +168,16 @@ def _type(feature: Feature) -> pa.DataType:
     return pa.int64() if feature.expected_scale == "count" else pa.float64()
 
 
-def dictionary_rows() -> Iterator[dict[str, object]]:
-    """One row per file and column: its type, and its entry in the feature catalog."""
-    for entity in ENTITIES:
-        file = f"{entity.name}.parquet"
-        for name, (_, type_, description) in entity.keys.items():
-            yield {"file": file, "column": name, "dtype": type_, "description": description}
-        for feature in entity.features:
-            yield {
-                "file": file,
-                "column": feature.feature_name,
-                "dtype": _type(feature),
-                **vars(feature),
-            }
-
-
 def _write_dictionary(path: Path) -> None:
+    """One row per file and column: its type, and its entry in the feature catalog."""
     columns = ["file", "column", "dtype", "entity_scope", "description", "formula"]
     columns += ["expected_scale", "scale_min", "scale_max", "null_policy"]
     with named_os_errors(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(dictionary_rows())
+        for entity in ENTITIES:
+            entries = {name: {"description": text} for name, (_, _, text) in entity.keys.items()}
+            entries |= {feature.feature_name: vars(feature) for feature in entity.features}
+            for field in entity.schema:
+                row = {"file": f"{entity.name}.parquet", "column": field.name, "dtype": field.type}
+                writer.writerow(row | entries[field.name])

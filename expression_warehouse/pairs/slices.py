@@ -147,27 +147,20 @@ def compute_slices(
     with recorded_step(step, open_warehouse, reporter):
         with open_warehouse(reporter.waiting) as warehouse:
             slices = find_slices(warehouse, wanted)
-        with named_os_errors(work):
-            step.rows_written = _compute_each(slices, compute, reporter)
-
-
-def _compute_each(
-    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
-) -> int:
-    """Returns the rows written in all. Raises UserError 54400 if no slice can be tested."""
-    rows_written, skipped = 0, []
-    for members in slices:
-        try:
-            rows_written += compute(members)
-        except UserError as error:
-            if error.name != "PAIRS_NOTHING_TO_TEST":
-                raise
-            skipped.append(error)
-    if not rows_written and skipped:
-        raise skipped[0]
-    for reason in skipped:
-        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-    return rows_written
+        rows_written, skipped = 0, []
+        for members in slices:
+            try:
+                with named_os_errors(work):
+                    rows_written += compute(members)
+            except UserError as error:
+                if error.name != "PAIRS_NOTHING_TO_TEST":
+                    raise
+                skipped.append(error)
+        if not rows_written and skipped:
+            raise skipped[0]
+        for reason in skipped:
+            reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+        step.rows_written = rows_written
 
 
 def testable_contrasts(

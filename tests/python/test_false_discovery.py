@@ -106,11 +106,10 @@ def exact_p(store, pooled) -> np.ndarray:
         counts = ~np.isnan(values) & (rows >= 0)
         degrees = np.array(tally.degrees)[rows[counts]]
         p[test, counts] = p_value(np.abs(values[counts]), degrees)
-    contrasts, pair = len(store.design.contrasts), store.design.tests.index("pair")
-    hk = p[contrasts : 2 * contrasts]
+    hk, pair = p[store.design.hk], p[store.design.pair]
     tests = (~np.isnan(hk)).sum(axis=0)
     has_test = tests > 0
-    p[pair, has_test] = np.minimum(1, tests[has_test] * np.nanmin(hk[:, has_test], axis=0))
+    pair[has_test] = np.minimum(1, tests[has_test] * np.nanmin(hk[:, has_test], axis=0))
     return p
 
 
