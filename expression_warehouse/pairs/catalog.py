@@ -57,21 +57,15 @@ def features_query(names: Sequence[str], condition: str = "") -> str:
 
     condition  a further one on its rows, as "and batch_id = $batch_id"
     """
-    columns = "".join(
-        f",\n        max(case when feature_name = '{name}' then feature_value end) as {name}"
-        for name in names
+    entity = "entity_id_1, entity_id_2, study_key, disease_key, technology, organism"
+    columns = ", ".join(
+        f"max(case when feature_name = '{name}' then feature_value end) as {name}" for name in names
     )
     chosen = ", ".join(f"'{name}'" for name in names)
-    return f"""select
-        entity_id_1,
-        entity_id_2,
-        study_key,
-        disease_key,
-        technology,
-        organism{columns}
+    return f"""select {entity}, {columns}
     from {{fact}}.fact_feature_values
     where feature_name in ({chosen}) {condition}
-    group by entity_id_1, entity_id_2, study_key, disease_key, technology, organism"""
+    group by {entity}"""
 
 
 def pairs_query(condition: str = "") -> str:
@@ -81,8 +75,8 @@ def pairs_query(condition: str = "") -> str:
     condition  as of `features_query`
     """
     names = names_of(*PAIR_FEATURES)
-    columns = "".join(f",\n    f.{name}" for name in names)
-    return f"""select m.*, p.gene_a_key, p.gene_b_key{columns}
+    columns = ", ".join(f"f.{name}" for name in names)
+    return f"""select m.*, p.gene_a_key, p.gene_b_key, {columns}
     from {{fact}}.fact_gene_pair_metrics as m
     inner join {{dim}}.dim_gene_pair as p on m.pair_key = p.pair_key
     left join (

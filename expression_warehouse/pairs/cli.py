@@ -162,7 +162,11 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(
-        "--cohort", required=True, metavar="LABEL", help="Illness label of the samples, as SEPSIS."
+        "--cohort",
+        required=True,
+        metavar="LABEL",
+        callback=lambda _context, _parameter, label: label.strip().upper(),
+        help="Illness label of the samples, as SEPSIS.",
     ),
     click.option(
         "--fdr",

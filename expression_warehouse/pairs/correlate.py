@@ -1,6 +1,5 @@
 """The significant correlations of one study and cohort: `expression-warehouse pairs correlate`."""
 
-import dataclasses
 import functools
 from collections import Counter
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class CorrelateOptions:
     """What the user asks for.
 
     study      accession
-    cohort     illness label, in capital or small letters
+    cohort     illness label
     fdr        greatest false discovery rate
     output     Parquet file to write
     memory     what may be used, as 2GB
@@ -89,8 +88,6 @@ class CorrelateOptions:
 
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> None:
     """Write the correlations of a study and cohort with q ≤ fdr, and record the run."""
-    # Labels are in capital letters.
-    options = dataclasses.replace(options, cohort=options.cohort.strip().upper())
     step = Step("correlate", {"study": options.study, "cohort": options.cohort})
     with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
         step.rows_written = _correlate(options, open_warehouse, reporter)

@@ -27,7 +27,6 @@ from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, 
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
     SlicePairs,
-    is_current,
     read_built_slices,
     read_slice_pairs,
     read_watched_genes,
@@ -162,7 +161,7 @@ def _rank_slice(
     with open_warehouse(reporter.waiting) as warehouse:
         # Its pairs as they are now: a build may have replaced them.
         (slice_,) = read_built_slices(warehouse, SliceFilter(*slice_.scope.values()))
-        if not is_current(warehouse, slice_):
+        if not slice_.is_current:
             reporter.warned("slice_not_built", slice=str(slice_))
         pairs = read_slice_pairs(warehouse, slice_)
         watched = read_watched_genes(warehouse, slice_)

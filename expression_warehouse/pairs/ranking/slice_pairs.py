@@ -14,26 +14,22 @@ from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.pairs.catalog import names_of, pairs_query
 from expression_warehouse.pairs.slices import Slice, SliceFilter
 
+# stg_slice has the state that the next build would compute the pairs of a slice from.
 _SLICES = """
-select distinct
+select
     d.disease_label,
     m.technology,
     m.organism,
-    m.batch_id
-from {fact}.fact_gene_pair_metrics as m
+    m.batch_id,
+    case when m.batch_id = s.batch_id then 1 else 0 end as is_current
+from (
+    select distinct disease_key, technology, organism, batch_id
+    from {fact}.fact_gene_pair_metrics
+) as m
 inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+left join {staging}.stg_slice as s
+    on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
 order by d.disease_label, m.technology, m.organism
-"""
-
-# The state that the next build would compute the pairs of a slice from.
-_NEXT = """
-select s.batch_id
-from {staging}.stg_slice as s
-inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
-where
-    d.disease_label = $disease_label
-    and s.technology = $technology
-    and s.organism = $organism
 """
 
 _KEYS = ["pair_key", "gene_a_key", "gene_b_key", "gene_a_id", "gene_b_id"]
@@ -45,9 +41,15 @@ _SCORES = {"metrics_score", "rank_score", "unsupervised_score", "new_rank_score"
 
 @dataclass(frozen=True)
 class BuiltSlice(Slice):
-    """A slice of fact_gene_pair_metrics; batch_id is the state its pairs were computed from."""
+    """A slice of fact_gene_pair_metrics.
+
+    batch_id    the state that its pairs were computed from
+    is_current  whether the next build keeps its pairs: no screen or file is staged for it that is
+                not built, and no study came or went
+    """
 
     batch_id: str
+    is_current: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,6 @@ class SlicePairs:
         wanted = pa.array(gene_ids, pa.string())
         a, b = (pc.is_in(self.keys[side], wanted) for side in ("gene_a_id", "gene_b_id"))
         return pc.or_(a, b).to_numpy()
-
-
-def is_current(warehouse: Warehouse, slice_: BuiltSlice) -> bool:
-    """Whether the next build keeps the pairs of the slice: no screen or file is staged for it that
-    is not built, and no study came or went."""
-    return warehouse.read(_NEXT, {}, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
 
 
 def read_built_slices(warehouse: Warehouse, wanted: SliceFilter) -> list[BuiltSlice]:

@@ -13,7 +13,7 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import (
     choose_genes,
@@ -28,7 +28,6 @@ from expression_warehouse.pairs.screen.scan import connect, scan, thread_count
 from expression_warehouse.pairs.screen.screened_pairs import (
     CONTRAST_SCHEMA,
     PAIR_SCHEMA,
-    ScreenedPairs,
     collect,
 )
 from expression_warehouse.pairs.screen.transform_store import (
@@ -125,7 +124,12 @@ def _screen_slice(
         pairs_tested=kept.pairs_tested,
         started_at=started,
     )
-    rows_written = _stage(run, members, kept, open_warehouse, reporter)
+    scope, constants = members.slice.scope, members.constants(run)
+    pairs, contrasts = kept.pair_batches(constants), kept.contrast_batches(constants)
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
+        load.put_run(run)
+        rows_written = load.replace_rows("screened_pairs", scope, PAIR_SCHEMA, pairs)
+        rows_written += load.replace_rows("screened_contrasts", scope, CONTRAST_SCHEMA, contrasts)
     studies = store.design.count_studies(store.samples > 0)
     shutil.rmtree(folder)
     reporter.step(
@@ -235,19 +239,3 @@ def _write_store(
 
 def _values_path(folder: Path, study: int, cohort: str) -> Path:
     return folder / f"cohort_{study}_{cohort}.npy"
-
-
-def _stage(
-    run: FeatureRun,
-    members: SliceStudies,
-    kept: ScreenedPairs,
-    open_warehouse: OpenWarehouse,
-    reporter: Reporter,
-) -> int:
-    scope, constants = members.slice.scope, members.constants(run)
-    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
-        load.put_run(run)
-        pairs = kept.pair_batches(constants)
-        contrasts = kept.contrast_batches(constants)
-        written = load.replace_rows("screened_pairs", scope, PAIR_SCHEMA, pairs)
-        return written + load.replace_rows("screened_contrasts", scope, CONTRAST_SCHEMA, contrasts)

@@ -94,18 +94,16 @@ class ScreenedPairs:
 
         constants  the columns that are the same in all rows, except pairs_tested
         """
-        missing = np.full(len(self.gene_a), np.nan)
-        tests = self.design.tests
+        # NaN if the design combines no contrasts.
+        combined = [*self.q[self.design.combinations], *np.full((2, len(self.gene_a)), np.nan)]
         columns = {
             **constants,
             "gene_a_key": self.gene_a,
             "gene_b_key": self.gene_b,
             "is_watched": self.is_watched,
             "pairs_tested": self.pairs_tested,
-            **{
-                f"q_{test}": self.q[tests.index(test)] if test in tests else missing
-                for test in ("combined", "combined_dependent")
-            },
+            "q_combined": combined[0],
+            "q_combined_dependent": combined[1],
         }
         yield from batches(PAIR_SCHEMA, columns)
 
