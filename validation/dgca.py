@@ -32,7 +32,7 @@ from expression_warehouse.pairs.calibration.nulls import (
 )
 from expression_warehouse.pairs.calibration.outcome import find, p_of_draw
 from expression_warehouse.pairs.contrasts import CASE, REFERENCE
-from expression_warehouse.pairs.screen.transform_store import limit_of
+from expression_warehouse.pairs.engine.transform_store import limit_of
 from expression_warehouse.pairs.slices import SliceFilter, find_slices
 
 DGCA = "dgca"

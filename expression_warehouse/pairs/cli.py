@@ -149,7 +149,7 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     screen; `dbt build` then computes all their metrics. An interrupted screen is resumed when it is
     run again.
     """
-    from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
+    from expression_warehouse.pairs.screen import ScreenOptions, screen
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)

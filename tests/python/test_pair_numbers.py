@@ -19,34 +19,34 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.warehouse.macros import statistics_macros
 from expression_warehouse.pairs import array_file
 from expression_warehouse.pairs.contrasts import Contrast, Design
-from expression_warehouse.pairs.correlate import (
-    compute_correlations,
-    correlation_degrees,
-    t_statistic,
-)
-from expression_warehouse.pairs.expression import choose_genes, variability
-from expression_warehouse.pairs.screen import block as block_module
-from expression_warehouse.pairs.screen.block import (
+from expression_warehouse.pairs.engine import block as block_module
+from expression_warehouse.pairs.engine.block import (
     Block,
     blocks_of,
     compute_block,
     new_tallies,
     pool_pairs,
 )
-from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
-from expression_warehouse.pairs.screen.memory import plan_correlations, require_memory
-from expression_warehouse.pairs.screen.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
-from expression_warehouse.pairs.screen.scan import connect, scan
-from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.tally import CANDIDATE, Tally
-from expression_warehouse.pairs.screen.transform_store import (
+from expression_warehouse.pairs.engine.correlation import (
+    compute_correlations,
+    correlation_degrees,
+    t_statistic,
+)
+from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.logarithm import half_log, split_ratio
+from expression_warehouse.pairs.engine.memory import plan_correlations, require_memory
+from expression_warehouse.pairs.engine.rank_transform import EXACT_FLOAT32_SAMPLES, average_ranks
+from expression_warehouse.pairs.engine.scan import connect, scan
+from expression_warehouse.pairs.engine.tally import CANDIDATE, Tally
+from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
     is_complete,
     open_store,
     transform_study,
     write_store,
 )
+from expression_warehouse.pairs.expression import choose_genes, variability
+from expression_warehouse.pairs.screened_pairs import ScreenedPairs, collect
 from expression_warehouse.pairs.settings import Settings, parse_memory
 
 Cohorts = list[np.ndarray]

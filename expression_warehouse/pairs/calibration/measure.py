@@ -25,7 +25,7 @@ from expression_warehouse.pairs.calibration.nulls import (
     unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
-from expression_warehouse.pairs.screen.scan import thread_count
+from expression_warehouse.pairs.engine.scan import thread_count
 
 
 def planted_null(effect: float) -> str:

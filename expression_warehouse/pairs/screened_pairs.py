@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.engine.block import PAIRS, PooledPairs, p_values, pool_pairs
+from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.scan import thread_count
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import TransformStore
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches
-from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, p_values, pool_pairs
-from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.scan import thread_count
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import TransformStore
 
 # Columns of staging.screened_pairs.
 PAIR_SCHEMA = pa.schema(

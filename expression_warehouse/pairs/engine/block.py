@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.deciding import decide, log_p_table
-from expression_warehouse.pairs.screen.histogram import p_value
-from expression_warehouse.pairs.screen.pooling import pool_tile
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import (
+from expression_warehouse.pairs.engine.deciding import decide, log_p_table
+from expression_warehouse.pairs.engine.histogram import p_value
+from expression_warehouse.pairs.engine.pooling import pool_tile
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
     limit_of,
     open_store,

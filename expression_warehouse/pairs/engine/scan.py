@@ -14,8 +14,8 @@ import threadpoolctl
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.pairs.array_file import Checkpoint, State
-from expression_warehouse.pairs.screen.block import Block, compute_block
-from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.engine.block import Block, compute_block
+from expression_warehouse.pairs.engine.tally import Tally
 
 if TYPE_CHECKING:
     import distributed

@@ -15,6 +15,16 @@ from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
+from expression_warehouse.pairs.engine.block import blocks_of, new_tallies
+from expression_warehouse.pairs.engine.memory import require_memory
+from expression_warehouse.pairs.engine.scan import connect, scan, thread_count
+from expression_warehouse.pairs.engine.transform_store import (
+    StudyTransforms,
+    is_complete,
+    open_store,
+    transform_study,
+    write_store,
+)
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
@@ -22,21 +32,7 @@ from expression_warehouse.pairs.expression import (
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of, new_tallies
-from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import connect, scan, thread_count
-from expression_warehouse.pairs.screen.screened_pairs import (
-    CONTRAST_SCHEMA,
-    PAIR_SCHEMA,
-    collect,
-)
-from expression_warehouse.pairs.screen.transform_store import (
-    StudyTransforms,
-    is_complete,
-    open_store,
-    transform_study,
-    write_store,
-)
+from expression_warehouse.pairs.screened_pairs import CONTRAST_SCHEMA, PAIR_SCHEMA, collect
 from expression_warehouse.pairs.settings import gene_parameters, parse_memory
 from expression_warehouse.pairs.slices import (
     SliceFilter,

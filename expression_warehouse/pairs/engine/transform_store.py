@@ -14,7 +14,7 @@ import numpy as np
 
 from expression_warehouse.core.files import open_atomically
 from expression_warehouse.pairs.contrasts import Contrast, Design
-from expression_warehouse.pairs.screen.rank_transform import (
+from expression_warehouse.pairs.engine.rank_transform import (
     EXACT_FLOAT32_SAMPLES,
     inner_products,
     rank_transform,

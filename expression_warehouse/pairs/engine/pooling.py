@@ -9,7 +9,7 @@ import math
 import numba
 import numpy as np
 
-from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
+from expression_warehouse.pairs.engine.logarithm import half_log, split_ratio
 
 # As in macros/stats/hartung_knapp.sql.
 _EQUAL = 1e-12
