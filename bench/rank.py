@@ -31,6 +31,7 @@ from expression_warehouse.pairs.ranking.slice_pairs import (
     read_slice_pairs,
 )
 from expression_warehouse.pairs.settings import resolve_vars
+from expression_warehouse.pairs.slices import SliceFilter
 
 # Seed and correlation of the planted pairs. `make demo` has the first, by which the ranking's own
 # settings were chosen; the others had no part in it. In the last, pairs are planted so weakly that
@@ -137,7 +138,7 @@ def _slices(warehouse: Path) -> list[tuple[BuiltSlice, SlicePairs]]:
     ):
         return [
             (one, read_slice_pairs(opened, one))
-            for one in read_built_slices(opened, organism="HOMO_SAPIENS")
+            for one in read_built_slices(opened, SliceFilter(organism="HOMO_SAPIENS"))
         ]
 
 

@@ -17,23 +17,18 @@ import numpy as np
 import threadpoolctl
 
 from expression_warehouse.pairs.contrasts import Contrast, Design
-from expression_warehouse.pairs.screen.block import (
-    Block,
-    blocks_of,
-    new_tallies,
-    tiles,
-)
-from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import scan, thread_count
-from expression_warehouse.pairs.screen.screened_pairs import ScreenedPairs, collect
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import (
+from expression_warehouse.pairs.engine.block import Block, blocks_of, new_tallies, tiles
+from expression_warehouse.pairs.engine.memory import require_memory
+from expression_warehouse.pairs.engine.scan import scan, thread_count
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import (
     StudyTransforms,
     TransformStore,
     open_store,
     transform_study,
     write_store,
 )
+from expression_warehouse.pairs.screened_pairs import ScreenedPairs, collect
 from expression_warehouse.pairs.settings import resolve_vars, settings_of
 
 # As in the seed contrast.

@@ -32,8 +32,8 @@ from expression_warehouse.pairs.calibration.nulls import (
 )
 from expression_warehouse.pairs.calibration.outcome import find, p_of_draw
 from expression_warehouse.pairs.contrasts import CASE, REFERENCE
-from expression_warehouse.pairs.screen.transform_store import limit_of
-from expression_warehouse.pairs.slices import find_slices
+from expression_warehouse.pairs.engine.transform_store import limit_of
+from expression_warehouse.pairs.slices import SliceFilter, find_slices
 
 DGCA = "dgca"
 # Variance of Fisher's z of Spearman's r, times n - 3 (Fieller, Hartley & Pearson 1957).
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with open_warehouse() as warehouse:
-        (members,) = find_slices(warehouse, chosen.disease, chosen.technology, None)
+        (members,) = find_slices(warehouse, SliceFilter(chosen.disease, chosen.technology))
         # Only a design with ss and soth has the dependent test.
         alone = None if chosen.contrast in ("ss", "soth") else chosen.contrast
         data, *_ = read_slice(warehouse, members, alone, JsonReporter())

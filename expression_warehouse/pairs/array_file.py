@@ -1,8 +1,9 @@
-"""Files of arrays that an interrupted computation is resumed from."""
+"""A file of arrays that an interrupted computation is resumed from."""
 
 import json
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,42 @@ import numpy as np
 
 from expression_warehouse.core.files import open_atomically
 
+# A kill costs at most this, and the work under way.
+CHECKPOINT_S = 30.0
 
-def write_arrays(
-    path: Path, key: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
-    """Replace the file in one step.
+# A head that JSON can hold, and arrays by name; none may be called head.
+State = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
 
-    key     of the computation: what its result depends on
-    head    what the file says besides, for JSON
-    arrays  by name; none is called head
+
+class Checkpoint:
+    """The state of a computation, in a file that is replaced in one step.
+
+    key  of the computation: what its result depends on
     """
-    named: dict[str, Any] = {"head": np.array(json.dumps({"key": key, **head})), **arrays}
-    with open_atomically(path) as file:
-        np.savez(file, **named)
 
+    def __init__(self, path: Path, key: str) -> None:
+        self._path = path
+        self._key = key
+        self._written = time.monotonic()
 
-def read_arrays(path: Path, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """The head and the arrays of a file; None if it is missing, damaged or of another key."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        head = json.loads(str(arrays.pop("head")))
-        return (head, arrays) if head["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None
+    def read(self) -> State | None:
+        """The state; None if the file is missing, damaged or of another key."""
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                arrays = dict(file)
+            head = json.loads(str(arrays.pop("head")))
+            return (head, arrays) if head["key"] == self._key else None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def write(self, state: State) -> None:
+        head, arrays = state
+        named: dict[str, Any] = {"head": np.array(json.dumps({"key": self._key, **head})), **arrays}
+        with open_atomically(self._path) as file:
+            np.savez(file, **named)
+        self._written = time.monotonic()
+
+    def write_if_due(self, state: Callable[[], State]) -> None:
+        """Write if CHECKPOINT_S have passed since the last time."""
+        if time.monotonic() - self._written > CHECKPOINT_S:
+            self.write(state())

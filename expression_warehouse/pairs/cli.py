@@ -149,9 +149,11 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     screen; `dbt build` then computes all their metrics. An interrupted screen is resumed when it is
     run again.
     """
-    from expression_warehouse.pairs.screen.screen import ScreenOptions, screen
+    from expression_warehouse.pairs.screen import ScreenOptions, screen
+    from expression_warehouse.pairs.slices import SliceFilter
 
-    screen(disease, technology, organism, ScreenOptions(**options), open_warehouse, reporter)
+    wanted = SliceFilter(disease, technology, organism)
+    screen(wanted, ScreenOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -160,7 +162,11 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     "no file was written",
     click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
     click.option(
-        "--cohort", required=True, metavar="LABEL", help="Illness label of the samples, as SEPSIS."
+        "--cohort",
+        required=True,
+        metavar="LABEL",
+        callback=lambda _context, _parameter, label: label.strip().upper(),
+        help="Illness label of the samples, as SEPSIS.",
     ),
     click.option(
         "--fdr",
@@ -232,8 +238,10 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     calibration is resumed when it is run again.
     """
     from expression_warehouse.pairs.calibration.calibrate import CalibrateOptions, calibrate
+    from expression_warehouse.pairs.slices import SliceFilter
 
-    calibrate(disease, technology, organism, CalibrateOptions(**options), open_warehouse, reporter)
+    wanted = SliceFilter(disease, technology, organism)
+    calibrate(wanted, CalibrateOptions(**options), open_warehouse, reporter)
 
 
 @_command(
@@ -254,8 +262,10 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     seed watch_list, is skipped with its reason. Exits with 1 if no slice can be ranked.
     """
     from expression_warehouse.pairs.ranking.scores import rank_slices
+    from expression_warehouse.pairs.slices import SliceFilter
 
-    if not rank_slices(disease, technology, organism, seed, variables, open_warehouse, reporter):
+    wanted = SliceFilter(disease, technology, organism)
+    if not rank_slices(wanted, seed, variables, open_warehouse, reporter):
         sys.exit(1)
 
 

@@ -55,10 +55,31 @@ class Design:
     @property
     def tests(self) -> tuple[str, ...]:
         """The tests of a pair: z of each contrast, its Hartung-Knapp t and ad hoc t, the least
-        Hartung-Knapp p of the pair, and ss and soth combined as independent and as dependent."""
+        Hartung-Knapp p of the pair, and ss and soth combined as independent and as dependent. The
+        next properties are the positions of each kind."""
         names = [contrast.name for contrast in self.contrasts]
         kinds = [f"{name}_{kind}" for kind in ("z", "hk", "hk_adhoc") for name in names]
         return (*kinds, "pair", *(("combined", "combined_dependent") if self.combined else ()))
+
+    @property
+    def z(self) -> slice:
+        return slice(0, len(self.contrasts))
+
+    @property
+    def hk(self) -> slice:
+        return slice(self.z.stop, 2 * self.z.stop)
+
+    @property
+    def adhoc(self) -> slice:
+        return slice(self.hk.stop, self.pair)
+
+    @property
+    def pair(self) -> int:
+        return 3 * len(self.contrasts)
+
+    @property
+    def combinations(self) -> slice:
+        return slice(self.pair + 1, len(self.tests))
 
     def count_studies(self, takes_part: np.ndarray) -> dict[str, int]:
         """How many studies have both sides of each contrast.

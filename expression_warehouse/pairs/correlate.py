@@ -1,6 +1,5 @@
 """The significant correlations of one study and cohort: `expression-warehouse pairs correlate`."""
 
-import dataclasses
 import functools
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +17,17 @@ from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.engine.block import blocks_of
+from expression_warehouse.pairs.engine.correlation import compute_correlations, correlation_degrees
+from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.memory import plan_correlations
+from expression_warehouse.pairs.engine.scan import count_blocks, thread_count
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import (
+    TransformStore,
+    store_in_memory,
+    transform_study,
+)
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
@@ -26,16 +36,6 @@ from expression_warehouse.pairs.expression import (
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import Block, blocks_of, partial_pairs, tiles
-from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.memory import plan_correlations
-from expression_warehouse.pairs.screen.scan import count_blocks, thread_count
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import (
-    TransformStore,
-    store_in_memory,
-    transform_study,
-)
 from expression_warehouse.pairs.settings import (
     Settings,
     gene_parameters,
@@ -43,9 +43,11 @@ from expression_warehouse.pairs.settings import (
     resolve_vars,
     settings_of,
 )
-from expression_warehouse.pairs.slices import read_genes, read_watched
+from expression_warehouse.pairs.slices import read_watched
 
 _BATCH_ROWS = 100_000
+
+_GENES = "select gene_key, gene_id from {dim}.dim_gene order by gene_key"
 
 _FILE = pa.schema(
     {
@@ -66,7 +68,7 @@ class CorrelateOptions:
     """What the user asks for.
 
     study      accession
-    cohort     illness label, in capital or small letters
+    cohort     illness label
     fdr        greatest false discovery rate
     output     Parquet file to write
     memory     what may be used, as 2GB
@@ -87,8 +89,6 @@ class CorrelateOptions:
 
 def correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporter: Reporter) -> None:
     """Write the correlations of a study and cohort with q ≤ fdr, and record the run."""
-    # Labels are in capital letters.
-    options = dataclasses.replace(options, cohort=options.cohort.strip().upper())
     step = Step("correlate", {"study": options.study, "cohort": options.cohort})
     with recorded_step(step, open_warehouse, reporter), named_os_errors(options.output):
         step.rows_written = _correlate(options, open_warehouse, reporter)
@@ -103,38 +103,38 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
     with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
-        genes = read_genes(warehouse)
+        genes = warehouse.read(_GENES, {})
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
-        store, keys = _read_cohort(warehouse, study, genes, settings, options)
-        task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
-        tally = Tally(correlation_degrees(store), keep)
-        count_blocks(
-            functools.partial(compute_correlations, store),
-            blocks_of(store),
-            [tally],
-            lambda block: reporter.advance(task, block.pair_count),
-        )
-        reporter.end(task)
-        significant = _significant(store, tally, options.fdr)
-        run = feature_run(
-            "CORRELATE",
-            None,
-            parameters={
-                "study": options.study,
-                "cohort": options.cohort,
-                "fdr": options.fdr,
-                **gene_parameters(options.top_genes, options.method),
-                "min_samples": settings.min_samples,
-            },
-            study_count=1,
-            gene_count=store.gene_count,
-            pairs_tested=tally.histogram.total,
-            started_at=started,
-        )
-        _write_file(significant, keys, run, warehouse, options.output)
-        with warehouse.load_staging() as load:
-            load.put_run(run)
+        store, genes = _read_cohort(warehouse, study, genes, settings, options)
+    task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
+    tally = Tally(correlation_degrees(store), keep)
+    count_blocks(
+        functools.partial(compute_correlations, store),
+        blocks_of(store),
+        [tally],
+        lambda block: reporter.advance(task, block.pair_count),
+    )
+    reporter.end(task)
+    significant = _significant(store, tally, options.fdr)
+    run = feature_run(
+        "CORRELATE",
+        None,
+        parameters={
+            "study": options.study,
+            "cohort": options.cohort,
+            "fdr": options.fdr,
+            **gene_parameters(options.top_genes, options.method),
+            "min_samples": settings.min_samples,
+        },
+        study_count=1,
+        gene_count=store.gene_count,
+        pairs_tested=tally.histogram.total,
+        started_at=started,
+    )
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
+        load.put_run(run)
+        _write_file(significant, genes, run, options.output)
     reporter.step(
         options.study,
         "correlated",
@@ -153,18 +153,22 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
 def _read_cohort(
     warehouse: Warehouse,
     study: int,
-    genes: np.ndarray,
+    genes: pa.Table,
     settings: Settings,
     options: CorrelateOptions,
-) -> tuple[TransformStore, np.ndarray]:
-    """The rank transforms of the genes that take part, and their keys."""
-    matrix = read_study(warehouse, study, genes)
+) -> tuple[TransformStore, pa.Table]:
+    """The rank transforms of the genes that take part, and the rows of these genes.
+
+    genes  rows of _GENES
+    """
+    keys = genes["gene_key"].to_numpy()
+    matrix = read_study(warehouse, study, keys)
     chosen = choose_genes(
         variability(matrix.values, options.method)[None],
         matrix.is_measured[None],
         1,
         options.top_genes,
-        np.searchsorted(genes, read_watched(warehouse)),
+        np.searchsorted(keys, read_watched(warehouse)),
     )
     if len(chosen) < 2:
         raise UserError(
@@ -180,7 +184,7 @@ def _read_cohort(
             action=_advice(matrix.labels.tolist(), settings.min_samples),
         )
     transforms = transform_study([values], chosen, settings)
-    return store_in_memory([transforms], settings, Design(())), genes[chosen]
+    return store_in_memory([transforms], settings, Design(())), genes.take(chosen)
 
 
 def _advice(labels: list[str], least: int) -> str:
@@ -213,57 +217,17 @@ def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, n
 
 
 def _write_file(
-    columns: dict[str, np.ndarray],
-    keys: np.ndarray,
-    run: FeatureRun,
-    warehouse: Warehouse,
-    path: Path,
+    columns: dict[str, np.ndarray], genes: pa.Table, run: FeatureRun, path: Path
 ) -> None:
     """Write the file, whose metadata name its run in meta_feature_run.
 
-    keys  (genes,): gene keys of the numbers a and b
+    genes  rows of _GENES, of which a and b are the numbers
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    genes = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
-    ids = genes["gene_id"].take(pa.array(np.searchsorted(genes["gene_key"].to_numpy(), keys)))
-    ids = ids.combine_chunks()
+    keys, ids = (genes[name].combine_chunks() for name in ("gene_key", "gene_id"))
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
         for start in range(0, len(columns["r"]), _BATCH_ROWS):
             a, b, *values = (column[start : start + _BATCH_ROWS] for column in columns.values())
-            arrays = [keys[a], keys[b], ids.take(pa.array(a)), ids.take(pa.array(b)), *values]
+            arrays = [*(side.take(pa.array(of)) for side in (keys, ids) for of in (a, b)), *values]
             cast = [pa.array(v).cast(f.type) for v, f in zip(arrays, _FILE, strict=True)]
             writer.write_batch(pa.RecordBatch.from_arrays(cast, schema=schema))
-
-
-def correlation_degrees(store: TransformStore) -> tuple[int, ...]:
-    """Degrees of freedom that correlations of a store with one cohort can have: n - 2, and fewer if
-    values are missing."""
-    most = int(store.samples[0, 0]) - 2
-    least = store.settings.min_samples - 2 if store.is_partial.any() else most
-    return tuple(range(least, most + 1))
-
-
-def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
-    """Of a Spearman r of n samples, for Student's t with n - 2 degrees of freedom (Kendall & Stuart
-    1973), as in scipy.stats.spearmanr; infinite if |r| is 1."""
-    r = np.clip(r, -1.0, 1.0)
-    with np.errstate(divide="ignore"):
-        return r * np.sqrt((n - 2) / ((1 + r) * (1 - r)))
-
-
-def compute_correlations(store: TransformStore, block: Block, empty: list[Tally]) -> list[Tally]:
-    """Count all correlations of a block; as block.compute_block."""
-    tally = empty[0].like()
-    if block.is_partial:
-        for gene, others in partial_pairs(store, block):
-            r, n = store.spearman_of_pairs(np.full(len(others), gene), others)
-            rows = np.maximum(n[0, 0] - 2 - tally.degrees[0], 0).astype(np.int32)
-            tally.add_gene(t_statistic(r[0, 0], n[0, 0]), rows, gene, others)
-        return [tally]
-    samples, scale = int(store.samples[0, 0]), store.tile_scale[0, 0]
-    a = np.arange(block.first, block.last, dtype=np.int32)
-    for b, products in tiles(store, block):
-        r = products[0, 0] * np.outer(scale[a], scale[b])
-        rows = np.full(r.shape, len(tally.degrees) - 1, np.int32)
-        tally.add(t_statistic(r, samples), rows, a, b)
-    return [tally]

@@ -9,7 +9,7 @@ DIR/data_dictionary.csv     one row per file and column
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,13 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
-from expression_warehouse.pairs.catalog import Feature, features_of
-from expression_warehouse.pairs.ranking.slice_pairs import pivoted
+from expression_warehouse.pairs.catalog import (
+    PAIR_FEATURES,
+    Feature,
+    features_of,
+    features_query,
+    pairs_query,
+)
 
 DICTIONARY = "data_dictionary.csv"
 
@@ -47,12 +52,14 @@ class Entity:
     models  the models that compute its features
     keys    column → SQL expression, type, description; rows are sorted by them
     joins   SQL that joins the keys to a row `e` of features
+    rows    returns SQL of the rows `e`; default: `features_query`
     """
 
     name: str
     models: tuple[str, ...]
     keys: dict[str, tuple[str, pa.DataType, str]]
     joins: str
+    rows: Callable[[], str] | None = None
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -73,16 +80,16 @@ ENTITIES = (
     Entity("gene_in_slice", ("int_gene_hub_feature",), _SLICE | _GENE, f"{_OF_SLICE} {_OF_GENE}"),
     Entity(
         "gene_pair",
-        ("fact_gene_pair_metrics", "int_gene_pair_feature", "stg_feature_value"),
+        ("fact_gene_pair_metrics", *PAIR_FEATURES),
         _SLICE
         | {
-            "pair_key": ("p.pair_key", pa.int32(), "Key of the pair in the warehouse."),
+            "pair_key": ("e.pair_key", pa.int32(), "Key of the pair in the warehouse."),
             "gene_a_id": ("a.gene_id", pa.string(), "The gene with the smaller key."),
             "gene_b_id": ("b.gene_id", pa.string(), "The other gene."),
         },
-        f"{_OF_SLICE} inner join {{dim}}.dim_gene_pair as p on e.pair_key = p.pair_key"
-        " inner join {dim}.dim_gene as a on p.gene_a_key = a.gene_key"
-        " inner join {dim}.dim_gene as b on p.gene_b_key = b.gene_key",
+        f"{_OF_SLICE} inner join {{dim}}.dim_gene as a on e.gene_a_key = a.gene_key"
+        " inner join {dim}.dim_gene as b on e.gene_b_key = b.gene_key",
+        pairs_query,
     ),
     Entity(
         "sample",
@@ -138,23 +145,9 @@ def _query(entity: Entity) -> str:
     keys = ", ".join(f"{expression} as {name}" for name, (expression, _, _) in entity.keys.items())
     order = ", ".join(expression for expression, _, _ in entity.keys.values())
     names = [f.feature_name for f in entity.features]
-    wide = pivoted(names, f"feature_name in ({', '.join(repr(name) for name in names)})")
-    if entity.name == "gene_pair":
-        # Metrics are columns already; other features are found by the genes of the pair.
-        metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
-        more = [name for name in names if name not in metrics]
-        columns = ", ".join([f"m.{name}" for name in metrics] + [f"f.{name}" for name in more])
-        wide = f"""select m.pair_key, m.disease_key, m.technology, m.organism, {columns}
-    from {{fact}}.fact_gene_pair_metrics as m
-    inner join {{dim}}.dim_gene_pair as q on m.pair_key = q.pair_key
-    left join (
-    {pivoted(more, "entity_scope = 'GENE_PAIR'")}
-    ) as f
-        on q.gene_a_key = f.entity_id_1 and q.gene_b_key = f.entity_id_2
-        and m.disease_key = f.disease_key and m.technology = f.technology
-        and m.organism = f.organism"""
+    rows = entity.rows() if entity.rows else features_query(names)
     return (
-        f"select {keys}, {', '.join(f'e.{name}' for name in names)} from (\n    {wide}\n) as e "
+        f"select {keys}, {', '.join(f'e.{name}' for name in names)} from (\n    {rows}\n) as e "
         f"{entity.joins} order by {order}"
     )
 
@@ -175,25 +168,16 @@ def _type(feature: Feature) -> pa.DataType:
     return pa.int64() if feature.expected_scale == "count" else pa.float64()
 
 
-def dictionary_rows() -> Iterator[dict[str, object]]:
-    """One row per file and column: its type, and its entry in the feature catalog."""
-    for entity in ENTITIES:
-        file = f"{entity.name}.parquet"
-        for name, (_, type_, description) in entity.keys.items():
-            yield {"file": file, "column": name, "dtype": type_, "description": description}
-        for feature in entity.features:
-            yield {
-                "file": file,
-                "column": feature.feature_name,
-                "dtype": _type(feature),
-                **vars(feature),
-            }
-
-
 def _write_dictionary(path: Path) -> None:
+    """One row per file and column: its type, and its entry in the feature catalog."""
     columns = ["file", "column", "dtype", "entity_scope", "description", "formula"]
     columns += ["expected_scale", "scale_min", "scale_max", "null_policy"]
     with named_os_errors(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(dictionary_rows())
+        for entity in ENTITIES:
+            entries = {name: {"description": text} for name, (_, _, text) in entity.keys.items()}
+            entries |= {feature.feature_name: vars(feature) for feature in entity.features}
+            for field in entity.schema:
+                row = {"file": f"{entity.name}.parquet", "column": field.name, "dtype": field.type}
+                writer.writerow(row | entries[field.name])

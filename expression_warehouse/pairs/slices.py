@@ -18,6 +18,20 @@ from expression_warehouse.pairs.settings import Settings, parse_settings
 
 
 @dataclass(frozen=True)
+class SliceFilter:
+    """The slices that the user asks for; None is any."""
+
+    disease: str | None = None
+    technology: str | None = None
+    organism: str | None = None
+
+    @property
+    def context(self) -> dict[str, str | None]:
+        """For the log of a step, and as parameters of a query."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Slice:
     """One disease, technology and organism of the meta-analysis."""
 
@@ -36,6 +50,11 @@ class Slice:
             "technology": self.technology,
             "organism": self.organism,
         }
+
+    def fits(self, wanted: SliceFilter) -> bool:
+        """Whether the user asks for it."""
+        sides = zip(wanted.context.values(), self.scope.values(), strict=True)
+        return all(asked in (None, own) for asked, own in sides)
 
     @property
     def file_name(self) -> str:
@@ -77,26 +96,24 @@ class SliceStudies:
         }
 
 
-def find_slices(
-    warehouse: Warehouse, disease: str, technology: str | None, organism: str | None
-) -> tuple[SliceStudies, ...]:
-    """The slices of a disease, or those of a technology or organism, in order of both.
+def find_slices(warehouse: Warehouse, wanted: SliceFilter) -> tuple[SliceStudies, ...]:
+    """The slices that studies have, in order of disease, technology and organism.
 
     Raises UserError 54030 if dim_disease lacks the disease, 54001 if no study has it, and 4008 if
     the warehouse was not built.
     """
-    require_disease(warehouse, disease)
-    parameters = {"disease_label": disease, "technology": technology, "organism": organism}
-    rows = warehouse.read(_STUDIES, {}, parameters).to_pylist()
+    if wanted.disease is not None:
+        require_disease(warehouse, wanted.disease)
+    rows = warehouse.read(_STUDIES, {}, wanted.context).to_pylist()
     if not rows:
         raise UserError(
             "AGG_MISSING_DISEASE_MAP",
-            f"no study of {' and '.join(filter(None, parameters.values()))} is in the fact",
+            f"no study of {' and '.join(filter(None, wanted.context.values()))} is in the fact",
             action="Give studies the disease in pipeline.yaml, ingest them and run dbt build",
         )
     by_slice: dict[Slice, list[dict]] = {}
     for row in rows:
-        slice_ = Slice(disease, row["technology"], row["organism"])
+        slice_ = Slice(row["disease_label"], row["technology"], row["organism"])
         by_slice.setdefault(slice_, []).append(row)
     return tuple(
         SliceStudies(
@@ -111,45 +128,39 @@ def find_slices(
 
 
 def compute_slices(
-    step: Step,
+    command: str,
+    wanted: SliceFilter,
     work: Path,
     compute: Callable[[SliceStudies], int],
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> None:
-    """Compute slices of a disease, except those that cannot be tested, which are reported.
+    """Compute slices, except those that cannot be tested, which are reported.
 
-    step     its context are the arguments of `find_slices`
     work     folder for the files of `compute`
     compute  returns how many rows it wrote
 
     Raises UserError 54400 if no slice can be tested. The warehouse is open only to find the slices;
     `compute` opens it for itself.
     """
+    step = Step(command, wanted.context)
     with recorded_step(step, open_warehouse, reporter):
         with open_warehouse(reporter.waiting) as warehouse:
-            slices = find_slices(warehouse, **step.context)
-        with named_os_errors(work):
-            step.rows_written = _compute_each(slices, compute, reporter)
-
-
-def _compute_each(
-    slices: tuple[SliceStudies, ...], compute: Callable[[SliceStudies], int], reporter: Reporter
-) -> int:
-    """Returns the rows written in all. Raises UserError 54400 if no slice can be tested."""
-    rows_written, skipped = 0, []
-    for members in slices:
-        try:
-            rows_written += compute(members)
-        except UserError as error:
-            if error.name != "PAIRS_NOTHING_TO_TEST":
-                raise
-            skipped.append(error)
-    if not rows_written and skipped:
-        raise skipped[0]
-    for reason in skipped:
-        reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-    return rows_written
+            slices = find_slices(warehouse, wanted)
+        rows_written, skipped = 0, []
+        for members in slices:
+            try:
+                with named_os_errors(work):
+                    rows_written += compute(members)
+            except UserError as error:
+                if error.name != "PAIRS_NOTHING_TO_TEST":
+                    raise
+                skipped.append(error)
+        if not rows_written and skipped:
+            raise skipped[0]
+        for reason in skipped:
+            reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+        step.rows_written = rows_written
 
 
 def testable_contrasts(
@@ -197,6 +208,7 @@ def read_watched(warehouse: Warehouse, disease: str | None = None) -> np.ndarray
 
 _STUDIES = """
     select
+        d.disease_label,
         m.technology,
         m.organism,
         m.study_key,
@@ -212,8 +224,8 @@ _STUDIES = """
     inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
     inner join {dim}.dim_study as s on m.study_key = s.study_key
     where
-        d.disease_label = $disease_label
+        d.disease_label = coalesce($disease, d.disease_label)
         and m.technology = coalesce($technology, m.technology)
         and m.organism = coalesce($organism, m.organism)
-    order by m.technology, m.organism, m.study_key
+    order by d.disease_label, m.technology, m.organism, m.study_key
 """

@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 from test_pair_numbers import DESIGN, count_all, kept_of, settings_of, store_of, study_of
 
-from expression_warehouse.pairs.screen.block import new_tallies, pool_pairs
-from expression_warehouse.pairs.screen.deciding import decide, log_p_table
-from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.histogram import PAGE, PAGES, WIDTH, bin_edges, p_value
-from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.engine.block import new_tallies, pool_pairs
+from expression_warehouse.pairs.engine.deciding import decide, log_p_table
+from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.histogram import PAGE, PAGES, WIDTH, bin_edges, p_value
+from expression_warehouse.pairs.engine.tally import Tally
 
 
 def assert_rates(q: np.ndarray, p: np.ndarray, exact: np.ndarray) -> None:
@@ -106,11 +106,10 @@ def exact_p(store, pooled) -> np.ndarray:
         counts = ~np.isnan(values) & (rows >= 0)
         degrees = np.array(tally.degrees)[rows[counts]]
         p[test, counts] = p_value(np.abs(values[counts]), degrees)
-    contrasts, pair = len(store.design.contrasts), store.design.tests.index("pair")
-    hk = p[contrasts : 2 * contrasts]
+    hk, pair = p[store.design.hk], p[store.design.pair]
     tests = (~np.isnan(hk)).sum(axis=0)
     has_test = tests > 0
-    p[pair, has_test] = np.minimum(1, tests[has_test] * np.nanmin(hk[:, has_test], axis=0))
+    pair[has_test] = np.minimum(1, tests[has_test] * np.nanmin(hk[:, has_test], axis=0))
     return p
 
 

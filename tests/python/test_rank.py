@@ -341,10 +341,10 @@ def test_it_is_an_error_if_no_slice_can_be_ranked(two_slices):
 def test_a_slice_that_fails_is_an_error_and_holds_up_no_other(two_slices, monkeypatch):
     rank_slice = scores._rank_slice
 
-    def fail_on_microarray(warehouse, slice_, *rest):
+    def fail_on_microarray(slice_, *rest):
         if slice_.technology == "MICROARRAY":
             raise UserError("LOAD_WRITE_FAILED", "disk full")
-        return rank_slice(warehouse, slice_, *rest)
+        return rank_slice(slice_, *rest)
 
     monkeypatch.setattr(scores, "_rank_slice", fail_on_microarray)
     result = two_slices.pairs("rank")

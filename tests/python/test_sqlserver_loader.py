@@ -30,9 +30,9 @@ from expression_warehouse.core.warehouse.sqlserver_driver import (
     open_driver,
     wheel_driver,
 )
+from expression_warehouse.pairs import screened_pairs
 from expression_warehouse.pairs.calibration import calibrate
 from expression_warehouse.pairs.ranking import scores
-from expression_warehouse.pairs.screen import screened_pairs
 from loader.pair_file.metrics import metrics
 from loader.pair_file.reader import PairFile
 

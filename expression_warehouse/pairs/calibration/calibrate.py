@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import open_atomically
-from expression_warehouse.core.process_log import OpenWarehouse, Step
+from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.calibration.measure import (
@@ -27,6 +27,7 @@ from expression_warehouse.pairs.contrasts import Design, read_design
 from expression_warehouse.pairs.expression import StudyMatrix, read_studies
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, feature_run
 from expression_warehouse.pairs.slices import (
+    SliceFilter,
     SliceStudies,
     compute_slices,
     testable_contrasts,
@@ -76,16 +77,15 @@ class CalibrateOptions:
 
 
 def calibrate(
-    disease: str,
-    technology: str | None,
-    organism: str | None,
+    wanted: SliceFilter,
     options: CalibrateOptions,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> None:
-    """Calibrate the slices of a disease on their candidate pairs; as `compute_slices`."""
+    """Calibrate slices on their candidate pairs; as `compute_slices`."""
     compute_slices(
-        Step("calibrate", {"disease": disease, "technology": technology, "organism": organism}),
+        "calibrate",
+        wanted,
         options.work,
         lambda members: _calibrate_slice(members, options, open_warehouse, reporter),
         open_warehouse,

@@ -4,7 +4,6 @@ are in a file that an interrupted calibration is resumed from."""
 import hashlib
 import importlib.metadata
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_warehouse.pairs.array_file import read_arrays, write_arrays
+from expression_warehouse.pairs.array_file import Checkpoint, State
 from expression_warehouse.pairs.calibration.nulls import (
     EFFECTS,
     KINDS,
@@ -26,10 +25,7 @@ from expression_warehouse.pairs.calibration.nulls import (
     unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
-from expression_warehouse.pairs.screen.scan import thread_count
-
-# A kill costs at most this, and the draws under way.
-CHECKPOINT_S = 30.0
+from expression_warehouse.pairs.engine.scan import thread_count
 
 
 def planted_null(effect: float) -> str:
@@ -52,16 +48,14 @@ class Progress:
     outcomes: dict[str, list[np.ndarray]] = field(default_factory=dict)
     least_p: list[float] = field(default_factory=list)
 
-    def write(self, path: Path, key: str) -> None:
-        """Replace the file in one step."""
+    def state(self) -> State:
         arrays = {f"outcomes_{null}": np.array(own) for null, own in self.outcomes.items()}
         arrays |= {"at_least": self.at_least, "least_p": np.array(self.least_p)}
-        write_arrays(path, key, {"nulls": list(self.outcomes)}, arrays)
+        return {"nulls": list(self.outcomes)}, arrays
 
     @staticmethod
-    def read(path: Path, key: str, observed: np.ndarray) -> "Progress":
-        """What the file says; nothing done if it is missing, damaged, or of another calibration."""
-        found = read_arrays(path, key)
+    def restored(found: State | None, observed: np.ndarray) -> "Progress":
+        """What a checkpoint says; no draws if there is none."""
         if not found:
             return Progress(observed, np.zeros(len(observed), np.int64))
         head, arrays = found
@@ -84,12 +78,10 @@ def measure(
     The same seed gives the same bits: each draw has random numbers of its own, and the draws are
     added up in order.
     """
-    pair = data.design.tests.index("pair")
     original = unchanged(data)
-    observed = p_of_draw(data, original)[pair]
-    key = _key(data, draws, seed)
-    progress = Progress.read(path, key, observed)
-    written = time.monotonic()
+    observed = p_of_draw(data, original)[data.design.pair]
+    checkpoint = Checkpoint(path, _key(data, draws, seed))
+    progress = Progress.restored(checkpoint.read(), observed)
     with ThreadPoolExecutor(thread_count()) as pool:
         for null, count, draw in _plan(data, original, draws, seed):
             done = len(progress.outcomes.get(null, ()))
@@ -101,10 +93,8 @@ def measure(
                     progress.at_least += p <= observed
                     progress.least_p.append(float(np.nanmin(p, initial=1.0)))
                 advance(1)
-                if time.monotonic() - written > CHECKPOINT_S:
-                    progress.write(path, key)
-                    written = time.monotonic()
-    progress.write(path, key)
+                checkpoint.write_if_due(progress.state)
+    checkpoint.write(progress.state())
     return progress
 
 
@@ -133,7 +123,7 @@ def _plan(
             p_planted = p.copy()
             p_planted[:, affected] = p_of_draw(data, changed, affected)
             outcomes[planted_null(effect)] = summarise(design, p_planted, is_planted)
-        return outcomes, p[design.tests.index("pair")]
+        return outcomes, p[design.pair]
 
     def genes(number: int) -> Outcomes:
         draw = permute_genes(data, dice("GENES", number))

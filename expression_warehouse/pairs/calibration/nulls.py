@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from expression_warehouse.pairs.contrasts import CASE, Design
-from expression_warehouse.pairs.expression import StudyMatrix
-from expression_warehouse.pairs.screen.transform_store import (
+from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
     store_in_memory,
     transform_study,
 )
+from expression_warehouse.pairs.expression import StudyMatrix
 from expression_warehouse.pairs.settings import Settings
 
 KINDS = ("LABELS", "SIGNS", "GENES", "PLANTED")

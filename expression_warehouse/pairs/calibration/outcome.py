@@ -4,7 +4,7 @@ import numpy as np
 
 from expression_warehouse.pairs.calibration.nulls import Draw, SliceData
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.block import PAIRS, p_values, pool_correlations
+from expression_warehouse.pairs.engine.block import PAIRS, p_values, pool_correlations
 
 FALSE_DISCOVERY_RATE = 0.05
 # Columns of an outcome: pairs that have the test, of them with p < 0.05 and p < 0.001, pairs found
@@ -39,7 +39,7 @@ def p_of_draw(data: SliceData, draw: Draw, pairs: np.ndarray | None = None) -> n
     for start in range(0, len(chosen), PAIRS):
         chunk = slice(start, start + PAIRS)
         pooled = pool_correlations(draw.store, *draw.correlate(data, chosen[chunk]))
-        found, _ = p_values(pooled, data.design.tests)
+        found, _ = p_values(pooled, data.design)
         p[:, chunk] = np.where(pooled.rows >= 0, found, np.nan)
     return p
 
@@ -65,11 +65,11 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
     if is_planted is None:
         is_planted = np.zeros((len(design.contrasts), p.shape[1]), bool)
     is_found = np.array([find(values) for values in p])
-    # The pairs with a planted contrast that each of Design.tests is of: z, t and ad hoc t of each
-    # contrast, `pair`, and the combined ones.
-    of_test = [*is_planted, *is_planted, *is_planted, np.any(is_planted, axis=0)]
-    combined = np.any(is_planted[list(design.combined)], axis=0)
-    of_test += [combined] * (len(design.tests) - len(of_test))
+    # The pairs with a planted contrast that each test is of.
+    of_test = np.empty(p.shape, bool)
+    of_test[design.z] = of_test[design.hk] = of_test[design.adhoc] = is_planted
+    of_test[design.pair] = is_planted.any(axis=0)
+    of_test[design.combinations] = is_planted[list(design.combined)].any(axis=0)
     # What is planted for one contrast changes the others that have its cohorts.
     is_free = ~np.any(of_test, axis=0)
     counts: list[list[int]] = []
@@ -79,7 +79,7 @@ def summarise(design: Design, p: np.ndarray, is_planted: np.ndarray | None = Non
         counts.append([tested, *shares, *_found(found, planted, is_free)])
     for tests in views(design).values():
         own = [design.tests.index(test) for test in tests]
-        found, planted = np.any(is_found[own], axis=0), np.any([of_test[i] for i in own], axis=0)
+        found, planted = np.any(is_found[own], axis=0), np.any(of_test[own], axis=0)
         tested = int(np.count_nonzero(~np.isnan(p[own]).all(axis=0)))
         # A view has no p of its own.
         counts.append([tested, -1, -1, *_found(found, planted, is_free)])

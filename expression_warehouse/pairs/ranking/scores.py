@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
+from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.ranking.ensemble import (
@@ -27,13 +27,13 @@ from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, 
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
     SlicePairs,
-    is_current,
     read_built_slices,
     read_slice_pairs,
     read_watched_genes,
 )
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches, feature_run
 from expression_warehouse.pairs.settings import resolve_vars
+from expression_warehouse.pairs.slices import SliceFilter
 
 # With fewer pairs, outliers cannot be told from ordinary pairs.
 LEAST_PAIRS = 50
@@ -85,15 +85,13 @@ class Scores:
 
 
 def rank_slices(
-    disease: str | None,
-    technology: str | None,
-    organism: str | None,
+    wanted: SliceFilter,
     seed: int,
     variables: str | None,
     open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> bool:
-    """Score the pairs of the slices that are chosen, and stage the scores for the next build.
+    """Score the pairs of slices, and stage the scores for the next build.
 
     A slice whose pairs give no ranking is skipped: it loses the scores that it has, and the others
     are still ranked. If all slices are skipped, each is an error.
@@ -103,28 +101,27 @@ def rank_slices(
     Returns whether a slice was ranked and none failed.
     """
     weights = rank_weights(resolve_vars(variables))
-    with open_warehouse(reporter.waiting) as warehouse:
-        log = ProcessLog(warehouse, reporter.run_id)
-        scope = {"disease_label": disease, "technology": technology, "organism": organism}
-        with log.step("rank", {**scope, "seed": seed}) as step:
-            step.rows_written = 0
-            skipped: list[UserError] = []
-            failed: list[UserError] = []
-            for slice_ in read_built_slices(warehouse, **scope):
-                if not is_current(warehouse, slice_):
-                    reporter.warned("slice_not_built", slice=str(slice_))
-                try:
-                    step.rows_written += _rank_slice(warehouse, slice_, seed, weights, reporter)
-                except UserError as error:
-                    log.finding(None, None, error)
-                    (skipped if error.name in _NO_RANKING else failed).append(error)
-            if not step.rows_written:
-                skipped, failed = [], skipped + failed
-            for reason in skipped:
-                reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
-            for reason in failed:
-                reporter.failed(None, reason)
-            step.error = next(iter(failed), None)
+    step = Step("rank", {**wanted.context, "seed": seed})
+    step.rows_written = 0
+    skipped: list[UserError] = []
+    failed: list[UserError] = []
+    with recorded_step(step, open_warehouse, reporter):
+        with open_warehouse(reporter.waiting) as warehouse:
+            slices = read_built_slices(warehouse, wanted)
+        for slice_ in slices:
+            try:
+                step.rows_written += _rank_slice(slice_, seed, weights, open_warehouse, reporter)
+            except UserError as error:
+                with open_warehouse(reporter.waiting) as warehouse:
+                    ProcessLog(warehouse, reporter.run_id).finding(None, None, error)
+                (skipped if error.name in _NO_RANKING else failed).append(error)
+        if not step.rows_written:
+            skipped, failed = [], skipped + failed
+        for reason in skipped:
+            reporter.warned("slice_skipped", error_code=reason.code, error=str(reason))
+        for reason in failed:
+            reporter.failed(None, reason)
+        step.error = next(iter(failed), None)
     return step.error is None
 
 
@@ -150,20 +147,25 @@ def rank_weights(variables: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _rank_slice(
-    warehouse: Warehouse,
     slice_: BuiltSlice,
     seed: int,
     weights: Mapping[str, float],
+    open_warehouse: OpenWarehouse,
     reporter: Reporter,
 ) -> int:
-    """Rank one slice; return how many pairs.
+    """Rank one slice; return how many pairs. The warehouse is open only to be read and written.
 
     Raises UserError if it cannot be ranked; its staged scores are removed then.
     """
     watch, started_at = Stopwatch(), utc_now()
-    pairs = read_slice_pairs(warehouse, slice_)
-    try:
+    with open_warehouse(reporter.waiting) as warehouse:
+        # Its pairs as they are now: a build may have replaced them.
+        (slice_,) = read_built_slices(warehouse, SliceFilter(*slice_.scope.values()))
+        if not slice_.is_current:
+            reporter.warned("slice_not_built", slice=str(slice_))
+        pairs = read_slice_pairs(warehouse, slice_)
         watched = read_watched_genes(warehouse, slice_)
+    try:
         positives, missing = find_positives(pairs, slice_, watched)
         if missing:
             reporter.step(
@@ -176,7 +178,8 @@ def _rank_slice(
             )
         scores = compute_scores(pairs, positives, seed, weights, slice_)
     except UserError:
-        _stage(warehouse, slice_)
+        with open_warehouse(reporter.waiting) as warehouse:
+            _stage(warehouse, slice_)
         raise
     genes = (pairs.keys[side].to_numpy() for side in ("gene_a_key", "gene_b_key"))
     run = feature_run(
@@ -194,7 +197,8 @@ def _rank_slice(
         seed=seed,
         packages=_PACKAGES,
     )
-    _stage(warehouse, slice_, run, *_rows(slice_, run, pairs, scores))
+    with open_warehouse(reporter.waiting) as warehouse:
+        _stage(warehouse, slice_, run, *_rows(slice_, run, pairs, scores))
     reporter.step(
         None,
         "pairs_ranked",

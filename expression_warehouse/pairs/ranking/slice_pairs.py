@@ -11,29 +11,25 @@ from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
-from expression_warehouse.pairs.catalog import features_of
-from expression_warehouse.pairs.slices import Slice
+from expression_warehouse.pairs.catalog import names_of, pairs_query
+from expression_warehouse.pairs.slices import Slice, SliceFilter
 
+# stg_slice has the state that the next build would compute the pairs of a slice from.
 _SLICES = """
-select distinct
+select
     d.disease_label,
     m.technology,
     m.organism,
-    m.batch_id
-from {fact}.fact_gene_pair_metrics as m
+    m.batch_id,
+    case when m.batch_id = s.batch_id then 1 else 0 end as is_current
+from (
+    select distinct disease_key, technology, organism, batch_id
+    from {fact}.fact_gene_pair_metrics
+) as m
 inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+left join {staging}.stg_slice as s
+    on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
 order by d.disease_label, m.technology, m.organism
-"""
-
-# The state that the next build would compute the pairs of a slice from.
-_NEXT = """
-select s.batch_id
-from {staging}.stg_slice as s
-inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
-where
-    d.disease_label = $disease_label
-    and s.technology = $technology
-    and s.organism = $organism
 """
 
 _KEYS = ["pair_key", "gene_a_key", "gene_b_key", "gene_a_id", "gene_b_id"]
@@ -45,9 +41,15 @@ _SCORES = {"metrics_score", "rank_score", "unsupervised_score", "new_rank_score"
 
 @dataclass(frozen=True)
 class BuiltSlice(Slice):
-    """A slice of fact_gene_pair_metrics; batch_id is the state its pairs were computed from."""
+    """A slice of fact_gene_pair_metrics.
+
+    batch_id    the state that its pairs were computed from
+    is_current  whether the next build keeps its pairs: no screen or file is staged for it that is
+                not built, and no study came or went
+    """
 
     batch_id: str
+    is_current: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,15 @@ class SlicePairs:
         return pc.or_(a, b).to_numpy()
 
 
-def is_current(warehouse: Warehouse, slice_: BuiltSlice) -> bool:
-    """Whether the next build keeps the pairs of the slice: no screen or file is staged for it that
-    is not built, and no study came or went."""
-    return warehouse.read(_NEXT, {}, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
-
-
-def read_built_slices(
-    warehouse: Warehouse,
-    disease_label: str | None = None,
-    technology: str | None = None,
-    organism: str | None = None,
-) -> list[BuiltSlice]:
-    """The slices that have pairs, or those of a disease, technology or organism.
+def read_built_slices(warehouse: Warehouse, wanted: SliceFilter) -> list[BuiltSlice]:
+    """The slices that have pairs.
 
     Raises UserError 54030 if there are none, and 4008 if the warehouse was not built.
     """
-    if disease_label is not None:
-        require_disease(warehouse, disease_label)
+    if wanted.disease is not None:
+        require_disease(warehouse, wanted.disease)
     built = [BuiltSlice(**row) for row in warehouse.read(_SLICES, {}).to_pylist()]
-    wanted = {"disease_label": disease_label, "technology": technology, "organism": organism}
-    chosen = [
-        slice_
-        for slice_ in built
-        if all(own in (None, slice_.scope[name]) for name, own in wanted.items())
-    ]
+    chosen = [slice_ for slice_ in built if slice_.fits(wanted)]
     if not chosen:
         raise UserError(
             "CONFIG_INVALID",
@@ -141,9 +127,8 @@ def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, li
 
 
 def _pairs_query() -> str:
-    metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
-    of_pairs = [f.feature_name for f in features_of("int_gene_pair_feature")]
-    metric_columns = "".join(f",\n    m.{name}" for name in metrics if name not in _SCORES)
+    names = names_of("fact_gene_pair_metrics", "int_gene_pair_feature")
+    columns = "".join(f",\n    m.{name}" for name in names if name not in _SCORES)
     # Of a file's row, these are what its columns of both contrasts give.
     deciding = {
         "q_star": project_macros("duckdb").q_star("m"),
@@ -153,17 +138,18 @@ def _pairs_query() -> str:
         " least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) else m.i2 end",
     }
     deciding_columns = "".join(f",\n    {deciding[name]} as deciding_{name}" for name in _DECIDING)
-    pair_columns = "".join(f",\n    f.{name}" for name in of_pairs)
     return f"""
 select
     m.pair_key,
-    p.gene_a_key,
-    p.gene_b_key,
+    m.gene_a_key,
+    m.gene_b_key,
     a.gene_id as gene_a_id,
-    b.gene_id as gene_b_id{metric_columns}{pair_columns}{deciding_columns}
+    b.gene_id as gene_b_id{columns}{deciding_columns}
 from (
     select r.*, c.q_pair, c.theta_re, c.i2
-    from {{fact}}.fact_gene_pair_metrics as r
+    from (
+    {pairs_query("and batch_id = $batch_id")}
+    ) as r
     left join {{fact}}.fact_gene_pair_contrast as c
         on
             r.pair_key = c.pair_key
@@ -172,33 +158,8 @@ from (
             and r.organism = c.organism
             and c.is_deciding = 1
 ) as m
-inner join {{dim}}.dim_gene_pair as p on m.pair_key = p.pair_key
-inner join {{dim}}.dim_gene as a on p.gene_a_key = a.gene_key
-inner join {{dim}}.dim_gene as b on p.gene_b_key = b.gene_key
-left join (
-    {pivoted(of_pairs, "entity_scope = 'GENE_PAIR' and batch_id = $batch_id")}
-) as f on p.gene_a_key = f.entity_id_1 and p.gene_b_key = f.entity_id_2
+inner join {{dim}}.dim_gene as a on m.gene_a_key = a.gene_key
+inner join {{dim}}.dim_gene as b on m.gene_b_key = b.gene_key
 where m.batch_id = $batch_id and {deciding["effect"]} is not null
 order by m.pair_key
 """
-
-
-def pivoted(names: list[str], condition: str) -> str:
-    """SQL of rows of fact_feature_values that meet a condition, one column per feature.
-
-    names  from the feature catalog, as in entity files of `export-features`
-    """
-    columns = "".join(
-        f",\n        max(case when feature_name = '{name}' then feature_value end) as {name}"
-        for name in names
-    )
-    return f"""select
-        entity_id_1,
-        entity_id_2,
-        study_key,
-        disease_key,
-        technology,
-        organism{columns}
-    from {{fact}}.fact_feature_values
-    where {condition}
-    group by entity_id_1, entity_id_2, study_key, disease_key, technology, organism"""

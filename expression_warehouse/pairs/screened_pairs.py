@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.engine.block import PAIRS, PooledPairs, p_values, pool_pairs
+from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.scan import thread_count
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import TransformStore
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches
-from expression_warehouse.pairs.screen.block import PAIRS, PooledPairs, p_values, pool_pairs
-from expression_warehouse.pairs.screen.false_discovery import RateCurve
-from expression_warehouse.pairs.screen.scan import thread_count
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import TransformStore
 
 # Columns of staging.screened_pairs.
 PAIR_SCHEMA = pa.schema(
@@ -82,59 +82,56 @@ class ScreenedPairs:
     @property
     def pairs_tested(self) -> int:
         """Pairs of the screen with an eligible contrast."""
-        return int(self.counted[self.design.tests.index("pair")])
+        return int(self.counted[self.design.pair])
 
     @property
     def significant_count(self) -> int:
         """Pairs with a q of at most 0.05 over their contrasts."""
-        return int(np.count_nonzero(self.q[self.design.tests.index("pair")] <= 0.05))
+        return int(np.count_nonzero(self.q[self.design.pair] <= 0.05))
 
     def pair_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         """Rows of PAIR_SCHEMA.
 
         constants  the columns that are the same in all rows, except pairs_tested
         """
-        missing = np.full(len(self.gene_a), np.nan)
-        tests = self.design.tests
+        # NaN if the design combines no contrasts.
+        combined = [*self.q[self.design.combinations], *np.full((2, len(self.gene_a)), np.nan)]
         columns = {
             **constants,
             "gene_a_key": self.gene_a,
             "gene_b_key": self.gene_b,
             "is_watched": self.is_watched,
             "pairs_tested": self.pairs_tested,
-            **{
-                f"q_{test}": self.q[tests.index(test)] if test in tests else missing
-                for test in ("combined", "combined_dependent")
-            },
+            "q_combined": combined[0],
+            "q_combined_dependent": combined[1],
         }
         yield from batches(PAIR_SCHEMA, columns)
 
     def contrast_batches(self, constants: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         """Rows of CONTRAST_SCHEMA: all contrasts that any study of a pair has."""
-        tests = self.design.tests
-        q_pair = self.q[tests.index("pair")]
-        for c, contrast in enumerate(self.design.contrasts):
-            z, hk, adhoc = (tests.index(f"{contrast.name}_{k}") for k in ("z", "hk", "hk_adhoc"))
+        design = self.design
+        z, hk, adhoc = design.z, design.hk, design.adhoc
+        for c, contrast in enumerate(design.contrasts):
             rows = np.flatnonzero(self.k[c])
             columns = {
                 "gene_a_key": self.gene_a,
                 "gene_b_key": self.gene_b,
                 "n_studies": self.k[c],
-                "z": self.statistics[z],
-                "t_hk": self.statistics[hk],
-                "p": self.p[z],
-                "q": self.q[z],
-                "p_hk": self.p[hk],
-                "q_hk": self.q[hk],
-                "p_hk_adhoc": self.p[adhoc],
-                "q_hk_adhoc": self.q[adhoc],
-                "q_pair": np.where(self.deciding == c, q_pair, np.nan),
+                "z": self.statistics[z][c],
+                "t_hk": self.statistics[hk][c],
+                "p": self.p[z][c],
+                "q": self.q[z][c],
+                "p_hk": self.p[hk][c],
+                "q_hk": self.q[hk][c],
+                "p_hk_adhoc": self.p[adhoc][c],
+                "q_hk_adhoc": self.q[adhoc][c],
+                "q_pair": np.where(self.deciding == c, self.q[design.pair], np.nan),
             }
             own = {
                 **constants,
                 "contrast": contrast.name,
-                "tests": int(self.counted[z]),
-                "tests_hk": int(self.counted[hk]),
+                "tests": int(self.counted[z][c]),
+                "tests_hk": int(self.counted[hk][c]),
             }
             chosen = {name: column[rows] for name, column in columns.items()}
             yield from batches(CONTRAST_SCHEMA, own | chosen)
@@ -161,7 +158,7 @@ def collect(
         )
     arrays = zip(*(vars(chunk).values() for chunk in chunks), strict=True)
     pooled = PooledPairs(*(np.concatenate(parts, axis=1) for parts in arrays))
-    p, deciding = p_values(pooled, store.design.tests)
+    p, deciding = p_values(pooled, store.design)
     q = [
         np.where(rows >= 0, curve.at(of_test), np.nan)
         for (_, curve), of_test, rows in zip(best, p, pooled.rows, strict=True)

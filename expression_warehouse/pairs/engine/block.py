@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_warehouse.pairs.screen.deciding import decide, log_p_table
-from expression_warehouse.pairs.screen.histogram import p_value
-from expression_warehouse.pairs.screen.pooling import pool_tile
-from expression_warehouse.pairs.screen.tally import Tally
-from expression_warehouse.pairs.screen.transform_store import (
+from expression_warehouse.pairs.contrasts import Design
+from expression_warehouse.pairs.engine.deciding import decide, log_p_table
+from expression_warehouse.pairs.engine.histogram import p_value
+from expression_warehouse.pairs.engine.pooling import pool_tile
+from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
     limit_of,
     open_store,
@@ -162,20 +163,18 @@ class PooledPairs:
 
     def decide(self, store: TransformStore) -> None:
         """Mark the eligible contrasts, and compute the test of the pair."""
-        contrasts, studies = len(self.k), len(store.samples)
+        design, studies = store.design, len(store.samples)
         # A contrast of fewer than k_min studies has statistics, but no false discovery rate.
         is_eligible = self.k >= store.settings.k_min
-        degrees = self.rows[contrasts : 2 * contrasts]
-        np.copyto(degrees, np.where(is_eligible, self.k - 1, -1))
-        self.rows[:contrasts] = np.minimum(degrees, 0)
-        self.rows[2 * contrasts : 3 * contrasts] = degrees
-        pair = 3 * contrasts
+        degrees = np.where(is_eligible, self.k - 1, np.int32(-1))
+        self.rows[design.z] = np.minimum(degrees, 0)
+        self.rows[design.hk] = self.rows[design.adhoc] = degrees
         decide(
-            self.statistics[contrasts : 2 * contrasts], degrees, studies,
-            *log_p_table(max(studies - 1, 1)), self.statistics[pair], self.rows[pair],
+            self.statistics[design.hk], degrees, studies, *log_p_table(max(studies - 1, 1)),
+            self.statistics[design.pair], self.rows[design.pair],
         )  # fmt: skip
-        if both := store.design.combined:
-            self.rows[pair + 1 :] = np.where(is_eligible[list(both)].any(axis=0), 0, -1)
+        is_combined = is_eligible[list(design.combined)].any(axis=0)
+        self.rows[design.combinations] = np.where(is_combined, 0, -1)
 
 
 def _count_whole(store: TransformStore, block: Block, tallies: list[Tally]) -> None:
@@ -240,6 +239,7 @@ def _pool(
 
     size  (studies, cohorts, b): samples
     """
+    design = store.design
     pool_tile(
         products,
         scale_a,
@@ -248,34 +248,33 @@ def _pool(
         limit_of(store.samples),
         size.astype(float),
         store.settings.se_slope,
-        store.design.sides,
-        np.array(store.design.combined, np.int64),
-        pooled.statistics,
+        design.sides,
+        np.array(design.combined, np.int64),
+        pooled.statistics[design.z],
+        pooled.statistics[design.hk],
+        pooled.statistics[design.adhoc],
+        pooled.statistics[design.combinations],
         pooled.k,
     )
     pooled.decide(store)
 
 
-def p_values(pooled: PooledPairs, tests: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def p_values(pooled: PooledPairs, design: Design) -> tuple[np.ndarray, np.ndarray]:
     """p of all tests, (tests, pairs), also of contrasts with too few studies; and the position of
     the contrast that decides each pair, -1 if none does.
 
     pooled  single pairs
-    tests   Design.tests
 
     p of `pair` is exact: the least p of its eligible Hartung-Knapp tests, times their number.
     """
-    contrasts, pair = len(pooled.k), tests.index("pair")
-    hk = slice(contrasts, 2 * contrasts)
-    p = np.full(pooled.statistics.shape, np.nan)
-    for test, statistic in enumerate(pooled.statistics):
+    p, degrees = np.full(pooled.statistics.shape, np.nan), np.zeros_like(pooled.rows)
+    degrees[design.hk] = degrees[design.adhoc] = pooled.k - 1
+    for of_test, statistic, df in zip(p, pooled.statistics, degrees, strict=True):
         is_tested = ~np.isnan(statistic)
-        is_student = contrasts <= test < pair
-        degrees = pooled.k[test % contrasts] - 1 if is_student else np.zeros_like(pooled.k[0])
-        p[test, is_tested] = p_value(np.abs(statistic[is_tested]), degrees[is_tested])
-    p_hk = np.where(pooled.rows[hk] >= 0, p[hk], np.nan)
+        of_test[is_tested] = p_value(np.abs(statistic[is_tested]), df[is_tested])
+    p_hk = np.where(pooled.rows[design.hk] >= 0, p[design.hk], np.nan)
     count = np.count_nonzero(~np.isnan(p_hk), axis=0)
     least = np.fmin.reduce(p_hk, axis=0)
-    p[pair] = np.minimum(1.0, count * least)
+    p[design.pair] = np.minimum(1.0, count * least)
     deciding = np.where(count > 0, np.argmax(p_hk == least, axis=0), -1)
     return p, deciding

@@ -15,12 +15,7 @@ import functools
 import numba
 import numpy as np
 
-from expression_warehouse.pairs.screen.histogram import (
-    bin_edges,
-    bin_shifts,
-    p_value,
-    t_coordinate,
-)
+from expression_warehouse.pairs.engine.histogram import bin_edges, bin_shifts, p_value, t_coordinate
 
 # A cell of the table is 2^_CELL_BITS bins wide.
 _CELL_BITS = 4

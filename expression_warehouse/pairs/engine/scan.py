@@ -5,7 +5,6 @@ import functools
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -14,15 +13,12 @@ from typing import TYPE_CHECKING
 import threadpoolctl
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.pairs.array_file import read_arrays, write_arrays
-from expression_warehouse.pairs.screen.block import Block, compute_block
-from expression_warehouse.pairs.screen.tally import Tally
+from expression_warehouse.pairs.array_file import Checkpoint, State
+from expression_warehouse.pairs.engine.block import Block, compute_block
+from expression_warehouse.pairs.engine.tally import Tally
 
 if TYPE_CHECKING:
     import distributed
-
-# A kill costs at most this, and the blocks under way.
-CHECKPOINT_S = 30.0
 
 # From a block, and tallies that tell what can be left out: the block's tallies.
 Compute = Callable[[Block, list[Tally]], list[Tally]]
@@ -48,22 +44,18 @@ def scan(
 
     The result does not depend on the order in which blocks are done.
     """
-    path, key = folder / "checkpoint.npz", _key(empty, blocks)
-    tallies, done = read_checkpoint(path, empty, blocks)
+    checkpoint = Checkpoint(folder / "checkpoint.npz", _key(empty, blocks))
+    tallies, done = _restored(checkpoint, empty)
     advance(sum(block.pair_count for block in blocks if str(block) in done))
-    written = time.monotonic()
 
     def finish(block: Block) -> None:
-        nonlocal written
         done.add(str(block))
         advance(block.pair_count)
-        if time.monotonic() - written > CHECKPOINT_S:
-            _write_checkpoint(path, key, tallies, done)
-            written = time.monotonic()
+        checkpoint.write_if_due(lambda: _state(tallies, done))
 
     left = [block for block in blocks if str(block) not in done]
     count_blocks(functools.partial(compute_block, folder), left, tallies, finish, client)
-    _write_checkpoint(path, key, tallies, done)
+    checkpoint.write(_state(tallies, done))
     return tallies
 
 
@@ -97,12 +89,9 @@ def count_blocks(
                 finish(block)
 
 
-def read_checkpoint(
-    path: Path, empty: list[Tally], blocks: Sequence[Block]
-) -> tuple[list[Tally], set[str]]:
-    """The tallies of the blocks that are done, and their names; nothing done if the file is
-    missing, damaged, or of another scan."""
-    found = read_arrays(path, _key(empty, blocks))
+def _restored(checkpoint: Checkpoint, empty: list[Tally]) -> tuple[list[Tally], set[str]]:
+    """The tallies of the blocks that are done, and their names."""
+    found = checkpoint.read()
     if not found:
         return empty, set()
     head, arrays = found
@@ -113,13 +102,13 @@ def read_checkpoint(
     return tallies, set(head["done"])
 
 
-def _write_checkpoint(path: Path, key: str, tallies: list[Tally], done: set[str]) -> None:
+def _state(tallies: list[Tally], done: set[str]) -> State:
     arrays = {
         f"{name}_{i}": array
         for i, tally in enumerate(tallies)
         for name, array in tally.arrays().items()
     }
-    write_arrays(path, key, {"done": sorted(done)}, arrays)
+    return {"done": sorted(done)}, arrays
 
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:

@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from scipy import special
 
-from expression_warehouse.pairs.screen.logarithm import bits_of
+from expression_warehouse.pairs.engine.logarithm import bits_of
 
 # Widest bin, in ln p: e^WIDTH is 1.00091. What is left to 1.001 is for deciding.py.
 WIDTH = 9.1e-4

@@ -11,10 +11,20 @@ import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.process_log import OpenWarehouse, Step
+from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.pairs.contrasts import Design, read_design
+from expression_warehouse.pairs.engine.block import blocks_of, new_tallies
+from expression_warehouse.pairs.engine.memory import require_memory
+from expression_warehouse.pairs.engine.scan import connect, scan, thread_count
+from expression_warehouse.pairs.engine.transform_store import (
+    StudyTransforms,
+    is_complete,
+    open_store,
+    transform_study,
+    write_store,
+)
 from expression_warehouse.pairs.expression import (
     choose_genes,
     count_samples,
@@ -22,24 +32,10 @@ from expression_warehouse.pairs.expression import (
     variability,
 )
 from expression_warehouse.pairs.run_record import feature_run
-from expression_warehouse.pairs.screen.block import blocks_of, new_tallies
-from expression_warehouse.pairs.screen.memory import require_memory
-from expression_warehouse.pairs.screen.scan import connect, scan, thread_count
-from expression_warehouse.pairs.screen.screened_pairs import (
-    CONTRAST_SCHEMA,
-    PAIR_SCHEMA,
-    ScreenedPairs,
-    collect,
-)
-from expression_warehouse.pairs.screen.transform_store import (
-    StudyTransforms,
-    is_complete,
-    open_store,
-    transform_study,
-    write_store,
-)
+from expression_warehouse.pairs.screened_pairs import CONTRAST_SCHEMA, PAIR_SCHEMA, collect
 from expression_warehouse.pairs.settings import gene_parameters, parse_memory
 from expression_warehouse.pairs.slices import (
+    SliceFilter,
     SliceStudies,
     compute_slices,
     read_genes,
@@ -69,21 +65,17 @@ class ScreenOptions:
 
 
 def screen(
-    disease: str,
-    technology: str | None,
-    organism: str | None,
-    options: ScreenOptions,
-    open_warehouse: OpenWarehouse,
-    reporter: Reporter,
+    wanted: SliceFilter, options: ScreenOptions, open_warehouse: OpenWarehouse, reporter: Reporter
 ) -> None:
-    """Screen the slices of a disease and stage the pairs that are kept; as `compute_slices`.
+    """Screen slices and stage the pairs that are kept; as `compute_slices`.
 
     The warehouse is open only to be read and written, not while pairs are computed.
     """
     # Before the warehouse is opened.
     parse_memory(options.memory)
     compute_slices(
-        Step("screen", {"disease": disease, "technology": technology, "organism": organism}),
+        "screen",
+        wanted,
         options.work,
         lambda members: _screen_slice(members, options, open_warehouse, reporter),
         open_warehouse,
@@ -128,7 +120,12 @@ def _screen_slice(
         pairs_tested=kept.pairs_tested,
         started_at=started,
     )
-    rows_written = _stage(run, members, kept, open_warehouse, reporter)
+    scope, constants = members.slice.scope, members.constants(run)
+    pairs, contrasts = kept.pair_batches(constants), kept.contrast_batches(constants)
+    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
+        load.put_run(run)
+        rows_written = load.replace_rows("screened_pairs", scope, PAIR_SCHEMA, pairs)
+        rows_written += load.replace_rows("screened_contrasts", scope, CONTRAST_SCHEMA, contrasts)
     studies = store.design.count_studies(store.samples > 0)
     shutil.rmtree(folder)
     reporter.step(
@@ -238,19 +235,3 @@ def _write_store(
 
 def _values_path(folder: Path, study: int, cohort: str) -> Path:
     return folder / f"cohort_{study}_{cohort}.npy"
-
-
-def _stage(
-    run: FeatureRun,
-    members: SliceStudies,
-    kept: ScreenedPairs,
-    open_warehouse: OpenWarehouse,
-    reporter: Reporter,
-) -> int:
-    scope, constants = members.slice.scope, members.constants(run)
-    with open_warehouse(reporter.waiting) as warehouse, warehouse.load_staging() as load:
-        load.put_run(run)
-        pairs = kept.pair_batches(constants)
-        contrasts = kept.contrast_batches(constants)
-        written = load.replace_rows("screened_pairs", scope, PAIR_SCHEMA, pairs)
-        return written + load.replace_rows("screened_contrasts", scope, CONTRAST_SCHEMA, contrasts)

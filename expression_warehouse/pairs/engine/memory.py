@@ -2,9 +2,9 @@
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.screen.block import COLUMNS, block_shape
-from expression_warehouse.pairs.screen.histogram import PAGE, PAGES
-from expression_warehouse.pairs.screen.tally import CANDIDATE
+from expression_warehouse.pairs.engine.block import COLUMNS, block_shape
+from expression_warehouse.pairs.engine.histogram import PAGE, PAGES
+from expression_warehouse.pairs.engine.tally import CANDIDATE
 from expression_warehouse.pairs.settings import in_words
 
 # Python, the libraries and the warehouse's own buffers.

@@ -14,7 +14,7 @@ import numpy as np
 
 from expression_warehouse.core.files import open_atomically
 from expression_warehouse.pairs.contrasts import Contrast, Design
-from expression_warehouse.pairs.screen.rank_transform import (
+from expression_warehouse.pairs.engine.rank_transform import (
     EXACT_FLOAT32_SAMPLES,
     inner_products,
     rank_transform,
@@ -69,21 +69,17 @@ class TransformStore:
         """`inverse` of the genes without missing values; NaN for the others."""
         return np.where(self.is_partial, np.nan, self.inverse)
 
-    def products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """(studies, cohorts, pairs): inner products of the ranks of genes a and b."""
-        products = np.empty((*self.samples.shape, len(a)), self.product_type)
-        for s, cohorts in enumerate(self.ranks):
-            for g, ranks in enumerate(cohorts):
-                inner_products(ranks, a, b, products[s, g])
-        return products
-
     def spearman_of_pairs(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """r of single pairs, and the samples it is based on: (studies, cohorts, pairs).
 
         A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
         samples.
         """
-        r = self.products(a, b) * (self.inverse[:, :, a] * self.inverse[:, :, b])
+        products = np.empty((*self.samples.shape, len(a)), self.product_type)
+        for s, cohorts in enumerate(self.ranks):
+            for g, ranks in enumerate(cohorts):
+                inner_products(ranks, a, b, products[s, g])
+        r = products * (self.inverse[:, :, a] * self.inverse[:, :, b])
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for s, g in zip(*np.nonzero(self.samples), strict=True):
             if not (values := self.values[s]):
@@ -201,38 +197,34 @@ def open_store(folder: Path) -> TransformStore:
 
 def _read_store(folder: Path) -> TransformStore:
     head = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-    samples = head["samples"]
+    samples, partial = np.array(head["samples"]), np.load(folder / "partial.npy")
 
     def mapped(kind: str, study: int) -> list[np.ndarray]:
-        paths = [_array_path(folder, kind, study, cohort) for cohort in range(len(samples[study]))]
         return [
             # An empty file cannot be mapped.
-            np.load(path, mmap_mode="r" if count else None).view(np.ndarray)
-            for path, count in zip(paths, samples[study], strict=True)
+            np.load(_path(folder, kind, study, i), mmap_mode="r" if n else None).view(np.ndarray)
+            for i, n in enumerate(samples[study])
         ]
 
-    inverse, partial = np.load(folder / "inverse.npy"), np.load(folder / "partial.npy")
-    studies = [
-        StudyTransforms(
-            ranks=mapped("ranks", s),
-            values=mapped("values", s) if partial[s].any() else None,
-            inverse=inverse[s],
-            partial=partial[s],
-            samples=samples[s],
-        )
-        for s in range(len(samples))
-    ]
     contrasts = (
         Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
         for each in head["contrasts"]
     )
-    return store_in_memory(studies, Settings(**head["settings"]), Design(tuple(contrasts)))
+    return TransformStore(
+        ranks=[mapped("ranks", s) for s in range(len(samples))],
+        values=[mapped("values", s) if own.any() else None for s, own in enumerate(partial)],
+        inverse=np.load(folder / "inverse.npy"),
+        partial=partial,
+        samples=samples,
+        settings=Settings(**head["settings"]),
+        design=Design(tuple(contrasts)),
+    )
 
 
 def _save(folder: Path, kind: str, study: int, cohorts: list[np.ndarray]) -> None:
     for number, array in enumerate(cohorts):
-        np.save(_array_path(folder, kind, study, number), array)
+        np.save(_path(folder, kind, study, number), array)
 
 
-def _array_path(folder: Path, kind: str, study: int, cohort: int) -> Path:
+def _path(folder: Path, kind: str, study: int, cohort: int) -> Path:
     return folder / f"{kind}_{study}_{cohort}.npy"

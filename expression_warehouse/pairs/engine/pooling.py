@@ -9,7 +9,7 @@ import math
 import numba
 import numpy as np
 
-from expression_warehouse.pairs.screen.logarithm import half_log, split_ratio
+from expression_warehouse.pairs.engine.logarithm import half_log, split_ratio
 
 # As in macros/stats/hartung_knapp.sql.
 _EQUAL = 1e-12
@@ -197,8 +197,9 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
 
 @numba.njit(**_OPTIONS)
 def pool_tile(
-    products, scale_a, scale_b, weight, limit, size, slope, sides, combined, statistics, k
-):
+    products, scale_a, scale_b, weight, limit, size, slope, sides, combined,
+    of_z, of_hk, of_adhoc, of_combinations, k,
+):  # fmt: skip
     """The statistics of a tile of pairs, a genes × b genes.
 
     products    (studies, cohorts, a, b): inner products of rank transforms
@@ -210,7 +211,8 @@ def pool_tile(
     slope       how much that variance grows with r²
     sides       (contrasts, cohorts), int: Design.sides
     combined    positions of the two contrasts to combine, or empty
-    statistics  (tests, a, b), written: Design.tests, except `pair`; NaN if there is no test
+    of_z, of_hk, of_adhoc, of_combinations
+                (…, a, b), written: statistics of Design.tests by kind; NaN if there is no test
     k           (contrasts, a, b), int32, written: studies that have the contrast
     """
     studies, cohorts, rows, pairs = products.shape
@@ -259,14 +261,13 @@ def pool_tile(
                 mean, sum_w[c], residual, work,
             )  # fmt: skip
             _test(
-                mean, sum_w[c], residual, studies_of[c],
-                statistics[c, i], statistics[count + c, i], statistics[2 * count + c, i],
+                mean, sum_w[c], residual, studies_of[c], of_z[c, i], of_hk[c, i], of_adhoc[c, i]
             )  # fmt: skip
             for j in range(pairs):
                 k[c, i, j] = np.int32(studies_of[c, j])
         if len(combined) == 2:
             c, d = combined
             _combine(
-                statistics[c, i], statistics[d, i], root[c], root[d], sum_w[c], sum_w[d],
-                statistics[3 * count + 1, i], statistics[3 * count + 2, i],
+                of_z[c, i], of_z[d, i], root[c], root[d], sum_w[c], sum_w[d],
+                of_combinations[0, i], of_combinations[1, i],
             )  # fmt: skip

@@ -15,7 +15,7 @@ the least over all x ≥ p, q never falls with p; as R(x) ≤ m, it is never bel
 
 import numpy as np
 
-from expression_warehouse.pairs.screen.tally import ROUNDING, Tally
+from expression_warehouse.pairs.engine.tally import ROUNDING, Tally
 
 
 class RateCurve:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numba
 import numpy as np
 
-from expression_warehouse.pairs.screen.histogram import (
+from expression_warehouse.pairs.engine.histogram import (
     PAGE,
     PAGE_BITS,
     Histogram,
