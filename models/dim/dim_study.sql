@@ -32,6 +32,8 @@ incoming as (
         s.source_last_modified,
         cast(p.platform_summary as {{ type_text(500) }}) as study_platform_summary
     from {{ ref('stg_study') }} as s
+    -- stg_study is from before the rules; this view no longer has what they quarantined.
+    inner join {{ ref('stg_batch') }} as b on s.batch_id = b.batch_id
     left join platform_summaries as p on s.batch_id = p.batch_id
     where {{ is_selected_study('s.study_accession_code') }}
 ),
