@@ -5,7 +5,6 @@ from expression_warehouse.core.listed import listed
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 
-# Tables that each warehouse has, also one of which only a part was built.
 _LAST_BUILD = """
     select status, error_message
     from (
@@ -18,7 +17,7 @@ _LAST_BUILD = """
     ) as b
     where recency = 1
 """
-_QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
+_QUARANTINED = "select batch_id from {meta}.vw_quarantine"
 _NOT_BUILT = """
     select study_accession_code
     from {staging}.stg_batch
