@@ -6,6 +6,8 @@ from test_pair_metrics import build_pairs
 from test_validation_rules import KnownStudy, changed
 from warehouses import four_studies, without_rows
 
+from expression_warehouse.api import queries
+
 pytestmark = pytest.mark.skipif(TARGET != "duckdb", reason="changes seeds, and reads all columns")
 
 # Contrasts of the same cohorts, of which the primary one decides.
@@ -123,3 +125,31 @@ def test_a_finding_ends_with_its_cause(copy_of, tmp_path):
     warehouse.query_write("update staging.batch set loaded_at = loaded_at - interval 30 day")
     warehouse.dbt("run-operation", "purge_staging")
     assert ("EXTRACTION_PARSE_ERROR", None) not in warehouse.query(CURRENT)
+
+
+def test_a_corrected_batch_is_no_longer_in_quarantine(copy_of, tmp_path):
+    warehouse = copy_of(without_rows, tmp_path)
+    held = "select study_accession_code from meta.vw_quarantine"
+    ingest(warehouse, changed("GSE1", "90"), exit_code=1)
+    assert warehouse.query(held) == [("GSE1",)]
+    ingest(warehouse, KnownStudy("GSE1"))
+    assert warehouse.query(held) == [("GSE1",)]
+    warehouse.build_expression()
+    assert warehouse.query(held) == []
+
+
+def test_samples_that_a_study_no_longer_has_are_not_counted(copy_of, tmp_path):
+    warehouse = copy_of(without_rows, tmp_path)
+    titles = [*["healthy"] * 4, "patient"]
+    ingest(warehouse, KnownStudy("GSE1", titles=titles))
+    warehouse.build()
+    unknown = "select unknown_illness_share from meta.vw_health"
+    assert warehouse.query(unknown) == [(0.2,)]
+    samples = [f"GSE1-{number}" for number in range(1, 5)]
+    ingest(warehouse, KnownStudy("GSE1", samples=samples, created_at="2025-01-01T00:00:00"))
+    warehouse.build()
+    assert warehouse.query(unknown) == [(0,)]
+    cohorts = queries.STUDY_COHORTS.format(dim="dim", staging="staging")
+    assert [row[:3] for row in warehouse.query(cohorts.replace("$study", "'GSE1'"))] == [
+        ("CONTROL", "title", 4)
+    ]
