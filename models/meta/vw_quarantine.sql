@@ -1,30 +1,20 @@
-with ordered as (
-    select
-        b.*,
-        row_number() over (
-            partition by b.study_accession_code
-            order by b.created_at desc, b.staged_at desc, b.batch_id asc
-        ) as recency
-    from {{ source('staging', 'batch') }} as b
-),
-
--- The newest batch of each study that is in the fact.
-compared as (
-    select
-        o.*,
-        min(case when o.loaded_at is not null and o.status <> 'QUARANTINED' then o.recency end) over (
-            partition by o.study_accession_code
-        ) as loaded_recency
-    from ordered as o
-)
-
 select
-    batch_id,
-    study_accession_code,
-    file_name,
-    file_hash,
-    row_count,
-    staged_at,
-    quarantine_reason
-from compared
-where status = 'QUARANTINED' and (loaded_recency is null or recency < loaded_recency)
+    q.batch_id,
+    q.study_accession_code,
+    q.file_name,
+    q.file_hash,
+    q.row_count,
+    q.staged_at,
+    q.quarantine_reason
+from {{ source('staging', 'batch') }} as q
+where
+    q.status = 'QUARANTINED'
+    -- A newer batch of the study is loaded in its place.
+    and not exists (
+        select 1
+        from {{ source('staging', 'batch') }} as l
+        where
+            l.study_accession_code = q.study_accession_code
+            and l.status in ('LOADED', 'PURGED')
+            and (l.created_at > q.created_at or (l.created_at = q.created_at and l.staged_at > q.staged_at))
+    )
