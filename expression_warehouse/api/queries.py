@@ -21,18 +21,21 @@ SLICES = """
     order by d.disease_label, c.technology, c.organism, n.is_primary desc, n.contrast
 """
 
+# dim_contrast keeps contrasts that are no longer defined; they have no cohorts.
 CONTRASTS = """
     select n.contrast, n.description
     from {dim}.dim_contrast as n
     inner join {dim}.dim_disease as d on n.disease_key = d.disease_key
-    where d.disease_label = $disease
+    where
+        d.disease_label = $disease
+        and n.contrast_key in (select s.contrast_key from {staging}.stg_contrast_cohort as s)
     order by n.is_primary desc, n.contrast
 """
 
 DISEASES_WITH_CONTRASTS = """
     select distinct d.disease_label
-    from {dim}.dim_contrast as n
-    inner join {dim}.dim_disease as d on n.disease_key = d.disease_key
+    from {dim}.dim_disease as d
+    inner join {staging}.stg_contrast_cohort as s on d.disease_key = s.disease_key
     order by d.disease_label
 """
 
@@ -237,7 +240,7 @@ STUDY_FILES = """
 """
 
 # Which rules labelled a study's samples, with an example of a title each, and how many take part in
-# cohorts that are large enough for a contrast.
+# cohorts that are large enough for a contrast. dim_sample keeps samples that a study no longer has.
 STUDY_COHORTS = """
     select
         i.illness_label,
@@ -249,6 +252,8 @@ STUDY_COHORTS = """
         min(m.sample_title) as title_example
     from {dim}.dim_sample as m
     inner join {dim}.dim_study as s on m.study_key = s.study_key
+    inner join {staging}.stg_sample_config as n
+        on s.current_batch_id = n.batch_id and m.sample_accession_code = n.sample_accession_code
     inner join {dim}.dim_illness as i on m.illness_key = i.illness_key
     left join (
         select distinct p.sample_key

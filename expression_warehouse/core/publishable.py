@@ -18,7 +18,24 @@ _LAST_BUILD = """
     ) as b
     where recency = 1
 """
-_QUARANTINED = "select batch_id from {staging}.batch where status = 'QUARANTINED'"
+# As meta.vw_quarantine.
+_QUARANTINED = """
+    select q.batch_id
+    from {staging}.batch as q
+    where
+        q.status = 'QUARANTINED'
+        and not exists (
+            select 1
+            from {staging}.batch as l
+            where
+                l.study_accession_code = q.study_accession_code
+                and l.status in ('LOADED', 'PURGED')
+                and (
+                    l.created_at > q.created_at
+                    or (l.created_at = q.created_at and l.staged_at > q.staged_at)
+                )
+        )
+"""
 _NOT_BUILT = """
     select study_accession_code
     from {staging}.stg_batch

@@ -42,6 +42,7 @@ TABLES = (
     ("fact", "fact_gene_pair_contrast", "pair_key, disease_key, technology, organism"),
     ("fact", "fact_gene_pair_cohort", "pair_key, disease_key, technology, organism"),
     ("staging", "batch", "batch_id"),
+    ("staging", "stg_sample_config", "batch_id, sample_accession_code"),
     ("staging", "stg_slice_sample", "study_key, sample_key"),
     ("staging", "stg_slice_cohort", "study_key, illness_key"),
     ("staging", "stg_contrast_cohort", "contrast_key, illness_key"),

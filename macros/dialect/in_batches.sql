@@ -64,8 +64,6 @@
     70 GB. -#}
 {% macro feature_study_batches() %}{{ return(value_batches(ref('int_feature_study'))) }}{% endmacro %}
 
-{% macro outlier_study_batches() %}{{ return(value_batches(ref('int_outlier_study'))) }}{% endmacro %}
-
 {% macro value_batches(studies) %}
     {{ return(ranges_of(ranges_of_size(studies, 'study_key', 'row_count', 20000000))) }}
 {% endmacro %}

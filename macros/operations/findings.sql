@@ -120,6 +120,15 @@ where
 {%- endmacro %}
 
 
+{#- Post-hook of the findings about values, before log_findings, so that these findings are not older: the features of
+    the studies of this run are in their tables, and their values are judged. -#}
+{% macro mark_values_judged() -%}
+update {{ source('staging', 'batch') }}
+set values_judged_at = {{ utc_now() }}
+where batch_id in (select s.batch_id from {{ ref('int_feature_study') }} as s)
+{%- endmacro %}
+
+
 {#- Runs after the findings of the source rules: the remaining candidate batches violate no rule, so the
     fact may load them. -#}
 {% macro mark_batches_validated() -%}

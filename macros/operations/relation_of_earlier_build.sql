@@ -14,9 +14,3 @@
     {% endif %}
     {{ return(load_relation(relation)) }}
 {% endmacro %}
-
-
-{#- meta_study_qc as earlier builds left it; none with --full-refresh, which measures all studies anew. -#}
-{% macro study_qc_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('meta', 'meta_study_qc')) }}
-{% endmacro %}

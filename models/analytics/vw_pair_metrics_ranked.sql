@@ -69,7 +69,7 @@ contrast_rows as (
             partition by {{ group_columns(rows, 'c') }}
             order by
                 case when s.q_basis = 'hk' and s.contrast = 'all' and c.is_deciding = 0 then 1 else 0 end,
-                c.p, n.is_primary desc, c.contrast_key
+                c.p, n.is_primary desc, n.contrast
         ) as contrast_order
     from {{ ref('fact_gene_pair_contrast') }} as c
     inner join {{ ref('dim_contrast') }} as n on c.contrast_key = n.contrast_key

@@ -55,7 +55,7 @@ ordered_tests as (
         c.pair_key,
         row_number() over (
             partition by c.slice_no, c.pair_key
-            order by c.hk_p, d.is_primary desc, c.contrast_key
+            order by c.hk_p, d.is_primary desc, d.contrast
         ) as test_order,
         least(1e0, count(*) over (partition by c.slice_no, c.pair_key) * c.hk_p) as p
     from eligible as c

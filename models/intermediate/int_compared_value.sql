@@ -21,8 +21,8 @@ with batches as (
     group by g.batch_id, g.study_key, r.value_min
 ),
 
--- New batches by the genes that any batch chose, the others by those that a new one chose: so that a panel
--- finds its genes in a study of all genes, whichever is new.
+-- New batches by the genes that any batch chose, the others by their own and those that a new one chose: so that a
+-- panel finds its genes in a study of all genes, whichever is new.
 compared_genes as (
     select distinct
         b.batch_id,
@@ -35,7 +35,10 @@ compared_genes as (
     from batches as b
     cross join batches as o
     inner join {{ ref('meta_compared_gene') }} as g on o.batch_id = g.batch_id
-    where b.is_new = 1 or o.is_new = 1
+    where
+        b.is_new = 1
+        or o.is_new = 1
+        or (b.batch_id = o.batch_id and exists (select 1 from batches as n where n.is_new = 1))
 ),
 
 compared_values as (

@@ -1,6 +1,5 @@
 -- A batch counts as loaded once its values are in the fact.
 -- depends_on: {{ ref('fact_gene_expression') }}
-{% set features = feature_values_relation() -%}
 -- A sample gets another label without a new batch if the rules of illness change.
 with sample_changes as (
     select
@@ -17,19 +16,12 @@ select
     b.row_count,
     u.is_log_scale
 from {{ ref('stg_loaded_batch') }} as b
+inner join {{ source('staging', 'batch') }} as r on b.batch_id = r.batch_id
 inner join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
 inner join {{ ref('unit') }} as u on s.study_unit_tag = u.unit_tag
 left join sample_changes as c on b.batch_id = c.batch_id
 where
     {{ is_selected_study('b.study_accession_code') }}
-    {%- if features %}
-    and not exists (
-        select 1
-        from {{ features }} as f
-        where
-            f.study_key = s.study_key
-            and f.batch_id = b.batch_id
-            and f.etl_created_date >= b.loaded_at
-            and f.etl_created_date >= coalesce(c.changed_at, b.loaded_at)
-    )
+    {%- if feature_values_relation() %}
+    and (r.values_judged_at is null or r.values_judged_at < b.loaded_at or r.values_judged_at < c.changed_at)
     {%- endif %}

@@ -1,4 +1,4 @@
-{{ config(materialized=table_in_batches(), batches='outlier_study_batches') }}
+{{ config(materialized=table_in_batches(), batches='feature_study_batches') }}
 
 with measured as (
     select
@@ -9,7 +9,7 @@ with measured as (
         f.expression_value,
         f.expression_value_raw
     from {{ ref('fact_gene_expression') }} as f
-    inner join {{ ref('int_outlier_study') }} as b on f.study_key = b.study_key and f.batch_id = b.batch_id
+    inner join {{ ref('int_feature_study') }} as b on f.study_key = b.study_key and f.batch_id = b.batch_id
     where b.study_key {{ batch() }}
 ),
 

@@ -1,5 +1,7 @@
 {{ config(post_hook=["{{ log_findings() }}", "{{ mark_facts_checked() }}"]) }}
 
+-- Both mark batches, which two transactions cannot do at a time.
+-- depends_on: {{ ref('int_value_finding') }}
 {{
     findings([
         'rule_fact_reconciles',

@@ -40,8 +40,31 @@ where
         from {{ source('staging', 'batch') }} as b
         where
             b.study_accession_code = f.study_accession_code
-            and b.status = 'LOADED'
+            and b.status in ('LOADED', 'PURGED')
             and b.staged_at > f.created_at
+    )
+    -- Of a file that was refused; the one that the study is loaded with came again since.
+    and not exists (
+        select 1
+        from {{ source('staging', 'batch') }} as b
+        inner join {{ source('meta', 'meta_etl_process_log') }} as p on b.batch_id = p.batch_id
+        where
+            f.file_name is not null
+            and f.severity = 'ERROR'
+            and b.study_accession_code = f.study_accession_code
+            and b.status in ('LOADED', 'PURGED')
+            and p.step = 'stage_study'
+            and p.status = 'SKIPPED'
+            and p.started_at > f.created_at
+    )
+    -- The values were judged again since, because a sample has another label.
+    and not exists (
+        select 1
+        from {{ source('staging', 'batch') }} as b
+        where
+            f.found_in = 'int_value_finding'
+            and b.batch_id = f.batch_id
+            and b.values_judged_at > f.created_at
     )
     -- A later build judged the same and did not find it again.
     and not exists (

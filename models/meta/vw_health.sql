@@ -61,6 +61,12 @@ labels as (
         sum(case when i.illness_label = 'UNKNOWN' then 1 else 0 end) as unknown_count
     from {{ ref('dim_sample') }} as s
     inner join {{ ref('dim_illness') }} as i on s.illness_key = i.illness_key
+    -- The dimension keeps samples that their study no longer has.
+    where exists (
+        select 1
+        from {{ ref('stg_sample') }} as n
+        where n.sample_natural_key = s.sample_natural_key
+    )
 ),
 
 quarantine as (

@@ -42,7 +42,7 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 # The slowest modules, slowest first.
 LONG = [
     "test_signals", "test_backup", "test_crash", "test_run", "test_writers", "test_wheel", "test_readme", "test_screen",
-    "test_pair_metrics", "test_unit_tests", "test_load_pairs", "test_current_build", "test_rebuild", "test_features",
+    "test_pair_metrics", "test_unit_tests", "test_step_by_step", "test_load_pairs", "test_current_build", "test_rebuild", "test_features",
     "test_shared_samples", "test_quarantine", "test_study_selection", "test_operations", "test_real_studies",
     "test_ingest", "test_bad_input", "test_false_discovery", "test_tsql", "test_housekeeping",
     "test_calibrate", "test_distributions", "test_dsl_golden", "test_pair_numbers", "test_rank",

@@ -99,6 +99,10 @@ def places(number: int):
     return lambda value: f"{value:.{number}f}"
 
 
+def or_missing(value: float) -> str:
+    return "NA" if np.isnan(value) else repr(float(value))
+
+
 def significant(number: int):
     return lambda value: f"{value:.{number}g}"
 
@@ -207,9 +211,12 @@ def test_copies_of_published_studies_are_found(load, shared_data):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_copy_is_found_whichever_came_first(load, first):
-    """A study of 40 genes and one of 2,000. Later builds find no pair again, and compare only what is new."""
+    """A study of 40 genes and one of 2,000, which would choose others: it lacks a value of each of the 40. Later builds
+    find no pair again, and compare only what is new."""
     dice = np.random.default_rng(3)
-    source = Deposit("GSE1", array(dice, 2000, 10), [f"GSM{i}" for i in range(10)])
+    values = array(dice, 2000, 10)
+    values[1000:1040, 0] = np.nan
+    source = Deposit("GSE1", values, [f"GSM{i}" for i in range(10)], text=or_missing)
     copy = source.renamed("GSE2", [3, 7], range(1000, 1040), text=places(2))
     expected = {frozenset({"GSE2 S0", "GSM3"}), frozenset({"GSE2 S1", "GSM7"})}
     deposits = [source, copy]

@@ -31,6 +31,7 @@ TIMES = {
     "loaded_at",
     "loaded_run_id",
     "fact_checked_at",
+    "values_judged_at",
     "collected_at",
 }
 
