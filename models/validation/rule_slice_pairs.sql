@@ -1,5 +1,3 @@
-{%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
-
 -- Slices without a gene pair that has a contrast, and the first of the reasons that holds: no genes in common, no cohort, no contrast.
 with empty_slice as (
     select
@@ -90,9 +88,9 @@ select
                 ' studies; the forms of their gene ids: ', left(i.forms, 300)
             )
         when coalesce(c.has_cohort, 0) = 0
-            then concat('no cohort has {{ min_samples }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
+            then concat('no cohort has {{ min_cohort_samples() }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
         when coalesce(a.study_count, 0) = 0
-            then 'no study has both sides of a contrast with {{ min_samples }} labelled samples each'
+            then 'no study has both sides of a contrast with {{ min_cohort_samples() }} labelled samples each'
         else concat('none of its ', g.gene_count, ' common genes is expressed and varies in enough studies')
     end as finding
 from empty_slice as e
