@@ -316,7 +316,7 @@ merged as (
         g.{{ metric }}
         {%- endif %}
         {%- endfor %},
-        least(coalesce(g.dz_ss_i2, 1e2), coalesce(g.dz_soth_i2, 1e2)) as deciding_i2
+        {{ i2_of_file('g') }} as deciding_i2
     from given as g
     where
         g.csv_override = 1

@@ -144,13 +144,11 @@ def _pairs_query() -> str:
     metrics = [f.feature_name for f in features_of("fact_gene_pair_metrics")]
     of_pairs = [f.feature_name for f in features_of("int_gene_pair_feature")]
     metric_columns = "".join(f",\n    m.{name}" for name in metrics if name not in _SCORES)
-    # Of a file's row, these are what its columns of both contrasts give.
+    macros = project_macros("duckdb")
     deciding = {
-        "q_star": project_macros("duckdb").q_star("m"),
-        "effect": "case when m.metrics_source = 'CSV' then m.combined_effect_size"
-        " else m.theta_re end",
-        "i2": "case when m.metrics_source = 'CSV' then"
-        " least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) else m.i2 end",
+        "q_star": macros.q_star("m"),
+        "effect": macros.effect("m"),
+        "i2": macros.i2_star("m"),
     }
     deciding_columns = "".join(f",\n    {deciding[name]} as deciding_{name}" for name in _DECIDING)
     pair_columns = "".join(f",\n    f.{name}" for name in of_pairs)
