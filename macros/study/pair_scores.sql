@@ -116,7 +116,7 @@ where
     and exists (
         select 1
         from {{ ref('int_slice') }} as s
-        where {{ same_group(slice_columns(), 's', fact) }}
+        where {{ same_slice('s', fact) }}
     )
 {% endmacro %}
 

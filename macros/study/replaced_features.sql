@@ -34,11 +34,11 @@ where
 delete from {{ fact }}
 where
     {{ of_slice }}
-    and exists (select 1 from {{ slices }} as s where {{ same_group(slice_columns(), 's', fact) }});
+    and exists (select 1 from {{ slices }} as s where {{ same_slice('s', fact) }});
 delete from {{ fact }}
 where
     {{ of_slice }}
-    and not exists (select 1 from {{ existing }} as e where {{ same_group(slice_columns(), 'e', fact) }});
+    and not exists (select 1 from {{ existing }} as e where {{ same_slice('e', fact) }});
 delete from {{ fact }}
 where
     feature_run_id is not null

@@ -16,9 +16,9 @@
 
 {% macro remove_replaced_slices_from(table) %}
 delete from {{ table }}
-where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
+where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_slice('s', table) }});
 delete from {{ table }}
-where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
+where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_slice('s', table) }});
 {% endmacro %}
 
 

@@ -1,4 +1,4 @@
-{%- set cohort = ['disease_key', 'technology', 'organism', 'study_key', 'illness_key'] -%}
+{%- set cohort = slice_columns() + ['study_key', 'illness_key'] -%}
 
 -- The pair of the session: per-study estimates of all pairs are not kept, those of one are quick.
 with pair as (

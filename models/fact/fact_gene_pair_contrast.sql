@@ -90,7 +90,7 @@ screened as (
         s.tests_hk,
         s.q_pair
     from {{ ref('stg_screened_contrast') }} as s
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 's', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('s', 'i') }}
     inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
 )
 

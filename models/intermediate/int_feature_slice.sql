@@ -12,8 +12,7 @@ where not exists (
     select 1
     from {{ features }} as f
     where
-        f.disease_key = s.disease_key
-        and f.technology = s.technology and f.organism = s.organism
+        {{ same_slice('f', 's') }}
         and f.batch_id = s.batch_id
         and f.feature_run_id is null
 )

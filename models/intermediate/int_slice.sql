@@ -14,9 +14,7 @@ where not exists (
     select 1
     from {{ fact }} as f
     where
-        f.disease_key = s.disease_key
-        and f.technology = s.technology
-        and f.organism = s.organism
+        {{ same_slice('f', 's') }}
         and f.batch_id = s.batch_id
 )
 {%- endif %}
