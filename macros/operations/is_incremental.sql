@@ -7,3 +7,17 @@
     {% endif %}
     {{ return(dbt.is_incremental()) }}
 {% endmacro %}
+
+
+{#- Hook: a statement for later builds alone, since a first build has no rows that it could be about. It is an
+    argument, so that dbt sees the relations that it reads in a first build, too.
+
+    is_alone  whether other builds of the table wait until this one is committed
+
+    pre_hook="{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}" -#}
+{% macro in_later_builds(statement, is_alone=false) %}
+{%- if is_incremental() %}
+{{ lock_until_commit(this.identifier) if is_alone }}
+{{ statement }}
+{%- endif %}
+{% endmacro %}

@@ -98,14 +98,11 @@ from (
 
 
 {#- Hook: sets rank_score in the slices that this run computes. It is a hook rather than part of the model
-    because the model's rows are wide: sorting them three times would take as long as computing them. -#}
-{% macro put_rank_scores() %}
-{{ put_rank_scores_into(this) }}
-{% endmacro %}
+    because the model's rows are wide: sorting them three times would take as long as computing them.
 
-{#- A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
+    A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
     ranks. The rows are new, so those without a rank have none already. -#}
-{% macro put_rank_scores_into(fact) %}
+{% macro put_rank_scores(fact) %}
 update {{ fact }}
 set rank_score = r.rank_score
 from (
@@ -122,11 +119,7 @@ where
 
 
 {#- Hook: copies each pair's newest review to its rows. Rows that already have it are not touched. -#}
-{% macro put_reviews() %}
-{{ put_reviews_into(this) }}
-{% endmacro %}
-
-{% macro put_reviews_into(fact) %}
+{% macro put_reviews(fact) %}
 update {{ fact }}
 set agent_result_json = n.agent_result_json
 from (
@@ -144,11 +137,7 @@ where {{ same_group(slice_columns() + ['pair_key'], 'n', fact) }}
 {#- Hook: copies the scores of `expression-warehouse pairs rank` if they were computed from the slice's current
     state. Rows that already have them are not touched. If a slice is recomputed from another state, its
     scores are null until it is ranked again. -#}
-{% macro put_ranking() %}
-{{ put_ranking_into(this) }}
-{% endmacro %}
-
-{% macro put_ranking_into(fact) %}
+{% macro put_ranking(fact) %}
 {%- set pair = slice_columns() + ['pair_key'] %}
 update {{ fact }}
 set

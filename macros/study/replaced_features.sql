@@ -1,18 +1,10 @@
-{#- Hook of fact_feature_values: deletes rows that this run recomputes, and rows of studies, slices and
+{#- Pre-hook of fact_feature_values: deletes rows that this run recomputes, and rows of studies, slices and
     runs that no longer exist. Other rows are not touched.
 
     A statement per condition, as in remove_replaced_slices.
 
-    {{ remove_replaced_features() }}  ->  delete from fact.fact_feature_values where … -#}
-{% macro remove_replaced_features() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statement = remove_replaced_features_from(this) %}
-{%- if is_incremental() %}
-{{ statement }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_replaced_features_from(fact) %}
+    {{ remove_replaced_features(this) }}  ->  delete from fact.fact_feature_values where … -#}
+{% macro remove_replaced_features(fact) %}
 {%- set studies, slices = ref('int_feature_study'), ref('int_feature_slice') %}
 {%- set loaded, existing = ref('stg_loaded_batch'), ref('stg_slice') %}
 {%- set dim_study, staged = ref('dim_study'), ref('stg_feature_value') %}

@@ -1,20 +1,11 @@
 {#- A slice (disease x technology x organism) is the unit of meta-analysis: its studies are pooled separately from
     those of other slices. `stg_slice` has all slices, `int_slice` those that the current run computes. -#}
 
-{#- Hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
+{#- Pre-hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
     of slices that no longer exist. Other rows are not touched.
 
     A statement per condition: with `or` between them, SQL Server may compute stg_slice once per row. -#}
-{% macro remove_replaced_slices() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statements = remove_replaced_slices_from(this) %}
-{%- if is_incremental() %}
-{{ lock_until_commit('slices of ' ~ this.identifier) }}
-{{ statements }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_replaced_slices_from(table) %}
+{% macro remove_replaced_slices(table) %}
 delete from {{ table }}
 where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_slice('s', table) }});
 delete from {{ table }}

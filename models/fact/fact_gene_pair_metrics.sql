@@ -10,8 +10,8 @@
             {'columns': [{'column': 'new_rank_score', 'desc': true}], 'included_columns': ['combined_p_value', 'power_score']},
             {'columns': ['p_ss', 'p_soth', 'rank_score']},
         ]),
-        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ remove_replaced_slices() }}"],
-        post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ put_reviews() }}", "{{ empty_intermediate_tables() }}"]
+        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"],
+        post_hook=["{{ put_rank_scores(this) }}", "{{ put_ranking(this) }}", "{{ put_reviews(this) }}", "{{ empty_intermediate_tables() }}"]
     )
 }}
 

@@ -1,4 +1,4 @@
-{{ config(post_hook=["{{ log_findings() }}", "{{ mark_facts_checked() }}"]) }}
+{{ config(post_hook=["{{ log_findings(this) }}", "{{ mark_facts_checked(this) }}"]) }}
 
 {{
     findings([

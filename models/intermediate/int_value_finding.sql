@@ -1,4 +1,4 @@
-{{ config(post_hook="{{ log_findings() }}") }}
+{{ config(post_hook="{{ log_findings(this) }}") }}
 
 {{
     findings([
