@@ -2,11 +2,13 @@
     the var `compile_as` then says whether to compile the SQL of a first build (`full`, the default) or of a
     later one (`incremental`). The T-SQL checks, which have no server, compile both. -#}
 {% macro is_incremental() %}
-    {% if flags.WHICH == 'compile' and not flags.INTROSPECT %}
+    {% if is_offline() %}
         {{ return(var('compile_as', 'full') == 'incremental' and model.config.materialized == 'incremental') }}
     {% endif %}
     {{ return(dbt.is_incremental()) }}
 {% endmacro %}
+
+{% macro is_offline() %}{{ return(flags.WHICH == 'compile' and not flags.INTROSPECT) }}{% endmacro %}
 
 
 {#- Hook: a statement for later builds alone, since a first build has no rows that it could be about. It is an

@@ -35,10 +35,3 @@ where
 truncate table {{ ref('int_compared_value') }}
 {%- endif %}
 {% endmacro %}
-
-
-{#- fact_duplicate_sample if it exists, else none; none in a full refresh too, which compares all batches. A ref
-    would be circular. -#}
-{% macro duplicate_samples_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_duplicate_sample')) }}
-{% endmacro %}

@@ -31,7 +31,7 @@ and {{ '1 = 0' if has_rows_of(this, state) else 'not exists (select 1 from ' ~ t
 
 {#- Whether a table has rows, all of them of the loaded files. False if compiled without a connection. -#}
 {% macro has_rows_of(table, state) %}
-    {% if not execute or (flags.WHICH == 'compile' and not flags.INTROSPECT) %}{{ return(false) }}{% endif %}
+    {% if not execute or is_offline() %}{{ return(false) }}{% endif %}
     {% set query %}
         select count(*)
         from {{ state }} as s

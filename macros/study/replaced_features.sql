@@ -36,10 +36,3 @@ where
     feature_run_id is not null
     and not exists (select 1 from {{ staged }} as v where v.feature_run_id = {{ fact }}.feature_run_id);
 {% endmacro %}
-
-
-{#- fact_feature_values if it exists, else none; none in a full refresh too, which computes all rows. Models
-    upstream of it read which rows it already has; a ref would be circular. -#}
-{% macro feature_values_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_feature_values')) }}
-{% endmacro %}

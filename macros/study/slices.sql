@@ -29,10 +29,3 @@ truncate table {{ ref('int_slice_study') }};
 truncate table {{ ref('int_slice') }};
 {%- endif %}
 {% endmacro %}
-
-
-{#- fact_gene_pair_metrics if it exists, else none; none in a full refresh too, which computes all slices.
-    Models upstream of it read which slices it already has; a ref would be circular. -#}
-{% macro pair_metrics_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_gene_pair_metrics')) }}
-{% endmacro %}

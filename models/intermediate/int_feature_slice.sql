@@ -6,7 +6,7 @@ select
     s.organism,
     s.batch_id
 from {{ ref('stg_slice') }} as s
-{%- set features = feature_values_relation() %}
+{%- set features = relation_to_extend('fact', 'fact_feature_values') %}
 {%- if features %}
 where not exists (
     select 1

@@ -1,6 +1,6 @@
 -- A batch counts as loaded once its values are in the fact.
 -- depends_on: {{ ref('fact_gene_expression') }}
-{% set features = feature_values_relation() -%}
+{% set features = relation_to_extend('fact', 'fact_feature_values') -%}
 -- A sample gets another label without a new batch if the rules of illness change.
 with sample_changes as (
     select

@@ -1,7 +1,7 @@
 -- Batches that this run has loaded, and those of an earlier run that ended before screening them. A batch
 -- counts as loaded once its values are in the fact.
 -- depends_on: {{ ref('fact_gene_expression') }}
-{%- set qc = study_qc_relation() %}
+{%- set qc = relation_to_extend('meta', 'meta_study_qc') %}
 select
     s.study_key,
     l.batch_id,

@@ -8,7 +8,7 @@ select
     s.study_count,
     s.batch_id
 from {{ ref('stg_slice') }} as s
-{%- set fact = pair_metrics_relation() %}
+{%- set fact = relation_to_extend('fact', 'fact_gene_pair_metrics') %}
 {%- if fact %}
 where not exists (
     select 1
