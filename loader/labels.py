@@ -150,12 +150,13 @@ def staged_labels(
 
     Raises UserError 54040 if no download of the study is staged.
     """
+    # The order of macros/study/recency_of_batch.sql.
     query = """
         select m.metadata_json
         from {staging}.batch as b
         inner join {staging}.study_metadata as m on b.batch_id = m.batch_id
         where b.study_accession_code = $study
-        order by b.created_at desc, b.staged_at desc
+        order by b.created_at desc, b.staged_at desc, b.batch_id
     """
     documents = warehouse.read(query, {}, {"study": accession})["metadata_json"].to_pylist()
     if not documents:

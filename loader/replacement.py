@@ -11,6 +11,7 @@ from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 # A file with less than this share of genes or samples is taken for an incomplete one.
 _MIN_SHARE = 0.8
 
+# The order of macros/study/recency_of_batch.sql.
 _EARLIER = """
 select b.gene_count, m.metadata_json
 from {staging}.batch as b
@@ -18,7 +19,7 @@ inner join {staging}.study_metadata as m on b.batch_id = m.batch_id
 where
     b.study_accession_code = $study and b.batch_id <> $batch
     and b.status in ('STAGED', 'VALIDATED', 'LOADED', 'PURGED')
-order by b.created_at desc, b.staged_at desc
+order by b.created_at desc, b.staged_at desc, b.batch_id
 """
 
 

@@ -12,9 +12,7 @@
             {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
         {%- endif -%}
         {%- for column in model.columns.values() if column.description and column.name in existing -%}
-            {%- do statements.append(
-                'comment on column ' ~ relation ~ '.' ~ column.name ~ " is '" ~ column.description | replace("'", "''") ~ "'"
-            ) -%}
+            {%- do statements.append('comment on column ' ~ relation ~ '.' ~ column.name ~ ' is ' ~ text_literal(column.description)) -%}
         {%- endfor -%}
     {%- endif -%}
     {%- if statements -%}

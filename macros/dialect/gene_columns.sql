@@ -1,16 +1,8 @@
-{#- Pre-hook of dim_gene: adds the columns that warehouses of earlier versions lack, before the model reads them.
-    -#}
-{% macro add_gene_columns() %}
-{%- if is_incremental() -%}
-{{ add_gene_columns_to(this) }}
-{%- endif -%}
-{% endmacro %}
+{#- Pre-hook of dim_gene: adds the columns that warehouses of earlier versions lack, before the model reads them,
+    and makes room for names of contigs.
 
-
-{#- Statements that add the columns, if they are missing, and make room for names of contigs.
-
-    {{ add_gene_columns_to('dim.dim_gene') }}  ->  alter table dim.dim_gene add … -#}
-{% macro add_gene_columns_to(genes) %}
+    {{ add_gene_columns('dim.dim_gene') }}  ->  alter table dim.dim_gene add … -#}
+{% macro add_gene_columns(genes) %}
 {%- set added = {
     'strand': type_code(1), 'hgnc_id': type_code(50), 'entrez_id': type_code(50), 'mgi_id': type_code(50),
     'is_retired': type_flag(), 'successor': type_code(50), 'symbol_source': type_code(20)

@@ -129,6 +129,6 @@ order by first_no
 
 {% macro duckdb__slice_study_count() %}
     {% set studies = ref('int_slice_study') %}
-    {% if not execute or (flags.WHICH == 'compile' and not flags.INTROSPECT) or load_relation(studies) is none %}{{ return(none) }}{% endif %}
+    {% if not execute or is_offline() or load_relation(studies) is none %}{{ return(none) }}{% endif %}
     {{ return(run_query('select coalesce(max(study_no), 1) from ' ~ studies).columns[0].values()[0] | int) }}
 {% endmacro %}

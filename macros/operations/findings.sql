@@ -45,11 +45,7 @@ left join {{ source('staging', 'batch') }} as b on f.batch_id = b.batch_id
 
 
 {#- Post-hook of a table of findings: writes the first 100 per batch and code to the log. -#}
-{% macro log_findings() -%}
-{{ log_findings_of(this, this.name) }}
-{%- endmacro %}
-
-{% macro log_findings_of(relation, found_in) -%}
+{% macro log_findings(relation) -%}
 insert into {{ source('meta', 'meta_data_validation_log') }}
 (run_id, batch_id, study_key, validation_code, severity, details, created_at)
 select
@@ -61,7 +57,7 @@ select
     {{
         json_object({
             'study_accession': 'study_accession_code', 'error_code': 'error_code', 'subject': 'subject',
-            'finding': 'finding', 'finding_count': 'finding_count', 'found_in': "'" ~ found_in ~ "'"
+            'finding': 'finding', 'finding_count': 'finding_count', 'found_in': "'" ~ relation.name ~ "'"
         })
     }} as details,
     {{ utc_now() }} as created_at
@@ -71,11 +67,7 @@ where finding_number <= 100
 
 
 {#- Post-hook of a table of findings: quarantines batches with an ERROR; the first error is the reason. -#}
-{% macro quarantine_batches() -%}
-{{ quarantine_batches_of(this) }}
-{%- endmacro %}
-
-{% macro quarantine_batches_of(relation) -%}
+{% macro quarantine_batches(relation) -%}
 update {{ source('staging', 'batch') }}
 set
     status = 'QUARANTINED',
@@ -100,11 +92,7 @@ where
 
 {#- Post-hook of a table of findings about the fact: of the other loaded batches, it has each value once. A batch
     that another run loaded meanwhile is left to that run. -#}
-{% macro mark_facts_checked() -%}
-{{ mark_facts_checked_of(this) }}
-{%- endmacro %}
-
-{% macro mark_facts_checked_of(relation) -%}
+{% macro mark_facts_checked(relation) -%}
 update {{ source('staging', 'batch') }}
 set fact_checked_at = {{ utc_now() }}
 where

@@ -7,15 +7,13 @@
     on-run-end: "{{ log_run_ended(results) }}"  ->  dbt build | SUCCESS, model.dim_gene | SUCCESS, … -#}
 {% macro log_run_started() -%}
 {%- if not execute -%}{{ return('') }}{%- endif -%}
+{%- set settings = {} -%}
+{%- for name in meta_analysis_vars() -%}
+{%- do settings.update({name: var(name)}) -%}
+{%- endfor -%}
 {%- set context = {
     'study_accession': selected_studies(),
-    'settings': {
-        'k_min': var('k_min'),
-        'gene_filter_method': var('gene_filter_method'),
-        'gene_filter_top': var('gene_filter_top'),
-        'min_cohort_samples': var('min_cohort_samples'),
-        'spearman_se': var('spearman_se')
-    },
+    'settings': settings,
     'invocation_id': invocation_id,
     'target': target.name,
     'versions': {'dbt': dbt_version, 'adapter': adapter.type()}

@@ -35,7 +35,7 @@
 
 
 {#- A query that returns the batches to purge: batch_id and leaves_register (1 or 0). `before` is an instant,
-    as a SQL expression. "Newer" means the same as in stg_loaded_batch. -#}
+    as a SQL expression. -#}
 {% macro batches_to_purge(before) -%}
 select
     p.batch_id,
@@ -56,10 +56,7 @@ from (
             status,
             staged_at,
             loaded_at,
-            row_number() over (
-                partition by study_accession_code
-                order by created_at desc, staged_at desc, batch_id asc
-            ) as recency
+            {{ recency_of_batch() }} as recency
         from {{ source('staging', 'batch') }}
     ) as r
 ) as p

@@ -9,8 +9,15 @@
     ) %}
     {% if not execute %}
         {{ return(none) }}
-    {% elif flags.WHICH == 'compile' and not flags.INTROSPECT %}
+    {% elif is_offline() %}
         {{ return(relation if var('compile_as', 'full') == 'incremental' else none) }}
     {% endif %}
     {{ return(load_relation(relation)) }}
+{% endmacro %}
+
+
+{#- The same; none in a full refresh too, which computes all rows anew. For models upstream of a table, which
+    compute what it does not have yet. -#}
+{% macro relation_to_extend(schema, identifier) %}
+    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build(schema, identifier)) }}
 {% endmacro %}

@@ -51,7 +51,7 @@ inner join (
     from {{ schema_name('fact') }}.fact_gene_pair_metrics
     where metrics_source = 'AGGREGATOR'
     group by disease_key, technology, organism
-) as p on s.disease_key = p.disease_key and s.technology = p.technology and s.organism = p.organism
+) as p on {{ same_slice('s', 'p') }}
 inner join {{ schema_name('dim') }}.dim_disease as d on s.disease_key = d.disease_key
 order by d.disease_label, s.technology, s.organism
 {%- endmacro %}

@@ -41,26 +41,3 @@ from (
 {{ raise_error(54030, 'CONFIG_INVALID', 'var gene_filter_method is ' ~ method ~ '; it can be variance, iqr or mad') }}
 {%- endif -%}
 {%- endmacro %}
-
-
-{#- The values of each study and gene in ascending order: `row_no` counts from 1 to value_count. -#}
-{% macro places(relation, value) -%}
-select
-    study_key,
-    gene_key,
-    {{ value }},
-    row_number() over (partition by study_key, gene_key order by {{ value }}) as row_no,
-    count(*) over (partition by study_key, gene_key) as value_count
-from {{ relation }}
-{%- endmacro %}
-
-
-{#- Aggregate over the rows of `places`: the quantile at probability p. Its position is
-    h = 1 + (n - 1) p; if h lies between two rows, each row's value is weighted by its closeness to h. -#}
-{% macro quantile_of_places(value, p) -%}
-sum({{ value }} * case
-    when abs(1e0 + (value_count - 1e0) * {{ p }} - row_no) < 1e0
-        then 1e0 - abs(1e0 + (value_count - 1e0) * {{ p }} - row_no)
-    else 0e0
-end)
-{%- endmacro %}

@@ -4,13 +4,7 @@
 
 {#- Pre-hook: deletes the rows of batches that were staged again (a corrected unit, another selection of
     samples, an interrupted build). -#}
-{% macro remove_restaged_batches() %}
-{%- if is_incremental() -%}
-{{ remove_restaged_batches_from(this) }}
-{%- endif -%}
-{% endmacro %}
-
-{% macro remove_restaged_batches_from(fact) %}
+{% macro remove_restaged_batches(fact) %}
 delete from {{ fact }}
 where batch_id in (
     select b.batch_id
@@ -32,11 +26,7 @@ update {{ source('staging', 'batch') }} set status = 'VALIDATED' where status = 
 
 {#- Post-hook: marks a batch LOADED if all its values are in the fact. A batch with missing values stays
     VALIDATED, violates rule_fact_reconciles, and is retried by the next build. -#}
-{% macro mark_batches_loaded() %}
-{{ mark_batches_loaded_into(this) }}
-{% endmacro %}
-
-{% macro mark_batches_loaded_into(fact) %}
+{% macro mark_batches_loaded(fact) %}
 update {{ source('staging', 'batch') }}
 set
     status = 'LOADED',

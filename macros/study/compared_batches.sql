@@ -4,16 +4,7 @@
 {#- Pre-hook: deletes the rows of batches that are no longer loaded, or whose values came into the fact later.
 
     columns  the columns of the table that name a batch -#}
-{% macro remove_stale_comparisons(columns) %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statement = remove_stale_comparisons_from(this, columns) %}
-{%- if is_incremental() %}
-{{ lock_until_commit(this.identifier) }}
-{{ statement }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_stale_comparisons_from(relation, columns) %}
+{% macro remove_stale_comparisons(relation, columns) %}
 delete from {{ relation }}
 where
     {%- for column in columns %}
@@ -43,11 +34,4 @@ where
 {%- if not var('keep_intermediate') %}
 truncate table {{ ref('int_compared_value') }}
 {%- endif %}
-{% endmacro %}
-
-
-{#- fact_duplicate_sample if it exists, else none; none in a full refresh too, which compares all batches. A ref
-    would be circular. -#}
-{% macro duplicate_samples_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_duplicate_sample')) }}
 {% endmacro %}

@@ -100,14 +100,6 @@ where batch_id in (select l.batch_id from {{ this }} as l)
 
 
 {#- Pre-hook of meta_gene_id: deletes the rows of batches whose ids int_gene_line has resolved anew. -#}
-{% macro remove_resolved_again() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependency. -#}
-{%- set statement = remove_resolved_again_from(this) %}
-{%- if is_incremental() %}
-{{ statement }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_resolved_again_from(table) %}
+{% macro remove_resolved_again(table) %}
 delete from {{ table }} where batch_id in (select l.batch_id from {{ ref('int_gene_line') }} as l)
 {% endmacro %}

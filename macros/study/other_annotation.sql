@@ -5,22 +5,14 @@
 {% macro annotation_hooks() %}
 {{ return({
     'pre_hook': [
-        {'sql': "{{ lock_keys(this.identifier) }}", 'transaction': false}, "{{ remove_other_annotation() }}"
+        {'sql': "{{ lock_keys(this.identifier) }}", 'transaction': false}, "{{ in_later_builds(remove_other_annotation(this)) }}"
     ],
     'post_hook': [{'sql': "{{ unlock_keys(this.identifier) }}", 'transaction': false}]
 }) }}
 {% endmacro %}
 
 
-{% macro remove_other_annotation() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statement = remove_other_annotation_from(this) %}
-{%- if is_incremental() %}
-{{ statement }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_other_annotation_from(table) %}
+{% macro remove_other_annotation(table) %}
 delete from {{ table }}
 where annotation_id <> (select s.annotation_id from {{ ref('stg_annotation_state') }} as s)
 {% endmacro %}
@@ -39,7 +31,7 @@ and {{ '1 = 0' if has_rows_of(this, state) else 'not exists (select 1 from ' ~ t
 
 {#- Whether a table has rows, all of them of the loaded files. False if compiled without a connection. -#}
 {% macro has_rows_of(table, state) %}
-    {% if not execute or (flags.WHICH == 'compile' and not flags.INTROSPECT) %}{{ return(false) }}{% endif %}
+    {% if not execute or is_offline() %}{{ return(false) }}{% endif %}
     {% set query %}
         select count(*)
         from {{ state }} as s

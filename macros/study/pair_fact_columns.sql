@@ -56,3 +56,5 @@ p float(53) 0 1 p
 
 {#- Slices are what is meta-analysed apart: the columns that identify one. -#}
 {% macro slice_columns() %}{{ return(['disease_key', 'technology', 'organism']) }}{% endmacro %}
+
+{% macro same_slice(alias, other) %}{{ return(same_group(slice_columns(), alias, other)) }}{% endmacro %}

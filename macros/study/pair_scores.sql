@@ -1,19 +1,46 @@
 {#- Scores of a pair: the expressions they are made of, and the hooks of fact_gene_pair_metrics that set the
     scores which depend on more than one row. -#}
 
-{#- The false discovery rate that a pair is ranked by if no session setting says otherwise; 1 if it has
-    none. A SQL expression over a row of fact_gene_pair_metrics: the rate of the pair over its contrasts
-    (column q_pair, joined from fact_gene_pair_contrast), for rows of files the least that the file gives.
+{#- The q, effect and I2 that a pair is ranked by and shown with, if no session setting says otherwise: those of the
+    contrast that decides, and of rows of files what these give. SQL expressions over a row of
+    fact_gene_pair_metrics with q_pair, theta_re and i2 of that contrast, from fact_gene_pair_contrast.
 
-    {{ q_star('m') }} -#}
+    {{ q_star('m') }}   1 if the pair has no false discovery rate
+    {{ effect('m') }}   null if the pair has no effect
+    {{ i2_star('m') }}  in percent -#}
 {% macro q_star(alias) -%}
+case when {{ alias }}.metrics_source = 'AGGREGATOR' then coalesce({{ alias }}.q_pair, 1e0) else {{ q_of_file(alias, "'hk'") }} end
+{%- endmacro %}
+
+{% macro effect(alias) -%}
+case when {{ alias }}.metrics_source = 'AGGREGATOR' then {{ alias }}.theta_re else {{ effect_of_file(alias) }} end
+{%- endmacro %}
+
+{% macro i2_star(alias) -%}
+case when {{ alias }}.metrics_source = 'AGGREGATOR' then {{ alias }}.i2 else {{ i2_of_file(alias) }} end
+{%- endmacro %}
+
+
+{#- The same of a row of a file, for a q_basis as in vw_pair_metrics_ranked. If the file has no rates of that basis,
+    those of the requirement's rule count. -#}
+{% macro q_of_file(alias, q_basis) -%}
 case
-    when {{ alias }}.metrics_source = 'AGGREGATOR' then coalesce({{ alias }}.q_pair, 1e0)
-    else least(
-        coalesce({{ alias }}.q_combined, 1e0), coalesce({{ alias }}.q_ss, 1e0), coalesce({{ alias }}.q_soth, 1e0),
-        coalesce({{ alias }}.q_ss_hk, 1e0), coalesce({{ alias }}.q_soth_hk, 1e0)
-    )
+    when {{ q_basis }} = 'hk' and coalesce({{ alias }}.q_ss_hk, {{ alias }}.q_soth_hk) is not null
+        then least(coalesce({{ alias }}.q_ss_hk, 1e0), coalesce({{ alias }}.q_soth_hk, 1e0))
+    when {{ q_basis }} = 'dependent' and {{ alias }}.q_combined_dependent is not null
+        then least({{ alias }}.q_combined_dependent, coalesce({{ alias }}.q_ss, 1e0), coalesce({{ alias }}.q_soth, 1e0))
+    else least(coalesce({{ alias }}.q_combined, 1e0), coalesce({{ alias }}.q_ss, 1e0), coalesce({{ alias }}.q_soth, 1e0))
 end
+{%- endmacro %}
+
+{#- One contrast, as for computed rows, because direction, interval and kappa are shown beside it and are of one
+    contrast, too. The mean of both contrasts only if the file has neither. -#}
+{% macro effect_of_file(alias) -%}
+coalesce({{ alias }}.dz_ss_mean, {{ alias }}.dz_soth_mean, {{ alias }}.combined_effect_size)
+{%- endmacro %}
+
+{% macro i2_of_file(alias) -%}
+least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2))
 {%- endmacro %}
 
 
@@ -30,7 +57,7 @@ end
 
 {#- A query that returns rank_score for the pairs that have a contrast. It is a Borda count: the mean of
     three percent ranks within the slice (0 for the last, 1 for the first), by -log10 q_star,
-    |effect| of the contrast that decides and metrics_score. It uses ranks because the three have no common unit. Values
+    |effect| and metrics_score. It uses ranks because the three have no common unit. Values
     are rounded first, so that values equal up to rounding share a rank.
 
     relation   has the columns of fact_gene_pair_metrics
@@ -55,30 +82,27 @@ from (
         m.organism,
         m.pair_key,
         round(abs(log10(greatest({{ q_star('m') }}, 1e-300))), 9) as evidence,
-        round(abs(m.effect), 9) as effect,
+        round(abs({{ effect('m') }}), 9) as effect,
         round(m.metrics_score, 9) as quality
     from (
         select
             f.*,
             c.q_pair,
-            case when f.metrics_source = 'AGGREGATOR' then c.theta_re else f.combined_effect_size end as effect
+            c.theta_re
         from {{ relation }} as f
         left join {{ contrasts }} as c on {{ same_group(slice_columns() + ['pair_key'], 'f', 'c') }} and c.is_deciding = 1
     ) as m
-    where m.effect is not null and m.metrics_score is not null
+    where {{ effect('m') }} is not null and m.metrics_score is not null
 ) as p
 {%- endmacro %}
 
 
 {#- Hook: sets rank_score in the slices that this run computes. It is a hook rather than part of the model
-    because the model's rows are wide: sorting them three times would take as long as computing them. -#}
-{% macro put_rank_scores() %}
-{{ put_rank_scores_into(this) }}
-{% endmacro %}
+    because the model's rows are wide: sorting them three times would take as long as computing them.
 
-{#- A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
+    A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
     ranks. The rows are new, so those without a rank have none already. -#}
-{% macro put_rank_scores_into(fact) %}
+{% macro put_rank_scores(fact) %}
 update {{ fact }}
 set rank_score = r.rank_score
 from (
@@ -89,17 +113,13 @@ where
     and exists (
         select 1
         from {{ ref('int_slice') }} as s
-        where {{ same_group(slice_columns(), 's', fact) }}
+        where {{ same_slice('s', fact) }}
     )
 {% endmacro %}
 
 
 {#- Hook: copies each pair's newest review to its rows. Rows that already have it are not touched. -#}
-{% macro put_reviews() %}
-{{ put_reviews_into(this) }}
-{% endmacro %}
-
-{% macro put_reviews_into(fact) %}
+{% macro put_reviews(fact) %}
 update {{ fact }}
 set agent_result_json = n.agent_result_json
 from (
@@ -117,11 +137,7 @@ where {{ same_group(slice_columns() + ['pair_key'], 'n', fact) }}
 {#- Hook: copies the scores of `expression-warehouse pairs rank` if they were computed from the slice's current
     state. Rows that already have them are not touched. If a slice is recomputed from another state, its
     scores are null until it is ranked again. -#}
-{% macro put_ranking() %}
-{{ put_ranking_into(this) }}
-{% endmacro %}
-
-{% macro put_ranking_into(fact) %}
+{% macro put_ranking(fact) %}
 {%- set pair = slice_columns() + ['pair_key'] %}
 update {{ fact }}
 set

@@ -1,18 +1,10 @@
-{#- Hook of fact_feature_values: deletes rows that this run recomputes, and rows of studies, slices and
+{#- Pre-hook of fact_feature_values: deletes rows that this run recomputes, and rows of studies, slices and
     runs that no longer exist. Other rows are not touched.
 
     A statement per condition, as in remove_replaced_slices.
 
-    {{ remove_replaced_features() }}  ->  delete from fact.fact_feature_values where … -#}
-{% macro remove_replaced_features() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statement = remove_replaced_features_from(this) %}
-{%- if is_incremental() %}
-{{ statement }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_replaced_features_from(fact) %}
+    {{ remove_replaced_features(this) }}  ->  delete from fact.fact_feature_values where … -#}
+{% macro remove_replaced_features(fact) %}
 {%- set studies, slices = ref('int_feature_study'), ref('int_feature_slice') %}
 {%- set loaded, existing = ref('stg_loaded_batch'), ref('stg_slice') %}
 {%- set dim_study, staged = ref('dim_study'), ref('stg_feature_value') %}
@@ -34,20 +26,13 @@ where
 delete from {{ fact }}
 where
     {{ of_slice }}
-    and exists (select 1 from {{ slices }} as s where {{ same_group(slice_columns(), 's', fact) }});
+    and exists (select 1 from {{ slices }} as s where {{ same_slice('s', fact) }});
 delete from {{ fact }}
 where
     {{ of_slice }}
-    and not exists (select 1 from {{ existing }} as e where {{ same_group(slice_columns(), 'e', fact) }});
+    and not exists (select 1 from {{ existing }} as e where {{ same_slice('e', fact) }});
 delete from {{ fact }}
 where
     feature_run_id is not null
     and not exists (select 1 from {{ staged }} as v where v.feature_run_id = {{ fact }}.feature_run_id);
-{% endmacro %}
-
-
-{#- fact_feature_values if it exists, else none; none in a full refresh too, which computes all rows. Models
-    upstream of it read which rows it already has; a ref would be circular. -#}
-{% macro feature_values_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_feature_values')) }}
 {% endmacro %}

@@ -1,24 +1,15 @@
 {#- A slice (disease x technology x organism) is the unit of meta-analysis: its studies are pooled separately from
     those of other slices. `stg_slice` has all slices, `int_slice` those that the current run computes. -#}
 
-{#- Hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
+{#- Pre-hook of the models that are built slice by slice: deletes the rows of slices that this run computes, and
     of slices that no longer exist. Other rows are not touched.
 
     A statement per condition: with `or` between them, SQL Server may compute stg_slice once per row. -#}
-{% macro remove_replaced_slices() %}
-{#- Rendered outside the condition, so that dbt sees the model's dependencies. -#}
-{%- set statements = remove_replaced_slices_from(this) %}
-{%- if is_incremental() %}
-{{ lock_until_commit('slices of ' ~ this.identifier) }}
-{{ statements }}
-{%- endif %}
-{% endmacro %}
-
-{% macro remove_replaced_slices_from(table) %}
+{% macro remove_replaced_slices(table) %}
 delete from {{ table }}
-where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
+where exists (select 1 from {{ ref('int_slice') }} as s where {{ same_slice('s', table) }});
 delete from {{ table }}
-where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_group(slice_columns(), 's', table) }});
+where not exists (select 1 from {{ ref('stg_slice') }} as s where {{ same_slice('s', table) }});
 {% endmacro %}
 
 
@@ -37,11 +28,4 @@ truncate table {{ ref('int_pair_contrast') }};
 truncate table {{ ref('int_slice_study') }};
 truncate table {{ ref('int_slice') }};
 {%- endif %}
-{% endmacro %}
-
-
-{#- fact_gene_pair_metrics if it exists, else none; none in a full refresh too, which computes all slices.
-    Models upstream of it read which slices it already has; a ref would be circular. -#}
-{% macro pair_metrics_relation() %}
-    {{ return(none if flags.FULL_REFRESH else relation_of_earlier_build('fact', 'fact_gene_pair_metrics')) }}
 {% endmacro %}

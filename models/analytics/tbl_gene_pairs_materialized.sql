@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         full_refresh=false,
         meta={'key_is_tested': true},
-        pre_hook="{{ remove_replaced_slices() }}"
+        pre_hook="{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"
     )
 }}
 
@@ -20,7 +20,7 @@ with screened as (
         p.is_watched,
         p.pairs_tested
     from {{ ref('stg_screened_pairs') }} as p
-    inner join {{ ref('int_slice') }} as s on p.disease_key = s.disease_key and p.technology = s.technology and p.organism = s.organism
+    inner join {{ ref('int_slice') }} as s on {{ same_slice('p', 's') }}
 ),
 
 filtered_slice as (
@@ -33,7 +33,7 @@ filtered_slice as (
     where not exists (
         select 1
         from screened as p
-        where p.disease_key = s.disease_key and p.technology = s.technology and p.organism = s.organism
+        where {{ same_slice('p', 's') }}
     )
 ),
 
@@ -46,7 +46,7 @@ study_parts as (
         m.organism,
         m.study_key
     from {{ ref('stg_slice_study') }} as m
-    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
+    inner join filtered_slice as s on {{ same_slice('m', 's') }}
 ),
 
 expression as (
@@ -56,7 +56,7 @@ expression as (
         e.expression_value
     from study_parts as m
     inner join {{ ref('stg_slice_sample') }} as n
-        on m.disease_key = n.disease_key and m.technology = n.technology and m.organism = n.organism and m.study_key = n.study_key
+        on {{ same_slice('m', 'n') }} and m.study_key = n.study_key
     inner join {{ ref('vw_expression_export') }} as e on n.study_key = e.study_key and n.sample_key = e.sample_key
 ),
 
@@ -74,7 +74,7 @@ slice_genes as (
         avg(v.variability) as variability
     from variability as v
     inner join study_parts as m on v.study_key = m.study_part_no
-    inner join filtered_slice as s on m.disease_key = s.disease_key and m.technology = s.technology and m.organism = s.organism
+    inner join filtered_slice as s on {{ same_slice('m', 's') }}
     group by s.disease_key, s.technology, s.organism, s.study_count, v.gene_key
     having count(*) >= case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end
 ),
@@ -133,8 +133,8 @@ candidates as (
         t.pairs_tested
     from chosen as a
     inner join chosen as b
-        on a.disease_key = b.disease_key and a.technology = b.technology and a.organism = b.organism and a.gene_key < b.gene_key
-    inner join tested as t on a.disease_key = t.disease_key and a.technology = t.technology and a.organism = t.organism
+        on {{ same_slice('a', 'b') }} and a.gene_key < b.gene_key
+    inner join tested as t on {{ same_slice('a', 't') }}
     union all
     select
         p.disease_key,
@@ -159,4 +159,4 @@ select
     s.batch_id,
     {{ utc_now() }} as etl_created_date
 from candidates as c
-inner join {{ ref('int_slice') }} as s on c.disease_key = s.disease_key and c.technology = s.technology and c.organism = s.organism
+inner join {{ ref('int_slice') }} as s on {{ same_slice('c', 's') }}

@@ -1,4 +1,4 @@
-{%- set cohort = ['disease_key', 'technology', 'organism', 'study_key', 'illness_key'] -%}
+{%- set cohort = slice_columns() + ['study_key', 'illness_key'] -%}
 
 -- The pair of the session: per-study estimates of all pairs are not kept, those of one are quick.
 with pair as (
@@ -91,4 +91,4 @@ inner join cohorts as c on r.cohort_no = c.cohort_no
 inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
 inner join {{ ref('dim_illness') }} as i on c.illness_key = i.illness_key
 cross join pair as p
-where r.n >= {{ [var('min_cohort_samples') | int, 4] | max }}
+where r.n >= {{ min_cohort_samples() }}

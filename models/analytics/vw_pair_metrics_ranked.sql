@@ -87,20 +87,14 @@ file_rows as (
     select
         {{ group_columns(rows, 'm') }},
         cast(null as {{ type_code(16) }}) as contrast,
-        coalesce(m.dz_ss_mean, m.dz_soth_mean) as theta_re,
-        case when m.dz_ss_mean is not null then m.dz_ss_ci_low else m.dz_soth_ci_low end as ci_low,
-        case when m.dz_ss_mean is not null then m.dz_ss_ci_high else m.dz_soth_ci_high end as ci_high,
+        {{ effect_of_file('m') }} as theta_re,
+        case when m.dz_ss_mean is not null then m.dz_ss_ci_low when m.dz_soth_mean is not null then m.dz_soth_ci_low end as ci_low,
+        case when m.dz_ss_mean is not null then m.dz_ss_ci_high when m.dz_soth_mean is not null then m.dz_soth_ci_high end as ci_high,
         m.included_study_count as n_studies,
-        least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) as i2,
+        {{ i2_of_file('m') }} as i2,
         coalesce(m.kappa_ss, m.kappa_soth) as kappa,
         m.power_score,
-        case
-            when s.q_basis = 'hk' and coalesce(m.q_ss_hk, m.q_soth_hk) is not null
-                then least(coalesce(m.q_ss_hk, 1e0), coalesce(m.q_soth_hk, 1e0))
-            when s.q_basis = 'dependent' and m.q_combined_dependent is not null
-                then least(m.q_combined_dependent, coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))
-            else least(coalesce(m.q_combined, 1e0), coalesce(m.q_ss, 1e0), coalesce(m.q_soth, 1e0))
-        end as q_star
+        {{ q_of_file('m', 's.q_basis') }} as q_star
     from {{ ref('fact_gene_pair_metrics') }} as m
     inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
     inner join checked_settings as s on d.disease_label = s.disease_label and s.is_valid = 1

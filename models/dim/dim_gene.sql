@@ -1,4 +1,4 @@
-{{ config(unique_key='gene_id', pre_hook="{{ add_gene_columns() }}") }}
+{{ config(unique_key='gene_id', pre_hook="{{ in_later_builds(add_gene_columns(this)) }}") }}
 {%- set annotated = [
     'gene_name', 'gene_type', 'chromosome', 'start_position', 'end_position', 'strand', 'hgnc_id',
     'entrez_id', 'mgi_id', 'is_retired', 'successor'

@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='append',
-        pre_hook="{{ remove_other_annotation() }}"
+        pre_hook="{{ in_later_builds(remove_other_annotation(this)) }}"
     )
 }}
 

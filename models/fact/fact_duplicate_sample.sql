@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        pre_hook="{{ remove_stale_comparisons(['batch_id_1', 'batch_id_2']) }}",
+        pre_hook="{{ in_later_builds(remove_stale_comparisons(this, ['batch_id_1', 'batch_id_2']), is_alone=true) }}",
         post_hook=["{{ mark_batches_compared() }}", "{{ empty_compared_values() }}"]
     )
 }}

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        pre_hook="{{ remove_replaced_features() }}"
+        pre_hook="{{ in_later_builds(remove_replaced_features(this)) }}"
     )
 }}
 

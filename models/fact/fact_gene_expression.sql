@@ -13,9 +13,9 @@
         pre_hook=[
             {'sql': "{{ add_study_partitions() }}", 'transaction': false},
             "{{ take_up_fact() }}",
-            "{{ remove_restaged_batches() }}",
+            "{{ in_later_builds(remove_restaged_batches(this)) }}",
         ],
-        post_hook="{{ mark_batches_loaded() }}"
+        post_hook="{{ mark_batches_loaded(this) }}"
     )
 }}
 

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         full_refresh=false,
         meta={'key_is_tested': true},
-        pre_hook="{{ remove_replaced_slices() }}"
+        pre_hook="{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"
     )
 }}
 

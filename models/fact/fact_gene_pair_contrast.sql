@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         full_refresh=false,
         meta={'key_is_tested': true},
-        pre_hook="{{ remove_replaced_slices() }}"
+        pre_hook="{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"
     )
 }}
 {%- set contrast = ['slice_no', 'contrast_key'] %}
@@ -90,7 +90,7 @@ screened as (
         s.tests_hk,
         s.q_pair
     from {{ ref('stg_screened_contrast') }} as s
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 's', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('s', 'i') }}
     inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
 )
 

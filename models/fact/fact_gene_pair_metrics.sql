@@ -10,15 +10,15 @@
             {'columns': [{'column': 'new_rank_score', 'desc': true}], 'included_columns': ['combined_p_value', 'power_score']},
             {'columns': ['p_ss', 'p_soth', 'rank_score']},
         ]),
-        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ remove_replaced_slices() }}"],
-        post_hook=["{{ put_rank_scores() }}", "{{ put_ranking() }}", "{{ put_reviews() }}", "{{ empty_intermediate_tables() }}"]
+        pre_hook=["{{ take_up_first_build(this.schema, this.identifier) }}", "{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"],
+        post_hook=["{{ put_rank_scores(this) }}", "{{ put_ranking(this) }}", "{{ put_reviews(this) }}", "{{ empty_intermediate_tables() }}"]
     )
 }}
 
 {%- set cohorts = ['control', 'no_sepsis', 'sepsis', 'septic_shock'] -%}
 {%- set contrasts = ['ss', 'soth'] -%}
 {%- set differences = [('septic_shock', 'sepsis'), ('septic_shock', 'control'), ('sepsis', 'control')] -%}
-{%- set pair = ['disease_key', 'technology', 'organism', 'pair_key'] -%}
+{%- set pair = slice_columns() + ['pair_key'] -%}
 {%- set metrics = pair_metric_names() %}
 {#- What stands in for a count that a file does not give: counts are never null in this table. -#}
 {%- set counts = {
@@ -74,7 +74,7 @@ pair_studies as (
         {%- endfor %}
     from {{ ref('fact_gene_pair_contrast') }} as c
     inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('c', 'i') }}
     where d.contrast = '{{ contrast }}'
 ),
 {% endfor %}
@@ -88,7 +88,7 @@ deciding_values as (
         c.consistency_score,
         c.i2
     from {{ ref('fact_gene_pair_contrast') }} as c
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('c', 'i') }}
     where c.is_deciding = 1
 ),
 {% for cohort in cohorts %}
@@ -101,7 +101,7 @@ deciding_values as (
         {%- endfor %}
     from {{ ref('fact_gene_pair_cohort') }} as c
     inner join {{ ref('dim_illness') }} as d on c.illness_key = d.illness_key
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('c', 'i') }}
     where d.illness_label = '{{ cohort | upper }}'
 ),
 {% endfor %}
@@ -119,7 +119,7 @@ contrast_pairs as (
         max(case when c.is_eligible = 1 then 1 else 0 end) as is_eligible
     from {{ ref('fact_gene_pair_contrast') }} as c
     inner join {{ ref('dim_contrast') }} as d on c.contrast_key = d.contrast_key
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 'c', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('c', 'i') }}
     group by i.slice_no, c.pair_key
 ),
 
@@ -194,7 +194,7 @@ screened as (
         s.{{ q }}
         {%- endfor %}
     from {{ ref('stg_screened_pairs') }} as s
-    inner join {{ ref('int_slice') }} as i on {{ same_group(slice_columns(), 's', 'i') }}
+    inner join {{ ref('int_slice') }} as i on {{ same_slice('s', 'i') }}
     inner join {{ ref('dim_gene_pair') }} as p on s.pair_natural_key = p.pair_natural_key
 ),
 
@@ -281,7 +281,7 @@ given as (
         c.{{ metric }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ ref('int_slice') }} as s
-    inner join {{ ref('stg_pair_metrics') }} as c on {{ same_group(slice_columns(), 's', 'c') }}
+    inner join {{ ref('stg_pair_metrics') }} as c on {{ same_slice('s', 'c') }}
     inner join {{ ref('dim_gene_pair') }} as p on c.pair_natural_key = p.pair_natural_key
 ),
 
@@ -316,7 +316,7 @@ merged as (
         g.{{ metric }}
         {%- endif %}
         {%- endfor %},
-        least(coalesce(g.dz_ss_i2, 1e2), coalesce(g.dz_soth_i2, 1e2)) as deciding_i2
+        {{ i2_of_file('g') }} as deciding_i2
     from given as g
     where
         g.csv_override = 1

@@ -10,7 +10,7 @@ with batches as (
         r.value_min,
         max(g.significant_digits) as significant_digits,
         max(g.decimals) as decimals,
-        {%- if duplicate_samples_relation() %}
+        {%- if relation_to_extend('fact', 'fact_duplicate_sample') %}
         max(case when g.is_compared = 0 and {{ is_selected_study('l.study_accession_code') }} then 1 else 0 end) as is_new
         {%- else %}
         1 as is_new

@@ -6,14 +6,13 @@ select
     s.organism,
     s.batch_id
 from {{ ref('stg_slice') }} as s
-{%- set features = feature_values_relation() %}
+{%- set features = relation_to_extend('fact', 'fact_feature_values') %}
 {%- if features %}
 where not exists (
     select 1
     from {{ features }} as f
     where
-        f.disease_key = s.disease_key
-        and f.technology = s.technology and f.organism = s.organism
+        {{ same_slice('f', 's') }}
         and f.batch_id = s.batch_id
         and f.feature_run_id is null
 )

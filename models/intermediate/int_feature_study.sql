@@ -22,6 +22,6 @@ inner join {{ ref('unit') }} as u on s.study_unit_tag = u.unit_tag
 left join sample_changes as c on b.batch_id = c.batch_id
 where
     {{ is_selected_study('b.study_accession_code') }}
-    {%- if feature_values_relation() %}
+    {%- if relation_to_extend('fact', 'fact_feature_values') %}
     and (r.values_judged_at is null or r.values_judged_at < b.loaded_at or r.values_judged_at < c.changed_at)
     {%- endif %}

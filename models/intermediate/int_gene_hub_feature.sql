@@ -1,4 +1,4 @@
-{%- set gene = ['disease_key', 'technology', 'organism', 'batch_id', 'gene_key'] -%}
+{%- set gene = slice_columns() + ['batch_id', 'gene_key'] -%}
 
 -- Each pair twice: once from the side of either gene.
 with sides as (
@@ -14,7 +14,7 @@ with sides as (
         m.dz_ss_mean,
         m.q_ss
     from {{ ref('int_feature_slice') }} as s
-    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
+    inner join {{ ref('fact_gene_pair_metrics') }} as m on {{ same_slice('s', 'm') }}
     inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
     {%- endfor %}
 )

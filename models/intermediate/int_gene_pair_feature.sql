@@ -1,5 +1,3 @@
-{%- set slice = ['disease_key', 'technology', 'organism'] -%}
-
 with pairs as (
     select
         s.disease_key,
@@ -13,7 +11,7 @@ with pairs as (
         m.r_septic_shock,
         m.dz_ss_mean
     from {{ ref('int_feature_slice') }} as s
-    inner join {{ ref('fact_gene_pair_metrics') }} as m on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
+    inner join {{ ref('fact_gene_pair_metrics') }} as m on {{ same_slice('s', 'm') }}
     inner join {{ ref('dim_gene_pair') }} as p on m.pair_key = p.pair_key
 ),
 
@@ -74,7 +72,7 @@ study_levels as (
         f.gene_key,
         avg(f.expression_value) as mean_expression
     from {{ ref('int_feature_slice') }} as s
-    inner join {{ ref('stg_slice_study') }} as m on {{ same_group(slice, 's', 'm') }}
+    inner join {{ ref('stg_slice_study') }} as m on {{ same_slice('s', 'm') }}
     inner join {{ ref('fact_gene_expression') }} as f on m.study_key = f.study_key and m.batch_id = f.batch_id
     inner join {{ ref('dim_sample') }} as d on f.sample_key = d.sample_key
     where d.exclude_from_analysis = 0 and f.expression_value is not null
@@ -111,11 +109,11 @@ assembled as (
         la.percentile as percentile_a,
         lb.percentile as percentile_b
     from pairs as p
-    inner join seen_from_gene as a on {{ same_group(slice + ['pair_key'], 'p', 'a') }} and a.side = 'a'
-    inner join seen_from_gene as b on {{ same_group(slice + ['pair_key'], 'p', 'b') }} and b.side = 'b'
-    inner join slice_means as s on {{ same_group(slice, 'p', 's') }}
-    left join levels as la on {{ same_group(slice, 'p', 'la') }} and p.gene_a_key = la.gene_key
-    left join levels as lb on {{ same_group(slice, 'p', 'lb') }} and p.gene_b_key = lb.gene_key
+    inner join seen_from_gene as a on {{ same_slice('p', 'a') }} and p.pair_key = a.pair_key and a.side = 'a'
+    inner join seen_from_gene as b on {{ same_slice('p', 'b') }} and p.pair_key = b.pair_key and b.side = 'b'
+    inner join slice_means as s on {{ same_slice('p', 's') }}
+    left join levels as la on {{ same_slice('p', 'la') }} and p.gene_a_key = la.gene_key
+    left join levels as lb on {{ same_slice('p', 'lb') }} and p.gene_b_key = lb.gene_key
 )
 
 select

@@ -1,3 +1,3 @@
-{{ config(post_hook=["{{ log_findings() }}", "{{ quarantine_batches() }}"]) }}
+{{ config(post_hook=["{{ log_findings(this) }}", "{{ quarantine_batches(this) }}"]) }}
 
 {{ findings(['rule_keys_resolve']) }}

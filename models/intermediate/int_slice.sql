@@ -8,15 +8,13 @@ select
     s.study_count,
     s.batch_id
 from {{ ref('stg_slice') }} as s
-{%- set fact = pair_metrics_relation() %}
+{%- set fact = relation_to_extend('fact', 'fact_gene_pair_metrics') %}
 {%- if fact %}
 where not exists (
     select 1
     from {{ fact }} as f
     where
-        f.disease_key = s.disease_key
-        and f.technology = s.technology
-        and f.organism = s.organism
+        {{ same_slice('f', 's') }}
         and f.batch_id = s.batch_id
 )
 {%- endif %}

@@ -4,5 +4,4 @@ select
     cast(row_number() over (order by i.slice_no, s.study_key) as integer) as slice_study_no,
     s.study_key
 from {{ ref('int_slice') }} as i
-inner join {{ ref('stg_slice_study') }} as s
-    on i.disease_key = s.disease_key and i.technology = s.technology and i.organism = s.organism
+inner join {{ ref('stg_slice_study') }} as s on {{ same_slice('i', 's') }}

@@ -35,16 +35,12 @@ slice_samples as (
     inner join {{ ref('stg_slice_sample') }} as s
         on
             n.study_key = s.study_key
-            and i.disease_key = s.disease_key
-            and i.technology = s.technology
-            and i.organism = s.organism
+            and {{ same_slice('i', 's') }}
     inner join {{ ref('stg_slice_cohort') }} as c
         on
             s.study_key = c.study_key
             and s.illness_key = c.illness_key
-            and i.disease_key = c.disease_key
-            and i.technology = c.technology
-            and i.organism = c.organism
+            and {{ same_slice('i', 'c') }}
             and c.is_large_enough = 1
     inner join {{ ref('dim_study') }} as st on n.study_key = st.study_key
     where n.slice_study_no {{ batch() }}

@@ -1,6 +1,6 @@
 {{
     config(
-        post_hook=["{{ log_findings() }}", "{{ quarantine_batches() }}", "{{ mark_batches_validated() }}"]
+        post_hook=["{{ log_findings(this) }}", "{{ quarantine_batches(this) }}", "{{ mark_batches_validated() }}"]
     )
 }}
 

@@ -55,4 +55,4 @@ select
     {{ fisher_z('r.r', 'r.n') }} as theta,
     {{ spearman_se(clip_r('r.r', 'r.n'), 'r.n') }} as se
 from rho as r
-where r.n >= {{ [var('min_cohort_samples') | int, 4] | max }}
+where r.n >= {{ min_cohort_samples() }}

@@ -1,4 +1,4 @@
-{{ config(post_hook=["{{ log_findings() }}", "{{ mark_facts_checked() }}"]) }}
+{{ config(post_hook=["{{ log_findings(this) }}", "{{ mark_facts_checked(this) }}"]) }}
 
 -- Both mark batches, which two transactions cannot do at a time.
 -- depends_on: {{ ref('int_value_finding') }}

@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        pre_hook="{{ remove_resolved_again() }}"
+        pre_hook="{{ in_later_builds(remove_resolved_again(this)) }}"
     )
 }}
 

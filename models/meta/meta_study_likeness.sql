@@ -4,7 +4,7 @@
         incremental_strategy='append',
         on_schema_change='append_new_columns',
         full_refresh=false,
-        pre_hook="{{ remove_replaced_slices() }}"
+        pre_hook="{{ in_later_builds(remove_replaced_slices(this), is_alone=true) }}"
     )
 }}
 {#- More pairs than this change nothing, and the rows compared grow with the square of the studies. -#}

@@ -19,10 +19,7 @@ with registered as (
         status,
         config_snapshot,
         {{ json_text('config_snapshot', '$.units') }} as configured_unit_tag,
-        row_number() over (
-            partition by study_accession_code
-            order by created_at desc, staged_at desc, batch_id asc
-        ) as recency
+        {{ recency_of_batch() }} as recency
     from {{ source('staging', 'batch') }}
     where status in ('STAGED', 'VALIDATED', 'LOADED', 'PURGED')
 )

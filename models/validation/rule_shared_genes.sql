@@ -36,7 +36,7 @@ study_overlap as (
         sum(case when n.study_count > 1 then 1 else 0 end) as shared_count
     from study_genes as g
     inner join gene_studies as n
-        on g.disease_key = n.disease_key and g.technology = n.technology and g.organism = n.organism and g.gene_key = n.gene_key
+        on {{ same_slice('g', 'n') }} and g.gene_key = n.gene_key
     group by g.disease_key, g.technology, g.organism, g.study_key, g.batch_id
 ),
 
@@ -61,7 +61,7 @@ select
         ' studies; its gene ids are ', coalesce(b.gene_id_form, 'of an unknown form')
     ) as finding
 from study_overlap as o
-inner join slice_sizes as z on o.disease_key = z.disease_key and o.technology = z.technology and o.organism = z.organism
+inner join slice_sizes as z on {{ same_slice('o', 'z') }}
 inner join {{ ref('dim_disease') }} as d on o.disease_key = d.disease_key
 inner join {{ ref('dim_study') }} as t on o.study_key = t.study_key
 left join {{ source('staging', 'batch') }} as b on o.batch_id = b.batch_id

@@ -1,5 +1,3 @@
-{%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
-
 with members as (
     select
         concat(d.disease_label, ' ', m.technology, ' ', m.organism) as slice_name,
@@ -65,9 +63,9 @@ select
     illness_label as subject,
     concat(
         left_count, ' of its ', cohort_sample_count, ' samples in ', slice_name,
-        ' are left, fewer than the {{ min_samples }} that a cohort needs: it takes no part'
+        ' are left, fewer than the {{ min_cohort_samples() }} that a cohort needs: it takes no part'
     ) as finding
 from cohorts
 where
-    cohort_sample_count >= {{ min_samples }} and left_count < {{ min_samples }}
+    cohort_sample_count >= {{ min_cohort_samples() }} and left_count < {{ min_cohort_samples() }}
     and {{ is_selected_study('study_accession_code') }}

@@ -1,5 +1,3 @@
-{%- set min_samples = [var('min_cohort_samples') | int, 4] | max -%}
-
 -- Slices without a gene pair that has a contrast, and the first of the reasons that holds: no genes in common, no cohort, no contrast.
 with empty_slice as (
     select
@@ -14,7 +12,7 @@ with empty_slice as (
         and not exists (
             select 1
             from {{ ref('fact_gene_pair_contrast') }} as f
-            where f.disease_key = s.disease_key and f.technology = s.technology and f.organism = s.organism
+            where {{ same_slice('f', 's') }}
         )
 ),
 
@@ -26,8 +24,7 @@ gene_studies as (
         f.entity_id_1 as gene_key,
         count(*) as study_count
     from empty_slice as e
-    inner join {{ ref('stg_slice_study') }} as s
-        on e.disease_key = s.disease_key and e.technology = s.technology and e.organism = s.organism
+    inner join {{ ref('stg_slice_study') }} as s on {{ same_slice('e', 's') }}
     inner join {{ ref('fact_feature_values') }} as f on s.study_key = f.study_key and s.batch_id = f.batch_id
     where f.entity_scope = 'GENE' and f.feature_name = 'gene_missing_share'
     group by e.disease_key, e.technology, e.organism, f.entity_id_1
@@ -40,8 +37,7 @@ gene_counts as (
         e.organism,
         sum(case when g.study_count >= e.needed_count then 1 else 0 end) as gene_count
     from empty_slice as e
-    inner join gene_studies as g
-        on e.disease_key = g.disease_key and e.technology = g.technology and e.organism = g.organism
+    inner join gene_studies as g on {{ same_slice('e', 'g') }}
     group by e.disease_key, e.technology, e.organism
 ),
 
@@ -90,14 +86,14 @@ select
                 ' studies; the forms of their gene ids: ', left(i.forms, 300)
             )
         when coalesce(c.has_cohort, 0) = 0
-            then concat('no cohort has {{ min_samples }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
+            then concat('no cohort has {{ min_cohort_samples() }} labelled samples; the largest has ', coalesce(c.largest_count, 0))
         when coalesce(a.study_count, 0) = 0
-            then 'no study has both sides of a contrast with {{ min_samples }} labelled samples each'
+            then 'no study has both sides of a contrast with {{ min_cohort_samples() }} labelled samples each'
         else concat('none of its ', g.gene_count, ' common genes is expressed and varies in enough studies')
     end as finding
 from empty_slice as e
 inner join {{ ref('dim_disease') }} as d on e.disease_key = d.disease_key
-left join gene_counts as g on e.disease_key = g.disease_key and e.technology = g.technology and e.organism = g.organism
-left join cohort_counts as c on e.disease_key = c.disease_key and e.technology = c.technology and e.organism = c.organism
-left join id_forms as i on e.disease_key = i.disease_key and e.technology = i.technology and e.organism = i.organism
-left join answering as a on e.disease_key = a.disease_key and e.technology = a.technology and e.organism = a.organism
+left join gene_counts as g on {{ same_slice('e', 'g') }}
+left join cohort_counts as c on {{ same_slice('e', 'c') }}
+left join id_forms as i on {{ same_slice('e', 'i') }}
+left join answering as a on {{ same_slice('e', 'a') }}

@@ -9,7 +9,7 @@ select
     ) as finding
 from {{ ref('meta_study_likeness') }} as l
 inner join {{ ref('stg_slice_study') }} as s
-    on l.disease_key = s.disease_key and l.technology = s.technology and l.organism = s.organism and l.study_key_2 = s.study_key
+    on {{ same_slice('l', 's') }} and l.study_key_2 = s.study_key
 inner join {{ ref('dim_disease') }} as d on l.disease_key = d.disease_key
 inner join {{ ref('dim_illness') }} as i on l.illness_key = i.illness_key
 inner join {{ ref('dim_study') }} as t1 on l.study_key_1 = t1.study_key

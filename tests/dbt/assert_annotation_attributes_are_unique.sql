@@ -1,5 +1,4 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: seed annotation_attribute has an attribute of a source twice.
-{{ config(severity='error') }}
 
 select
     a.source,

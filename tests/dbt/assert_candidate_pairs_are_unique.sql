@@ -1,6 +1,5 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: a slice has a candidate pair twice, has one without the smaller key
 -- first, or has a wrong pairs_tested. A screened slice has only some of the pairs tested.
-{{ config(severity='error') }}
 
 select
     c.disease_key,

@@ -1,6 +1,5 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: the catalog has a feature that no model computes, or lacks one that a
 -- model computes, or a value is outside the bounds of its scale.
-{{ config(severity='error') }}
 
 {%- set models = ['fact_gene_pair_metrics'] %}
 {%- for model, name in words_of(feature_columns()) if model not in models %}

@@ -1,6 +1,5 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: a slice has a pair twice for one contrast or cohort, or a pair is ranked
 -- by two contrasts.
-{{ config(severity='error') }}
 
 {%- set pair = slice_columns() + ['pair_key'] %}
 select

@@ -1,6 +1,5 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: a value of the fact is outside the range that its definition allows,
 -- or a false discovery rate is below its p.
-{{ config(severity='error') }}
 
 {%- set standard_errors = ['dz_ss_se', 'dz_soth_se', 'se_r_control', 'se_r_no_sepsis', 'se_r_sepsis', 'se_r_septic_shock'] %}
 {%- set percentages = ['dz_ss_i2', 'dz_soth_i2', 'i2_control', 'i2_no_sepsis', 'i2_sepsis', 'i2_septic_shock'] %}

@@ -1,5 +1,4 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: a slice has a gene pair twice in the fact.
-{{ config(severity='error') }}
 
 select
     pair_key,

@@ -1,6 +1,5 @@
 -- 4004 LOAD_CONSTRAINT_VIOLATION: a computed row of fact_gene_pair_metrics differs from the rows of the long
 -- facts that it is derived from, or a pair of those has no row there.
-{{ config(severity='error') }}
 
 {%- set pair = slice_columns() + ['pair_key'] %}
 {%- set of_contrast = {

@@ -4,8 +4,10 @@ what a later file replaces, what a build computes anew, and a named error for ev
 import gzip
 import io
 import math
+import os
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import duckdb
 import numpy as np
@@ -28,6 +30,8 @@ from test_pair_metrics import (
 )
 
 from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
+from expression_warehouse.core.warehouse.target import open_warehouse
+from expression_warehouse.pairs.ranking.slice_pairs import read_built_slices, read_slice_pairs
 from loader.pair_file.metrics import metrics
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import parse_pair_id
@@ -323,6 +327,38 @@ def test_a_slice_that_its_study_leaves_is_the_files(loaded, tmp_path):
         "11_12",
     ]
     assert len(table(warehouse)["SEPSIS", "MICROARRAY"]) == 3
+
+
+# By combined_effect_size and the least of all rates, the order would be another one.
+RANKED = """\
+pair_id,dz_ss_mean,dz_ss_ci_low,dz_ss_ci_high,dz_soth_mean,dz_soth_ci_low,dz_soth_ci_high,combined_effect_size,dz_ss_i2,dz_soth_i2,q_ss,q_ss_hk,n_studies_ss,power_score,consistency_score
+9_10,0.1,-1,1,,,,0.9,10,,0.001,0.03,3,0.5,0.5
+9_11,0.2,-1,1,0.7,-2,2,0.8,20,10,0.002,0.02,3,0.5,0.5
+9_12,,,,-0.3,-2,2,-0.2,,10,0.003,0.01,3,0.5,0.5
+9_13,,,,,,,0.4,10,10,0.004,,3,0.5,0.5
+"""
+
+
+def test_a_row_of_a_file_is_ranked_by_what_the_view_shows(loaded, tmp_path):
+    warehouse = moved(loaded[0], tmp_path)
+    load(warehouse, write(tmp_path / "ranked.csv", RANKED), "--technology", "OTHER")
+    build_pairs(warehouse, **SETTINGS)
+    shown = warehouse.query(
+        "set variable q = 1; select effect, effect_ci_high, q_star, i2_star, rank_score"
+        " from analytics.vw_pair_metrics_ranked where technology = 'OTHER' order by pair_key"
+    )
+    assert shown == [
+        (0.1, 1, 0.03, 10, 0),
+        (0.2, 1, 0.02, 10, pytest.approx(2 / 9)),
+        (-0.3, 2, 0.01, 10, pytest.approx(4 / 9)),
+        (0.4, None, 0.004, 10, pytest.approx(6 / 9)),
+    ]
+    with mock.patch.dict(os.environ, warehouse.env), open_warehouse() as opened:
+        (slice_,) = read_built_slices(opened, "SEPSIS", "OTHER")
+        deciding = read_slice_pairs(opened, slice_).deciding
+    assert deciding["effect"].tolist() == [row[0] for row in shown]
+    assert deciding["q_star"].tolist() == [row[2] for row in shown]
+    assert deciding["i2"].tolist() == [row[3] for row in shown]
 
 
 def test_what_the_fact_gives_can_be_loaded_again(copy, tmp_path):

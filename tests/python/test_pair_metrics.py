@@ -1,6 +1,7 @@
 """fact_gene_pair_metrics, every column: against a recomputation in numpy and scipy on ten published
 studies and on three small ones with ties and gaps; and how it follows a change of its studies."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -403,6 +404,19 @@ def assert_recomputed(found: Rows, expected: Rows) -> None:
         assert {name: found[pair][name] for name in IDENTITY} == {
             name: row[name] for name in IDENTITY
         }
+
+
+def test_a_build_logs_the_settings_of_its_slices(grown):
+    warehouse, _, _ = grown
+    ((text,),) = warehouse.query("select distinct settings from staging.stg_slice_studies")
+    expected = {"gene_filter_method": "variance", "gene_filter_top": "5"}
+    expected |= dict(setting.split("=") for setting in text.split(";"))
+    contexts = warehouse.query(
+        "select context_json from meta.meta_etl_process_log where step = 'dbt build'"
+    )
+    for (context,) in contexts:
+        logged = json.loads(context)["settings"]
+        assert {name: str(value) for name, value in logged.items()} == expected
 
 
 def test_a_full_refresh_gives_the_same_rows(grown, tmp_path):

@@ -201,3 +201,21 @@ def test_a_matrix_of_a_species_is_split_by_study(warehouse, tmp_path, by, matrix
         ("SRP1", "GSM3", 10, 10.003),
         ("SRP1", "GSM4", 10, 10.004),
     ]
+
+
+def test_of_equally_new_downloads_the_least_id_is_the_newest(warehouse, tmp_path):
+    """For the loader, as for the views (a unit test of stg_batch)."""
+    for number in (4, 3, 2):  # The last has the least id.
+        folder = study(names(1, number)).write(tmp_path / str(number))
+        assert warehouse.loader("ingest", folder).exit_code == 0
+    warehouse.query_write("update staging.batch set staged_at = '2026-01-02'")
+    batches = warehouse.query(
+        "select metadata_json from staging.batch inner join staging.study_metadata using (batch_id)"
+        " order by batch_id"
+    )
+    newest, *_ = (list(json.loads(document)["samples"]) for (document,) in batches)
+    labelled = warehouse.loader("labels", "GSE1").output
+    assert [name for name in names(1, 2, 3, 4) if f'"{name}"' in labelled] == newest
+    result = warehouse.loader("ingest", study(names(1, 5), "2026-01-03").write(tmp_path / "new"))
+    (event,) = events(result, "doubted")
+    assert f"are no longer shown (1): {newest[1]}" in event["error"]

@@ -129,13 +129,11 @@ def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, li
 def _pairs_query() -> str:
     names = names_of("fact_gene_pair_metrics", "int_gene_pair_feature")
     columns = "".join(f",\n    m.{name}" for name in names if name not in _SCORES)
-    # Of a file's row, these are what its columns of both contrasts give.
+    macros = project_macros("duckdb")
     deciding = {
-        "q_star": project_macros("duckdb").q_star("m"),
-        "effect": "case when m.metrics_source = 'CSV' then m.combined_effect_size"
-        " else m.theta_re end",
-        "i2": "case when m.metrics_source = 'CSV' then"
-        " least(coalesce(m.dz_ss_i2, 1e2), coalesce(m.dz_soth_i2, 1e2)) else m.i2 end",
+        "q_star": macros.q_star("m"),
+        "effect": macros.effect("m"),
+        "i2": macros.i2_star("m"),
     }
     deciding_columns = "".join(f",\n    {deciding[name]} as deciding_{name}" for name in _DECIDING)
     return f"""
