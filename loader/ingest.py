@@ -79,7 +79,6 @@ def ingest(
             with open_warehouse(reporter.waiting) as warehouse:
                 log = ProcessLog(warehouse, reporter.run_id)
                 with log.step("ingest", context) as step:
-                    log.begin(step)
                     _log_failures(failures, log)
                     for warning in passed_over:
                         log.finding(None, None, warning)

@@ -67,7 +67,8 @@ class StudyLoader:
         context = {"study_accession": source.accession, "download": source.metadata_label}
         step: Step | None = None
         try:
-            with self.log.step("stage_study", context) as step:
+            # It begins once the batch is known, which the row RUNNING names.
+            with self.log.step("stage_study", context, begins_later=True) as step:
                 self._load(source, step)
         except UserError as error:
             self.errors.append(error)
