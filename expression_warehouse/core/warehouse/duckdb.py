@@ -100,7 +100,7 @@ class DuckDBWarehouse(SqlWarehouse):
     def _apply(self, settings: Mapping[str, Any]) -> None:
         with self._named_errors():
             for setting, value in settings.items():
-                self._connection.execute(f"set {setting} = '{value}'")
+                self._connection.execute(f"set {setting} = {literal(value)}")
 
     @property
     def review_journal(self) -> Path:
@@ -362,6 +362,12 @@ def file_path(credentials: DuckDBTarget) -> Path:
             "LOAD_TARGET_UNSUPPORTED", f"the path of the target is {path}", expected="a file"
         )
     return work_dir() / path
+
+
+def literal(value: object) -> str:
+    """A text as SQL, for statements that take no parameter: attach, set."""
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"
 
 
 def _probe(path: str) -> duckdb.DuckDBPyConnection:
