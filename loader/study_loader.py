@@ -249,7 +249,7 @@ class StudyLoader:
     def _with_progress(
         self, accession: str, chunks: Iterator[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
-        task = self.reporter.begin_rows(accession)
+        task = self.reporter.begin(accession, "values")
         try:
             for chunk in chunks:
                 signals.check()

@@ -82,7 +82,7 @@ def read_studies(
     warehouse: Warehouse, members: SliceStudies, genes: np.ndarray, reporter: Reporter
 ) -> Iterator[StudyMatrix]:
     """The matrices of a slice's studies, one after the other; as `read_study`."""
-    task = reporter.begin_rows(str(members.slice))
+    task = reporter.begin(str(members.slice), "values")
     for study in members.studies:
         matrix = read_study(warehouse, study, genes, members.slice)
         yield matrix

@@ -105,7 +105,7 @@ def _calibrate_slice(
         data, keys, are_screened = read_slice(warehouse, members, options.contrast, reporter)
     folder = options.work / members.slice.file_name
     folder.mkdir(parents=True, exist_ok=True)
-    task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
+    task = reporter.begin(str(members.slice), "draws", total_draws(data, options.draws))
     progress = measure(
         data,
         options.draws,
