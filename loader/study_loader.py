@@ -160,7 +160,7 @@ class StudyLoader:
         """The batch that is the study's current one, if it is another one."""
         query = "select batch_id from {staging}.stg_batch where study_accession_code = $study"
         try:
-            rows = self.warehouse.read(query, {}, {"study": key.study_accession})
+            rows = self.warehouse.read(query, {"study": key.study_accession})
             current = rows["batch_id"].to_pylist()
         except UserError as error:
             if error.name != "LOAD_WAREHOUSE_NOT_BUILT":

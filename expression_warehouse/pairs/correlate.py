@@ -224,7 +224,7 @@ def _write_file(
     keys  (genes,): gene keys of the numbers a and b
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    genes = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key", {})
+    genes = warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key")
     ids = genes["gene_id"].take(pa.array(np.searchsorted(genes["gene_key"].to_numpy(), keys)))
     ids = ids.combine_chunks()
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:

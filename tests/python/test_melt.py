@@ -291,7 +291,7 @@ def test_loads_at_the_same_time_share_no_key(tmp_path):
     """
     with open_warehouse(tmp_path) as warehouse:
         load(3, with_the_other())
-        rows = warehouse.read_rows(query, {})
+        rows = warehouse.read_rows(query)
     assert [list(row.values()) for row in rows] == [
         ["X3", 3_998, 1_999, 0, 0, 0], ["X5", 3_998, 1_999, 0, 0, 0]
     ]  # fmt: skip

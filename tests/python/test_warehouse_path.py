@@ -36,7 +36,7 @@ def test_a_setting_of_the_profile_with_an_apostrophe(tmp_path):
     settings = {"temp_directory": str(tmp_path / APOSTROPHE)}
     with DuckDBWarehouse(DuckDBTarget(str(tmp_path / "w.duckdb"), settings)) as warehouse:
         query = "select current_setting('temp_directory') as temp_directory"
-        assert warehouse.read(query, {}).to_pylist() == [settings]
+        assert warehouse.read(query).to_pylist() == [settings]
 
 
 @pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")

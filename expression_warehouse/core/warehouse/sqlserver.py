@@ -172,11 +172,11 @@ class SqlServerWarehouse(SqlWarehouse):
     def stream(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
-            for name, value in settings.items():
+            for name, value in (settings or {}).items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
                 statement, values = positional(query, parameters or {})

@@ -153,7 +153,7 @@ def read_slice(
     the contrast.
     """
     slice_, settings = members.slice, members.settings
-    candidates = warehouse.read(_PAIRS, {}, slice_.scope)
+    candidates = warehouse.read(_PAIRS, slice_.scope)
     if not candidates.num_rows:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",

@@ -78,7 +78,7 @@ class SlicePairs:
 def is_current(warehouse: Warehouse, slice_: BuiltSlice) -> bool:
     """Whether the next build keeps the pairs of the slice: no screen or file is staged for it that
     is not built, and no study came or went."""
-    return warehouse.read(_NEXT, {}, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
+    return warehouse.read(_NEXT, slice_.scope)["batch_id"].to_pylist() == [slice_.batch_id]
 
 
 def read_built_slices(
@@ -93,7 +93,7 @@ def read_built_slices(
     """
     if disease_label is not None:
         require_disease(warehouse, disease_label)
-    built = [BuiltSlice(**row) for row in warehouse.read(_SLICES, {}).to_pylist()]
+    built = [BuiltSlice(**row) for row in warehouse.read(_SLICES).to_pylist()]
     wanted = {"disease_label": disease_label, "technology": technology, "organism": organism}
     chosen = [
         slice_
@@ -116,7 +116,7 @@ def read_slice_pairs(warehouse: Warehouse, slice_: BuiltSlice) -> SlicePairs:
 
     Raises UserError 4008 if the warehouse was not built.
     """
-    table = warehouse.read(_pairs_query(), {}, {"batch_id": slice_.batch_id})
+    table = warehouse.read(_pairs_query(), {"batch_id": slice_.batch_id})
     values = {
         name: table[name].to_numpy().astype(np.float64)
         for name in table.column_names
@@ -135,7 +135,7 @@ def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, li
         order by watched_name, gene_id
     """
     genes: dict[str, list[str]] = {}
-    for row in warehouse.read(query, {}, {"disease_label": slice_.disease_label}).to_pylist():
+    for row in warehouse.read(query, {"disease_label": slice_.disease_label}).to_pylist():
         genes.setdefault(row["watched_name"], []).append(row["gene_id"])
     return genes
 
