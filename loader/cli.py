@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from expression_warehouse.core.commands import (
     example,
     open_configured,
     opener,
+    reported,
     run_to_exit,
 )
 
@@ -57,14 +57,8 @@ def main() -> None: ...
 )
 @TARGET
 @LOG_FORMAT
-def ingest_command(
-    paths: tuple[Path, ...],
-    config_path: Path | None,
-    accessions: tuple[str, ...],
-    reload: bool,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("ingest", "the studies under way were undone")
+def ingest_command(config, reporter, paths, accessions, reload, target):
     """Stage studies: refine.bio downloads, or matrices of your own.
 
     PATHS are downloads (the zip, or the folder it unpacks to), other formats that docs/formats.md
@@ -72,14 +66,10 @@ def ingest_command(
     that is staged already is skipped. If a study fails, the others are staged all the same, and
     the exit code is 1.
     """
-    with open_configured(config_path, log_format, "ingest") as (config, reporter):
-        from loader.ingest import ingest
+    from loader.ingest import ingest
 
-        def load() -> bool:
-            opened = opener(target)
-            return ingest(paths, accessions, config, opened, reporter, reload=reload).is_done
-
-        run_to_exit(load, reporter, "the studies under way were undone")
+    opened = opener(target)
+    return lambda: ingest(paths, accessions, config, opened, reporter, reload=reload).is_done
 
 
 @main.command(
@@ -171,26 +161,17 @@ def labels_command(
 @click.option("--study", "accessions", multiple=True, metavar="ACC", help="Only this study.")
 @TARGET
 @LOG_FORMAT
-def run_command(
-    paths: tuple[Path, ...],
-    config_path: Path | None,
-    accessions: tuple[str, ...],
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("run", "the studies and tables under way were undone")
+def run_command(config, reporter, paths, accessions, target):
     """Stage studies, then dbt build: the command for a scheduler.
 
     PATHS are as in `ingest`. Lost connections, locks and deadlocks are retried, three attempts in
     all. If anything fails, the rest is built all the same, and the exit code is 1.
     meta.meta_etl_process_log has all steps under one run_id.
     """
-    with open_configured(config_path, log_format, "run") as (config, reporter):
-        from loader.run import run
+    from loader.run import run
 
-        def work() -> bool:
-            return run(paths, accessions, config, target, opener(target), reporter)
-
-        run_to_exit(work, reporter, "the studies and tables under way were undone")
+    return lambda: run(paths, accessions, config, target, opener(target), reporter)
 
 
 @main.command(
@@ -215,14 +196,8 @@ def run_command(
 )
 @TARGET
 @LOG_FORMAT
-def load_pairs_command(
-    file: Path,
-    disease: str,
-    technology: str | None,
-    organism: str | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("load-pairs", "no row of the file was staged")
+def load_pairs_command(_config, reporter, file, disease, technology, organism, target):
     """Stage pair metrics that were computed elsewhere.
 
     FILE is a CSV, with commas, tabs or semicolons, and a header: gene_a and gene_b (symbols or ids,
@@ -233,13 +208,9 @@ def load_pairs_command(
     earlier one, pair by pair. If anything in the file is wrong, no row is staged, and the exit code
     is 1.
     """
-    with open_configured(None, log_format, "load-pairs") as (_, reporter):
-        from loader.pair_file.load import load_pairs
+    from loader.pair_file.load import load_pairs
 
-        load = functools.partial(
-            load_pairs, file, disease, technology, organism, opener(target), reporter
-        )
-        run_to_exit(load, reporter, "no row of the file was staged")
+    return lambda: load_pairs(file, disease, technology, organism, opener(target), reporter)
 
 
 @main.command("housekeeping", epilog=example("expression-warehouse housekeeping --dry-run"))
@@ -247,29 +218,26 @@ def load_pairs_command(
 @TARGET
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @LOG_FORMAT
-def housekeeping_command(
-    config_path: Path | None, target: str | None, dry_run: bool, log_format: str
-) -> None:
+@reported("housekeeping", "what had been deleted by then stays deleted")
+def housekeeping_command(config, reporter, target, dry_run):
     """Delete what is older than `retention` in pipeline.yaml.
 
     These are archived studies, days of logs, staged rows of batches that are in the fact, and rows
     of the warehouse's logs; never artifacts. If something cannot be deleted, the rest is deleted
     all the same, and the exit code is 1.
     """
-    with open_configured(config_path, log_format, "housekeeping") as (config, reporter):
-        from loader.housekeeping import housekeeping
+    from loader.housekeeping import housekeeping
 
-        def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
-            # Imports dbt, as opening a target does.
-            from expression_warehouse.core.dbt_operation import run_operation
-            from expression_warehouse.core.warehouse.target import writer_turn
+    def purge(operation: str, arguments: Mapping[str, Any]) -> Mapping[str, int]:
+        # Imports dbt, as opening a target does.
+        from expression_warehouse.core.dbt_operation import run_operation
+        from expression_warehouse.core.warehouse.target import writer_turn
 
-            with writer_turn(target, reporter.waiting):
-                _wait_for_warehouse(target, reporter)
-                return run_operation(operation, arguments, target, reporter.run_id)
+        with writer_turn(target, reporter.waiting):
+            _wait_for_warehouse(target, reporter)
+            return run_operation(operation, arguments, target, reporter.run_id)
 
-        delete = functools.partial(housekeeping, config, purge, reporter, dry_run)
-        run_to_exit(delete, reporter, "what had been deleted by then stays deleted")
+    return lambda: housekeeping(config, purge, reporter, dry_run)
 
 
 @main.command(
@@ -290,14 +258,8 @@ def housekeeping_command(
 @CONFIG
 @TARGET
 @LOG_FORMAT
-def publish_command(
-    disease: str,
-    is_major: bool,
-    is_forced: bool,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("publish", "no version was published")
+def publish_command(config, reporter, target, **options):
     """Write a disease's significant gene pairs to a file that never changes.
 
     A warehouse whose last build failed, or that has a quarantined batch, is refused.
@@ -305,12 +267,10 @@ def publish_command(
     The file is Parquet, in the folder `artifacts` of pipeline.yaml, with its version and the hash
     of its content in its name. If the newest version has the same pairs, no file is written.
     """
-    with open_configured(config_path, log_format, "publish") as (config, reporter):
-        from loader.publish import PublishOptions, publish
+    from loader.publish import PublishOptions, publish
 
-        options = PublishOptions(disease, is_major, is_forced)
-        write = functools.partial(publish, options, config.artifacts, opener(target), reporter)
-        run_to_exit(write, reporter, "no version was published")
+    chosen = PublishOptions(**options)
+    return lambda: publish(chosen, config.artifacts, opener(target), reporter)
 
 
 @main.command(
@@ -371,13 +331,8 @@ def health_command(
 @CONFIG
 @TARGET
 @LOG_FORMAT
-def backup_command(
-    dest: Path | None,
-    keep: int | None,
-    config_path: Path | None,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("backup", "no backup was made")
+def backup_command(config, reporter, dest, keep, target):
     """Back the warehouse up.
 
     DEST is a folder for backups; by default NAME.backups beside the file of the warehouse. Each
@@ -386,11 +341,9 @@ def backup_command(
     and verifies the backup, and DEST is its file. If pipeline.yaml has an archive, what `rebuild`
     needs beside the archived studies is written there too.
     """
-    with open_configured(config_path, log_format, "backup") as (config, reporter):
-        from loader.backup import backup
+    from loader.backup import backup
 
-        make = functools.partial(backup, dest, keep, target, config.folder("archive"), reporter)
-        run_to_exit(make, reporter, "no backup was made")
+    return lambda: backup(dest, keep, target, config.folder("archive"), reporter)
 
 
 @main.command(
@@ -436,7 +389,8 @@ def verify_command(
 @click.argument("backup", type=click.Path(path_type=Path))
 @TARGET
 @LOG_FORMAT
-def restore_command(backup: Path, target: str | None, log_format: str) -> None:
+@reported("restore", "the warehouse is as it was")
+def restore_command(_config, reporter, backup, target):
     """Put a backup in the place of the warehouse.
 
     BACKUP is the folder of a backup. It is copied and verified first; then the copy gets the name
@@ -444,35 +398,33 @@ def restore_command(backup: Path, target: str | None, log_format: str) -> None:
     NAME.before_restore.2 and so on after earlier restores; the command prints the name. It waits
     for other commands of this project; while another program has the warehouse open, it refuses.
     """
-    with open_configured(None, log_format, "restore") as (_, reporter):
-        from loader.restore import restore
+    from loader.restore import restore
 
-        put_back = functools.partial(restore, backup, target, reporter)
-        run_to_exit(put_back, reporter, "the warehouse is as it was")
+    return lambda: restore(backup, target, reporter)
 
 
 @main.command("compact", epilog=example("expression-warehouse compact"))
 @TARGET
 @LOG_FORMAT
-def compact_command(target: str | None, log_format: str) -> None:
+@reported("compact", "the warehouse is as it was")
+def compact_command(_config, reporter, target):
     """Make the file of the warehouse as small as its content.
 
     A DuckDB file keeps the space of deleted rows. All tables and views are copied into a new file,
     every row is compared, and the new file gets the name of the warehouse in one step. That needs
     free space for a second file.
     """
-    with open_configured(None, log_format, "compact") as (_, reporter):
-        from loader.compact import compact
+    from loader.compact import compact
 
-        rewrite = functools.partial(compact, target, reporter)
-        run_to_exit(rewrite, reporter, "the warehouse is as it was")
+    return lambda: compact(target, reporter)
 
 
 @main.command("rebuild", epilog=example("expression-warehouse rebuild --config pipeline.yaml"))
 @CONFIG
 @TARGET
 @LOG_FORMAT
-def rebuild_command(config_path: Path | None, target: str | None, log_format: str) -> None:
+@reported("rebuild", "the warehouse is as it was")
+def rebuild_command(config, reporter, target):
     """Make the warehouse anew from the archive of pipeline.yaml.
 
     The archive has each staged study, and decisions.duckdb: the keys of the dimensions and what
@@ -480,11 +432,9 @@ def rebuild_command(config_path: Path | None, target: str | None, log_format: st
     file that gets the name of the warehouse in one step. The file that was there is kept as
     NAME.before_restore, or NAME.before_restore.2 and so on; the command prints the name.
     """
-    with open_configured(config_path, log_format, "rebuild") as (config, reporter):
-        from loader.rebuild import rebuild
+    from loader.rebuild import rebuild
 
-        make = functools.partial(rebuild, config, target, reporter)
-        run_to_exit(make, reporter, "the warehouse is as it was")
+    return lambda: rebuild(config, target, reporter)
 
 
 def _wait_for_warehouse(target: str | None, reporter: Reporter) -> None:

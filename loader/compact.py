@@ -9,7 +9,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_unfinished, unfinished_folder
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.duckdb import writing
+from expression_warehouse.core.warehouse.duckdb import literal, writing
 from expression_warehouse.core.warehouse.duckdb_file import (
     database_of,
     put_in_place,
@@ -55,9 +55,7 @@ def _compact(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
     run(connection, warehouse, "checkpoint")
     with unfinished_folder(warehouse.parent) as unfinished:
         new = unfinished / warehouse.name
-        # Quoted as a literal: DuckDB takes no parameter here.
-        quoted = str(new).replace("'", "''")
-        run(connection, new, f"attach '{quoted}' as compacted")
+        run(connection, new, f"attach {literal(new)} as compacted")
         run(connection, warehouse, f'copy from database "{old}" to compacted')
         expected = table_digests(connection, warehouse, old)
         if table_digests(connection, new, "compacted") != expected:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from expression_warehouse.core.files import named_os_errors, remove_unfinished, unfinished_folder
+from expression_warehouse.core.warehouse.duckdb import literal
 from expression_warehouse.core.warehouse.duckdb_file import run
 from expression_warehouse.core.warehouse.macros import project_macros
 
@@ -50,8 +51,9 @@ def archive_decisions(warehouse: Path, archive: Path) -> None:
     with unfinished_folder(archive) as unfinished:
         new = unfinished / FILE
         with contextlib.closing(duckdb.connect()) as connection:
-            _attach(connection, warehouse, "warehouse_of_decisions (read_only)")
-            _attach(connection, new, "decisions")
+            attach = f"attach {literal(warehouse)} as warehouse_of_decisions (read_only)"
+            run(connection, warehouse, attach)
+            run(connection, new, f"attach {literal(new)} as decisions")
             run(connection, new, "use decisions")
             for schema, table, sql in run(connection, warehouse, _TABLES).fetchall():
                 if _is_decided(schema, table):
@@ -64,13 +66,6 @@ def archive_decisions(warehouse: Path, archive: Path) -> None:
             run(connection, new, "checkpoint decisions")
         with named_os_errors(archive):
             new.replace(archive / FILE)
-
-
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
-    # Quoted as a literal: DuckDB takes no parameter here.
-    quoted = str(path).replace("'", "''")
-    name, _, options = name.partition(" ")
-    run(connection, path, f"attach '{quoted}' as {name} {options}")
 
 
 def _is_decided(schema: str, table: str) -> bool:

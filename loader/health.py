@@ -43,9 +43,9 @@ def read_health(
 def _read_warehouse(open_warehouse: Callable[[], Warehouse], is_deep: bool) -> dict[str, Any]:
     try:
         with open_warehouse() as warehouse:
-            (health,) = warehouse.read(_HEALTH, {}).to_pylist()
-            errors = warehouse.read(_ERRORS, {}).to_pylist()
-            quarantine = warehouse.read(_QUARANTINE, {}).to_pylist()
+            (health,) = warehouse.read(_HEALTH).to_pylist()
+            errors = warehouse.read(_ERRORS).to_pylist()
+            quarantine = warehouse.read(_QUARANTINE).to_pylist()
     except UserError as error:
         if error.name == "LOAD_WAREHOUSE_NOT_BUILT":
             return {"status": "not built", "message": _message(error)}
@@ -62,7 +62,7 @@ def _read_warehouse(open_warehouse: Callable[[], Warehouse], is_deep: bool) -> d
 def find_damaged(open_warehouse: Callable[[], Warehouse]) -> list[dict[str, str]]:
     """The tables that cannot be read, with what the engine says."""
     with open_warehouse() as warehouse:
-        tables = warehouse.read(_TABLES, {}).to_pylist()
+        tables = warehouse.read(_TABLES).to_pylist()
     damaged = []
     while tables:
         # A damaged block can end the connection: the tables after it need another one.

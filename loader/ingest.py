@@ -79,7 +79,6 @@ def ingest(
             with open_warehouse(reporter.waiting) as warehouse:
                 log = ProcessLog(warehouse, reporter.run_id)
                 with log.step("ingest", context) as step:
-                    log.begin(step)
                     _log_failures(failures, log)
                     for warning in passed_over:
                         log.finding(None, None, warning)
@@ -142,7 +141,7 @@ def _warn_of_unknown_studies(
     found  the studies of the downloads
     """
     query = "select distinct study_accession_code from {staging}.batch"
-    registered = warehouse.read(query, {})["study_accession_code"].to_pylist()
+    registered = warehouse.read(query)["study_accession_code"].to_pylist()
     if unknown := unknown_studies(config, {*found, *registered}):
         reporter.warned("studies_unknown", file=config.label, studies=", ".join(unknown))
 

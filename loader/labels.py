@@ -158,7 +158,7 @@ def staged_labels(
         where b.study_accession_code = $study
         order by b.created_at desc, b.staged_at desc, b.batch_id
     """
-    documents = warehouse.read(query, {}, {"study": accession})["metadata_json"].to_pylist()
+    documents = warehouse.read(query, {"study": accession})["metadata_json"].to_pylist()
     if not documents:
         raise UserError("STUDY_NOT_FOUND", f"no download of {accession} is staged")
     return infer_labels(StudyMetadata(accession, **json.loads(documents[0])), pipeline)

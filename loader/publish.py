@@ -82,7 +82,7 @@ def publish(
             log = ProcessLog(warehouse, reporter.run_id)
             with log.step("publish", {"disease": disease, **SETTINGS}) as step:
                 pairs = read_pairs(warehouse, disease)
-                studies = warehouse.read_rows(_STUDIES, {}, {"disease": disease})
+                studies = warehouse.read_rows(_STUDIES, {"disease": disease})
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
                 warn_of_studies_not_built(warehouse, reporter)
@@ -127,7 +127,7 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
             expected="a disease of letters, digits, '_', '.' and '-'",
             action="Rename it in seeds/disease.csv and run dbt build",
         )
-    return warehouse.read(_PAIRS, {"disease": disease, **SETTINGS})
+    return warehouse.read(_PAIRS, settings={"disease": disease, **SETTINGS})
 
 
 class Content:

@@ -82,7 +82,7 @@ class EarlierBatch:
 def find_earlier(warehouse: Warehouse, key: BatchKey) -> EarlierBatch | None:
     """The newest other batch of the study that breaks no rule; None if there is none."""
     parameters = {"study": key.study_accession, "batch": key.batch_id}
-    rows = warehouse.read(_EARLIER, {}, parameters).to_pylist()
+    rows = warehouse.read(_EARLIER, parameters).to_pylist()
     if not rows:
         return None
     document = json.loads(rows[0]["metadata_json"])

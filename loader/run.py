@@ -206,7 +206,7 @@ def _read(
     """The rows of a view; none if the build failed before it made the view."""
     try:
         with open_warehouse(reporter.waiting) as warehouse:
-            return warehouse.read(query, {}, parameters).to_pylist()
+            return warehouse.read(query, parameters).to_pylist()
     except UserError as error:
         if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise

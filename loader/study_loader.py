@@ -67,7 +67,8 @@ class StudyLoader:
         context = {"study_accession": source.accession, "download": source.metadata_label}
         step: Step | None = None
         try:
-            with self.log.step("stage_study", context) as step:
+            # It begins once the batch is known, which the row RUNNING names.
+            with self.log.step("stage_study", context, begins_later=True) as step:
                 self._load(source, step)
         except UserError as error:
             self.errors.append(error)
@@ -159,7 +160,7 @@ class StudyLoader:
         """The batch that is the study's current one, if it is another one."""
         query = "select batch_id from {staging}.stg_batch where study_accession_code = $study"
         try:
-            rows = self.warehouse.read(query, {}, {"study": key.study_accession})
+            rows = self.warehouse.read(query, {"study": key.study_accession})
             current = rows["batch_id"].to_pylist()
         except UserError as error:
             if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
@@ -248,7 +249,7 @@ class StudyLoader:
     def _with_progress(
         self, accession: str, chunks: Iterator[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
-        task = self.reporter.begin_rows(accession)
+        task = self.reporter.begin(accession, "values")
         try:
             for chunk in chunks:
                 signals.check()

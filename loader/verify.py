@@ -180,7 +180,7 @@ def _check_counts(warehouse: Warehouse, backup: Backup) -> Check:
         schema, name = table.split(".", 1)
         # Names of the manifest are those of the schemas as they stand, with any prefix.
         query = f'select count(*) as row_count from "{schema}"."{name}"'
-        (count,) = warehouse.read(query, {})["row_count"].to_pylist()
+        (count,) = warehouse.read(query)["row_count"].to_pylist()
         if count != expected:
             differing.append(f"{table} has {counted(count, 'row')} instead of {expected:,}")
     found = "; ".join(differing) or f"all rows of {counted(len(backup.manifest.tables), 'table')}"
@@ -191,7 +191,7 @@ def _check_archive(warehouse: Warehouse, archive: Path | None) -> Check:
     """The archived copy of each batch has the hash of the register."""
     same = absent = 0
     differing = []
-    for batch in warehouse.read(_BATCHES, {}).to_pylist():
+    for batch in warehouse.read(_BATCHES).to_pylist():
         signals.check()
         accession, batch_id = batch["study_accession_code"], batch["batch_id"]
         file = archived_matrix(archive, accession, batch_id) if archive else None
@@ -226,7 +226,7 @@ def _check_content(warehouse: Warehouse) -> Iterator[Check]:
         unreconciled = [
             f"{row['study_accession_code']} {row['batch_id']:.12}"
             for query in (_UNSTAGED, _UNRECONCILED)
-            for row in warehouse.read(query, {}).to_pylist()
+            for row in warehouse.read(query).to_pylist()
         ]
         yield Check(
             "reconciliation",
@@ -269,4 +269,4 @@ def _broken_keys(warehouse: Warehouse) -> list[str]:
 
 
 def _count(warehouse: Warehouse, query: str) -> int:
-    return warehouse.read(query, {})["broken_count"].to_pylist()[0]
+    return warehouse.read(query)["broken_count"].to_pylist()[0]

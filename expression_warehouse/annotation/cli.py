@@ -15,9 +15,8 @@ from expression_warehouse.core.commands import (
     LOG_FORMAT,
     TARGET,
     example,
-    open_configured,
     opener,
-    run_to_exit,
+    reported,
 )
 
 FORMAT = click.option(
@@ -59,13 +58,8 @@ def annotation() -> None:
 )
 @TARGET
 @LOG_FORMAT
-def update_command(
-    sources: tuple[str, ...],
-    folder: Path | None,
-    is_offline: bool,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("annotation-update", "files that were reported are loaded, the others unchanged")
+def update_command(_config, reporter, target, **options):
     """Load the newest files of gene annotation; `dbt build` then applies them.
 
     SOURCE is a name that `annotation sources` lists; without one, all are updated. Downloads are
@@ -73,13 +67,11 @@ def update_command(
     only what has changed. A file that is damaged, unknown or worse than the loaded one does not
     replace it. If a file fails, the others are loaded all the same, and the exit code is 1.
     """
-    with open_configured(None, log_format, "annotation-update") as (_, reporter):
-        from expression_warehouse.annotation.cache import Cache, default_folder
-        from expression_warehouse.annotation.update import UpdateOptions, update
+    from expression_warehouse.annotation.cache import Cache, default_folder
+    from expression_warehouse.annotation.update import UpdateOptions, update
 
-        options = UpdateOptions(sources, folder, is_offline)
-        work = functools.partial(update, options, Cache(default_folder()), opener(target), reporter)
-        run_to_exit(work, reporter, "files that were reported are loaded, the others unchanged")
+    chosen = UpdateOptions(**options)
+    return lambda: update(chosen, Cache(default_folder()), opener(target), reporter)
 
 
 @annotation.command("sources", epilog=example("expression-warehouse annotation sources"))
@@ -142,13 +134,12 @@ def cache_command(is_clearing: bool, output_format: str) -> None:
 @click.argument("file", metavar="OUT.json", type=click.Path(path_type=Path, dir_okay=False))
 @TARGET
 @LOG_FORMAT
-def snapshot_command(file: Path, target: str | None, log_format: str) -> None:
+@reported("annotation-snapshot", "no file was written")
+def snapshot_command(_config, reporter, file, target):
     """Write the core values of all genes and sources to a file, for `annotation compare`."""
-    with open_configured(None, log_format, "annotation-snapshot") as (_, reporter):
-        from expression_warehouse.annotation.snapshot import snapshot
+    from expression_warehouse.annotation.snapshot import snapshot
 
-        work = functools.partial(snapshot, file, opener(target), reporter)
-        run_to_exit(work, reporter, "no file was written")
+    return lambda: snapshot(file, opener(target), reporter)
 
 
 @annotation.command(

@@ -202,7 +202,7 @@ class _Part:
         else:
             start, total = 0, _length(response)
             self._begin(response)
-        task = reporter.begin_download(self._path.name, total)
+        task = reporter.begin(self._path.name, "bytes", total)
         reporter.advance(task, start)
         try:
             with named_os_errors(self._path), self._path.open("ab") as file:

@@ -143,7 +143,7 @@ def _required_attributes(kind: AnnotationFile, warehouse: Warehouse) -> set[str]
     query = """
         select distinct attribute from {staging}.annotation_value where bulk_file = $bulk_file
     """
-    loaded = warehouse.read(query, {}, {"bulk_file": kind.bulk_file})
+    loaded = warehouse.read(query, {"bulk_file": kind.bulk_file})
     return core & set(loaded["attribute"].to_pylist())
 
 

@@ -47,5 +47,5 @@ def loaded_files(warehouse: Warehouse) -> dict[str, LoadedFile]:
     Raises UserError 4008 if the warehouse has none.
     """
     query = f"select {', '.join(SCHEMA.names)} from {{staging}}.annotation_file"
-    rows = (LoadedFile(**row) for row in warehouse.read(query, {}).to_pylist())
+    rows = (LoadedFile(**row) for row in warehouse.read(query).to_pylist())
     return {row.bulk_file: row for row in rows}

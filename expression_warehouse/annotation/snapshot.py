@@ -89,7 +89,7 @@ def _records(warehouse: Warehouse, loaded: dict[str, LoadedFile]) -> Iterator[di
         if kind.bulk_file not in loaded:
             continue
         core = pa.array(sorted(core_attributes(kind.source)), pa.string())
-        with warehouse.stream(_VALUES, {}, {"bulk_file": kind.bulk_file}) as batches:
+        with warehouse.stream(_VALUES, {"bulk_file": kind.bulk_file}) as batches:
             rows = itertools.chain.from_iterable(
                 zip(*(column.to_pylist() for column in kept.columns), strict=True)
                 for batch in batches

@@ -15,8 +15,7 @@ from expression_warehouse.core.commands import (
     LOG_FORMAT,
     TARGET,
     example,
-    open_configured,
-    run_to_exit,
+    reported,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ def api() -> None:
 )
 @TARGET
 @LOG_FORMAT
-def publish_command(is_forced: bool, target: str | None, log_format: str) -> None:
+@reported("api publish", "the earlier snapshot stays")
+def publish_command(_config, reporter, is_forced, target):
     """Publish a snapshot of a DuckDB warehouse for `api serve`.
 
     A warehouse whose last build failed, or that has a quarantined batch, is refused.
@@ -45,14 +45,9 @@ def publish_command(is_forced: bool, target: str | None, log_format: str) -> Non
     A service that runs takes it up with its next request. Readers of a snapshot never stop a load
     or build, nor the other way round. On SQL Server the service reads the warehouse itself.
     """
-    with open_configured(None, log_format, "api publish") as (_, reporter):
-        from expression_warehouse.api.publish import publish_target
+    from expression_warehouse.api.publish import publish_target
 
-        run_to_exit(
-            lambda: publish_target(target, reporter, is_forced),
-            reporter,
-            "the earlier snapshot stays",
-        )
+    return lambda: publish_target(target, reporter, is_forced)
 
 
 @api.command("serve", epilog=example("expression-warehouse api serve --port 8000"))
@@ -66,22 +61,16 @@ def publish_command(is_forced: bool, target: str | None, log_format: str) -> Non
 @CONFIG
 @TARGET
 @LOG_FORMAT
-def serve_command(
-    host: str, port: int, config_path: Path | None, target: str | None, log_format: str
-) -> None:
+@reported("api serve", "reviews that were confirmed are kept")
+def serve_command(config, reporter, host, port, target):
     """Serve pages and REST API until Ctrl-C.
 
     If no snapshot is published yet, one is. Only this machine can reach it, unless --host says
     otherwise. `folders: inbox` of pipeline.yaml is what POST /etl/run loads.
     """
-    with open_configured(config_path, log_format, "api serve") as (config, reporter):
-        from expression_warehouse.api.serve import serve
+    from expression_warehouse.api.serve import serve
 
-        run_to_exit(
-            lambda: serve(target, host, port, config, reporter),
-            reporter,
-            "reviews that were confirmed are kept",
-        )
+    return lambda: serve(target, host, port, config, reporter)
 
 
 @api.command(
@@ -102,32 +91,22 @@ def serve_command(
 )
 @TARGET
 @LOG_FORMAT
-def export_command(
-    file: Path,
-    disease: str,
-    contrast: str,
-    q: float,
-    limit: int,
-    target: str | None,
-    log_format: str,
-) -> None:
+@reported("api export", "no report was written")
+def export_command(_config, reporter, file, target, **options):
     """Write the best pairs of a disease with all their plots to one HTML file.
 
     FILE needs no network and no service, prints, and has the same bytes for the same data.
     """
-    with open_configured(None, log_format, "api export") as (_, reporter):
-        from pydantic import ValidationError
+    from pydantic import ValidationError
 
-        from expression_warehouse.api.export import export
-        from expression_warehouse.api.rank_settings import RankSettings, faults
+    from expression_warehouse.api.export import export
+    from expression_warehouse.api.rank_settings import RankSettings, faults
 
-        try:
-            settings = RankSettings(disease=disease, contrast=contrast, q=q, limit=limit)
-        except ValidationError as error:
-            raise click.BadParameter(faults(error)) from error
-        run_to_exit(
-            lambda: export(target, settings, file, reporter), reporter, "no report was written"
-        )
+    try:
+        settings = RankSettings(**options)
+    except ValidationError as error:
+        raise click.BadParameter(faults(error)) from error
+    return lambda: export(target, settings, file, reporter)
 
 
 @api.group("keys", epilog=example("expression-warehouse api keys create anna --scope review"))

@@ -19,7 +19,6 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, open_atomically
 
-SCOPES = ("read", "review", "run")
 _KEY = re.compile(r"ewk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 
 

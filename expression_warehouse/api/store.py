@@ -48,7 +48,7 @@ class Edition:
         settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """The rows of a query as Warehouse.read takes it, each as column → value."""
-        return _in_turn(lambda: self.warehouse.read_rows(query, settings or {}, parameters))
+        return _in_turn(lambda: self.warehouse.read_rows(query, parameters, settings))
 
     def table(
         self,
@@ -57,7 +57,7 @@ class Edition:
         settings: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """The same as an Arrow table."""
-        return _in_turn(lambda: self.warehouse.read(query, settings or {}, parameters))
+        return _in_turn(lambda: self.warehouse.read(query, parameters, settings))
 
 
 def _in_turn(read: Callable[[], _Result]) -> _Result:
@@ -125,7 +125,7 @@ class DirectStore(Store):
             "select max(run_id) as run_id from {meta}.vw_run where started_at = "
             "(select max(started_at) from {meta}.vw_run)"
         )
-        (row,) = self._warehouse.read(query, {}).to_pylist()
+        (row,) = self._warehouse.read(query).to_pylist()
         return Edition(self._warehouse, str(row["run_id"]), has_ranks=False)
 
 

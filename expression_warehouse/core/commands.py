@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -107,6 +108,41 @@ def run_to_exit(work: Callable[[], bool], reporter: Reporter, outcome: str) -> N
         sys.exit(signals.exit_code())
     if not is_done:
         sys.exit(1)
+
+
+def reported(
+    name: str, outcome: str
+) -> Callable[[Callable[..., Callable[[], bool | None]]], Callable[..., None]]:
+    """Decorates the function of a command, below its options.
+
+    The function gets the configuration and a reporter in place of --config and --log-format. It
+    imports what it needs, and returns the work. The work returns False if something failed; a
+    UserError that it raises is reported.
+
+    name     of its log files
+    outcome  what a stopped command leaves behind, for the message
+    """
+
+    def decorate(prepare: Callable[..., Callable[[], bool | None]]) -> Callable[..., None]:
+        @functools.wraps(prepare)
+        def command(log_format: str, config_path: Path | None = None, **options: Any) -> None:
+            from expression_warehouse.core.errors import UserError
+
+            with open_configured(config_path, log_format, name) as (config, reporter):
+                work = prepare(config, reporter, **options)
+
+                def attempt() -> bool:
+                    try:
+                        return work() is not False
+                    except UserError as error:
+                        reporter.failed(options.get("study"), error)
+                        return False
+
+                run_to_exit(attempt, reporter, outcome)
+
+        return command
+
+    return decorate
 
 
 def _refused(error: BaseException) -> UserError | None:

@@ -8,7 +8,7 @@ _LABELS = "select disease_label from {dim}.dim_disease order by disease_key"
 
 def require_disease(warehouse: Warehouse, disease: str) -> None:
     """Raise UserError 54030 if dim_disease lacks the disease, and 4008 if it was not built."""
-    known = warehouse.read(_LABELS, {})["disease_label"].to_pylist()
+    known = warehouse.read(_LABELS)["disease_label"].to_pylist()
     if disease not in known:
         raise UserError(
             "CONFIG_INVALID",

@@ -59,7 +59,7 @@ class GeneNames:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._genes: dict[str, list[Gene]] = {}
-        for batch in warehouse.read(_NAMES, {}).to_batches():
+        for batch in warehouse.read(_NAMES).to_batches():
             for row in batch.to_pylist():
                 name = row.pop("identifier_key")
                 gene = Gene(**row | {"is_ambiguous": row["is_ambiguous"] == 1})

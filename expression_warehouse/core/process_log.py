@@ -57,10 +57,18 @@ class ProcessLog:
     run_id: str
 
     @contextlib.contextmanager
-    def step(self, name: str, context: dict[str, Any]) -> Iterator[Step]:
-        """A step: SUCCESS (or what the block sets) if the block ends, FAILED if it raises."""
+    def step(
+        self, name: str, context: dict[str, Any], begins_later: bool = False
+    ) -> Iterator[Step]:
+        """A step: RUNNING, then SUCCESS (or what the block sets) if the block ends, FAILED if it
+        raises.
+
+        begins_later  the block calls `begin`, if it gets that far
+        """
         step = Step(name, context)
         try:
+            if not begins_later:
+                self.begin(step)
             yield step
         except BaseException as error:
             # The first error matters more than a log that cannot be written either.

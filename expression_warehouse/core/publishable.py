@@ -50,10 +50,10 @@ def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
     Raises UserError 54603 for one, unless the user forces it.
     """
     found = None
-    for build in warehouse.read(_LAST_BUILD, {}).to_pylist():
+    for build in warehouse.read(_LAST_BUILD).to_pylist():
         if build["status"] != "SUCCESS":
             found = f"the last build is {build['status']}: {build['error_message'] or 'unfinished'}"
-    if not found and (count := warehouse.read(_QUARANTINED, {}).num_rows):
+    if not found and (count := warehouse.read(_QUARANTINED).num_rows):
         found = f"quarantined batches: {count}"
     if found and not is_forced:
         raise UserError("PUBLISH_REFUSED", found)
@@ -62,6 +62,6 @@ def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
 
 def warn_of_studies_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
     """Warn about studies with a staged change that no build has brought into the results."""
-    studies = warehouse.read(_NOT_BUILT, {})["study_accession_code"].to_pylist()
+    studies = warehouse.read(_NOT_BUILT)["study_accession_code"].to_pylist()
     if studies:
         reporter.warned("studies_not_built", studies=listed(studies))

@@ -41,21 +41,12 @@ class Reporter(ABC):
     def stopped(self, reason: str, outcome: str) -> None:
         """A signal stopped the command; `outcome` says what it leaves behind."""
 
-    def begin_rows(self, study: str) -> Any:  # noqa: B027 (optional)
-        """Rows start to move; returns the task for `advance` and `end`."""
-
-    def begin_pairs(self, what: str, total: int) -> Any:  # noqa: B027 (optional)
-        """A computation on `total` pairs starts; returns the task for `advance` and `end`."""
-
-    def begin_draws(self, what: str, total: int) -> Any:  # noqa: B027 (optional)
-        """A simulation of `total` draws starts; returns the task for `advance` and `end`."""
-
-    def begin_download(self, what: str, total: int | None) -> Any:  # noqa: B027 (optional)
-        """A download of `total` bytes starts, if that is known; returns the task for `advance` and
-        `end`."""
+    def begin(self, what: str, unit: str, total: int | None = None) -> Any:  # noqa: B027 (optional)
+        """Work on `total` units starts, if their number is known; returns the task for `advance`
+        and `end`."""
 
     def advance(self, task: Any, count: int) -> None:  # noqa: B027 (optional)
-        """`count` rows or bytes have moved, or pairs or draws are done."""
+        """`count` more units are done."""
 
     def end(self, task: Any) -> None:  # noqa: B027 (optional)
         """The task is over, complete or not."""
@@ -136,17 +127,8 @@ class TwoReporters(Reporter):
         for reporter in self._both:
             reporter.stopped(reason, outcome)
 
-    def begin_rows(self, study: str) -> tuple[Any, ...]:
-        return tuple(reporter.begin_rows(study) for reporter in self._both)
-
-    def begin_pairs(self, what: str, total: int) -> tuple[Any, ...]:
-        return tuple(reporter.begin_pairs(what, total) for reporter in self._both)
-
-    def begin_draws(self, what: str, total: int) -> tuple[Any, ...]:
-        return tuple(reporter.begin_draws(what, total) for reporter in self._both)
-
-    def begin_download(self, what: str, total: int | None) -> tuple[Any, ...]:
-        return tuple(reporter.begin_download(what, total) for reporter in self._both)
+    def begin(self, what: str, unit: str, total: int | None = None) -> tuple[Any, ...]:
+        return tuple(reporter.begin(what, unit, total) for reporter in self._both)
 
     def advance(self, task: tuple[Any, ...], count: int) -> None:
         for reporter, its_task in zip(self._both, task, strict=True):

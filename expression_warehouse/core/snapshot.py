@@ -24,7 +24,7 @@ from expression_warehouse.core.snapshot_ranks import (
     write_pair_metrics,
     write_ranks,
 )
-from expression_warehouse.core.warehouse.duckdb import file_path, writing
+from expression_warehouse.core.warehouse.duckdb import file_path, literal, writing
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
@@ -144,9 +144,7 @@ def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> No
         _named_errors(source),
     ):
         connection.execute("set memory_limit = '2GB'")
-        # Quoted as a literal: DuckDB takes no parameter here.
-        quoted = str(target).replace("'", "''")
-        connection.execute(f"attach '{quoted}' as snapshot")
+        connection.execute(f"attach {literal(target)} as snapshot")
         for schema, name, order in TABLES:
             relation = f"{schema_name(schema)}.{name}"
             connection.execute(f"create schema if not exists snapshot.{schema_name(schema)}")

@@ -152,17 +152,8 @@ class TextReporter(Reporter):
     def stopped(self, reason: str, outcome: str) -> None:
         self._err.print(f"{reason}; {outcome}", markup=False)
 
-    def begin_rows(self, study: str) -> rich.progress.TaskID:
-        return self._bars.add_task(study, total=None, unit="values")
-
-    def begin_pairs(self, what: str, total: int) -> rich.progress.TaskID:
-        return self._bars.add_task(what, total=total, unit="gene pairs")
-
-    def begin_draws(self, what: str, total: int) -> rich.progress.TaskID:
-        return self._bars.add_task(what, total=total, unit="draws")
-
-    def begin_download(self, what: str, total: int | None) -> rich.progress.TaskID:
-        return self._bars.add_task(what, total=total, unit="bytes")
+    def begin(self, what: str, unit: str, total: int | None = None) -> rich.progress.TaskID:
+        return self._bars.add_task(what, total=total, unit=unit)
 
     def advance(self, task: rich.progress.TaskID, count: int) -> None:
         self._bars.advance(task, count)

@@ -3,11 +3,7 @@
 Numeric libraries are imported by the commands that need them, so that --help is quick.
 """
 
-import functools
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,9 +11,8 @@ from expression_warehouse.core.commands import (
     LOG_FORMAT,
     TARGET,
     example,
-    open_configured,
     opener,
-    run_to_exit,
+    reported,
 )
 from expression_warehouse.core.technology import TECHNOLOGIES
 
@@ -25,45 +20,6 @@ from expression_warehouse.core.technology import TECHNOLOGIES
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
     """Compute on gene pairs what SQL cannot compute at scale."""
-
-
-def _command(
-    name: str, arguments: str, outcome: str, *options: Callable[..., Any]
-) -> Callable[[Callable], click.Command]:
-    """A command of the group with these options and the common ones.
-
-    arguments  of the example in its help
-    outcome    what is reported if it is interrupted
-
-    The function takes what opens the warehouse, a reporter and its options. A UserError that it
-    raises is reported.
-    """
-
-    def decorate(work: Callable[..., None]) -> click.Command:
-        @functools.wraps(work)
-        def command(target: str | None, log_format: str, **values: Any) -> None:
-            from expression_warehouse.core.errors import UserError
-
-            def attempt() -> bool:
-                try:
-                    work(opener(target), reporter, **values)
-                except UserError as error:
-                    reporter.failed(values.get("study"), error)
-                    return False
-                return True
-
-            # Of pipeline.yaml in the current folder, only the folder of the logs matters here.
-            with open_configured(None, log_format, name) as (_, reporter):
-                run_to_exit(attempt, reporter, outcome)
-
-        decorators: list[Callable[..., Any]] = [*options, TARGET, LOG_FORMAT]
-        decorated: Callable[..., None] = command
-        for decorator in reversed(decorators):
-            decorated = decorator(decorated)
-        epilog = example(f"expression-warehouse pairs {name} {arguments}")
-        return pairs.command(name, epilog=epilog)(decorated)
-
-    return decorate
 
 
 def _default_method(context: click.Context, _: click.Parameter, method: str | None) -> str:
@@ -115,32 +71,34 @@ VARS = click.option(
 )
 
 
-@_command(
+@pairs.command(
     "screen",
-    "--disease SEPSIS --technology RNA-SEQ",
-    "run it again to resume",
-    click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS."),
-    TECHNOLOGY,
-    ORGANISM,
-    click.option(
-        "--keep",
-        type=click.IntRange(min=1),
-        default=60_000,
-        help="Pairs kept per test of a contrast or of the pair; of three contrasts, about five"
-        " times as many in all. Default: 60000.",
-    ),
-    TOP_GENES,
-    METHOD,
-    MEMORY,
-    click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to compute on."),
-    click.option(
-        "--work",
-        type=click.Path(path_type=Path, file_okay=False),
-        default="pairs_work",
-        help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
-    ),
+    epilog=example("expression-warehouse pairs screen --disease SEPSIS --technology RNA-SEQ"),
 )
-def screen_command(open_warehouse, reporter, disease, technology, organism, **options) -> None:
+@click.option("--disease", required=True, help="Disease whose studies are screened, as SEPSIS.")
+@TECHNOLOGY
+@ORGANISM
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=60_000,
+    help="Pairs kept per test of a contrast or of the pair; of three contrasts, about five"
+    " times as many in all. Default: 60000.",
+)
+@TOP_GENES
+@METHOD
+@MEMORY
+@click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to compute on.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="pairs_work",
+    help="Folder for files that an interrupted screen is resumed from. Default: pairs_work.",
+)
+@TARGET
+@LOG_FORMAT
+@reported("screen", "run it again to resume")
+def screen_command(_config, reporter, target, disease, technology, organism, **options):
     """Test every pair of genes in all studies of a disease.
 
     Per technology and organism, the contrasts of the disease that enough studies have are pooled
@@ -153,39 +111,43 @@ def screen_command(open_warehouse, reporter, disease, technology, organism, **op
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    screen(wanted, ScreenOptions(**options), open_warehouse, reporter)
+    return lambda: screen(wanted, ScreenOptions(**options), opener(target), reporter)
 
 
-@_command(
+@pairs.command(
     "correlate",
-    "--study GSE1 --cohort SEPSIS --output pairs.parquet",
-    "no file was written",
-    click.option("--study", required=True, metavar="ACC", help="Accession of the study."),
-    click.option(
-        "--cohort",
-        required=True,
-        metavar="LABEL",
-        callback=lambda _context, _parameter, label: label.strip().upper(),
-        help="Illness label of the samples, as SEPSIS.",
+    epilog=example(
+        "expression-warehouse pairs correlate --study GSE1 --cohort SEPSIS --output pairs.parquet"
     ),
-    click.option(
-        "--fdr",
-        type=click.FloatRange(min=0, max=1, min_open=True),
-        default=0.05,
-        help="Greatest false discovery rate. Default: 0.05.",
-    ),
-    click.option(
-        "--output",
-        required=True,
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Parquet file to write.",
-    ),
-    TOP_GENES,
-    METHOD,
-    MEMORY,
-    VARS,
 )
-def correlate_command(open_warehouse, reporter, **options) -> None:
+@click.option("--study", required=True, metavar="ACC", help="Accession of the study.")
+@click.option(
+    "--cohort",
+    required=True,
+    metavar="LABEL",
+    callback=lambda _context, _parameter, label: label.strip().upper(),
+    help="Illness label of the samples, as SEPSIS.",
+)
+@click.option(
+    "--fdr",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.05,
+    help="Greatest false discovery rate. Default: 0.05.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file to write.",
+)
+@TOP_GENES
+@METHOD
+@MEMORY
+@VARS
+@TARGET
+@LOG_FORMAT
+@reported("correlate", "no file was written")
+def correlate_command(_config, reporter, target, **options):
     """Find the significant Spearman correlations of one study and cohort.
 
     p is by the t approximation; false discovery rates (Benjamini-Hochberg) are over all pairs of
@@ -193,42 +155,44 @@ def correlate_command(open_warehouse, reporter, **options) -> None:
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
 
-    correlate(CorrelateOptions(**options), open_warehouse, reporter)
+    return lambda: correlate(CorrelateOptions(**options), opener(target), reporter)
 
 
-@_command(
+@pairs.command(
     "calibrate",
-    "--disease SEPSIS --technology MICROARRAY",
-    "run it again to resume",
-    click.option("--disease", required=True, help="Disease whose slices are tested, as SEPSIS."),
-    TECHNOLOGY,
-    ORGANISM,
-    click.option(
-        "--contrast", metavar="NAME", help="Only this contrast, as sc. Default: all of the disease."
-    ),
-    click.option(
-        "--draws",
-        default=1000,
-        show_default=True,
-        type=click.IntRange(min=2),
-        help="How often the studies are shuffled.",
-    ),
-    SEED,
-    click.option(
-        "--output",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="DIR",
-        help="Folder for Parquet files: the result, and p of each pair by permutation.",
-    ),
-    click.option(
-        "--work",
-        type=click.Path(path_type=Path, file_okay=False),
-        default="calibration_work",
-        help="Folder for files that an interrupted calibration is resumed from. Default: "
-        "calibration_work.",
-    ),
+    epilog=example("expression-warehouse pairs calibrate --disease SEPSIS --technology MICROARRAY"),
 )
-def calibrate_command(open_warehouse, reporter, disease, technology, organism, **options) -> None:
+@click.option("--disease", required=True, help="Disease whose slices are tested, as SEPSIS.")
+@TECHNOLOGY
+@ORGANISM
+@click.option(
+    "--contrast", metavar="NAME", help="Only this contrast, as sc. Default: all of the disease."
+)
+@click.option(
+    "--draws",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="How often the studies are shuffled.",
+)
+@SEED
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for Parquet files: the result, and p of each pair by permutation.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="calibration_work",
+    help="Folder for files that an interrupted calibration is resumed from. Default: "
+    "calibration_work.",
+)
+@TARGET
+@LOG_FORMAT
+@reported("calibrate", "run it again to resume")
+def calibrate_command(_config, reporter, target, disease, technology, organism, **options):
     """Measure how often the tests err on your own studies.
 
     The candidate pairs of each slice are tested again and again: with labels permuted within
@@ -241,20 +205,19 @@ def calibrate_command(open_warehouse, reporter, disease, technology, organism, *
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    calibrate(wanted, CalibrateOptions(**options), open_warehouse, reporter)
+    return lambda: calibrate(wanted, CalibrateOptions(**options), opener(target), reporter)
 
 
-@_command(
-    "rank",
-    "--disease SEPSIS",
-    "slices that were reported are ranked, the others are unchanged",
-    click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all."),
-    TECHNOLOGY,
-    ORGANISM,
-    SEED,
-    VARS,
-)
-def rank_command(open_warehouse, reporter, disease, technology, organism, seed, variables) -> None:
+@pairs.command("rank", epilog=example("expression-warehouse pairs rank --disease SEPSIS"))
+@click.option("--disease", help="Only slices of this disease, as SEPSIS. Default: all.")
+@TECHNOLOGY
+@ORGANISM
+@SEED
+@VARS
+@TARGET
+@LOG_FORMAT
+@reported("rank", "slices that were reported are ranked, the others are unchanged")
+def rank_command(_config, reporter, target, disease, technology, organism, seed, variables):
     """Score the gene pairs of each slice by how much they differ from the others.
 
     `dbt build` then copies unsupervised_score and new_rank_score into fact_gene_pair_metrics. They
@@ -265,17 +228,17 @@ def rank_command(open_warehouse, reporter, disease, technology, organism, seed, 
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    if not rank_slices(wanted, seed, variables, open_warehouse, reporter):
-        sys.exit(1)
+    return lambda: rank_slices(wanted, seed, variables, opener(target), reporter)
 
 
-@_command(
-    "export-features",
-    "features",
-    "files that were not reported are unchanged",
-    click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path)),
+@pairs.command(
+    "export-features", epilog=example("expression-warehouse pairs export-features features")
 )
-def export_features_command(open_warehouse, reporter, folder) -> None:
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@TARGET
+@LOG_FORMAT
+@reported("export-features", "files that were not reported are unchanged")
+def export_features_command(_config, reporter, target, folder):
     """Write all features into DIR, for machine learning.
 
     One Parquet file per kind of entity, with one row per entity and one column per feature, and
@@ -283,4 +246,4 @@ def export_features_command(open_warehouse, reporter, folder) -> None:
     """
     from expression_warehouse.pairs.feature_export import export_features
 
-    export_features(folder, open_warehouse, reporter)
+    return lambda: export_features(folder, opener(target), reporter)

@@ -104,7 +104,7 @@ class Design:
 
 def read_design(warehouse: Warehouse, disease: str) -> Design:
     """The contrasts of a disease as the last build knows them."""
-    rows = warehouse.read(_COHORTS, {}, {"disease_label": disease}).to_pylist()
+    rows = warehouse.read(_COHORTS, {"disease_label": disease}).to_pylist()
     sides: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         own = sides.setdefault(row["contrast"], {"CASE": [], "REFERENCE": []})

@@ -103,11 +103,11 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
     with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
-        genes = warehouse.read(_GENES, {})
+        genes = warehouse.read(_GENES)
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         store, genes = _read_cohort(warehouse, study, genes, settings, options)
-    task = reporter.begin_pairs(f"{options.study} {options.cohort}", store.pair_count)
+    task = reporter.begin(f"{options.study} {options.cohort}", "gene pairs", store.pair_count)
     tally = Tally(correlation_degrees(store), keep)
     count_blocks(
         functools.partial(compute_correlations, store),

@@ -64,7 +64,7 @@ def read_study(
     """
     samples, labels = _read_samples(warehouse, study, slice_)
     values = np.full((len(genes), len(samples)), np.nan)
-    with warehouse.stream(_VALUES, {}, {"study_key": study}) as batches:
+    with warehouse.stream(_VALUES, {"study_key": study}) as batches:
         for batch in batches:
             key = batch["sample_key"].to_numpy(zero_copy_only=False)
             column = np.searchsorted(samples, key).clip(max=max(len(samples) - 1, 0))
@@ -74,7 +74,7 @@ def read_study(
                 is_own = (samples[column] == key) & (genes[row] == gene)
                 value = batch["expression_value"].to_numpy(zero_copy_only=False)[is_own]
                 values[row[is_own], column[is_own]] = value
-    (unit,) = warehouse.read(_UNIT, {}, {"study_key": study}).to_pylist()
+    (unit,) = warehouse.read(_UNIT, {"study_key": study}).to_pylist()
     return StudyMatrix(values, labels, unit["detection_floor"], unit["value_resolution"])
 
 
@@ -82,7 +82,7 @@ def read_studies(
     warehouse: Warehouse, members: SliceStudies, genes: np.ndarray, reporter: Reporter
 ) -> Iterator[StudyMatrix]:
     """The matrices of a slice's studies, one after the other; as `read_study`."""
-    task = reporter.begin_rows(str(members.slice))
+    task = reporter.begin(str(members.slice), "values")
     for study in members.studies:
         matrix = read_study(warehouse, study, genes, members.slice)
         yield matrix
@@ -94,9 +94,9 @@ def _read_samples(
     warehouse: Warehouse, study: int, slice_: Slice | None
 ) -> tuple[np.ndarray, np.ndarray]:
     if slice_:
-        table = warehouse.read(_SLICE_SAMPLES, {}, {"study_key": study, **slice_.scope})
+        table = warehouse.read(_SLICE_SAMPLES, {"study_key": study, **slice_.scope})
     else:
-        table = warehouse.read(_SAMPLES, {}, {"study_key": study})
+        table = warehouse.read(_SAMPLES, {"study_key": study})
     keys = table["sample_key"].to_numpy()
     return keys, np.array(table["illness_label"].to_pylist(), dtype=np.str_)
 
@@ -113,8 +113,7 @@ def find_study(warehouse: Warehouse, accession: str) -> int:
             on s.study_accession_code = b.study_accession_code
     """
     known = {
-        row["study_accession_code"]: row["study_key"]
-        for row in warehouse.read(query, {}).to_pylist()
+        row["study_accession_code"]: row["study_key"] for row in warehouse.read(query).to_pylist()
     }
     if accession not in known:
         raise UserError(

@@ -129,7 +129,7 @@ def _export(warehouse: Warehouse, entity: Entity, folder: Path, reporter: Report
     with named_os_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            warehouse.stream(_query(entity), {}) as batches,
+            warehouse.stream(_query(entity)) as batches,
             open_atomically(path) as file,
             pq.ParquetWriter(file, entity.schema, compression="zstd") as writer,
         ):

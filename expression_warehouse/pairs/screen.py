@@ -96,7 +96,7 @@ def _screen_slice(
         folder, watched = _prepare(members, options, warehouse, reporter)
     missing = json.loads((folder / "not_detected.json").read_text(encoding="utf-8"))
     store, keys = open_store(folder), np.load(folder / "genes.npy")
-    task = reporter.begin_pairs(str(members.slice), store.pair_count)
+    task = reporter.begin(str(members.slice), "gene pairs", store.pair_count)
     tallies = scan(
         folder,
         blocks_of(store),

@@ -104,7 +104,7 @@ def find_slices(warehouse: Warehouse, wanted: SliceFilter) -> tuple[SliceStudies
     """
     if wanted.disease is not None:
         require_disease(warehouse, wanted.disease)
-    rows = warehouse.read(_STUDIES, {}, wanted.context).to_pylist()
+    rows = warehouse.read(_STUDIES, wanted.context).to_pylist()
     if not rows:
         raise UserError(
             "AGG_MISSING_DISEASE_MAP",
@@ -191,7 +191,7 @@ def testable_contrasts(
 
 def read_genes(warehouse: Warehouse) -> np.ndarray:
     """Keys of all genes, ascending."""
-    table = warehouse.read("select gene_key from {dim}.dim_gene order by gene_key", {})
+    table = warehouse.read("select gene_key from {dim}.dim_gene order by gene_key")
     return table["gene_key"].to_numpy()
 
 
@@ -202,7 +202,7 @@ def read_watched(warehouse: Warehouse, disease: str | None = None) -> np.ndarray
         from {staging}.stg_watched_gene
         where gene_key is not null and disease_label = coalesce($disease_label, disease_label)
     """
-    found = warehouse.read(query, {}, {"disease_label": disease})
+    found = warehouse.read(query, {"disease_label": disease})
     return np.sort(found["gene_key"].to_numpy())
 
 

@@ -35,7 +35,6 @@ def load_pairs(
             log = ProcessLog(warehouse, reporter.run_id)
             context = {"file_name": file.name, "file_hash": file.sha256, "disease": disease}
             with log.step("load-pairs", context) as step:
-                log.begin(step)
                 require_disease(warehouse, disease)
                 names = GeneNames(warehouse) if file.has_gene_names else None
                 with warehouse.load_pairs() as load:

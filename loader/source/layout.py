@@ -103,11 +103,6 @@ class Layout:
         other = {self.id_column, *self.ignored}
         return [column for column in range(len(self.names)) if column not in other]
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether this is the layout of a refine.bio download."""
-        return self.describe() == "tab-separated"
-
     def describe(self) -> str:
         """In one line, all that differs from the plain layout."""
         # Bytes that are not UTF-8 are no text that can be stored or printed.

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 from lean_dbt import lean_dbt
@@ -59,9 +60,9 @@ def deaths(durations: Sequence[float], count: int, seed: int) -> list[Death]:
 
 @dataclass(frozen=True)
 class Command:
-    """`python -m loader …` or `dbt …` of a warehouse under test.
+    """`expression-warehouse …`, `python -m loader …` or `dbt …` of a warehouse under test.
 
-    program    loader, dbt, or narrow_loader, whose runs build the expression fact alone
+    program    console, loader, dbt, or narrow_loader, whose runs build the expression fact alone
     env        the environment, whole
     manifests  the folder that dbt's parsed project is shared in
     """
@@ -88,6 +89,14 @@ class Command:
         process = self._start(death, None, Path(os.devnull))
         process.join()
         assert process.exitcode == -signal.SIGKILL, death
+
+    def die_in(self, function: str) -> None:
+        """Run until a function is called, named with its module. Raises AssertionError if the
+        process ends in another way."""
+        process = _FORKS.Process(target=_main_to_function, args=(self, function))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, function
 
     def die_before_change(self, number: int, output: Path) -> bool:
         """Run until right before the numberth change of a file's name or flush to the disk, from 1.
@@ -126,6 +135,12 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
     sys.exit(exit_code)
 
 
+def _main_to_function(command: Command, function: str) -> None:
+    """The forked process, which dies in a function."""
+    with mock.patch(function, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)):
+        _main(command, None, None, Path(os.devnull))
+
+
 def _main_to_change(command: Command, number: int, output: Path) -> None:
     """The forked process, which dies before a change of files."""
     changes = itertools.count(1)
@@ -146,9 +161,19 @@ def _main_to_change(command: Command, number: int, output: Path) -> None:
     _main(command, None, None, output)
 
 
+def _console(arguments: Sequence[str]) -> int:
+    from expression_warehouse.cli import main
+
+    return _exit_code(main, arguments)
+
+
 def _loader(arguments: Sequence[str]) -> int:
     from loader.cli import main
 
+    return _exit_code(main, arguments)
+
+
+def _exit_code(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int:
     try:
         main(arguments)
     except SystemExit as end:
@@ -172,6 +197,7 @@ def _dbt(arguments: Sequence[str]) -> int:
 
 
 _PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
+    "console": _console,
     "loader": _loader,
     "narrow_loader": _narrow_loader,
     "dbt": _dbt,

@@ -431,7 +431,7 @@ DAMAGED = {
     "not UTF-8": (table(300) + b"ENSG1\t\xff\t1\n", 54501, None),
     "header alone": (table(0), 54503, "the file has no values"),
     "half a file": (
-        table(150), 54503, "the file has 150 genes, and scores.tsv, which is loaded, 300",
+        table(150), 54503, "the file has 150 genes; the loaded file scores.tsv has 300",
     ),
     "a core value gone": (
         b"gene\tsymbol\n" + b"".join(b"ENSG%011d\tS\n" % number for number in range(300)), 54503,

@@ -468,7 +468,7 @@ def test_a_new_snapshot_is_taken_up_and_readers_end_on_the_old_one(built):
     with mock.patch.dict(os.environ, built.env, clear=True):
         store = open_store(None)
         old = store.current()
-        with old.warehouse.stream("select * from {analytics}.vw_expression_export", {}) as batches:
+        with old.warehouse.stream("select * from {analytics}.vw_expression_export") as batches:
             batches.read_next_batch()
             # The build can write, since nobody has the warehouse's file open.
             built.query_write("create or replace table meta.written as select 1 as one")

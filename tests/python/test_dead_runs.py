@@ -79,6 +79,32 @@ def test_a_command_that_is_alive(warehouse, working, tmp_path):
     assert list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("step", "arguments", "function"),
+    [
+        ("publish", ("publish", "--disease", "SEPSIS"), "loader.publish.read_pairs"),
+        ("rank", ("pairs", "rank"), "expression_warehouse.pairs.ranking.scores.read_built_slices"),
+        (
+            "export-features",
+            ("pairs", "export-features", "features"),
+            "expression_warehouse.pairs.feature_export._export",
+        ),
+    ],
+)
+def test_each_command_leaves_a_trace(warehouse, manifests, tmp_path, step, arguments, function):
+    def outcomes() -> list[tuple]:
+        return warehouse.query(
+            f"select status, error_message from meta.meta_etl_process_log where step = '{step}'"
+        )
+
+    Command("console", arguments, warehouse.env, manifests).die_in(function)
+    assert outcomes() == [("RUNNING", None)]
+    assert len(lock_files(warehouse)) == 1
+    assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
+    assert outcomes() == [("FAILED", "the process died")]
+    assert lock_files(warehouse) == []
+
+
 def test_what_writers_left_is_removed_after_a_day(tmp_path):
     def left(name: str, hours: float) -> Path:
         path = tmp_path / f"{UNFINISHED}{name}"

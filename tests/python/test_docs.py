@@ -3,6 +3,7 @@ matrix to the ranked pairs. Each statistics macro has a header with an example."
 
 import json
 import re
+import tomllib
 
 import pytest
 from conftest import PROJECT, WarehouseUnderTest
@@ -123,6 +124,18 @@ def test_macros_are_described_with_their_arguments(manifest):
 @pytest.mark.parametrize("path", sorted((PROJECT / "macros").rglob("*.sql")), ids=lambda p: p.stem)
 def test_macros_have_a_header(path):
     assert path.read_text().startswith("{#-"), "what it returns, and an example"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_each_layer_of_imports_has_a_row(page):
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = settings["contracts"]
+    modules = [module.strip() for layer in contract["layers"] for module in layer.split("|")]
+    paths = [PROJECT / module.replace(".", "/") for module in modules]
+    names = [f"{path.relative_to(PROJECT)}{'/' if path.is_dir() else '.py'}" for path in paths]
+    cells = re.findall(r"^\| (`.+?`) \|", (PROJECT / page).read_text(), re.MULTILINE)
+    described = {name for cell in cells for name in re.findall(r"`(.+?)`", cell)}
+    assert [name for name in names if name not in described] == []
 
 
 def test_statistics_name_their_source():

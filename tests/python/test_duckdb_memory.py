@@ -9,7 +9,7 @@ LIMIT = "select current_setting('memory_limit') as memory_limit"
 
 
 def _limit(warehouse: DuckDBWarehouse) -> str:
-    (row,) = warehouse.read(LIMIT, {}).to_pylist()
+    (row,) = warehouse.read(LIMIT).to_pylist()
     return row["memory_limit"]
 
 

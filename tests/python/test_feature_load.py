@@ -54,15 +54,14 @@ def rows(name: str, *values: float):
 def staged(opened) -> list[tuple]:
     table = opened.read(
         "select feature_run_id, entity_id_1, entity_id_2, feature_value"
-        " from {staging}.feature_values order by all",
-        {},
+        " from {staging}.feature_values order by all"
     )
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
 def runs(opened) -> list[str]:
     query = "select feature_run_id from {meta}.meta_feature_run order by all"
-    return opened.read(query, {})["feature_run_id"].to_pylist()
+    return opened.read(query)["feature_run_id"].to_pylist()
 
 
 def test_rows_take_the_place_of_those_of_their_scope(opened):
@@ -94,7 +93,7 @@ def test_parameters_of_a_query_are_bound(opened):
     query = "select $text as text, $number as number, coalesce($missing, $text) as text_again"
     text = "O'Neill'; drop table staging.batch; --"
     values = {"text": text, "number": 7, "missing": None}
-    assert opened.read(query, {}, values).to_pylist() == [
+    assert opened.read(query, values).to_pylist() == [
         {"text": text, "number": 7, "text_again": text}
     ]
 
@@ -103,7 +102,7 @@ def test_ordered_rows_stay_in_order(opened):
     """More than fit into one batch, with and without parameters."""
     query = "select range as number from range(300000) where range >= {} order by range"
     for least, values in (("5", {}), ("$least", {"least": 5})):
-        numbers = opened.read(query.format(least), {}, values)["number"].to_pylist()
+        numbers = opened.read(query.format(least), values)["number"].to_pylist()
         assert numbers == list(range(5, 300_000))
 
 

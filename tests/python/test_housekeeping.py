@@ -323,7 +323,7 @@ def lines_of(path: Path) -> list[dict]:
 
 
 def say(reporter: Reporter) -> None:
-    task = reporter.begin_rows("GSE1")
+    task = reporter.begin("GSE1", "values")
     reporter.advance(task, 3)
     reporter.step("GSE1", "restaged", batch_id="b", unit_tag="TPM")
     reporter.warned("rows_repeated", file="µ", row_count=2)

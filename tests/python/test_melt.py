@@ -218,7 +218,7 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     assert summary.value_min == min(numbers_in, default=None)
     assert summary.value_max == max(numbers_in, default=None)
     assert summary.is_whole_numbers == all(number == math.floor(number) for number in numbers_in)
-    assert source.layout.is_plain == (file.quote == "never")
+    assert (source.layout.describe() == "tab-separated") == (file.quote == "never")
 
 
 def test_lines_keep_no_rows_in_memory():
@@ -291,7 +291,7 @@ def test_loads_at_the_same_time_share_no_key(tmp_path):
     """
     with open_warehouse(tmp_path) as warehouse:
         load(3, with_the_other())
-        rows = warehouse.read_rows(query, {})
+        rows = warehouse.read_rows(query)
     assert [list(row.values()) for row in rows] == [
         ["X3", 3_998, 1_999, 0, 0, 0], ["X5", 3_998, 1_999, 0, 0, 0]
     ]  # fmt: skip

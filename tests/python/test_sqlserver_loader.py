@@ -478,7 +478,11 @@ def opened(server: FakeServer, monkeypatch: pytest.MonkeyPatch, **options: bool)
 
 def test_heaps_of_killed_loads_go_and_those_of_living_ones_stay(monkeypatch):
     """When the next command opens the warehouse; a command that only looks changes nothing."""
-    killed = [f"expression_rows_{'a' * 32}", f"pair_metrics_{'b' * 32}", f"pair_scores_{'c' * 32}"]
+    killed = [
+        f"expression_rows_{'a' * 32}",
+        f"pair_metrics_{'b' * 32}",
+        f"a_table_of_the_future_{'0c' * 16}",
+    ]
     living = [f"expression_rows_{'d' * 32}", f"screened_pairs_{'e' * 32}"]
     others = ["expression_rows", "batch", "stg_batch", "int_slice_2", "expression_rows_2024"]
     tables = [*killed, *living, *others]

@@ -1,4 +1,5 @@
-"""A relative path of the warehouse is one file, wherever the commands are called from."""
+"""A relative path of the warehouse is one file, wherever the commands are called from; any name of a
+folder will do."""
 
 import subprocess
 import sys
@@ -6,6 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, TARGET
+from warehouses import without_rows
+
+from expression_warehouse.core import snapshot
+from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
+from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
+from loader.decisions import archive_decisions
 
 
 @pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")
@@ -20,3 +27,26 @@ def test_dbt_outside_the_project_does_not_build_another_file(warehouse, tmp_path
     )
     assert done.returncode != 0
     assert "4013 LOAD_WAREHOUSE_ELSEWHERE" in done.stdout
+
+
+APOSTROPHE = "today's"
+
+
+def test_a_setting_of_the_profile_with_an_apostrophe(tmp_path):
+    settings = {"temp_directory": str(tmp_path / APOSTROPHE)}
+    with DuckDBWarehouse(DuckDBTarget(str(tmp_path / "w.duckdb"), settings)) as warehouse:
+        query = "select current_setting('temp_directory') as temp_directory"
+        assert warehouse.read(query).to_pylist() == [settings]
+
+
+@pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")
+def test_a_warehouse_in_a_folder_with_an_apostrophe(copy_of, tmp_path):
+    folder = tmp_path / APOSTROPHE
+    folder.mkdir()
+    warehouse = copy_of(without_rows, folder)
+    archive_decisions(warehouse.path, folder)
+    assert (folder / "decisions.duckdb").is_file()
+    made, _ = snapshot.publish(warehouse.path, print)
+    assert made.path.is_file()
+    compacted = warehouse.loader("compact")
+    assert compacted.exit_code == 0, compacted.output

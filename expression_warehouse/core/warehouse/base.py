@@ -343,31 +343,31 @@ class Warehouse(ABC):
     def read(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> pa.Table:
         """The rows of a query.
 
         query       SQL that all engines take; the name of a schema is in braces and a parameter
                     after $, as in `select * from {dim}.dim_gene where gene_id = $gene_id`
+        parameters  a value per $name in the query, which the engine binds
         settings    session settings, as disease of vw_pair_metrics_ranked; all others have their
                     defaults
-        parameters  a value per $name in the query, which the engine binds
 
         Raises UserError 4008 if a table or view of the query does not exist, 4012 if the engine
         cannot read it.
         """
-        with self.stream(query, settings, parameters) as batches:
+        with self.stream(query, parameters, settings) as batches:
             return batches.read_all()
 
     def read_rows(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """As `read`, each row as column → value: for few rows, as a page of the API reads them."""
-        return self.read(query, settings, parameters).to_pylist()
+        return self.read(query, parameters, settings).to_pylist()
 
     @abstractmethod
     def read_whole(self, schema: str, table: str) -> None:
@@ -380,8 +380,8 @@ class Warehouse(ABC):
     def stream(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> AbstractContextManager[pa.RecordBatchReader]:
         """The rows of a query as `read` takes it, batch by batch, for results larger than memory.
 

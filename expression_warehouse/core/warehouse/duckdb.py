@@ -100,7 +100,7 @@ class DuckDBWarehouse(SqlWarehouse):
     def _apply(self, settings: Mapping[str, Any]) -> None:
         with self._named_errors():
             for setting, value in settings.items():
-                self._connection.execute(f"set {setting} = '{value}'")
+                self._connection.execute(f"set {setting} = {literal(value)}")
 
     @property
     def review_journal(self) -> Path:
@@ -137,8 +137,8 @@ class DuckDBWarehouse(SqlWarehouse):
     def stream(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
         with self._reading(query, settings) as (cursor, statement):
             # `execute` would neither stream the rows nor keep their order.
@@ -150,8 +150,8 @@ class DuckDBWarehouse(SqlWarehouse):
     def read_rows(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         # `sql` plans a statement twice, which costs as much as to find a few rows.
         with self._reading(query, settings) as (cursor, statement):
@@ -161,14 +161,14 @@ class DuckDBWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def _reading(
-        self, query: str, settings: Mapping[str, str]
+        self, query: str, settings: Mapping[str, str] | None
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """A cursor with these session settings, and the query with the names of the schemas."""
         # Each cursor is a separate session, without the settings of others.
         cursor = self._connection.cursor()
         with self._named_errors("LOAD_READ_FAILED"):
             try:
-                for name, value in settings.items():
+                for name, value in (settings or {}).items():
                     cursor.execute(f"set variable {name} = ?", [value])
                 yield cursor, query.format_map(SchemaNames(self._macros))
             except duckdb.CatalogException as error:
@@ -362,6 +362,12 @@ def file_path(credentials: DuckDBTarget) -> Path:
             "LOAD_TARGET_UNSUPPORTED", f"the path of the target is {path}", expected="a file"
         )
     return work_dir() / path
+
+
+def literal(value: object) -> str:
+    """A text as SQL, for statements that take no parameter: attach, set."""
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"
 
 
 def _probe(path: str) -> duckdb.DuckDBPyConnection:

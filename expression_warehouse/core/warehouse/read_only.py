@@ -86,7 +86,7 @@ def stream_query(
     # In the queries of this code, the names of schemas are in braces.
     escaped = query.replace("{", "{{").replace("}", "}}")
     try:
-        with warehouse.stream(escaped, settings) as rows:
+        with warehouse.stream(escaped, settings=settings) as rows:
             yield rows
     except UserError as error:
         if refused := _REFUSED_SETTING.search(error.found):

@@ -491,7 +491,7 @@ class SqlWarehouse(Warehouse):
         return RegisteredBatch(*row) if row else None
 
     def read_whole(self, schema: str, table: str) -> None:
-        self.read(self._macros.read_whole(f'"{schema}"."{table}"'), {})
+        self.read(self._macros.read_whole(f'"{schema}"."{table}"'))
 
     def replace_diseases(self, definitions: Mapping[str, str]) -> bool:
         table = f"{self._staging}.disease_definition"

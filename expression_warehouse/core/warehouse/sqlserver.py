@@ -49,12 +49,8 @@ _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found
 
 _PARAMETER = re.compile(r"\$([a-z_][a-z_0-9]*)")
 
-# A staging table, and what makes the name of a load's heap out of it: half of the batch's id, or a
-# number.
-_HEAP = re.compile(
-    "(expression_rows|pair_metrics|feature_values|pair_scores|screened_pairs|screened_contrasts|calibration"
-    "|annotation_file|annotation_value)_[0-9a-f]{32}"
-)
+# Name of a load's heap: that of its staging table, and half of the batch's id or a number.
+_HEAP = re.compile("[a-z_]+_[0-9a-f]{32}")
 
 
 def positional(query: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -176,11 +172,11 @@ class SqlServerWarehouse(SqlWarehouse):
     def stream(
         self,
         query: str,
-        settings: Mapping[str, str],
         parameters: Mapping[str, str | int | None] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
-            for name, value in settings.items():
+            for name, value in (settings or {}).items():
                 session.execute("exec sp_set_session_context ?, ?", [name, value])
             try:
                 statement, values = positional(query, parameters or {})

@@ -105,7 +105,7 @@ def _calibrate_slice(
         data, keys, are_screened = read_slice(warehouse, members, options.contrast, reporter)
     folder = options.work / members.slice.file_name
     folder.mkdir(parents=True, exist_ok=True)
-    task = reporter.begin_draws(str(members.slice), total_draws(data, options.draws))
+    task = reporter.begin(str(members.slice), "draws", total_draws(data, options.draws))
     progress = measure(
         data,
         options.draws,
@@ -153,7 +153,7 @@ def read_slice(
     the contrast.
     """
     slice_, settings = members.slice, members.settings
-    candidates = warehouse.read(_PAIRS, {}, slice_.scope)
+    candidates = warehouse.read(_PAIRS, slice_.scope)
     if not candidates.num_rows:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",

@@ -293,7 +293,7 @@ def _stage(
     values: Iterable[pa.RecordBatch] = (),
 ) -> None:
     """Replace the rows of earlier rankings of the slice; without a run, only remove them."""
-    earlier = warehouse.read(_EARLIER_RUNS, {}, slice_.scope)["feature_run_id"].to_pylist()
+    earlier = warehouse.read(_EARLIER_RUNS, slice_.scope)["feature_run_id"].to_pylist()
     with warehouse.load_staging() as load:
         for feature_run_id in earlier:
             scope = {"feature_run_id": feature_run_id}

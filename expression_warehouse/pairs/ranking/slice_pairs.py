@@ -84,7 +84,7 @@ def read_built_slices(warehouse: Warehouse, wanted: SliceFilter) -> list[BuiltSl
     """
     if wanted.disease is not None:
         require_disease(warehouse, wanted.disease)
-    built = [BuiltSlice(**row) for row in warehouse.read(_SLICES, {}).to_pylist()]
+    built = [BuiltSlice(**row) for row in warehouse.read(_SLICES).to_pylist()]
     chosen = [slice_ for slice_ in built if slice_.fits(wanted)]
     if not chosen:
         raise UserError(
@@ -102,7 +102,7 @@ def read_slice_pairs(warehouse: Warehouse, slice_: BuiltSlice) -> SlicePairs:
 
     Raises UserError 4008 if the warehouse was not built.
     """
-    table = warehouse.read(_pairs_query(), {}, {"batch_id": slice_.batch_id})
+    table = warehouse.read(_pairs_query(), {"batch_id": slice_.batch_id})
     values = {
         name: table[name].to_numpy().astype(np.float64)
         for name in table.column_names
@@ -121,7 +121,7 @@ def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, li
         order by watched_name, gene_id
     """
     genes: dict[str, list[str]] = {}
-    for row in warehouse.read(query, {}, {"disease_label": slice_.disease_label}).to_pylist():
+    for row in warehouse.read(query, {"disease_label": slice_.disease_label}).to_pylist():
         genes.setdefault(row["watched_name"], []).append(row["gene_id"])
     return genes
 
