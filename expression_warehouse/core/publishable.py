@@ -5,7 +5,7 @@ from expression_warehouse.core.listed import listed
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 
-# Tables that each warehouse has, also one of which only a part was built.
+# Of a table that each warehouse has, also one whose first build failed.
 _LAST_BUILD = """
     select status, error_message
     from (
@@ -18,24 +18,7 @@ _LAST_BUILD = """
     ) as b
     where recency = 1
 """
-# As meta.vw_quarantine.
-_QUARANTINED = """
-    select q.batch_id
-    from {staging}.batch as q
-    where
-        q.status = 'QUARANTINED'
-        and not exists (
-            select 1
-            from {staging}.batch as l
-            where
-                l.study_accession_code = q.study_accession_code
-                and l.status in ('LOADED', 'PURGED')
-                and (
-                    l.created_at > q.created_at
-                    or (l.created_at = q.created_at and l.staged_at > q.staged_at)
-                )
-        )
-"""
+_QUARANTINED = "select batch_id from {meta}.vw_quarantine"
 _NOT_BUILT = """
     select study_accession_code
     from {staging}.stg_batch

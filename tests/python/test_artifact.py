@@ -25,7 +25,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
     folder = tmp_path_factory.mktemp("built")
     warehouse = WarehouseUnderTest(folder)
     ingest(warehouse, folder, [small_study(2), small_study(3, "RNA-SEQ")])
-    build_pairs(warehouse, "vw_contrast_study", **SETTINGS)
+    build_pairs(warehouse, "vw_contrast_study", "vw_quarantine", **SETTINGS)
     execute(
         warehouse,
         f"update {FACT} set n_studies = 3, is_eligible = 1, q_pair = 0.01, i2 = 10",

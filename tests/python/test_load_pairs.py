@@ -32,6 +32,7 @@ from test_pair_metrics import (
 from expression_warehouse.core.warehouse.duckdb import DuckDBPairLoad
 from expression_warehouse.core.warehouse.target import open_warehouse
 from expression_warehouse.pairs.ranking.slice_pairs import read_built_slices, read_slice_pairs
+from expression_warehouse.pairs.slices import SliceFilter
 from loader.pair_file.metrics import metrics
 from loader.pair_file.numbers import read_numbers
 from loader.pair_file.pair_id import parse_pair_id
@@ -354,7 +355,7 @@ def test_a_row_of_a_file_is_ranked_by_what_the_view_shows(loaded, tmp_path):
         (0.4, None, 0.004, 10, pytest.approx(6 / 9)),
     ]
     with mock.patch.dict(os.environ, warehouse.env), open_warehouse() as opened:
-        (slice_,) = read_built_slices(opened, "SEPSIS", "OTHER")
+        (slice_,) = read_built_slices(opened, SliceFilter("SEPSIS", "OTHER"))
         deciding = read_slice_pairs(opened, slice_).deciding
     assert deciding["effect"].tolist() == [row[0] for row in shown]
     assert deciding["q_star"].tolist() == [row[2] for row in shown]

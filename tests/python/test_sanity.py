@@ -95,7 +95,7 @@ def built(tmp_path_factory) -> WarehouseUnderTest:
         ).write(folder / "downloads" / name)
     result = warehouse.loader("ingest", folder / "downloads", "--config", config)
     assert result.exit_code == 0, result.output
-    warehouse.build("--select", "+validation_finding", "vw_finding_current")
+    warehouse.build("--select", "+validation_finding", "+vw_finding_current")
     return warehouse
 
 
