@@ -43,7 +43,7 @@ _VALUES = """
 def snapshot(path: Path, open_warehouse: OpenWarehouse, reporter: Reporter) -> bool:
     """Write the file; return whether that succeeded."""
     watch = Stopwatch()
-    step = Step("annotation_snapshot", {"file": str(path)})
+    step = Step("annotation snapshot", {"file": str(path)})
     try:
         with (
             recorded_step(step, open_warehouse, reporter),

@@ -67,7 +67,7 @@ def update(
     watch, outcome = Stopwatch(), _Outcome()
     folder = str(options.folder) if options.folder else None
     step = Step(
-        "annotation_update",
+        "annotation update",
         {"sources": options.sources, "folder": folder, "is_offline": options.is_offline},
     )
     try:

@@ -1,4 +1,4 @@
-{%- set commands = "('run', 'ingest', 'load-pairs', 'publish', 'screen', 'correlate', 'rank', 'calibrate', 'export-features', 'purge_staging', 'purge_db_logs', 'release_batch', 'upsert_study_disease_map')" %}
+{%- set commands = "('run', 'ingest', 'load-pairs', 'annotation update', 'annotation snapshot', 'publish', 'screen', 'correlate', 'rank', 'calibrate', 'export-features', 'purge_staging', 'purge_db_logs', 'release_batch', 'upsert_study_disease_map')" %}
 with steps as (
     select
         run_id,

@@ -283,7 +283,7 @@ def test_a_source_that_fails_stops_no_other(lab):
         "select step, status, error_code, rows_written from meta.meta_etl_process_log order by all"
     )
     assert log == [
-        ("annotation_load", "SUCCESS", None, 400), ("annotation_update", "FAILED", 54502, 400),
+        ("annotation update", "FAILED", 54502, 400), ("annotation_load", "SUCCESS", None, 400),
     ]  # fmt: skip
 
 
@@ -760,7 +760,7 @@ def test_stopped_by_ctrl_c(lab):
     statuses = lab.warehouse.query(
         "select step, status from meta.meta_etl_process_log order by started_at desc limit 1"
     )
-    assert statuses == [("annotation_update", "FAILED")]
+    assert statuses == [("annotation update", "FAILED")]
     lab.server.seconds_per_chunk = 0
     size = part.stat().st_size
     lab.updated("scores")

@@ -3,12 +3,28 @@
 import re
 
 import pytest
-from conftest import WarehouseUnderTest
+from conftest import PROJECT, WarehouseUnderTest
 from test_twin import study
 
 INTERMEDIATE = (
     "int_compared_value", "int_slice", "int_slice_value", "int_study_pair_cohort", "int_pair_contrast",
 )  # fmt: skip
+
+# Steps that are never a run by themselves.
+PARTS = {"find_study", "stage_study", "annotation_load"}
+
+
+def test_each_logged_command_is_a_run():
+    code = "".join(
+        path.read_text()
+        for folder in ("loader", "expression_warehouse", "macros")
+        for path in (PROJECT / folder).rglob("*.*")
+        if path.suffix in (".py", ".sql")
+    )
+    steps = set(re.findall(r"""(?:\bStep|log\.step|log_operation)\(\s*["']([^"']+)""", code))
+    assert {"annotation update", "ingest", "release_batch", *PARTS} <= steps
+    runs = (PROJECT / "models/meta/vw_run.sql").read_text().splitlines()[0]
+    assert {step for step in steps - PARTS if f"'{step}'" not in runs} == set()
 
 
 @pytest.fixture(scope="module")
