@@ -263,6 +263,30 @@ def test_another_definition_computes_the_slice_again(warehouse, lupus, tmp_path)
     assert_ranked_by(warehouse, "MURINE_LUPUS", "ln")
 
 
+def test_a_disease_that_is_defined_no_longer_takes_no_new_study(warehouse, tmp_path):
+    study = Study().write(tmp_path / "d")
+
+    def is_active_after(definitions: str) -> list[tuple]:
+        (tmp_path / "pipeline.yaml").write_text(definitions)
+        result = warehouse.loader("ingest", study, "--config", tmp_path / "pipeline.yaml")
+        assert result.exit_code == 0, result.output
+        warehouse.build("--select", "+dim_disease", "+study_disease_map")
+        return warehouse.query(
+            "select cast(is_active as integer) from dim.dim_disease"
+            " where disease_label = 'MURINE_LUPUS'"
+        )
+
+    defined = LUPUS_CONFIG.partition("studies:")[0] + "studies: {GSE1: {units: LOG2}}\n"
+    assert is_active_after(defined) == [(1,)]
+    assert is_active_after("diseases: {}\nstudies: {GSE1: {units: LOG2}}\n") == [(0,)]
+    arguments = "{study: GSE1, disease: MURINE_LUPUS}"
+    said = warehouse.dbt(
+        "run-operation", "upsert_study_disease_map", "--args", arguments, succeeds=False
+    )
+    assert "54030 CONFIG_INVALID: no active disease MURINE_LUPUS" in said
+    assert is_active_after(defined) == [(1,)]
+
+
 def test_correlations_of_a_cohort_of_any_label(warehouse, lupus, tmp_path):
     output = tmp_path / "r.parquet"
     arguments = ("correlate", "--study", "SRP1", "--output", output, "--cohort")
