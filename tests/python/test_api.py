@@ -59,8 +59,13 @@ SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPI
 
 @pytest.fixture(scope="module")
 def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
-    """Four studies of eight genes, built and published."""
+    """Four studies of eight genes, built and published; a contrast is defined no longer."""
     warehouse = copy_of(four_studies, tmp_path_factory.mktemp("api"))
+    warehouse.query_write(
+        "insert into dim.dim_contrast by name select * replace (99 as contrast_key,"
+        " 'SEPSIS old' as contrast_natural_key, 'old' as contrast) from dim.dim_contrast"
+        " where contrast_natural_key = 'SEPSIS ss'"
+    )
     publish(warehouse.path, print)
     return warehouse
 
@@ -226,6 +231,11 @@ def test_forms_have_the_same_rows(client):
         ("/api/v1/analytics/pairs/top?q_bais=hk", 422, "q_bais"),
         ("/api/v1/analytics/pairs/top?disease=NONE", 404, "no disease NONE; it has "),
         ("/api/v1/analytics/pairs/top?contrast=xx", 404, "no contrast xx of SEPSIS; it has all, "),
+        (
+            "/api/v1/analytics/pairs/top?contrast=old",
+            404,
+            "no contrast old of SEPSIS; it has all, ",
+        ),
         ("/api/v1/pairs/999999", 404, "pair 999999"),
         ("/api/v1/pairs/0", 422, "pair_key"),
         ("/api/v1/pairs/1'--", 422, "pair_key"),

@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 from conftest import Study, WarehouseUnderTest, events
-from test_pair_metrics import assert_long_facts, build_pairs
+from test_pair_metrics import assert_long_facts, build_pairs, ranked
 
 GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
 MOUSE_GENES = [f"ENSMUSG{number:011d}" for number in range(1, 9)]
@@ -261,6 +261,11 @@ def test_another_definition_computes_the_slice_again(warehouse, lupus, tmp_path)
     build_pairs(warehouse, gene_filter_top=len(GENES))
     assert warehouse.query("select distinct batch_id from fact.fact_gene_pair_contrast") != before
     assert_ranked_by(warehouse, "MURINE_LUPUS", "ln")
+    gone = {"disease": "MURINE_LUPUS", "contrast": "lc"}
+    with pytest.raises(
+        duckdb.ConversionException, match=r"54030 .*lc, which MURINE_LUPUS does not"
+    ):
+        ranked(warehouse, **gone)
 
 
 def test_a_disease_that_is_defined_no_longer_takes_no_new_study(warehouse, tmp_path):
