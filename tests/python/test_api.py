@@ -40,8 +40,10 @@ from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.scale import scale_over
+from expression_warehouse.api.queries import PAIR_CONTRASTS
 from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
+from expression_warehouse.api.repool import pooled_without
 from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
 from expression_warehouse.api.templates import render
@@ -185,6 +187,17 @@ def test_estimates_of_a_page_are_those_of_the_views(built):
             assert len(rows) == len(expected) > 0
             picked = [{name: row[name] for name in rows[0]} for row in expected]
             assert sorted(rows, key=str) == sorted(picked, key=str)
+
+
+def test_a_pair_pooled_again_over_all_studies_is_as_in_the_fact(built):
+    with mock.patch.dict(os.environ, built.env, clear=True):
+        edition = open_store(None).current()
+    pooled = pooled_without(edition, 1, tuple(SLICE.values()), ["NO_SUCH"])
+    assert sorted(pooled) == ["sc", "soth", "ss"]
+    for row in edition.rows(PAIR_CONTRASTS, {"pair_key": 1}):
+        again = pooled[row["contrast"]]
+        assert {"n_studies", "cochran_q", "p_hk", "consistency_score"} <= set(again)
+        assert again == pytest.approx({name: row[name] for name in again}, rel=1e-9, abs=1e-12)
 
 
 def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
