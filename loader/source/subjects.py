@@ -153,8 +153,8 @@ def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
         return None
     return UserError(
         "TRANSFORMATION_SUBJECTS_REPEATED",
-        f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
-        f"{next(iter(repeated))!r}: the metadata give them one subject and different times",
+        f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, for "
+        f"example {next(iter(repeated))!r}: the metadata give them one subject and different times",
         file=label,
         expected="one sample per subject and cohort",
         action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
@@ -180,8 +180,8 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
             count = sum(len(found[subject]) for subject in repeated)
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
-                f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
-                f"{repeated[0][0]!r}: their titles are equal but for a number",
+                f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, "
+                f"for example {repeated[0][0]!r}: their titles are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
                 action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
