@@ -214,6 +214,14 @@ def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
     assert sorted(row["value_a"] for row in found) == sorted(expected.values())
 
 
+def test_an_organism_is_the_same_in_small_letters(client):
+    large, small = (
+        client.get("/api/v1/pairs", params={"organism": name}).json()
+        for name in ("HOMO_SAPIENS", "homo_sapiens")
+    )
+    assert large == small and large
+
+
 def test_forms_have_the_same_rows(client):
     rows = client.get("/api/v1/analytics/pairs/top", params=ALL).json()
 
@@ -252,6 +260,15 @@ def test_forms_have_the_same_rows(client):
         ("/api/v1/pairs/999999", 404, "pair 999999"),
         ("/api/v1/pairs/0", 422, "pair_key"),
         ("/api/v1/pairs/1'--", 422, "pair_key"),
+        (
+            "/api/v1/pairs/1/values?disease=sepsis&technology=MICROARRAY&organism=HOMO_SAPIENS",
+            404,
+            "no value of pair 1 in sepsis MICROARRAY HOMO_SAPIENS",
+        ),
+        ("/api/v1/pairs?disease=sepsis", 404, "no disease sepsis; it has "),
+        ("/api/v1/pairs?contrast=SS", 404, "no contrast SS of SEPSIS; it has all, "),
+        ("/api/v1/pairs?technology=microarray", 422, "technology"),
+        ("/pairs/1?disease=sepsis", 404, "that slice"),
         ("/api/v1/genes/NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/pairs?gene=NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/studies/NO_SUCH", 404, "study NO_SUCH"),
