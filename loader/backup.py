@@ -21,6 +21,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, new_folder, remove_unfinished
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse.duckdb import file_path
@@ -80,7 +81,7 @@ class Backup:
         if (size, sha256) != (self.manifest.bytes, self.manifest.sha256):
             raise UserError(
                 "BACKUP_INVALID",
-                f"it has {size:,} bytes with the SHA-256 {sha256:.12}…",
+                f"it has {counted(size, 'byte')} with the SHA-256 {sha256:.12}…",
                 file=str(self.file),
                 expected=f"{self.manifest.bytes:,} bytes with {self.manifest.sha256:.12}…",
             )

@@ -9,6 +9,7 @@ from typing import Any
 import rich.console
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 from loader.machine import read_machine
 
@@ -128,8 +129,8 @@ def _lines(health: dict[str, Any]) -> list[str]:
         )
     for error in health["errors"]:
         lines.append(
-            "in 30 days: {error_count} x {error_code} {error_name}, in {run_count} runs".format(
-                **error
+            "in 30 days: {error_count} x {error_code} {error_name}, in {runs}".format(
+                **error, runs=counted(error["run_count"], "run")
             )
         )
     return lines

@@ -174,7 +174,7 @@ class _Rebuild:
         if written != batch["row_count"]:
             raise UserError(
                 "LOAD_RECONCILIATION_FAILED",
-                f"{batch['row_count']} rows were staged and {written} are archived",
+                f"staged {counted(batch['row_count'], 'row')}, archived {written:,}",
                 file=matrix.label,
             )
         self._put(batch)

@@ -10,6 +10,7 @@ from expression_warehouse.core import signals
 from expression_warehouse.core.accession import ACCESSION
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import ProcessLog, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
@@ -181,7 +182,7 @@ class StudyLoader:
             if written != summary.row_count:
                 raise UserError(
                     "LOAD_RECONCILIATION_FAILED",
-                    f"{summary.row_count} rows were sent and {written} written",
+                    f"sent {counted(summary.row_count, 'row')}, written {written:,}",
                     file=matrix.label,
                 )
             check_unchanged(matrix.sha256, key.file.sha256, matrix.label)

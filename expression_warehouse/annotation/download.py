@@ -21,6 +21,7 @@ from expression_warehouse.annotation.compressed import is_gzip, plain_name
 from expression_warehouse.core import signals
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter
 
 _ATTEMPTS = 5
@@ -222,7 +223,7 @@ class _Part:
             raise _AttemptError(f"the connection ended after {size:,} of {total:,} bytes")
         if total is not None and size > total:
             self.discard()
-            raise _AttemptError(f"the server sent {size:,} bytes of a file of {total:,}")
+            raise _AttemptError(f"the server sent {counted(size, 'byte')} of a file of {total:,}")
         with named_os_errors(self._note):
             self._note.unlink(missing_ok=True)
         return Download(
@@ -278,7 +279,9 @@ def _at_least_slowly(response: httpx.Response) -> Iterator[bytes]:
     for chunk in response.iter_raw():
         if (seconds := time.monotonic() - since) > _SILENCE_S:
             if received < seconds * _SLOWEST_BYTES_PER_S:
-                raise _AttemptError(f"the server sent {received:,} bytes in {seconds:.0f} s")
+                raise _AttemptError(
+                    f"the server sent {counted(received, 'byte')} in {seconds:.0f} s"
+                )
             since, received = time.monotonic(), 0
         yield chunk
         received += len(chunk)

@@ -10,6 +10,7 @@ from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.compressed import plain_name
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
+from expression_warehouse.core.listed import counted
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -55,7 +56,8 @@ def find_by_hand(reader: BulkFile, paths: Sequence[Path]) -> Path | None:
             "ANNOTATION_FILE_AMBIGUOUS",
             f"{' and '.join(str(path) for path in found)} can both be {reader.name}"
             if len(found) == 2
-            else f"{len(found)} files can be {reader.name}: {', '.join(map(str, found))}",
+            else f"{counted(len(found), 'file')} can be {reader.name}: "
+            f"{', '.join(map(str, found))}",
             file=str(found[0].parent),
         )
     return found[0]

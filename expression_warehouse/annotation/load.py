@@ -23,6 +23,7 @@ from expression_warehouse.annotation.verify import WholeFile
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 
 STAGED = pa.schema([pa.field("bulk_file", pa.string(), nullable=False), *VALUES])
@@ -155,8 +156,8 @@ def _check_not_worse(reading: _Reading, loaded: LoadedFile | None, required: set
     if loaded and len(reading.genes) < kind.min_gene_share * loaded.gene_count:
         raise UserError(
             "ANNOTATION_FILE_WORSE",
-            f"the file has {len(reading.genes):,} genes; the loaded file {loaded.file_name} has "
-            f"{loaded.gene_count:,}",
+            f"the file has {counted(len(reading.genes), 'gene')}; the loaded file "
+            f"{loaded.file_name} has {loaded.gene_count:,}",
             file=path,
             expected=f"at least {kind.min_gene_share:.0%} of the loaded genes",
             action="Check the file; if it is right, lower min_gene_share in "

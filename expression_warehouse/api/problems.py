@@ -1,6 +1,5 @@
 """Errors as problem documents (RFC 9457), and as pages for who reads pages."""
 
-import json
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -69,9 +68,13 @@ class _Problem(JSONResponse):
 
     media_type = "application/problem+json"
 
+    def __init__(self, content: dict[str, Any], status: int) -> None:
+        super().__init__(content, status)
+        self._content = content
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _wants_page(Request(scope)):
-            text = render("problem.html", **json.loads(bytes(self.body)))
+            text = render("problem.html", **self._content)
             others = {k: v for k, v in self.headers.items() if not k.startswith("content-")}
             await HTMLResponse(text, self.status_code, others)(scope, receive, send)
             return

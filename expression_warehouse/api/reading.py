@@ -97,9 +97,15 @@ def pair_studies(edition: Edition, pair_key: int) -> pa.Table:
 def pair_values(
     edition: Edition, pair_key: int, disease: str, technology: str, organism: str
 ) -> pa.Table:
-    """Both values of each sample of a slice."""
+    """Both values of each sample of a slice.
+
+    Raises MissingError if there are none.
+    """
     slice_ = {"disease": disease, "technology": technology, "organism": organism}
-    return edition.table(queries.PAIR_VALUES, {"pair_key": pair_key, **slice_})
+    table = edition.table(queries.PAIR_VALUES, {"pair_key": pair_key, **slice_})
+    if not table.num_rows:
+        raise MissingError(f"value of pair {pair_key} in {disease} {technology} {organism}")
+    return table
 
 
 def pair_points(

@@ -5,17 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from expression_warehouse.api.store import Edition
-from expression_warehouse.core.warehouse.macros import statistics_macros
-
-# Columns of the macro → those of fact_gene_pair_contrast.
-_COLUMNS = {
-    "k": "n_studies", "n_samples": "n_samples", "theta_re": "theta_re", "se_re": "se_re",
-    "ci_low": "ci_low", "ci_high": "ci_high", "q": "cochran_q", "q_p": "cochran_q_p", "i2": "i2",
-    "tau2": "tau2", "z": "z", "p": "p", "hk_se": "hk_se", "hk_ci_low": "hk_ci_low",
-    "hk_ci_high": "hk_ci_high", "hk_p": "p_hk", "pi_low": "pi_low", "pi_high": "pi_high",
-    "hk_adhoc_se": "hk_adhoc_se", "hk_adhoc_p": "p_hk_adhoc", "loo_min": "loo_min",
-    "loo_max": "loo_max", "kappa": "kappa",
-}  # fmt: skip
+from expression_warehouse.core.warehouse.macros import project_macros, statistics_macros
 
 
 def pooled_without(
@@ -39,7 +29,9 @@ def pooled_without(
 @functools.cache
 def _query(engine: str) -> str:
     macros = statistics_macros(engine)
-    columns = ", ".join(f"p.{name} as {column}" for name, column in _COLUMNS.items())
+    lines = map(str.split, project_macros(engine).pair_contrast_columns().splitlines())
+    # The fact computes the others from all pairs of a slice.
+    columns = ", ".join(f"p.{column} as {name}" for name, *_, column in lines if column != "-")
     return f"""
         with estimates as {macros.materialized()}(
             select contrast, study_key as study_no, theta, se, n

@@ -39,8 +39,8 @@ def rationale(row: dict[str, Any]) -> str:
         f"The correlation of {a} and {b} is {direction} in the cases of contrast {row['contrast']}:"
         f" Fisher z differs by {number_text(row['effect'])}"
         f" (95 % interval {number_text(row['effect_ci_low'])} to"
-        f" {number_text(row['effect_ci_high'])}) over {row['included_study_count']} studies,"
-        f" q = {p_text(row['q_star'])}."
+        f" {number_text(row['effect_ci_high'])})"
+        f" over {counted(row['included_study_count'], 'study')}, q = {p_text(row['q_star'])}."
     )
     return f"{text} {heterogeneity(row['i2_star'])}"
 

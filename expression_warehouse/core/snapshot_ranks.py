@@ -32,7 +32,8 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
     """Write analytics.pair_rank into the attached database `snapshot`: one row per disease, test
     (q_basis), contrast or 'all' (ranked_by), technology, organism and pair, in that order and by
     rank."""
-    analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
+    names = ("analytics", "fact", "dim", "staging")
+    analytics, fact, dim, staging = (schema_name(name) for name in names)
     view = f"{analytics}.vw_pair_metrics_ranked"
     table = f"snapshot.{analytics}.pair_rank"
     columns = ", ".join(COLUMNS)
@@ -48,6 +49,7 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
         from {dim}.dim_disease as d
         inner join (
             select disease_key, contrast from {dim}.dim_contrast
+            where contrast_key in (select contrast_key from {staging}.stg_contrast_cohort)
             union all
             select disease_key, 'all' as contrast from {dim}.dim_disease
         ) as c using (disease_key)

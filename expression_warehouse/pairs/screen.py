@@ -11,6 +11,7 @@ import numpy as np
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -216,8 +217,8 @@ def _write_store(
     if len(chosen) < 2:
         raise UserError(
             "PAIRS_NOTHING_TO_TEST",
-            f"{len(chosen)} genes of {members.slice} vary and were measured in enough of its "
-            f"{len(members.studies)} studies",
+            f"{members.slice}, {counted(len(members.studies), 'study')}: only "
+            f"{counted(len(chosen), 'gene')} with differing values in enough studies",
         )
     # Contrasts of fewer studies have no false discovery rates: the models compute the rest.
     tested = testable_contrasts(design, members, labels)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import listed
+from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
@@ -65,7 +65,7 @@ def sample_mismatch(
             action="Transpose the matrix",
         )
     parts = [
-        f"{len(names)} of its samples are only in the {place}: {listed(names, _NAMES)}"
+        f"only the {place} has {counted(len(names), 'sample')}: {listed(names, _NAMES)}"
         for names, place in ((unknown, "matrix"), (missing, "metadata"))
         if names
     ]
@@ -86,8 +86,8 @@ def missing_samples(matrix: Matrix, metadata: StudyMetadata) -> UserError | None
         return None
     return UserError(
         "SAMPLES_WITHOUT_VALUES",
-        f"{len(names)} of {len(metadata.samples)} samples of the metadata have no values: "
-        f"{listed(names, _NAMES)}",
+        f"there are no values of {len(names)} of {counted(len(metadata.samples), 'sample')} of the "
+        f"metadata: {listed(names, _NAMES)}",
         file=matrix.label,
         line=matrix.layout.header_line,
     )
@@ -117,13 +117,13 @@ def doubts(matrix: Matrix, summary: MatrixSummary) -> Iterator[UserError]:
     if summary.infinite_count:
         yield UserError(
             "VALIDATION_VALUES_INFINITE",
-            f"{summary.infinite_count} infinite values count as missing",
+            f"{counted(summary.infinite_count, 'infinite value')}, taken as missing",
             file=label,
         )
     if shortened := matrix.gene_ids.shortened:
         yield UserError(
             "VALIDATION_IDS_SHORTENED",
-            f"{len(shortened)} gene ids have more than 50 characters: {shortened[0]}"
+            f"{counted(len(shortened), 'gene id')} of more than 50 characters: {shortened[0]}"
             f"{' …' if len(shortened) > 1 else ''}",
             file=label,
         )

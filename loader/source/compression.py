@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
+from expression_warehouse.core.listed import counted
+
 # What the readers raise if the compressed data end early or are damaged.
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError)
 
@@ -54,5 +56,5 @@ def _only_member(archive: zipfile.ZipFile) -> BinaryIO:
     if "[Content_Types].xml" in names:
         raise UnreadableContentError("this is an Excel workbook, not a text file")
     if len(names) != 1:
-        raise UnreadableContentError(f"this is a zip of {len(names)} files")
+        raise UnreadableContentError(f"this is a zip of {counted(len(names), 'file')}")
     return cast(BinaryIO, archive.open(names[0]))

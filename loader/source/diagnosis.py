@@ -64,7 +64,7 @@ def _fault(line: bytes, layout: Layout, label: str, number: int) -> UserError | 
             f"the line has {counted(len(cells), 'column')}" if text else "there is an empty line",
             file=label,
             line=number,
-            expected=f"{len(layout.names)} columns, as in the header",
+            expected=f"{counted(len(layout.names), 'column')}, as in the header",
         )
     loaded = [layout.id_column, *layout.sample_columns]
     if any(_is_not_utf8(cells[column]) for column in loaded):

@@ -20,6 +20,7 @@ import pyarrow.csv
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
 from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
 from loader.source.encoding import OTHER
@@ -134,11 +135,11 @@ class Matrix:
 
     def _check_lines(self, count: int, summary: MatrixSummary) -> None:
         layout = self.layout
-        if layout.line_count not in (None, count):
+        if layout.line_count is not None and layout.line_count != count:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
-                f"line 2 of the file says that it has {layout.line_count} lines of values, "
-                f"and it has {count}",
+                f"line 2 of the file says that it has {counted(layout.line_count, 'line')} of "
+                f"values, and it has {count}",
                 file=self.label,
                 line=layout.data_line + count,
                 action="The file may have been cut off: get it again",
@@ -338,7 +339,7 @@ def read_matrix(
     if len(layout.names) > text.limits.columns:
         raise UserError(
             "EXTRACTION_LIMIT_EXCEEDED",
-            f"the header has {len(layout.names):,} columns",
+            f"the header has {counted(len(layout.names), 'column')}",
             file=label,
             line=layout.header_line + text.first_line - 1,
             expected=f"at most {text.limits.columns:,} (limits.columns)",

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 from expression_warehouse.core.config import Limits
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 
 _BUFFER_SIZE = 1 << 20
 
@@ -73,7 +74,7 @@ class _Measured(io.RawIOBase):
             raise self.exceeds(f"it has more than {self._largest:,} bytes", "limits.matrix_gb")
         if self.size > self._largest_by_ratio:
             raise self.exceeds(
-                f"{self._packed_size:,} compressed bytes unpack to more than "
+                f"{counted(self._packed_size, 'compressed byte')} unpack to more than "
                 f"{self._largest_by_ratio:,}",
                 "limits.compression_ratio",
             )

@@ -14,6 +14,7 @@ from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 
 _SUFFIX = re.compile(
     r"(?:\.(?:gz|bz2|zip|cel|chp|bam|sam|cram|txt|tsv|csv|fastq|fq|sorted|markdup|dedup|counts?"
@@ -200,7 +201,7 @@ def _ambiguous(
     place = next(i for i, pair in enumerate(zip(first, second, strict=True)) if len(set(pair)) > 1)
     return UserError(
         "SAMPLE_NAMES_AMBIGUOUS",
-        f"the names of {len(columns)} columns are {how} or {other}: "
+        f"the names of {counted(len(columns), 'column')} are {how} or {other}: "
         f"{columns[place]} is {first[place]} or {second[place]}",
         file=label,
         expected="accessions of samples, or names that fit one sample",

@@ -209,7 +209,7 @@ def read_sheet(download: Download, name: str) -> SampleSheet:
                 f"the line has {counted(len(row), 'column')}",
                 file=label,
                 line=number,
-                expected=f"{len(header)} columns, as in the header",
+                expected=f"{counted(len(header), 'column')}, as in the header",
                 action="Put quotes around cells that have a delimiter in them",
             )
     width = len(header)

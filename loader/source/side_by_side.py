@@ -75,7 +75,7 @@ class Columns:
             found,
             file=self.text.label,
             line=number,
-            expected=f"{self.width} columns, as in the first line",
+            expected=f"{counted(self.width, 'column')}, as in the first line",
         )
 
 

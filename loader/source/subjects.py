@@ -56,8 +56,11 @@ _WORDS = [
     "month",
     "time ?point|time|tp|t",
     "visit",
-    "replicate|rep",
+    # Biological replicates may be of several subjects.
+    r"(?<!biological[ _.-])(?<!bio[ _.-])(?:replicate|rep)",
 ]
+# Samples with these are of one subject even if no number is before them. L001 is Illumina's lane 1.
+_TECHNICAL = [r"tech(?:nical)?[ _.-]*rep(?:licate)?", "lane|l00"]
 _NUMBER_FIRST = ["days?|d", "hours?|hrs?|h", "weeks?|w"]
 
 
@@ -150,8 +153,8 @@ def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
         return None
     return UserError(
         "TRANSFORMATION_SUBJECTS_REPEATED",
-        f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
-        f"{next(iter(repeated))!r}: the metadata give them one subject and different times",
+        f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, for "
+        f"example {next(iter(repeated))!r}: the metadata give them one subject and different times",
         file=label,
         expected="one sample per subject and cohort",
         action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
@@ -160,10 +163,13 @@ def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
 
 
 def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
-    """3007 if titles are equal but for a day, hour or replicate number."""
+    """3007 if titles are equal but for a day, hour, replicate or lane number."""
     titles = _titles(metadata)
-    patterns = [rf"^(?P<subject>.*\d.*?)[ _,.-]+(?:{w})[ _.-]*(?P<time>\d+)\b" for w in _WORDS]
-    patterns += [rf"^(?P<subject>.*\d.*?)[ _,.-]+(?P<time>\d+) ?(?:{w})\b" for w in _NUMBER_FIRST]
+    # Parts of a word, such as the cells in P1_D1_PBMC, may follow after _.
+    gap, number, end = "[ _,.([-]+", r"(?P<time>\d+)", r"(?![a-z\d])"
+    patterns = [rf"^(?P<subject>.+?){gap}(?:{w})[ _.-]*{number}{end}" for w in _TECHNICAL]
+    patterns += [rf"^(?P<subject>.*\d.*?){gap}(?:{w})[ _.-]*{number}{end}" for w in _WORDS]
+    patterns += [rf"^(?P<subject>.*\d.*?){gap}{number} ?(?:{w}){end}" for w in _NUMBER_FIRST]
     for pattern in (f"(?i){pattern}" for pattern in patterns):
         found: dict[tuple[str, str], list[str]] = defaultdict(list)
         for title in titles.values():
@@ -174,8 +180,8 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
             count = sum(len(found[subject]) for subject in repeated)
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
-                f"{count} samples seem to be of {counted(len(repeated), 'subject')}, for example "
-                f"{repeated[0][0]!r}: their titles are equal but for a number",
+                f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, "
+                f"for example {repeated[0][0]!r}: their titles are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
                 action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "

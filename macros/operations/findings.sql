@@ -44,6 +44,16 @@ left join {{ source('staging', 'batch') }} as b on f.batch_id = b.batch_id
 {%- endmacro %}
 
 
+{#- Expression: a count and what is counted, in the plural unless it is one.
+
+    {{ counted('r.row_count', 'row') }}  ->  1 row | 2 rows
+    {{ counted('r.study_count', 'study') }}  ->  1 study | 2 studies -#}
+{% macro counted(count, noun) -%}
+{%- set plural = noun[:-1] ~ 'ies' if noun.endswith('y') else noun ~ 's' -%}
+concat({{ count }}, case when {{ count }} = 1 then ' {{ noun }}' else ' {{ plural }}' end)
+{%- endmacro %}
+
+
 {#- Post-hook of a table of findings: writes the first 100 per batch and code to the log. -#}
 {% macro log_findings(relation) -%}
 insert into {{ source('meta', 'meta_data_validation_log') }}

@@ -13,6 +13,6 @@
         {% do log('quarantined: ' ~ batch[0] ~ ' ' ~ batch[1] ~ ': ' ~ batch[2], info=true) %}
     {% endfor %}
     {% for error in run_query('select error_count, error_code, error_name, run_count from ' ~ meta ~ '.vw_error_histogram').rows %}
-        {% do log('in 30 days: ' ~ (error[0] | int) ~ ' x ' ~ (error[1] | int) ~ ' ' ~ error[2] ~ ', in ' ~ (error[3] | int) ~ ' runs', info=true) %}
+        {% do log('in 30 days: ' ~ (error[0] | int) ~ ' x ' ~ (error[1] | int) ~ ' ' ~ error[2] ~ '; runs: ' ~ (error[3] | int), info=true) %}
     {% endfor %}
 {% endmacro %}

@@ -2,7 +2,7 @@
 
     dbt run-operation purge_db_logs --args '{days: 180}'
     dbt run-operation purge_db_logs --args '{days: 180, dry_run: true}'
-    ->  purge_db_logs: 950 rows of meta_etl_process_log and 12 of meta_data_validation_log deleted
+    ->  purge_db_logs: rows deleted: 950 of meta_etl_process_log and 12 of meta_data_validation_log
 
     Rows kept whatever their age: those of the last successful run, and the findings of batches that are
     still QUARANTINED. Everything happens in one transaction. A `days` that is not a whole number is 54030. -#}
@@ -22,8 +22,8 @@
     {% do report_operation(
         'purge_db_logs', dry_run,
         {'step_count': counts[0] | int, 'finding_count': counts[1] | int},
-        (counts[0] | int) ~ ' rows of meta_etl_process_log and ' ~ (counts[1] | int)
-        ~ ' of meta_data_validation_log deleted'
+        'rows deleted: ' ~ (counts[0] | int) ~ ' of meta_etl_process_log and '
+        ~ (counts[1] | int) ~ ' of meta_data_validation_log'
     ) %}
 {% endmacro %}
 

@@ -2,7 +2,7 @@
 
     dbt run-operation purge_staging --args '{days: 7}'
     dbt run-operation purge_staging --args '{days: 7, dry_run: true}'
-    ->  purge_staging: 3 batches purged, 1 removed, 1200 rows of staging.expression_rows deleted
+    ->  purge_staging: batches purged: 3, removed: 1, rows of staging.expression_rows deleted: 1200
 
     Two kinds of batches are purged: those LOADED more than `days` ago, and those staged more than `days`
     ago that a newer loaded download of their study supersedes. Their rows are deleted and their status
@@ -28,8 +28,8 @@
     {% do report_operation(
         'purge_staging', dry_run,
         {'purged_count': counts[0] | int, 'removed_count': counts[1] | int, 'row_count': counts[2] | int},
-        (counts[0] | int) ~ ' batches purged, ' ~ (counts[1] | int) ~ ' removed, '
-        ~ (counts[2] | int) ~ ' rows of staging.expression_rows deleted'
+        'batches purged: ' ~ (counts[0] | int) ~ ', removed: ' ~ (counts[1] | int)
+        ~ ', rows of staging.expression_rows deleted: ' ~ (counts[2] | int)
     ) %}
 {% endmacro %}
 

@@ -3,7 +3,7 @@
 
     {{ report_run(results) }}
     ->  SEPSIS MICROARRAY HOMO_SAPIENS: 44,850 gene pairs tested in 5 studies
-        SEPSIS RNA-SEQ HOMO_SAPIENS: no gene pairs: 0 genes are in 3 of its 4 studies; …
+        SEPSIS RNA-SEQ HOMO_SAPIENS: no gene pairs: 0 genes in 3 of its 4 studies; …
         43,363 genes have no symbol: expression-warehouse annotation update
         Warning 3001 TRANSFORMATION_ILLNESS_INFERENCE_FAILED: GSE1, GSE2, GSE3 and 3 more
         Details: select * from meta.vw_finding where run_id = '8c1c…' -#}

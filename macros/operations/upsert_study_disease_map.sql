@@ -13,12 +13,12 @@
     {% set map = schema_name('dim') ~ '.study_disease_map' %}
     {% set keys = run_query(
         "select (select study_key from " ~ schema_name('dim') ~ ".dim_study where study_accession_code = '" ~ study ~ "') as study_key, "
-        ~ "(select disease_key from " ~ schema_name('dim') ~ ".dim_disease where disease_label = '" ~ disease ~ "') as disease_key"
+        ~ "(select disease_key from " ~ schema_name('dim') ~ ".dim_disease where disease_label = '" ~ disease ~ "' and is_active = 1) as disease_key"
     ).rows[0] %}
     {% if keys[0] is none %}
         {{ raise_error(54040, 'STUDY_NOT_FOUND', 'no study ' ~ study ~ ' in dim_study; build it first') }}
     {% elif keys[1] is none and disease != 'NONE' %}
-        {{ raise_error(54030, 'CONFIG_INVALID', 'no disease ' ~ disease ~ '; add it to seeds/disease.csv and run dbt build --select dim_disease+1') }}
+        {{ raise_error(54030, 'CONFIG_INVALID', 'no active disease ' ~ disease ~ ' in dim_disease; define it in pipeline.yaml and ingest, or in seeds/disease.csv; then run dbt build --select +dim_disease') }}
     {% endif %}
     {% do run_query('begin transaction') %}
     {% do run_query(close_disease_mapping(map, keys[0], actor)) %}

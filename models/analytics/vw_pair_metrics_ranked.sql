@@ -11,7 +11,8 @@ with settings as (
 ),
 
 -- A setting that no row can meet is an error, not an empty view: the cast fails with the text. The disease is checked
--- where rows are joined by it: of a disease without rows, SQL Server need not compute other columns.
+-- where rows are joined by it: of a disease without rows, SQL Server need not compute other columns. A contrast that
+-- is no longer defined has no cohorts.
 checked_settings as (
     select
         case
@@ -35,9 +36,10 @@ checked_settings as (
                     select 1
                     from {{ ref('dim_contrast') }} as c
                     inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
+                    inner join {{ ref('stg_contrast_cohort') }} as h on c.contrast_key = h.contrast_key
                     where c.contrast = s.contrast and d.disease_label = s.disease_label
                 )
-                then cast(concat('54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have (dim_contrast)') as integer)
+                then cast(concat('54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have') as integer)
             else 1
         end as is_valid
     from settings as s

@@ -15,7 +15,7 @@ with configured as (
         d.disease_key
     from {{ ref('stg_batch') }} as b
     inner join {{ ref('dim_study') }} as s on b.batch_id = s.current_batch_id
-    inner join {{ ref('dim_disease') }} as d on {{ json_text('b.config_snapshot', '$.disease') }} = d.disease_label
+    inner join {{ ref('dim_disease') }} as d on {{ json_text('b.config_snapshot', '$.disease') }} = d.disease_label and d.is_active = 1
     {%- if is_incremental() %}
     where not exists (
         select 1

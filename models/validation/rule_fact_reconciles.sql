@@ -14,8 +14,8 @@ select
     b.study_accession_code,
     b.study_accession_code as subject,
     concat(
-        coalesce(f.row_count, 0), ' rows in the fact, ',
-        b.gene_count, ' genes x ', b.sample_count, ' samples - ', b.null_count, ' missing - ',
+        {{ counted('coalesce(f.row_count, 0)', 'row') }}, ' in the fact, ',
+        {{ counted('b.gene_count', 'gene') }}, ' x ', {{ counted('b.sample_count', 'sample') }}, ' - ', b.null_count, ' missing - ',
         coalesce(b.merged_count, 0), ' merged expected'
     ) as finding
 from {{ ref('stg_batch') }} as b

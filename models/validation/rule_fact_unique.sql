@@ -30,7 +30,7 @@ select
     n.batch_id,
     s.study_accession_code,
     m.sample_accession_code as subject,
-    concat('has ', count(*), ' genes more than once') as finding
+    concat('has ', {{ counted('count(*)', 'gene') }}, ' more than once') as finding
 from duplicates as d
 inner join numbered as n on d.batch_number = n.batch_number
 inner join {{ ref('dim_study') }} as s on d.study_key = s.study_key

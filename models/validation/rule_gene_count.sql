@@ -44,7 +44,7 @@ select
     c.study_accession_code,
     c.study_accession_code as subject,
     concat(
-        c.gene_count, ' genes; the other ', c.study_technology, ' studies have ',
+        {{ counted('c.gene_count', 'gene') }}, '; the other ', c.study_technology, ' studies have ',
         cast(round(m.median_gene_count, 0) as bigint), ' (median)'
     ) as finding
 from candidates as c

@@ -38,7 +38,7 @@ select
     concat(
         count(*), ' of ', max(r.gene_count), ' genes that vary have exactly the values of another gene, for example ',
         max(case when r.example_no = 1 then g.gene_id end), '; ',
-        max(r.same_count), ' genes share the values of the largest group'
+        {{ counted('max(r.same_count)', 'gene') }}, ' share the values of the largest group'
     ) as finding
 from repeated as r
 inner join {{ ref('dim_gene') }} as g on r.gene_key = g.gene_key

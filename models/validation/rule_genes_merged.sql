@@ -27,7 +27,7 @@ select
     study_accession_code,
     study_accession_code as subject,
     concat(
-        sum(line_count), ' lines are ', count(*), case when count(*) = 1 then ' gene' else ' genes' end, ' (',
+        {{ counted('sum(line_count)', 'line') }}, ' are ', {{ counted('count(*)', 'gene') }}, ' (',
         case
             when max(duplicate_genes) is null then 'mean, of counts the sum'
             when max(duplicate_genes) = 'refuse' then 'duplicate_genes is refuse'

@@ -62,18 +62,18 @@ select
     case
         when a.organism is null
             then concat(
-                c.id_count, ' gene ids are not those of Ensembl, as ', u.ids,
+                {{ counted('c.id_count', 'gene id') }}, ' not of Ensembl, as ', u.ids,
                 '; no gene annotation of ', c.organism, ' is loaded'
             )
         else concat(
-            'of ', c.id_count, ' gene ids that are not those of Ensembl, ', c.id_count - c.ambiguous_count - c.unknown_count,
+            'of ', {{ counted('c.id_count', 'gene id') }}, ' not of Ensembl, ', c.id_count - c.ambiguous_count - c.unknown_count,
             ' are resolved ('
             {%- for kind, phrase in phrases.items() %}
-            {%- set counted = 'c.' ~ kind | lower ~ '_count' %},
+            {%- set count = 'c.' ~ kind | lower ~ '_count' %},
             {%- if kind in ['HGNC', 'MGI'] %}
-            case when {{ counted }} > 0 then concat(', ', {{ counted }}, ' {{ phrase }}') else '' end
+            case when {{ count }} > 0 then concat(', ', {{ count }}, ' {{ phrase }}') else '' end
             {%- else %}
-            '{{ ', ' if not loop.first }}', {{ counted }}, ' {{ phrase }}'
+            '{{ ', ' if not loop.first }}', {{ count }}, ' {{ phrase }}'
             {%- endif %}
             {%- endfor %},
             '); ambiguous: ', c.ambiguous_count,

@@ -5,7 +5,7 @@ select
     s.current_batch_id as batch_id,
     s.study_accession_code,
     p.platform_accession as subject,
-    concat(p.platform_name, ', ', count(*), ' samples') as finding
+    concat(p.platform_name, ', ', {{ counted('count(*)', 'sample') }}) as finding
 from {{ ref('dim_platform') }} as p
 inner join {{ ref('dim_sample') }} as m on p.platform_key = m.platform_key
 inner join {{ ref('dim_study') }} as s on m.study_key = s.study_key

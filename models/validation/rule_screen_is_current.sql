@@ -3,7 +3,7 @@ select
     cast(null as {{ type_code(64) }}) as batch_id,
     cast(null as {{ type_code(50) }}) as study_accession_code,
     concat(s.disease_label, ' ', s.technology, ' ', s.organism) as subject,
-    concat(count(*), ' pairs of screen ', s.feature_run_id, ' are left out') as finding
+    concat('left out: ', {{ counted('count(*)', 'pair') }}, ' of screen ', s.feature_run_id) as finding
 from {{ source('staging', 'screened_pairs') }} as s
 left join {{ ref('dim_disease') }} as d on s.disease_label = d.disease_label
 left join {{ ref('stg_slice_studies') }} as h

@@ -82,8 +82,8 @@ select
     case
         when coalesce(g.gene_count, 0) < 2
             then concat(
-                coalesce(g.gene_count, 0), ' genes are in ', e.needed_count, ' of its ', e.study_count,
-                ' studies; the forms of their gene ids: ', left(i.forms, 300)
+                {{ counted('coalesce(g.gene_count, 0)', 'gene') }}, ' in ', e.needed_count, ' of its ',
+                {{ counted('e.study_count', 'study') }}, '; the forms of their gene ids: ', left(i.forms, 300)
             )
         when coalesce(c.has_cohort, 0) = 0
             then concat('no cohort has {{ min_cohort_samples() }} labelled samples; the largest has ', coalesce(c.largest_count, 0))

@@ -16,9 +16,10 @@ select
     c.study_accession_code,
     c.study_accession_code as subject,
     concat(
-        'staged ', coalesce(s.row_count, 0), ' rows, ', coalesce(s.gene_count, 0), ' genes, ',
-        coalesce(s.sample_count, 0), ' samples, ', coalesce(s.null_count, 0), ' missing; register ',
-        b.row_count, ' rows, ', b.gene_count, ' genes, ', b.sample_count, ' samples, ', b.null_count, ' missing'
+        'staged ', {{ counted('coalesce(s.row_count, 0)', 'row') }}, ', ', {{ counted('coalesce(s.gene_count, 0)', 'gene') }}, ', ',
+        {{ counted('coalesce(s.sample_count, 0)', 'sample') }}, ', ', coalesce(s.null_count, 0), ' missing; register ',
+        {{ counted('b.row_count', 'row') }}, ', ', {{ counted('b.gene_count', 'gene') }}, ', ',
+        {{ counted('b.sample_count', 'sample') }}, ', ', b.null_count, ' missing'
     ) as finding
 from {{ ref('int_candidate_batch') }} as c
 inner join {{ source('staging', 'batch') }} as b on c.batch_id = b.batch_id

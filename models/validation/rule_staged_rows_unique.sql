@@ -27,7 +27,10 @@ select
     n.batch_id,
     n.study_accession_code,
     g.gene_id as subject,
-    concat(g.row_count, ' rows of ', g.sample_count, ' samples; the batch has ', n.sample_count, ' samples') as finding
+    concat(
+        {{ counted('g.row_count', 'row') }}, ' of ', {{ counted('g.sample_count', 'sample') }},
+        '; the batch has ', {{ counted('n.sample_count', 'sample') }}
+    ) as finding
 from staged_genes as g
 inner join numbered as n on g.batch_number = n.batch_number
 where g.row_count <> n.sample_count or g.row_count <> g.sample_count

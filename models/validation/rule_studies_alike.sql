@@ -4,8 +4,8 @@ select
     t2.study_accession_code,
     concat(d.disease_label, ' ', l.technology, ' ', l.organism) as subject,
     concat(
-        'its correlations in ', i.illness_label, ' are those of ', t1.study_accession_code, ': over ', l.pair_count,
-        ' pairs of genes, they differ ', cast(l.variance_ratio as decimal(3, 2)), ' times as much as those of other samples would'
+        'its correlations in ', i.illness_label, ' are those of ', t1.study_accession_code, ': over ',
+        {{ counted('l.pair_count', 'pair') }}, ' of genes, they differ ', cast(l.variance_ratio as decimal(3, 2)), ' times as much as those of other samples would'
     ) as finding
 from {{ ref('meta_study_likeness') }} as l
 inner join {{ ref('stg_slice_study') }} as s

@@ -88,7 +88,7 @@ select
     concat(d.disease_label, ' ', c.technology, ' ', c.organism) as subject,
     concat(
         'the expression of its genes correlates ', cast(c.r as decimal(3, 2)), ' with that in the other studies, over ',
-        c.gene_count, ' common genes'
+        {{ counted('c.gene_count', 'common gene') }}
     ) as finding
 from correlated as c
 inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key

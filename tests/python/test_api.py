@@ -40,8 +40,10 @@ from expression_warehouse.api.pair_estimates import pair_estimates
 from expression_warehouse.api.plots.forest import PooledRow, StudyRow, forest_plot
 from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.scale import scale_over
+from expression_warehouse.api.queries import PAIR_CONTRASTS
 from expression_warehouse.api.queries_ranked import OF_VIEW
 from expression_warehouse.api.rank_settings import RankSettings
+from expression_warehouse.api.repool import pooled_without
 from expression_warehouse.api.service_files import service_files
 from expression_warehouse.api.store import open_store
 from expression_warehouse.api.templates import render
@@ -59,8 +61,13 @@ SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPI
 
 @pytest.fixture(scope="module")
 def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTest:
-    """Four studies of eight genes, built and published."""
+    """Four studies of eight genes, built and published; a contrast is defined no longer."""
     warehouse = copy_of(four_studies, tmp_path_factory.mktemp("api"))
+    warehouse.query_write(
+        "insert into dim.dim_contrast by name select * replace (99 as contrast_key,"
+        " 'SEPSIS old' as contrast_natural_key, 'old' as contrast) from dim.dim_contrast"
+        " where contrast_natural_key = 'SEPSIS ss'"
+    )
     publish(warehouse.path, print)
     return warehouse
 
@@ -182,6 +189,17 @@ def test_estimates_of_a_page_are_those_of_the_views(built):
             assert sorted(rows, key=str) == sorted(picked, key=str)
 
 
+def test_a_pair_pooled_again_over_all_studies_is_as_in_the_fact(built):
+    with mock.patch.dict(os.environ, built.env, clear=True):
+        edition = open_store(None).current()
+    pooled = pooled_without(edition, 1, tuple(SLICE.values()), ["NO_SUCH"])
+    assert sorted(pooled) == ["sc", "soth", "ss"]
+    for row in edition.rows(PAIR_CONTRASTS, {"pair_key": 1}):
+        again = pooled[row["contrast"]]
+        assert {"n_studies", "cochran_q", "p_hk", "consistency_score"} <= set(again)
+        assert again == pytest.approx({name: row[name] for name in again}, rel=1e-9, abs=1e-12)
+
+
 def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
     found = client.get("/api/v1/pairs/1/values", params=SLICE).json()
     assert len(found) == 4 * sum(COHORTS.values())
@@ -194,6 +212,14 @@ def test_values_of_a_pair_are_the_samples_of_its_slice(built, client):
         )
     }
     assert sorted(row["value_a"] for row in found) == sorted(expected.values())
+
+
+def test_an_organism_is_the_same_in_small_letters(client):
+    large, small = (
+        client.get("/api/v1/pairs", params={"organism": name}).json()
+        for name in ("HOMO_SAPIENS", "homo_sapiens")
+    )
+    assert large == small and large
 
 
 def test_forms_have_the_same_rows(client):
@@ -226,9 +252,23 @@ def test_forms_have_the_same_rows(client):
         ("/api/v1/analytics/pairs/top?q_bais=hk", 422, "q_bais"),
         ("/api/v1/analytics/pairs/top?disease=NONE", 404, "no disease NONE; it has "),
         ("/api/v1/analytics/pairs/top?contrast=xx", 404, "no contrast xx of SEPSIS; it has all, "),
+        (
+            "/api/v1/analytics/pairs/top?contrast=old",
+            404,
+            "no contrast old of SEPSIS; it has all, ",
+        ),
         ("/api/v1/pairs/999999", 404, "pair 999999"),
         ("/api/v1/pairs/0", 422, "pair_key"),
         ("/api/v1/pairs/1'--", 422, "pair_key"),
+        (
+            "/api/v1/pairs/1/values?disease=sepsis&technology=MICROARRAY&organism=HOMO_SAPIENS",
+            404,
+            "no value of pair 1 in sepsis MICROARRAY HOMO_SAPIENS",
+        ),
+        ("/api/v1/pairs?disease=sepsis", 404, "no disease sepsis; it has "),
+        ("/api/v1/pairs?contrast=SS", 404, "no contrast SS of SEPSIS; it has all, "),
+        ("/api/v1/pairs?technology=microarray", 422, "technology"),
+        ("/pairs/1?disease=sepsis", 404, "that slice"),
         ("/api/v1/genes/NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/pairs?gene=NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/studies/NO_SUCH", 404, "study NO_SUCH"),

@@ -59,6 +59,31 @@ def test_no_sentence_has_a_plural_after_a_count():
         assert not re.search(rf"{count} (\w+ )?[a-z]+s\b", sentence), step
 
 
+NOUNS = (
+    "batches|bytes|columns|draws|files|genes|ids|lines|pairs|publications|rows|runs|samples|studies"
+    "|values"
+)
+# In `3 of its 5 genes`, a plural follows any number.
+OF = r"\bof (?:at least |its |the )?"
+
+
+@pytest.mark.parametrize(
+    ("globs", "count"),
+    [
+        (("loader/**/*.py", "expression_warehouse/**/*.py"),
+         r"\{[^{}]*(?:count\b|len\(|length|size|received|written)[^{}]*\} "),
+        (("expression_warehouse/**/*.html",), r"\{\{[^{}]*(?:count|length|size)[^{}]*\}\} "),
+        (("models/**/*.sql",), r"\b(?:\w+\()?[\w.]*count(?:\([^()]*\))?[^'()]*\)?,\s+' "),
+    ],
+)  # fmt: skip
+def test_no_message_has_a_plural_after_a_count(globs, count):
+    """`1 genes`: what is counted comes from `counted`, in Python, templates and SQL."""
+    plural = re.compile(rf"(?P<is_of>{OF}(?:', )?)?{count}(?:(?!without)\w+ )?(?:{NOUNS})\b")
+    texts = [path.read_text() for glob in globs for path in PROJECT.glob(glob)]
+    found = [match[0] for text in texts for match in plural.finditer(text) if not match["is_of"]]
+    assert texts and not found
+
+
 def test_sentences_are_singular_for_one(capsys):
     reporter = TextReporter()
     reporter.step(

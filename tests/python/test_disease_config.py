@@ -122,6 +122,9 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         ),
         (changed("disease: MURINE_LUPUS", "disease: LUPUS"), 18, "'LUPUS' is not one of SEPSIS"),
         (changed("GSM1: FLARE", "GSM1: FLAIR"), 19, "'FLAIR' is not one of CONTROL"),
+        (changed("disease: MURINE_LUPUS", "disease: murine_lupus"), 18, "'murine_lupus' is not"),
+        (changed("GSM1: FLARE", "GSM1: flare"), 19, "'flare' is not one of CONTROL"),
+        (changed("case: [FLARE], ref", "case: [flare], ref"), 10, "'flare' is not one of CONTROL"),
         ("diseases:\n  FLU:\n    labels: {A: b}\n", 2, "FLU has no contrasts"),
         ("diseases:\n  SEPSIS:\n    ontology: X:1\n", 3, "seeds/disease.csv has the ontology"),
         (

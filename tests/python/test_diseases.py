@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pytest
 from conftest import Study, WarehouseUnderTest, events
-from test_pair_metrics import assert_long_facts, build_pairs
+from test_pair_metrics import assert_long_facts, build_pairs, ranked
 
 GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
 MOUSE_GENES = [f"ENSMUSG{number:011d}" for number in range(1, 9)]
@@ -261,6 +261,35 @@ def test_another_definition_computes_the_slice_again(warehouse, lupus, tmp_path)
     build_pairs(warehouse, gene_filter_top=len(GENES))
     assert warehouse.query("select distinct batch_id from fact.fact_gene_pair_contrast") != before
     assert_ranked_by(warehouse, "MURINE_LUPUS", "ln")
+    gone = {"disease": "MURINE_LUPUS", "contrast": "lc"}
+    with pytest.raises(
+        duckdb.ConversionException, match=r"54030 .*lc, which MURINE_LUPUS does not"
+    ):
+        ranked(warehouse, **gone)
+
+
+def test_a_disease_that_is_defined_no_longer_takes_no_new_study(warehouse, tmp_path):
+    study = Study().write(tmp_path / "d")
+
+    def is_active_after(definitions: str) -> list[tuple]:
+        (tmp_path / "pipeline.yaml").write_text(definitions)
+        result = warehouse.loader("ingest", study, "--config", tmp_path / "pipeline.yaml")
+        assert result.exit_code == 0, result.output
+        warehouse.build("--select", "+dim_disease", "+study_disease_map")
+        return warehouse.query(
+            "select cast(is_active as integer) from dim.dim_disease"
+            " where disease_label = 'MURINE_LUPUS'"
+        )
+
+    defined = LUPUS_CONFIG.partition("studies:")[0] + "studies: {GSE1: {units: LOG2}}\n"
+    assert is_active_after(defined) == [(1,)]
+    assert is_active_after("diseases: {}\nstudies: {GSE1: {units: LOG2}}\n") == [(0,)]
+    arguments = "{study: GSE1, disease: MURINE_LUPUS}"
+    said = warehouse.dbt(
+        "run-operation", "upsert_study_disease_map", "--args", arguments, succeeds=False
+    )
+    assert "54030 CONFIG_INVALID: no active disease MURINE_LUPUS" in said
+    assert is_active_after(defined) == [(1,)]
 
 
 def test_correlations_of_a_cohort_of_any_label(warehouse, lupus, tmp_path):

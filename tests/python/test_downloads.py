@@ -37,7 +37,7 @@ def test_samples_without_values_are_named_and_the_study_loads(warehouse, tmp_pat
     )
     assert code == "SAMPLES_WITHOUT_VALUES"
     found = json.loads(details)["finding"]
-    assert found.startswith("13 of 16 samples of the metadata have no values: ")
+    assert found.startswith("there are no values of 13 of 16 samples of the metadata: ")
     assert set(found.split(": ")[1].split(", ")) == set(names)
     ((document,),) = warehouse.query("select metadata_json from staging.study_metadata")
     assert set(json.loads(document)["samples"]) == {"GSM1", "GSM2", "GSM3"}

@@ -168,7 +168,7 @@ def test_without_annotation_ids_stay_and_a_finding_says_so(states):
         "SYMBOLS", "COUNTS", "MAX", "REFUSED", "NUMBERS", "MOUSE", "MOUSENUMBERS",
     }  # fmt: skip
     assert messages["MOUSE"] == (
-        "2 gene ids are not those of Ensembl, as Cat1, DOG1; no gene annotation of MUS_MUSCULUS is loaded"
+        "2 gene ids not of Ensembl, as Cat1, DOG1; no gene annotation of MUS_MUSCULUS is loaded"
     )
     assert found(bare, 2021) == changed(bare) == {}
 
@@ -218,7 +218,7 @@ def test_ids_that_are_not_resolved_are_counted_and_named(states):
         "SYMBOLS", "COUNTS", "MAX", "REFUSED", "NUMBERS", "MOUSE", "MOUSENUMBERS",
     }  # fmt: skip
     assert messages["SYMBOLS"] == (
-        "of 7 gene ids that are not those of Ensembl, 5 are resolved (2 by symbol, 2 by previous symbol,"
+        "of 7 gene ids not of Ensembl, 5 are resolved (2 by symbol, 2 by previous symbol,"
         " 1 by alias, 0 by Entrez id); ambiguous: 1 (as PET); unknown: 1 (as LOC100)"
     )
     assert reloaded.query(

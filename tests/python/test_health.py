@@ -72,7 +72,7 @@ def test_a_failed_run_with_a_quarantined_study(copy, tmp_path):
     assert "quarantined: GSE2" in text.stdout
     printed = copy.dbt("run-operation", "healthcheck")
     assert "is_healthy: 0" in printed
-    assert "1 x 54020 UNIT_UNDETECTED, in 1 runs" in printed
+    assert "1 x 54020 UNIT_UNDETECTED; runs: 1" in printed
 
 
 def test_a_run_that_never_ended(copy):

@@ -96,7 +96,7 @@ def test_a_matrix_without_samples_of_the_study_stops_no_other(warehouse, tmp_pat
     errors = {study["study"]: study["errors"] for study in found}
     assert [errors[study][0].split()[0] for study in ("GSE1", "GSE2")] == ["54010"] * 2
     assert "to do: Transpose the matrix" in errors["GSE1"][0]
-    assert "30 of its samples are only in the matrix: X0, " in errors["GSE2"][0]
+    assert "only the matrix has 30 samples: X0, " in errors["GSE2"][0]
     assert " and 10 more" in errors["GSE2"][0]
     assert errors["GSE3"] == []
 

@@ -188,7 +188,10 @@ def test_purge_staging_removes_what_the_policy_says(history, tmp_path):
     before = contents(warehouse)
     purged, removed = expected_batches(before["staging.batch"], now - 7 * DAY)
     rows = [row for row in before["staging.expression_rows"] if row[0] in purged | removed]
-    sentence = f"{len(purged)} batches purged, {len(removed)} removed, {len(rows)} rows"
+    sentence = (
+        f"batches purged: {len(purged)}, removed: {len(removed)},"
+        f" rows of staging.expression_rows deleted: {len(rows)}"
+    )
     assert len(purged) > 20 and len(removed) > 20
 
     assert f"(dry run): {sentence}" in operate(warehouse, "purge_staging", dry_run=True)
@@ -225,7 +228,7 @@ def test_purge_staging_removes_what_the_policy_says(history, tmp_path):
         table: before[table] for table in untouched
     }
     # A second time there is nothing left to do.
-    assert "0 batches purged, 0 removed, 0 rows" in operate(warehouse, "purge_staging")
+    assert "batches purged: 0, removed: 0, rows" in operate(warehouse, "purge_staging")
 
 
 def test_the_history_has_every_case(history):
@@ -252,7 +255,7 @@ def test_purge_staging_at_the_boundary(history, tmp_path):
         f"update staging.batch set status = 'LOADED', loaded_at = '{now - 7 * DAY - JUST}'"
         " where study_accession_code = 'GSE2' and created_at = '2024-06-02 03:04:05'",
     )
-    assert "1 batches purged, 0 removed" in operate(warehouse, "purge_staging", days=7)
+    assert "batches purged: 1, removed: 0" in operate(warehouse, "purge_staging", days=7)
     found = warehouse.query("select study_accession_code, status from staging.batch order by all")
     assert found == [("GSE1", "LOADED"), ("GSE2", "PURGED"), ("GSE2", "STAGED")]
 
@@ -263,7 +266,9 @@ def test_values_of_purged_batches_stay_and_a_rebuild_changes_nothing(built, tmp_
     before = [warehouse.query(views.format(v)) for v in
               ("analytics.vw_expression_long", "fact.fact_gene_expression")]  # fmt: skip
     assert len(before[0]) == 12
-    assert "3 batches purged, 0 removed, 18 rows" in operate(warehouse, "purge_staging", days=0)
+    assert "batches purged: 3, removed: 0, rows of staging.expression_rows deleted: 18" in operate(
+        warehouse, "purge_staging", days=0
+    )
     warehouse.dbt("build")
     after = [warehouse.query(views.format(v)) for v in
              ("analytics.vw_expression_long", "fact.fact_gene_expression")]  # fmt: skip
@@ -300,7 +305,7 @@ def test_purge_db_logs_removes_what_the_policy_says(history, tmp_path):
     assert len(steps_kept) > len([s for s in steps if s[3] >= limit])
     assert len(findings) > len(findings_kept) > len([f for f in findings if f[3] >= limit]) + 2
     sentence = (
-        f"{len(steps) - len(steps_kept)} rows of meta_etl_process_log and"
+        f"rows deleted: {len(steps) - len(steps_kept)} of meta_etl_process_log and"
         f" {len(findings) - len(findings_kept)} of meta_data_validation_log"
     )
 

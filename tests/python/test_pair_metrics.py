@@ -531,7 +531,7 @@ def test_a_study_without_one_disease_takes_no_part_and_holds_up_no_other(grown, 
     ("study", "disease", "error"),
     [
         ("GSE999", "SEPSIS", "54040 STUDY_NOT_FOUND: no study GSE999"),
-        ("GSE1", "GOUT", "54030 CONFIG_INVALID: no disease GOUT"),
+        ("GSE1", "GOUT", "54030 CONFIG_INVALID: no active disease GOUT"),
         ("GSE1' or 1=1 --", "SEPSIS", "54030 CONFIG_INVALID"),
     ],
 )

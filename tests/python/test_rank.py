@@ -196,7 +196,7 @@ def test_the_rank_svm_points_from_negatives_to_positives():
                 of.deciding,
             ),
             "RANK_WITHOUT_POSITIVES",
-            "0 of 780 pairs hold one of the 2 genes of SEPSIS",
+            "0 of 780 pairs hold a gene of SEPSIS in seed watch_list (2 genes)",
         ),
         (
             lambda of: (

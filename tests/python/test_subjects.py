@@ -121,7 +121,9 @@ def test_a_pattern_without_a_subject_is_refused(pattern):
     ("first", "second"),
     [("P1 day 1", "P1 day 3"), ("P1_D1", "P1_D3"), ("sepsis, patient 12, 0h", "sepsis, patient 12, 24h"),
      ("Patient 7 time point 1 PBMC", "Patient 7 time point 2 PBMC"), ("S12 rep1", "S12 rep2"),
-     ("P1 Visit 1", "P1 visit 2")],
+     ("P1 Visit 1", "P1 visit 2"), ("Patient 12 (rep 1)", "Patient 12 (rep 2)"), ("P1_D1_PBMC", "P1_D3_PBMC"),
+     ("control, technical replicate 1", "control, technical replicate 2"), ("P1_techrep1", "P1_techrep2"),
+     ("RNASeq iPSC WT rep1 Lane 1", "RNASeq iPSC WT rep1 Lane 2"), ("sepsis_L001_R1", "sepsis_L002_R1")],
 )  # fmt: skip
 def test_repeated_titles_are_found(first, second):
     study = metadata(A=first, B=second)
@@ -135,7 +137,8 @@ def test_repeated_titles_are_found(first, second):
 @pytest.mark.parametrize(
     "titles",
     [("healthy day 1", "healthy day 3"), ("P1 sepsis", "P2 sepsis"), ("P1 day 1", "P2 day 1"),
-     ("P1 day 1 CD4", "P1 day 3 CD8"), ("INFG_139 Healthy control", "INFG_140 Healthy control")],
+     ("P1 day 1 CD4", "P1 day 3 CD8"), ("C57BL/6 biological replicate 1", "C57BL/6 biological replicate 2"),
+     ("B6_bio_rep1", "B6_bio_rep2"), ("sepsis rep1", "sepsis rep2"), ("P1_L1", "P1_L2"), ("P1 rep1a", "P1 rep2b"), ("INFG_139 Healthy control", "INFG_140 Healthy control")],
 )  # fmt: skip
 def test_other_titles_are_not_doubted(titles):
     study = metadata(A=titles[0], B=titles[1])

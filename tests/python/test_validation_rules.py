@@ -363,7 +363,7 @@ def test_what_is_found_is_said(built):
             "5 of its 30 genes are in another of the 18 studies; its gene ids are MIXED",
         ),
         (3002, "UNKNOWN_MANUFACTURER"): ("GPL99999999", "Array, 5 samples"),
-        (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 genes more than once"),
+        (4002, "FACT_HAS_A_ROW_TWICE"): ("FACT_HAS_A_ROW_TWICE-1", "has 1 gene more than once"),
     }.items():
         assert said[where] == what
 

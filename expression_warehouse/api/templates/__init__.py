@@ -7,6 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from expression_warehouse.api.words import gene_name, number_text, p_text
+from expression_warehouse.core.listed import counted
 
 _environment = jinja2.Environment(
     loader=jinja2.PackageLoader("expression_warehouse.api"),
@@ -19,7 +20,7 @@ _environment = jinja2.Environment(
 )
 _environment.filters["number"] = number_text
 _environment.filters["p"] = p_text
-_environment.globals["gene_name"] = gene_name
+_environment.globals |= {"gene_name": gene_name, "counted": counted}
 
 
 def _pair_url(row: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ _FILES = [
     "operations/create_staging.sql",
     "study/illness_matches.sql",
     "study/illness_words.sql",
+    "study/pair_fact_columns.sql",
     "study/pair_metric_columns.sql",
     "study/pair_scores.sql",
     "study/technology.sql",

@@ -21,6 +21,7 @@ from dbt.adapters.sqlserver.sqlserver_credentials import SQLServerCredentials
 from expression_warehouse.core import signals
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
@@ -301,7 +302,7 @@ class _Heap:
         if copied != count:
             raise UserError(
                 "LOAD_RECONCILIATION_FAILED",
-                f"the driver wrote {copied} rows and the server has {count}",
+                f"the driver wrote {counted(copied, 'row')}, and the server has {count:,}",
             )
         return count
 
@@ -388,7 +389,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
         if published != self._count:
             raise UserError(
                 "LOAD_RECONCILIATION_FAILED",
-                f"{self._count} rows were written and {published} published",
+                f"written {counted(self._count, 'row')}, published {published:,}",
                 file=self._key.file.name,
             )
 

@@ -1,6 +1,7 @@
 """How much memory a computation on pairs takes, estimated before it begins."""
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.engine.block import COLUMNS, block_shape
 from expression_warehouse.pairs.engine.histogram import PAGE, PAGES
@@ -46,8 +47,8 @@ def require_memory(
     if required > memory:
         raise UserError(
             "PAIRS_MEMORY_EXCEEDED",
-            f"{genes:,} genes in {studies} studies, of {samples_of_largest:,} samples at most, "
-            f"take {in_words(required)}",
+            f"{counted(genes, 'gene')} in {counted(studies, 'study')}, of at most "
+            f"{counted(samples_of_largest, 'sample')}, take {in_words(required)}",
             expected=f"at most --memory, which is {in_words(memory)}",
             action="Increase --memory if the machine has it; or test fewer genes (--top-genes), "
             "or keep fewer pairs (--keep)",
@@ -65,7 +66,7 @@ def plan_correlations(memory: int, genes: int, samples: int, threads: int) -> in
     if required > memory:
         raise UserError(
             "PAIRS_MEMORY_EXCEEDED",
-            f"{genes:,} genes of {samples:,} samples take {in_words(required)}",
+            f"{counted(genes, 'gene')} of {counted(samples, 'sample')} take {in_words(required)}",
             expected=f"at most --memory, which is {in_words(memory)}",
         )
     return max(1, (memory - required) // (2 * _CANDIDATE))

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
@@ -224,7 +225,8 @@ def find_positives(
     if len(pairs) < LEAST_PAIRS:
         raise UserError(
             "RANK_TOO_FEW_PAIRS",
-            f"{slice_} has {len(pairs)} pairs with a contrast that enough studies have (k_min)",
+            f"{slice_} has {counted(len(pairs), 'pair')} with a contrast that enough studies have "
+            "(k_min)",
             expected=f"{LEAST_PAIRS} or more",
         )
     is_positive = np.zeros(len(pairs), dtype=bool)
@@ -237,8 +239,8 @@ def find_positives(
     if not is_positive.any() or is_positive.all():
         raise UserError(
             "RANK_WITHOUT_POSITIVES",
-            f"{slice_}: {is_positive.sum()} of {len(pairs)} pairs hold one of the {len(watched)} "
-            f"genes of {slice_.disease_label} in seed watch_list",
+            f"{slice_}: {is_positive.sum()} of {len(pairs)} pairs hold a gene of "
+            f"{slice_.disease_label} in seed watch_list ({counted(len(watched), 'gene')})",
             expected="some pairs that do, and some that do not",
         )
     return is_positive, missing

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.listed import counted
 from loader.source.download import METADATA, Download
 from loader.source.metadata import AggregatedMetadata
 from loader.source.study import StudySource
@@ -99,7 +100,8 @@ def _find_matrix(download: Download, accession: str) -> str:
     if len(names) > 1:
         raise UserError(
             "EXTRACTION_DOWNLOAD_AMBIGUOUS",
-            f"{len(names)} files can be the matrix of {accession}: {', '.join(sorted(names))}",
+            f"{counted(len(names), 'file')} can be the matrix of {accession}: "
+            f"{', '.join(sorted(names))}",
             file=str(download.path),
             expected="one matrix per study",
             action="Remove or rename all but one",
