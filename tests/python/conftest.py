@@ -190,17 +190,11 @@ def shared_data(session_folder: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def manifests(session_folder: Path) -> Iterator[Path]:
-    """dbt parses the project once per session; returns the folder of the parsed project."""
+    """dbt parses the project and compiles its templates once per session; returns the folder of both."""
     folder = session_folder / "manifests"
     folder.mkdir(exist_ok=True)
-    with shared_manifests(folder):
+    with shared_manifests(folder), lean_dbt(folder):
         yield folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def lean() -> Iterator[None]:
-    with lean_dbt():
-        yield
 
 
 # The expression fact, all that it is made of, and the views of it.
