@@ -41,12 +41,15 @@ TARGET = os.environ.get("EXPRESSION_TEST_TARGET", "duckdb")
 
 # The slowest modules, slowest first.
 LONG = [
-    "test_signals", "test_backup", "test_crash", "test_run", "test_writers", "test_wheel", "test_readme", "test_screen",
-    "test_pair_metrics", "test_unit_tests", "test_step_by_step", "test_load_pairs", "test_current_build", "test_rebuild", "test_features",
-    "test_shared_samples", "test_quarantine", "test_study_selection", "test_operations", "test_real_studies",
-    "test_ingest", "test_bad_input", "test_false_discovery", "test_tsql", "test_housekeeping",
-    "test_calibrate", "test_distributions", "test_dsl_golden", "test_pair_numbers", "test_rank",
-    "test_demo", "test_twin", "test_fabric", "test_correlate",
+    "test_run", "test_readme", "test_api_writes", "test_screen", "test_study_selection", "test_step_by_step",
+    "test_writers", "test_real_studies", "test_backup", "test_current_build", "test_annotation_update",
+    "test_signals", "test_crash", "test_load_pairs", "test_pair_metrics", "test_duplicate_samples",
+    "test_shared_samples", "test_features", "test_quarantine", "test_tsql", "test_wheel", "test_api_browser",
+    "test_unit_tests", "test_api_numbers", "test_bad_input", "test_operations", "test_rebuild", "test_calibrate",
+    "test_ingest", "test_dsl_golden", "test_diseases", "test_illness_rules", "test_annotation_sources",
+    "test_false_discovery", "test_api", "test_watch_list", "test_distributions", "test_housekeeping", "test_rank",
+    "test_validation_rules", "test_run_report", "test_faults", "test_pair_numbers", "test_contracts",
+    "test_field_cases", "test_dead_runs", "test_health", "test_hostile_downloads",
 ]  # fmt: skip
 
 
@@ -190,17 +193,11 @@ def shared_data(session_folder: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def manifests(session_folder: Path) -> Iterator[Path]:
-    """dbt parses the project once per session; returns the folder of the parsed project."""
+    """dbt parses the project and compiles its templates once per session; returns the folder of both."""
     folder = session_folder / "manifests"
     folder.mkdir(exist_ok=True)
-    with shared_manifests(folder):
+    with shared_manifests(folder), lean_dbt(folder):
         yield folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def lean() -> Iterator[None]:
-    with lean_dbt():
-        yield
 
 
 # The expression fact, all that it is made of, and the views of it.

@@ -64,7 +64,7 @@ class Command:
 
     program    console, loader, dbt, or narrow_loader, whose runs build the expression fact alone
     env        the environment, whole
-    manifests  the folder that dbt's parsed project is shared in
+    manifests  the folder that dbt's parsed project and compiled templates are shared in
     """
 
     program: str
@@ -127,7 +127,7 @@ def _main(command: Command, death: Death | None, report: Path | None, output: Pa
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
         shared_manifests(command.manifests),
-        lean_dbt(),
+        lean_dbt(command.manifests),
     ):
         exit_code = _PROGRAMS[command.program](command.arguments)
     if report:

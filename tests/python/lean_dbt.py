@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import CodeType
@@ -11,6 +11,7 @@ from unittest import mock
 
 from dbt.artifacts.schemas import base
 from dbt.clients.jinja import MacroGenerator
+from dbt.compilation import Linker
 from dbt.context.configured import ConfiguredContext
 from dbt.context.macro_resolver import TestMacroNamespace
 from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
@@ -21,14 +22,17 @@ from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.utils.encoding import JSONEncoder
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemBytecodeCache
 
 
 @contextmanager
-def lean_dbt() -> Iterator[None]:
-    """Within the block, dbt does the same with less work."""
+def lean_dbt(folder: Path) -> Iterator[None]:
+    """Within the block, dbt does the same with less work.
+
+    folder  shared by all processes, takes compiled templates
+    """
     with ExitStack() as stack:
-        stack.enter_context(_compiled_once())
+        stack.enter_context(_compiled_once(folder))
         stack.enter_context(_no_debug_events())
         for owner, name, lean in (
             (ManifestContext, "to_dict", _to_dict),
@@ -36,22 +40,31 @@ def lean_dbt() -> Iterator[None]:
             (base, "write_json", _write_json),
             # Making one takes longer than most statements that return it.
             (agate_helper, "empty_table", functools.cache(agate_helper.empty_table)),
+            (agate_helper, "build_type_tester", _build_type_tester),
+            # Tests that start the real `dbt` look for cycles; no test reads the summary.
+            (Linker, "find_cycles", lambda _linker: None),
+            (Linker, "get_graph_summary", lambda _linker, _manifest: {}),
         ):
             stack.enter_context(mock.patch.object(owner, name, lean))
         yield
 
 
 @contextmanager
-def _compiled_once() -> Iterator[None]:
-    """dbt compiles the same macros anew for each command."""
+def _compiled_once(folder: Path) -> Iterator[None]:
+    """dbt compiles the same macros anew for each command, which takes a new process seconds."""
     compile_template = Environment.compile
+    cache = FileSystemBytecodeCache(str(folder))
     compiled: dict[tuple, CodeType] = {}
 
     def compile_once(environment: Environment, source: Any, *rest: Any, **options: Any) -> CodeType:
         key = (type(environment), *map(type, environment.extensions.values()), source, *rest)
         key += tuple(sorted(options.items()))
         if key not in compiled:
-            compiled[key] = compile_template(environment, source, *rest, **options)
+            bucket = cache.get_bucket(environment, repr(key), None, source)
+            if bucket.code is None:
+                bucket.code = compile_template(environment, source, *rest, **options)
+                cache.set_bucket(bucket)
+            compiled[key] = bucket.code
         return compiled[key]
 
     with mock.patch.object(Environment, "compile", compile_once):
@@ -99,15 +112,28 @@ def _to_dict(context: ManifestContext) -> dict[str, Any]:
     return names
 
 
+def _generators(
+    macros: Iterable[Macro], context: dict, builder: MacroNamespaceBuilder
+) -> dict[str, MacroGenerator]:
+    """The generators of a package's macros. Their constructors call each other, and take seven times
+    as long; dbt makes a thousand per node, three times."""
+    generators = {}
+    for macro in macros:
+        generator = MacroGenerator.__new__(MacroGenerator)
+        generator.context = context
+        generator.macro = macro
+        generator.node = builder.node
+        generator.stack = builder.thread_ctx
+        generators[macro.name] = generator
+    return generators
+
+
 def _build_namespace(
     builder: MacroNamespaceBuilder, macros_by_package: dict[str, dict[str, Macro]], context: dict
 ) -> MacroNamespace:
     """dbt sorts every macro by itself, twice per node."""
     packages = {
-        package: {
-            macro.name: MacroGenerator(macro, context, builder.node, builder.thread_ctx)
-            for macro in macros.values()
-        }
+        package: _generators(macros.values(), context, builder)
         for package, macros in macros_by_package.items()
     }
     internal: dict[str, MacroGenerator] = {}
@@ -117,6 +143,14 @@ def _build_namespace(
     is_root = builder.search_package == builder.root_package
     root = {} if is_root else packages.get(builder.root_package, {})
     return MacroNamespace(root, local, internal, packages)
+
+
+_original_build_type_tester = functools.cache(agate_helper.build_type_tester)
+
+
+def _build_type_tester(text_columns: Iterable[str], *rest: Any, **options: Any) -> Any:
+    """dbt makes one, with the names of all days and months, per statement."""
+    return _original_build_type_tester(tuple(text_columns), *rest, **options)
 
 
 def _write_json(path: str, data: dict[str, Any]) -> bool:
