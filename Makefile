@@ -8,7 +8,7 @@ DEMO := demo/data
 
 .DEFAULT_GOAL := help
 # One worker has a module to itself, so that its fixtures are made once.
-PARALLEL = -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+PARALLEL = -n logical --maxprocesses 6 --dist loadscope --no-loadscope-reorder
 SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSERVER_PASSWORD
 
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.

@@ -5,10 +5,8 @@ Parsing takes dbt 5 s, and its own partial parsing starts anew for each path of 
 
 import hashlib
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -37,7 +35,7 @@ def shared_manifests(folder: Path) -> Iterator[None]:
         if name not in in_memory:
             in_memory[name] = _read_or_parse(folder / name, lambda: parse(config, **options))
         # Each call gets a copy, since dbt changes its manifest.
-        manifest = Manifest(**pickle.loads(in_memory[name]))
+        manifest = Manifest.from_msgpack(in_memory[name])
         adapter = get_adapter(config)
         adapter.set_macro_resolver(manifest)
         adapter.connections.set_query_header(
@@ -71,13 +69,8 @@ def _read_or_parse(file: Path, parse: Any) -> bytes:
 
 def _without_comments(manifest: Manifest) -> bytes:
     """The manifest without comments on columns: they take a quarter of a build, and no test reads
-    them.
-
-    Pickle reads it in half the time of dbt's own format, whose reader each new process generates first.
-    """
+    them."""
     for node in manifest.nodes.values():
         if hasattr(node.config, "persist_docs"):
             node.config.persist_docs = {}
-    # The others are made from these.
-    names = [field.name for field in fields(Manifest) if not field.name.startswith("_")]
-    return pickle.dumps({name: getattr(manifest, name) for name in names})
+    return manifest.to_msgpack()
