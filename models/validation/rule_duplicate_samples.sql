@@ -1,4 +1,4 @@
--- Each pair from either side. The last by name is reported: keys follow the order in which studies came.
+-- Each pair from either side. The last by natural key is reported: surrogate keys follow the order in which studies came.
 with sides as (
     select
         sample_key_1,
@@ -40,5 +40,5 @@ inner join {{ ref('dim_study') }} as t2 on d.study_key_2 = t2.study_key
 inner join {{ ref('dim_illness') }} as i1 on s1.illness_key = i1.illness_key
 inner join {{ ref('dim_illness') }} as i2 on s2.illness_key = i2.illness_key
 where
-    (t1.study_accession_code < t2.study_accession_code or (d.study_key_1 = d.study_key_2 and s1.sample_accession_code < s2.sample_accession_code))
+    s1.sample_natural_key < s2.sample_natural_key
     and ({{ is_selected_study('t1.study_accession_code') }} or {{ is_selected_study('t2.study_accession_code') }})
