@@ -42,6 +42,7 @@
 {{ add_column_if_absent(staging ~ '.batch', 'merged_count', 'bigint') }};
 {{ add_column_if_absent(staging ~ '.batch', 'fact_checked_at', type_instant()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'values_judged_at', type_instant()) }};
+{{ add_column_if_absent(staging ~ '.batch', 'values_judged_by', type_text(500)) }};
 {{ add_column_if_absent(staging ~ '.feature_values', 'batch_id', type_code(64)) }};
 {%- for line in pair_metric_columns().split('\n') if line.strip() %}
 {{ add_column_if_absent(staging ~ '.pair_metrics', line.split()[0], line.split()[1]) }};
@@ -76,7 +77,8 @@
     dropped_count bigint null,
     merged_count bigint null,
     fact_checked_at {{ type_instant() }} null,
-    values_judged_at {{ type_instant() }} null
+    values_judged_at {{ type_instant() }} null,
+    values_judged_by {{ type_text(500) }} null
 {% endmacro %}
 
 

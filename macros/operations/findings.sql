@@ -122,8 +122,11 @@ where
     the studies of this run are in their tables, and their values are judged. -#}
 {% macro mark_values_judged() -%}
 update {{ source('staging', 'batch') }}
-set values_judged_at = {{ utc_now() }}
-where batch_id in (select s.batch_id from {{ ref('int_feature_study') }} as s)
+set
+    values_judged_at = {{ utc_now() }},
+    values_judged_by = s.judged_by
+from {{ ref('int_feature_study') }} as s
+where s.batch_id = {{ source('staging', 'batch') }}.batch_id
 {%- endmacro %}
 
 

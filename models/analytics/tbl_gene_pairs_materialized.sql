@@ -79,6 +79,7 @@ slice_genes as (
     having count(*) >= case when s.study_count < {{ var('k_min') }} then s.study_count else {{ var('k_min') }} end
 ),
 
+-- Of genes that vary as much, but for rounding, the first by id: keys follow the order in which studies came.
 ranked as (
     select
         r.disease_key,
@@ -87,9 +88,10 @@ ranked as (
         r.gene_key,
         row_number() over (
             partition by r.disease_key, r.technology, r.organism
-            order by r.variability desc, r.gene_key
+            order by round(r.variability, 9) desc, g.gene_id
         ) as variability_rank
     from slice_genes as r
+    inner join {{ ref('dim_gene') }} as g on r.gene_key = g.gene_key
     where r.variability > 0
 ),
 

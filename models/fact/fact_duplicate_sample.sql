@@ -8,7 +8,10 @@
     )
 }}
 
--- Coarser units of a gene, in which values that are printed with more digits are compared too.
+{%- set is_compared = '(a.is_chosen = 1 or b.is_chosen = 1)' %}
+
+-- Two studies are compared by the genes that either chose, whichever others are compared in this run. Coarser units of
+-- a gene, in which values that are printed with more digits are compared too.
 with units as (
     select distinct
         gene_key,
@@ -22,6 +25,7 @@ rounded as (
         v.sample_key,
         v.gene_key,
         v.is_new,
+        v.is_chosen,
         u.unit_exponent,
         {{ in_units('v.value', 'u.unit_exponent') }} as unit_count
     from {{ ref('int_compared_value') }} as v
@@ -38,7 +42,11 @@ equal_values as (
     from {{ ref('int_compared_value') }} as a
     inner join {{ ref('int_compared_value') }} as b
         on a.gene_key = b.gene_key and a.unit_exponent = b.unit_exponent and a.unit_count = b.unit_count
-    where a.is_new = 1 and a.sample_key <> b.sample_key and (b.is_new = 0 or a.sample_key < b.sample_key)
+    where
+        {{ is_compared }}
+        and a.is_new = 1
+        and a.sample_key <> b.sample_key
+        and (b.is_new = 0 or a.sample_key < b.sample_key)
     union all
     select
         a.study_key,
@@ -48,7 +56,7 @@ equal_values as (
     from {{ ref('int_compared_value') }} as a
     inner join rounded as b
         on a.gene_key = b.gene_key and a.unit_exponent = b.unit_exponent and a.unit_count = b.unit_count
-    where a.sample_key <> b.sample_key and (a.is_new = 1 or b.is_new = 1) and b.unit_count <> 0
+    where {{ is_compared }} and a.sample_key <> b.sample_key and (a.is_new = 1 or b.is_new = 1) and b.unit_count <> 0
 ),
 
 -- Pairs of samples that are worth a closer look. Rounding separates a few values that are equal.
@@ -93,22 +101,24 @@ value_counts as (
         v.gene_key,
         v.unit_exponent,
         v.unit_count,
+        v.is_chosen,
         1 as is_printed,
         count(*) as sample_count
     from {{ ref('int_compared_value') }} as v
     inner join candidate_studies as s on v.study_key = s.study_key
-    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count
+    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count, v.is_chosen
     union all
     select
         v.study_key,
         v.gene_key,
         v.unit_exponent,
         v.unit_count,
+        v.is_chosen,
         0 as is_printed,
         count(*) as sample_count
     from rounded as v
     inner join candidate_studies as s on v.study_key = s.study_key
-    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count
+    group by v.study_key, v.gene_key, v.unit_exponent, v.unit_count, v.is_chosen
 ),
 
 equal_counts as (
@@ -125,7 +135,7 @@ equal_counts as (
             and a.gene_key = b.gene_key
             and a.unit_exponent = b.unit_exponent
             and a.unit_count = b.unit_count
-    where a.is_printed = 1 or b.is_printed = 1
+    where {{ is_compared }} and (a.is_printed = 1 or b.is_printed = 1)
     group by p.study_key_1, p.study_key_2, a.gene_key
 ),
 
@@ -133,10 +143,11 @@ gene_counts as (
     select
         v.study_key,
         v.gene_key,
+        v.is_chosen,
         1e0 * count(*) as sample_count
     from {{ ref('int_compared_value') }} as v
     inner join candidate_studies as s on v.study_key = s.study_key
-    group by v.study_key, v.gene_key
+    group by v.study_key, v.gene_key, v.is_chosen
 ),
 
 -- Within a study, a sample is no pair with itself, and each pair is counted twice.
@@ -158,6 +169,7 @@ gene_pairs as (
     inner join gene_counts as b on p.study_key_2 = b.study_key and a.gene_key = b.gene_key
     left join equal_counts as e
         on p.study_key_1 = e.study_key_1 and p.study_key_2 = e.study_key_2 and a.gene_key = e.gene_key
+    where {{ is_compared }}
 ),
 
 -- Values count as equal if they differ by at most half a unit of the coarser one; 0.5000005 allows for rounding error.
@@ -181,6 +193,7 @@ compared as (
     inner join {{ ref('int_compared_value') }} as a on c.study_key_1 = a.study_key and c.sample_key_1 = a.sample_key
     inner join {{ ref('int_compared_value') }} as b
         on c.study_key_2 = b.study_key and c.sample_key_2 = b.sample_key and a.gene_key = b.gene_key
+    where {{ is_compared }}
 ),
 
 -- An equal value speaks for one sample by how rare it is in the other pairs of these studies; an unequal one, of

@@ -24,14 +24,15 @@ with batches as (
 -- New batches by the genes that any batch chose, the others by their own and those that a new one chose: so that a
 -- panel finds its genes in a study of all genes, whichever is new.
 compared_genes as (
-    select distinct
+    select
         b.batch_id,
         b.study_key,
         b.value_min,
         b.significant_digits,
         b.decimals,
         b.is_new,
-        g.gene_key
+        g.gene_key,
+        max(case when b.batch_id = o.batch_id then 1 else 0 end) as is_chosen
     from batches as b
     cross join batches as o
     inner join {{ ref('meta_compared_gene') }} as g on o.batch_id = g.batch_id
@@ -39,6 +40,7 @@ compared_genes as (
         b.is_new = 1
         or o.is_new = 1
         or (b.batch_id = o.batch_id and exists (select 1 from batches as n where n.is_new = 1))
+    group by b.batch_id, b.study_key, b.value_min, b.significant_digits, b.decimals, b.is_new, g.gene_key
 ),
 
 compared_values as (
@@ -47,6 +49,7 @@ compared_values as (
         f.sample_key,
         g.gene_key,
         g.is_new,
+        g.is_chosen,
         f.expression_value_raw as value,
         case
             when {{ decimal_exponent('f.expression_value_raw') }} + 1 - g.significant_digits > -g.decimals
@@ -63,6 +66,7 @@ select
     v.sample_key,
     v.gene_key,
     v.is_new,
+    v.is_chosen,
     v.value,
     v.unit_exponent,
     {{ in_units('v.value', 'v.unit_exponent') }} as unit_count

@@ -14,7 +14,8 @@ select
     s.study_key,
     b.batch_id,
     b.row_count,
-    u.is_log_scale
+    u.is_log_scale,
+    cast({{ judging_settings('u.is_log_scale') }} as {{ type_text(500) }}) as judged_by
 from {{ ref('stg_loaded_batch') }} as b
 inner join {{ source('staging', 'batch') }} as r on b.batch_id = r.batch_id
 inner join {{ ref('dim_study') }} as s on b.study_accession_code = s.study_accession_code
@@ -23,5 +24,10 @@ left join sample_changes as c on b.batch_id = c.batch_id
 where
     {{ is_selected_study('b.study_accession_code') }}
     {%- if relation_to_extend('fact', 'fact_feature_values') %}
-    and (r.values_judged_at is null or r.values_judged_at < b.loaded_at or r.values_judged_at < c.changed_at)
+    and (
+        r.values_judged_at is null
+        or r.values_judged_at < b.loaded_at
+        or r.values_judged_at < c.changed_at
+        or coalesce(r.values_judged_by, '') <> {{ judging_settings('u.is_log_scale') }}
+    )
     {%- endif %}

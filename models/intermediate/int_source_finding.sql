@@ -16,9 +16,6 @@
         'rule_gene_species',
         'rule_expression_domain',
         'rule_counts',
-        'rule_missing_values',
-        'rule_gene_count',
-        'rule_scales_differ',
-        'rule_distribution'
+        'rule_scales_differ'
     ])
 }}

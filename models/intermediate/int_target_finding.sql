@@ -6,6 +6,9 @@
     findings([
         'rule_fact_reconciles',
         'rule_fact_unique',
+        'rule_missing_values',
+        'rule_gene_count',
+        'rule_distribution',
         'rule_illness_coverage',
         'rule_illness_ambiguous',
         'rule_illness_conflicts',

@@ -40,8 +40,9 @@ measured as (
 chosen as (
     select
         m.*,
-        row_number() over (partition by m.batch_id order by m.is_varying desc, m.value_count desc, m.gene_key) as gene_order
+        row_number() over (partition by m.batch_id order by m.is_varying desc, m.value_count desc, g.gene_id) as gene_order
     from measured as m
+    inner join {{ ref('dim_gene') }} as g on m.gene_key = g.gene_key
 ),
 
 printed as (

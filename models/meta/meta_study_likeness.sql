@@ -11,14 +11,16 @@
 {%- set pair_count_max = 1000 %}
 {%- set study = ['slice_no', 'illness_key'] %}
 
--- 1. Up to 1,000 pairs of each slice, spread over its genes.
+-- 1. Up to 1,000 pairs of each slice, spread over its genes. Ids, since keys follow the order in which studies came.
 with numbered as (
     select
         p.slice_no,
         p.pair_key,
-        row_number() over (partition by p.slice_no order by p.pair_key) as pair_no,
+        row_number() over (partition by p.slice_no order by least(a.gene_id, b.gene_id), greatest(a.gene_id, b.gene_id)) as pair_no,
         count(*) over (partition by p.slice_no) as pair_count
     from {{ ref('int_slice_pair') }} as p
+    inner join {{ ref('dim_gene') }} as a on p.gene_a_key = a.gene_key
+    inner join {{ ref('dim_gene') }} as b on p.gene_b_key = b.gene_key
 ),
 
 estimates as {{ materialized() }}(

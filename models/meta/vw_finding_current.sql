@@ -57,7 +57,7 @@ where
             and p.status = 'SKIPPED'
             and p.started_at > f.created_at
     )
-    -- The values were judged again since, because a sample has another label.
+    -- The values were judged again since, because a sample has another label or a setting changed.
     and not exists (
         select 1
         from {{ source('staging', 'batch') }} as b

@@ -1,33 +1,24 @@
 with loaded as (
     select
+        l.batch_id,
         l.study_accession_code,
         s.study_technology,
         b.gene_count
     from {{ ref('stg_loaded_batch') }} as l
     inner join {{ source('staging', 'batch') }} as b on l.batch_id = b.batch_id
-    inner join {{ ref('stg_study') }} as s on l.study_accession_code = s.study_accession_code
-),
-
-candidates as (
-    select
-        c.batch_id,
-        c.study_accession_code,
-        s.study_technology,
-        b.gene_count
-    from {{ ref('int_candidate_batch') }} as c
-    inner join {{ ref('stg_batch') }} as b on c.batch_id = b.batch_id
-    inner join {{ ref('stg_study') }} as s on c.batch_id = s.batch_id
+    inner join {{ ref('dim_study') }} as s on l.study_accession_code = s.study_accession_code
 ),
 
 others as (
     select
-        c.batch_id,
-        l.gene_count,
-        row_number() over (partition by c.batch_id order by l.gene_count) as row_no,
-        count(*) over (partition by c.batch_id) as value_count
-    from candidates as c
-    inner join loaded as l
-        on c.study_technology = l.study_technology and c.study_accession_code <> l.study_accession_code
+        l.batch_id,
+        o.gene_count,
+        row_number() over (partition by l.batch_id order by o.gene_count) as row_no,
+        count(*) over (partition by l.batch_id) as value_count
+    from loaded as l
+    inner join loaded as o
+        on l.study_technology = o.study_technology and l.study_accession_code <> o.study_accession_code
+    where {{ is_selected_study('l.study_accession_code') }}
 ),
 
 medians as (
@@ -40,13 +31,13 @@ medians as (
 
 select
     'VALIDATION_GENE_COUNT_LOW' as validation_code,
-    c.batch_id,
-    c.study_accession_code,
-    c.study_accession_code as subject,
+    l.batch_id,
+    l.study_accession_code,
+    l.study_accession_code as subject,
     concat(
-        {{ counted('c.gene_count', 'gene') }}, '; the other ', c.study_technology, ' studies have ',
+        {{ counted('l.gene_count', 'gene') }}, '; the other ', l.study_technology, ' studies have ',
         cast(round(m.median_gene_count, 0) as bigint), ' (median)'
     ) as finding
-from candidates as c
-inner join medians as m on c.batch_id = m.batch_id
-where c.gene_count < {{ var('gene_count_share_min') }}e0 * m.median_gene_count
+from loaded as l
+inner join medians as m on l.batch_id = m.batch_id
+where l.gene_count < {{ var('gene_count_share_min') }}e0 * m.median_gene_count

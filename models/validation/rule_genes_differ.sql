@@ -5,7 +5,7 @@ with candidates as (
     select
         f.study_key,
         f.batch_id,
-        f.gene_key,
+        g.gene_id,
         count(*) over (partition by f.study_key) as gene_count,
         count(*) over (
             partition by
@@ -16,16 +16,17 @@ with candidates as (
             partition by
                 f.study_key, f.value_count, f.gene_median_expression, f.gene_mad_expression, f.gene_zero_share,
                 round(f.gene_mean_expression, 9), round(f.gene_sd_expression, 9)
-            order by f.gene_key
+            order by g.gene_id
         ) as same_no
     from {{ ref('int_gene_feature') }} as f
+    inner join {{ ref('dim_gene') }} as g on f.gene_key = g.gene_key
     where f.gene_mad_expression > 0e0 and f.gene_expression_percentile > 0e0 and f.value_count >= 4
 ),
 
 repeated as (
     select
         v.*,
-        row_number() over (partition by v.study_key order by v.same_count desc, v.gene_key) as example_no
+        row_number() over (partition by v.study_key order by v.same_count desc, v.gene_id) as example_no
     from candidates as v
     where v.same_no > 1
 )
@@ -37,11 +38,10 @@ select
     s.study_accession_code as subject,
     concat(
         count(*), ' of ', max(r.gene_count), ' genes that vary have exactly the values of another gene, for example ',
-        max(case when r.example_no = 1 then g.gene_id end), '; ',
+        max(case when r.example_no = 1 then r.gene_id end), '; ',
         {{ counted('max(r.same_count)', 'gene') }}, ' share the values of the largest group'
     ) as finding
 from repeated as r
-inner join {{ ref('dim_gene') }} as g on r.gene_key = g.gene_key
 inner join {{ ref('dim_study') }} as s on r.study_key = s.study_key
 group by r.batch_id, s.study_accession_code
 having count(*) >= 10 and count(*) > {{ var('repeated_gene_share_max') }}e0 * max(r.gene_count)

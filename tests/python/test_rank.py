@@ -25,7 +25,7 @@ from expression_warehouse.pairs.ranking.ensemble import (
 )
 from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.scores import compute_scores, find_positives, rank_weights
-from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs
+from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs, by_genes
 
 SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", "0" * 64)
 WEIGHTS = {"evidence": 0.4, "unsupervised": 0.3, "consistency": 0.2, "power": 0.1}
@@ -106,12 +106,20 @@ def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     assert missing == ["CD86"]
 
 
+def test_pairs_are_in_the_order_of_their_genes():
+    """Whatever their keys, and which of two genes is the first."""
+    genes = {"gene_a_id": ["C", "B", "b", "C"], "gene_b_id": ["b", "A", "A", "A"]}
+    ordered = by_genes(pa.table({**genes, "pair_key": [1, 2, 3, 4]}))
+    assert ordered["pair_key"].to_pylist() == [2, 4, 3, 1]
+
+
 def test_robust_z_by_hand():
     columns = {
         "spread": np.array([1.0, 2, 3, 4, 1000]),
         "mostly_one": np.array([0.0, 0, 0, 0, 5]),
         "gaps": np.array([1.0, np.nan, 3, 4, 2]),
         "constant": np.full(5, 7.0),
+        "constant_but_for_rounding": np.array([1, 1 + 3e-16, 1, 1 - 2e-16, 1]),
         "empty": np.full(5, np.nan),
     }
     names, z = robust_z(columns)

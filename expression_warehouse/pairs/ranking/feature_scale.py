@@ -48,11 +48,15 @@ def robust_z(columns: Mapping[str, np.ndarray]) -> tuple[list[str], np.ndarray]:
     median. If the MAD is 0, 1.2533 times the mean absolute deviation replaces it (Iglewicz &
     Hoaglin 1993).
 
+    Values are rounded first: of a feature whose values are equal, rounding errors would be the
+    spread.
+
     Returns the names of the features that vary, and an array of pairs × features. A feature
     without values or variation is left out.
     """
     names, scaled = [], []
-    for name, values in columns.items():
+    for name, exact in columns.items():
+        values = np.round(exact, 9)
         known = values[np.isfinite(values)]
         if known.size == 0:
             continue

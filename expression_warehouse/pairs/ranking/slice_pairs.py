@@ -54,7 +54,7 @@ class BuiltSlice(Slice):
 
 @dataclass(frozen=True)
 class SlicePairs:
-    """The pairs of a slice that have an eligible contrast, by pair_key.
+    """The pairs of a slice that have an eligible contrast, by the ids of their genes.
 
     keys      columns pair_key, gene_a_key, gene_b_key, gene_a_id, gene_b_id
     features  name → values, NaN if a pair has none: the metrics of fact_gene_pair_metrics, and the
@@ -102,7 +102,7 @@ def read_slice_pairs(warehouse: Warehouse, slice_: BuiltSlice) -> SlicePairs:
 
     Raises UserError 4008 if the warehouse was not built.
     """
-    table = warehouse.read(_pairs_query(), {"batch_id": slice_.batch_id})
+    table = by_genes(warehouse.read(_pairs_query(), {"batch_id": slice_.batch_id}))
     values = {
         name: table[name].to_numpy().astype(np.float64)
         for name in table.column_names
@@ -110,6 +110,14 @@ def read_slice_pairs(warehouse: Warehouse, slice_: BuiltSlice) -> SlicePairs:
     }
     deciding = {name: values.pop(f"deciding_{name}") for name in _DECIDING}
     return SlicePairs(table.select(_KEYS).combine_chunks(), values, deciding)
+
+
+def by_genes(pairs: pa.Table) -> pa.Table:
+    """Pairs in the order of their gene ids, since the models draw pairs by their place. Keys follow
+    the order in which studies came, and each engine has its own order of texts."""
+    a, b = pairs["gene_a_id"], pairs["gene_b_id"]
+    genes = {"first": pc.min_element_wise(a, b), "second": pc.max_element_wise(a, b)}
+    return pairs.take(pc.sort_indices(pa.table(genes), [(name, "ascending") for name in genes]))
 
 
 def read_watched_genes(warehouse: Warehouse, slice_: BuiltSlice) -> dict[str, list[str]]:
@@ -159,5 +167,4 @@ from (
 inner join {{dim}}.dim_gene as a on m.gene_a_key = a.gene_key
 inner join {{dim}}.dim_gene as b on m.gene_b_key = b.gene_key
 where m.batch_id = $batch_id and {deciding["effect"]} is not null
-order by m.pair_key
 """
