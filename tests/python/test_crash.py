@@ -9,7 +9,8 @@ from conftest import Study, WarehouseUnderTest
 from forked import Command, deaths
 
 TABLES = {
-    "staging.batch": "staged_at, loaded_at, loaded_run_id, fact_checked_at, values_judged_at",
+    # Builds of the expression fact alone judge no values.
+    "staging.batch": "staged_at, loaded_at, loaded_run_id, fact_checked_at, values_judged_at, values_judged_by",
     "staging.study_metadata": None,
     "staging.expression_rows": None,
     "dim.dim_study": "etl_created_date, etl_updated_date",
