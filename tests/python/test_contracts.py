@@ -55,6 +55,25 @@ def constraints() -> Iterator[tuple[str, str, dict]]:
                     yield table, name, {**constraint, "columns": [column["name"]]}
 
 
+def column_types() -> Iterator[tuple[str, str]]:
+    """Each column of a seed or model whose type a `.yml` declares, and the type."""
+    for path in sorted([*PROJECT.glob("seeds/*.yml"), *PROJECT.glob("models/*/*.yml")]):
+        content = yaml.safe_load(path.read_text())
+        for seed in content.get("seeds", []):
+            for name, kind in seed.get("config", {}).get("column_types", {}).items():
+                yield f"{seed['name']}.{name}", kind
+        for model in content.get("models", []):
+            for column in model["columns"]:
+                yield f"{model['name']}.{column['name']}", column.get("data_type", "")
+
+
+def test_numbers_are_as_precise_on_both_engines():
+    """A bare `float` has 53 bits in T-SQL and 24 on DuckDB, where 0.9 is then 0.89999998."""
+    types = dict(column_types())
+    assert types["unit.detection_floor"] == types["dim_sample.sample_time"] == "float(53)"
+    assert not [name for name, kind in types.items() if kind in ("float", "real")]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> WarehouseUnderTest:
     """Two studies on two platforms, with all their gene pairs, a copy of two samples, and a study of symbols."""
