@@ -32,6 +32,7 @@ TIMES = {
     "loaded_run_id",
     "fact_checked_at",
     "values_judged_at",
+    "values_judged_by",
     "collected_at",
 }
 
