@@ -41,8 +41,7 @@ def lean_dbt(folder: Path) -> Iterator[None]:
             # Making one takes longer than most statements that return it.
             (agate_helper, "empty_table", functools.cache(agate_helper.empty_table)),
             (agate_helper, "build_type_tester", _build_type_tester),
-            # Tests that start the real `dbt` look for cycles; no test reads the summary.
-            (Linker, "find_cycles", lambda _linker: None),
+            # No test reads it.
             (Linker, "get_graph_summary", lambda _linker, _manifest: {}),
         ):
             stack.enter_context(mock.patch.object(owner, name, lean))
@@ -112,28 +111,15 @@ def _to_dict(context: ManifestContext) -> dict[str, Any]:
     return names
 
 
-def _generators(
-    macros: Iterable[Macro], context: dict, builder: MacroNamespaceBuilder
-) -> dict[str, MacroGenerator]:
-    """The generators of a package's macros. Their constructors call each other, and take seven times
-    as long; dbt makes a thousand per node, three times."""
-    generators = {}
-    for macro in macros:
-        generator = MacroGenerator.__new__(MacroGenerator)
-        generator.context = context
-        generator.macro = macro
-        generator.node = builder.node
-        generator.stack = builder.thread_ctx
-        generators[macro.name] = generator
-    return generators
-
-
 def _build_namespace(
     builder: MacroNamespaceBuilder, macros_by_package: dict[str, dict[str, Macro]], context: dict
 ) -> MacroNamespace:
     """dbt sorts every macro by itself, twice per node."""
     packages = {
-        package: _generators(macros.values(), context, builder)
+        package: {
+            macro.name: MacroGenerator(macro, context, builder.node, builder.thread_ctx)
+            for macro in macros.values()
+        }
         for package, macros in macros_by_package.items()
     }
     internal: dict[str, MacroGenerator] = {}
