@@ -2,13 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from expression_warehouse.core.view_settings import NUMBERS
 
 # An HTML form sends an empty string for a choice left open.
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
-_InCapitals = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 # What the type of the column pair_rank can hold.
 _GREATEST_RANK = 2**31 - 1
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
@@ -25,7 +31,7 @@ class RankSettings(BaseModel):
 
     disease: Annotated[Label, Field(description="A label of dim_disease.")] = "SEPSIS"
     technology: Annotated[Literal["MICROARRAY", "RNA-SEQ"] | None, _Absent] = None
-    organism: Annotated[Label | None, _Absent, _InCapitals] = None
+    organism: Annotated[Annotated[Label, StringConstraints(to_upper=True)] | None, _Absent] = None
     contrast: Annotated[Label, Field(description="A contrast of the disease, or all.")] = "all"
     q_basis: Annotated[
         Literal["hk", "spec", "dependent"],
