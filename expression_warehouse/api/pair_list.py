@@ -140,9 +140,9 @@ _AMONG = """
 
 
 def pair_page(edition: Edition, settings: PairListSettings) -> PairPage:
-    """A page of pairs. Raises MissingError for a disease, contrast or gene that is not there, and
-    InvalidCursorError."""
-    reading.check_disease(edition, settings)
+    """A page of pairs. Raises MissingError for a disease, contrast, organism or gene that is not
+    there, and InvalidCursorError."""
+    reading.check_names(edition, settings)
     parameters: dict[str, str | int | None] = {"rows": settings.limit + 1}
     filters = ""
     if settings.gene:

@@ -39,6 +39,15 @@ DISEASES_WITH_CONTRASTS = """
     order by d.disease_label
 """
 
+# Of a disease's cohorts.
+ORGANISMS = """
+    select distinct c.organism
+    from {staging}.stg_slice_cohort as c
+    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
+    where d.disease_label = $disease
+    order by c.organism
+"""
+
 ILLNESSES = "select illness_label from {dim}.dim_illness order by illness_key"
 
 DISEASES = """

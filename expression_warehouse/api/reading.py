@@ -23,8 +23,9 @@ class MissingError(Exception):
         super().__init__(f"The warehouse has no {what}" + (f"; it has {names}" if names else ""))
 
 
-def check_disease(edition: Edition, settings: RankSettings) -> None:
-    """Raises MissingError if the warehouse has no such disease, or the disease no such contrast."""
+def check_names(edition: Edition, settings: RankSettings) -> None:
+    """Raises MissingError if the warehouse has no such disease, or the disease no such contrast or
+    organism."""
     known = edition.rows(queries.CONTRASTS, {"disease": settings.disease})
     if not known:
         diseases = edition.rows(queries.DISEASES_WITH_CONTRASTS)
@@ -34,14 +35,19 @@ def check_disease(edition: Edition, settings: RankSettings) -> None:
     names = ["all", *(row["contrast"] for row in known)]
     if settings.contrast not in names:
         raise MissingError(f"contrast {settings.contrast} of {settings.disease}", names)
+    if settings.organism:
+        rows = edition.rows(queries.ORGANISMS, {"disease": settings.disease})
+        organisms = [row["organism"] for row in rows]
+        if settings.organism not in organisms:
+            raise MissingError(f"cohort of {settings.disease} in {settings.organism}", organisms)
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
     """Rows of vw_pair_metrics_ranked, in order of slice and rank.
 
-    Raises MissingError if the warehouse has no such disease, or the disease no such contrast.
+    Raises MissingError as check_names.
     """
-    check_disease(edition, settings)
+    check_names(edition, settings)
     if edition.has_ranks:
         return _ranked_of_snapshot(edition, settings)
     return edition.table(queries_ranked.OF_VIEW, settings.parameters, settings.session)

@@ -222,6 +222,17 @@ def test_an_organism_is_the_same_in_small_letters(client):
     assert large == small and large
 
 
+def test_a_name_that_is_not_there_is_no_empty_list(client):
+    """It may be misspelt: the answer says which names there are."""
+    for setting, known in (("disease", "SEPSIS"), ("contrast", "ss"), ("organism", "HOMO_SAPIENS")):
+        for path in ("/api/v1/pairs", "/api/v1/analytics/pairs/top"):
+            answer = client.get(path, params={setting: "HOMO_SAPIEN"})
+            assert answer.status_code == 404
+            assert "HOMO_SAPIEN" in answer.json()["detail"] and known in answer.json()["detail"]
+        page = client.get("/pairs", params={setting: "HOMO_SAPIEN"})
+        assert page.status_code == 200 and "The warehouse has no" in page.text
+
+
 def test_forms_have_the_same_rows(client):
     rows = client.get("/api/v1/analytics/pairs/top", params=ALL).json()
 
