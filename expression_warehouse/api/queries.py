@@ -39,15 +39,6 @@ DISEASES_WITH_CONTRASTS = """
     order by d.disease_label
 """
 
-# Of a disease's cohorts.
-ORGANISMS = """
-    select distinct c.organism
-    from {staging}.stg_slice_cohort as c
-    inner join {dim}.dim_disease as d on c.disease_key = d.disease_key
-    where d.disease_label = $disease
-    order by c.organism
-"""
-
 ILLNESSES = "select illness_label from {dim}.dim_illness order by illness_key"
 
 DISEASES = """
@@ -55,6 +46,14 @@ DISEASES = """
     from {fact}.fact_gene_pair_metrics as m
     inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
     order by d.disease_label
+"""
+
+ORGANISMS = """
+    select distinct m.organism
+    from {fact}.fact_gene_pair_metrics as m
+    inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+    where d.disease_label = $disease
+    order by m.organism
 """
 
 PAIR = """

@@ -25,7 +25,7 @@ class MissingError(Exception):
 
 def check_names(edition: Edition, settings: RankSettings) -> None:
     """Raises MissingError if the warehouse has no such disease, or the disease no such contrast or
-    organism."""
+    no pair in such an organism."""
     known = edition.rows(queries.CONTRASTS, {"disease": settings.disease})
     if not known:
         diseases = edition.rows(queries.DISEASES_WITH_CONTRASTS)
@@ -39,7 +39,8 @@ def check_names(edition: Edition, settings: RankSettings) -> None:
         rows = edition.rows(queries.ORGANISMS, {"disease": settings.disease})
         organisms = [row["organism"] for row in rows]
         if settings.organism not in organisms:
-            raise MissingError(f"cohort of {settings.disease} in {settings.organism}", organisms)
+            missing = f"tested pair of {settings.disease} in {settings.organism}"
+            raise MissingError(missing, organisms)
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
