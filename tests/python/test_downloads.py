@@ -2,6 +2,7 @@
 and the true reason where there is no matrix."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,31 @@ def test_downloads_are_found_at_any_depth(warehouse, tmp_path):
     assert {event["study_accession"] for event in events(result, "staged")} == {
         "GSE1", "GSE2", "GSE3",
     }  # fmt: skip
+
+
+def test_zips_beside_an_unpacked_download_are_downloads(warehouse, tmp_path):
+    """One zip was unpacked into the folder of all; a table may be in a zip of its own."""
+    root = tmp_path / "all"
+    study = Study("GSE1")
+    study.write(root)
+    study.write_zip(root / "unpacked.zip")
+    Study("GSE2", samples=["A", "B", "C"]).write_zip(root / "other.zip")
+    matrix = study.matrix(root)
+    with zipfile.ZipFile(root / "GSE1.tsv.zip", "w") as packed:
+        packed.write(matrix, matrix.name)
+    matrix.unlink()
+    result = warehouse.loader("ingest", root)
+    assert result.exit_code == 0
+    assert {event["study_accession"] for event in events(result, "staged")} == {"GSE1", "GSE2"}
+    assert warehouse.query("select count(*) from staging.batch") == [(2,)]
+
+
+def test_a_zip_of_zips_is_to_be_unpacked(warehouse, tmp_path):
+    Study().write_zip(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        packed.write(tmp_path / "a.zip", "mine/a.zip")
+    action = failed(warehouse, tmp_path / "all.zip")["action"]
+    assert action == "Unpack it and name the folder: it holds a.zip"
 
 
 def test_the_reason_why_there_is_no_matrix(warehouse, tmp_path):
