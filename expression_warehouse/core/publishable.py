@@ -23,6 +23,16 @@ _NOT_BUILT = """
     select study_accession_code
     from {staging}.stg_batch
     where status in ('STAGED', 'VALIDATED')
+    union
+    select s.study_accession_code
+    from {dim}.study_disease_map as m
+    inner join {dim}.dim_study as s on m.study_key = s.study_key
+    where
+        coalesce(m.updated_at, m.created_at) > (
+            select max(ended_at)
+            from {meta}.meta_etl_process_log
+            where step in ('dbt build', 'dbt run', 'dbt retry')
+        )
     order by study_accession_code
 """
 
@@ -44,7 +54,8 @@ def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
 
 
 def warn_of_studies_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
-    """Warn about studies with a staged change that no build has brought into the results."""
+    """Warn about studies with a staged change, or another disease, that no build has brought into
+    the results."""
     studies = warehouse.read(_NOT_BUILT)["study_accession_code"].to_pylist()
     if studies:
         reporter.warned("studies_not_built", studies=listed(studies))

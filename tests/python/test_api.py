@@ -549,7 +549,7 @@ def test_a_study_that_is_not_built_yet_is_warned_of(built, tmp_path):
     env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
     result = CliRunner().invoke(commands, ["api", "publish", "--log-format", "text"], env=env)
     assert result.exit_code == 0, result.output
-    assert "lacks the staged changes of GSE1," in result.stderr
+    assert "lacks changes of GSE1," in result.stderr
 
 
 @pytest.mark.parametrize(

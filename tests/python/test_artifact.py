@@ -280,6 +280,13 @@ def test_studies_with_a_change_that_is_not_built_are_named(warehouse):
     assert result.exit_code == 0, result.output
     (warning,) = events(result, "studies_not_built")
     assert (warning["studies"], warning["level"]) == (second, "warning")
-    assert (
-        f"lacks the staged changes of {second}" in publish(warehouse, "--log-format", "text").stderr
-    )
+    assert f"lacks changes of {second}" in publish(warehouse, "--log-format", "text").stderr
+
+
+@pytest.mark.parametrize("disease", ["SEPTIC_SHOCK", "NONE"])
+def test_a_study_that_was_moved_since_the_build_is_named(warehouse, disease):
+    study = warehouse.query("select min(study_accession_code) from dim.dim_study")[0][0]
+    move = json.dumps({"study": study, "disease": disease})
+    warehouse.dbt("run-operation", "upsert_study_disease_map", "--args", move)
+    (warning,) = events(publish(warehouse), "studies_not_built")
+    assert warning["studies"] == study
