@@ -35,6 +35,16 @@ _NOT_BUILT = """
         )
     order by study_accession_code
 """
+# stg_slice has the state that the next build would compute the pairs of a slice from.
+_SLICES_NOT_BUILT = """
+    select distinct d.disease_label, s.technology, s.organism
+    from {staging}.stg_slice as s
+    inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+    inner join {fact}.fact_gene_pair_metrics as m
+        on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
+    where s.batch_id <> m.batch_id
+    order by d.disease_label, s.technology, s.organism
+"""
 
 
 def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
@@ -53,9 +63,12 @@ def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
     return found
 
 
-def warn_of_studies_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
-    """Warn about studies with a staged change, or another disease, that no build has brought into
-    the results."""
+def warn_of_changes_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
+    """Warn about what no build has brought into the results: studies with a staged change or
+    another disease, and slices with another screen or file of pairs."""
     studies = warehouse.read(_NOT_BUILT)["study_accession_code"].to_pylist()
     if studies:
         reporter.warned("studies_not_built", studies=listed(studies))
+    rows = warehouse.read(_SLICES_NOT_BUILT).to_pylist()
+    if slices := [" ".join(row.values()) for row in rows]:
+        reporter.warned("slices_not_built", slices=listed(slices))
