@@ -1,7 +1,7 @@
 """Which studies the paths hold, whatever their formats."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from expression_warehouse.core import signals
@@ -13,7 +13,7 @@ from loader.source.archive import ARCHIVED
 from loader.source.download import METADATA, Download, FolderDownload, ZipDownload, unreadable
 from loader.source.refused import is_of_other_format, refuse_other_formats
 from loader.source.study import StudySource
-from loader.source.tables import has_numbers, tables_in
+from loader.source.tables import has_numbers, stem_of, tables_in
 
 # The study, if the error concerns one, and the error.
 Failure = tuple[str | None, UserError]
@@ -130,19 +130,21 @@ def find_downloads(path: Path, config: PipelineConfig) -> tuple[list[Path], list
 
 
 def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], list[Path]]:
-    """The folder if it has a study, and the folders in it unless they are part of that study's
-    download; and the topmost folders that are no part of a download and have none. Names that begin
-    with a dot are hidden."""
+    """The folder if it has a study, the zips in it, and the folders in it unless they are part of
+    that study's download; and the topmost folders that are no part of a download and have none.
+    Names that begin with a dot are hidden."""
     children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
     adapter = find_adapter({_name_of(child) for child in children}, config)
+    # A download is often unpacked beside the zips of others. A table can be in a zip of its own.
     downloads = [folder] if adapter else []
+    downloads += [
+        child for child in children if _is_zip(child) and not (adapter and stem_of(child.name))
+    ]
     others: list[Path] = []
     if adapter and adapter.HAS_FOLDERS:
         return downloads, others
     for child in children:
-        if _is_zip(child):
-            downloads.append(child)
-        elif child.is_dir() and not child.is_symlink():
+        if child.is_dir() and not _is_zip(child) and not child.is_symlink():
             found, others_within = _downloads_in(child, config)
             downloads += found
             if found:
@@ -208,7 +210,7 @@ def open_download(path: Path, config: PipelineConfig) -> tuple[Download, Adapter
         raise unreadable(str(path), error) from error
     adapter = find_adapter(download.top_names, config)
     if adapter is None:
-        raise _unrecognised(path)
+        raise _unrecognised(path, [name for name in download.names if _is_zip(Path(name))])
     return download, adapter
 
 
@@ -216,9 +218,12 @@ def _is_zip(path: Path) -> bool:
     return path.suffix.lower() == ".zip"
 
 
-def _unrecognised(path: Path) -> UserError:
-    """The error for a folder or zip of no known format; for one that can be named, its own."""
-    action = None
+def _unrecognised(path: Path, zips: Sequence[str] = ()) -> UserError:
+    """The error for a folder or zip of no known format; for one that can be named, its own.
+
+    zips  names of zips in a zip
+    """
+    action = f"Unpack it and name the folder: it holds {listed(zips)}" if zips else None
     if path.is_dir():
         files = [child for child in sorted(path.iterdir()) if child.is_file()]
         download = FolderDownload(path, has_folders=False)

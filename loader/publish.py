@@ -25,7 +25,7 @@ from expression_warehouse.core.files import named_os_errors, remove_unfinished, 
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.publishable import (
     check_publishable,
-    warn_of_studies_not_built,
+    warn_of_changes_not_built,
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -85,7 +85,7 @@ def publish(
                 studies = warehouse.read_rows(_STUDIES, {"disease": disease})
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
-                warn_of_studies_not_built(warehouse, reporter)
+                warn_of_changes_not_built(warehouse, reporter)
                 content = Content(disease, pairs)
                 signals.check()
                 with named_os_errors(folder):

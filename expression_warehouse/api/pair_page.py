@@ -102,4 +102,5 @@ def _contrast(
     if kept:
         lines = study_rows(kept, row["tau2"] or 0.0)
         plot = forest_plot(f"{names}: {row['description']}", lines, pooled_rows(row))
-    return {**row, **said, "studies": own, "plot": plot, "heterogeneity": heterogeneity(row["i2"])}
+    said["heterogeneity"] = heterogeneity(row["i2"], row["n_studies"])
+    return {**row, **said, "studies": own, "plot": plot}

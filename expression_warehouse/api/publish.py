@@ -5,7 +5,7 @@ from typing import Any
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.publishable import (
     check_publishable,
-    warn_of_studies_not_built,
+    warn_of_changes_not_built,
 )
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.review_journal import take_reviews
@@ -35,7 +35,7 @@ def publish_target(target: str | None, reporter: Reporter, is_forced: bool = Fal
             with open_warehouse(target, reporter.waiting) as warehouse:
                 take_reviews(warehouse)
                 check_publishable(warehouse, is_forced)
-                warn_of_studies_not_built(warehouse, reporter)
+                warn_of_changes_not_built(warehouse, reporter)
         publish_reported(path, reporter)
     except UserError as error:
         reporter.failed(None, error)

@@ -42,11 +42,13 @@ def rationale(row: dict[str, Any]) -> str:
         f" {number_text(row['effect_ci_high'])})"
         f" over {counted(row['included_study_count'], 'study')}, q = {p_text(row['q_star'])}."
     )
-    return f"{text} {heterogeneity(row['i2_star'])}"
+    return f"{text} {heterogeneity(row['i2_star'], row['included_study_count'])}"
 
 
-def heterogeneity(i2: float | None) -> str:
-    """What an I2 (percent) says, in the words of the Cochrane Handbook, 10.10.2."""
+def heterogeneity(i2: float | None, k: int) -> str:
+    """What an I2 (percent) of k studies says, in the words of the Cochrane Handbook, 10.10.2."""
+    if k == 1:
+        return "One study says nothing of heterogeneity."
     if i2 is None:
         return "Heterogeneity is unknown."
     if i2 <= 40:

@@ -1,5 +1,6 @@
 """Errors that the user can act on, with the codes of seeds/error_code.csv."""
 
+from expression_warehouse.core.printable import printable
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.redact import without_secrets
 
@@ -34,11 +35,11 @@ class UserError(Exception):
         self.severity = entry["severity"]
         self.is_releasable = entry["is_releasable"] == "1"
         # Engines and servers quote connection strings and addresses in their messages.
-        self.found = without_secrets(found)
-        self.file = file
+        self.found = printable(without_secrets(found))
+        self.file = printable(file) if file else file
         self.line = line
         self.expected = expected
-        self.action = action or entry["what_to_do"]
+        self.action = printable(action or entry["what_to_do"])
         super().__init__(str(self))
 
     @property

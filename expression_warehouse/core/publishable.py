@@ -23,7 +23,27 @@ _NOT_BUILT = """
     select study_accession_code
     from {staging}.stg_batch
     where status in ('STAGED', 'VALIDATED')
+    union
+    select s.study_accession_code
+    from {dim}.study_disease_map as m
+    inner join {dim}.dim_study as s on m.study_key = s.study_key
+    where
+        coalesce(m.updated_at, m.created_at) > (
+            select max(ended_at)
+            from {meta}.meta_etl_process_log
+            where step in ('dbt build', 'dbt run', 'dbt retry')
+        )
     order by study_accession_code
+"""
+# stg_slice has the state that the next build would compute the pairs of a slice from.
+_SLICES_NOT_BUILT = """
+    select distinct d.disease_label, s.technology, s.organism
+    from {staging}.stg_slice as s
+    inner join {dim}.dim_disease as d on s.disease_key = d.disease_key
+    inner join {fact}.fact_gene_pair_metrics as m
+        on s.disease_key = m.disease_key and s.technology = m.technology and s.organism = m.organism
+    where s.batch_id <> m.batch_id
+    order by d.disease_label, s.technology, s.organism
 """
 
 
@@ -43,8 +63,12 @@ def check_publishable(warehouse: Warehouse, is_forced: bool) -> str | None:
     return found
 
 
-def warn_of_studies_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
-    """Warn about studies with a staged change that no build has brought into the results."""
+def warn_of_changes_not_built(warehouse: Warehouse, reporter: Reporter) -> None:
+    """Warn about what no build has brought into the results: studies with a staged change or
+    another disease, and slices with another screen or file of pairs."""
     studies = warehouse.read(_NOT_BUILT)["study_accession_code"].to_pylist()
     if studies:
         reporter.warned("studies_not_built", studies=listed(studies))
+    rows = warehouse.read(_SLICES_NOT_BUILT).to_pylist()
+    if slices := [" ".join(row.values()) for row in rows]:
+        reporter.warned("slices_not_built", slices=listed(slices))

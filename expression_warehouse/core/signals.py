@@ -15,6 +15,7 @@ Imports the standard library alone, because an interrupt before `run_command_lin
 """
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -144,6 +145,10 @@ def run_command_line(load: Callable[[], Callable[..., Any]], prog_name: str) -> 
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _receive)
     sys.unraisablehook = _raise_again
+    for stream in (sys.stdout, sys.stderr):
+        # A locale may lack the signs of a message, as ≤.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not {"-h", "--help", "--version"}.intersection(sys.argv) and (shortage := _shortage()):
         print(_OUT_OF_MEMORY.format(shortage), file=sys.stderr)
         sys.exit(1)

@@ -99,8 +99,10 @@ class TextReporter(Reporter):
         "permutation_p_left_out": "{error}",
         "pairs_ranked": "{slice}: ranked {pair_count:n pair}, {positive_count} of the watch list "
         "as examples, {seconds:.1f} s; dbt build brings the scores into the fact",
-        "studies_not_built": "what is published lacks the staged changes of {studies}, since no "
-        "dbt build has applied them; to publish them too, run dbt build and publish again",
+        "studies_not_built": "what is published lacks changes of {studies}, since no dbt build has "
+        "applied them; to publish them too, run dbt build and publish again",
+        "slices_not_built": "what is published lacks the screen or file of pairs of {slices}, "
+        "since no dbt build has applied it; to publish it too, run dbt build and publish again",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
         "report_written": "{file}: {megabytes:,.1f} MB",
         "serving": "serving {url} until Ctrl-C",

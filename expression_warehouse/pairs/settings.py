@@ -59,7 +59,7 @@ def resolve_vars(overrides: str | None = None) -> dict[str, Any]:
 
     overrides  YAML text of `--vars`, as '{k_min: 2}'
 
-    Raises UserError 54030 if it is no mapping.
+    Raises UserError 54030 if it is no mapping, or has a var that does not exist.
     """
     project = yaml.safe_load((project_dir() / "dbt_project.yml").read_text(encoding="utf-8"))
     variables = project.get("vars") or {}
@@ -71,7 +71,14 @@ def resolve_vars(overrides: str | None = None) -> dict[str, Any]:
         raise UserError(
             "CONFIG_INVALID", f"--vars is {overrides!r}", expected="a mapping as '{k_min: 2}'"
         )
-    return {**variables, **(variables.get(project.get("name")) or {}), **given}
+    resolved = {**variables, **(variables.get(project.get("name")) or {})}
+    if unknown := next((name for name in given if name not in resolved), None):
+        raise UserError(
+            "CONFIG_INVALID",
+            f"--vars has {unknown}, and there is no such var",
+            expected=f"one of {', '.join(sorted(resolved))}",
+        )
+    return {**resolved, **given}
 
 
 def settings_of(variables: Mapping[str, Any]) -> Settings:

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from expression_warehouse.core.config import DEFAULT_LIMITS, Limits
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
+from expression_warehouse.core.printable import printable
 from loader.source.compression import (
     DAMAGED,
     UnreadableContentError,
@@ -144,7 +145,7 @@ class FolderDownload(Download):
         super().__init__(path, [file.relative_to(path).as_posix() for file in files], limits)
 
     def label(self, name: str) -> str:
-        return str(self.path / name)
+        return printable(str(self.path / name))
 
     def _open(self, name: str) -> BinaryIO:
         target = (self.path / name).resolve()

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from expression_warehouse.core.config import Limits
+from expression_warehouse.core.printable import printable
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile
 from loader.source.download import Download
 from loader.source.encoding import UTF_8, as_utf8
@@ -64,7 +65,7 @@ class FileText(MatrixText):
 
     def __init__(self, download: Download, name: str) -> None:
         self.label = download.label(name)
-        self.name = PurePosixPath(name).name
+        self.name = printable(PurePosixPath(name).name)
         self.limits = download.limits
         # First what names the fault of a damaged file.
         self.encoding = download.encoding(name)

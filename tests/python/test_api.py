@@ -282,6 +282,9 @@ def test_forms_have_the_same_rows(client):
         ("/pairs/1?disease=sepsis", 404, "that slice"),
         ("/api/v1/genes/NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
         ("/api/v1/pairs?gene=NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
+        ("/api/v1/genes/HGNC:0", 404, "The warehouse has no gene HGNC:0."),
+        ("/api/v1/pairs?gene=MGI:0", 404, "The warehouse has no gene MGI:0."),
+        ("/genes/Gt(NO)26Sor", 404, "The warehouse has no gene Gt(NO)26Sor."),
         ("/api/v1/studies/NO_SUCH", 404, "study NO_SUCH"),
         ("/api/v1/pairs/1?without=GSE900001", 422, "without: unknown; the parameters are: none"),
         ("/api/v1/studies?form=csv", 422, "the parameters are: format"),
@@ -557,7 +560,7 @@ def test_a_study_that_is_not_built_yet_is_warned_of(built, tmp_path):
     env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
     result = CliRunner().invoke(commands, ["api", "publish", "--log-format", "text"], env=env)
     assert result.exit_code == 0, result.output
-    assert "lacks the staged changes of GSE1," in result.stderr
+    assert "lacks changes of GSE1," in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -697,7 +700,9 @@ def test_numbers_in_words():
         "0",
         "–",
     )
-    assert heterogeneity(80).startswith("The studies differ considerably")
+    assert heterogeneity(80, 3).startswith("The studies differ considerably")
+    assert heterogeneity(0, 2) == "The studies agree (I² 0 %)."
+    assert heterogeneity(0, 1) == "One study says nothing of heterogeneity."
     row = {
         "gene_a_symbol": "CD86", "gene_a_id": "E1", "gene_b_symbol": None, "gene_b_id": "E2",
         "contrast": "ss", "direction": "LOWER", "effect": -0.5, "effect_ci_low": -0.8,

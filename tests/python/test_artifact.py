@@ -280,6 +280,27 @@ def test_studies_with_a_change_that_is_not_built_are_named(warehouse):
     assert result.exit_code == 0, result.output
     (warning,) = events(result, "studies_not_built")
     assert (warning["studies"], warning["level"]) == (second, "warning")
-    assert (
-        f"lacks the staged changes of {second}" in publish(warehouse, "--log-format", "text").stderr
+    assert f"lacks changes of {second}" in publish(warehouse, "--log-format", "text").stderr
+
+
+def test_a_slice_with_a_file_of_pairs_that_is_not_built_is_named(warehouse, tmp_path):
+    assert events(publish(warehouse), "slices_not_built") == []
+    ((pair, technology),) = warehouse.query(
+        "select concat(gene_a_key, '_', gene_b_key), m.technology from dim.dim_gene_pair"
+        " inner join fact.fact_gene_pair_metrics as m using (pair_key) order by pair_key limit 1"
     )
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"pair_id,dz_ss_mean\n{pair},0.5\n")
+    loaded = warehouse.loader("load-pairs", file, "--disease", "SEPSIS", "--technology", technology)
+    assert loaded.exit_code == 0, loaded.output
+    (warning,) = events(publish(warehouse), "slices_not_built")
+    assert warning["slices"] == f"SEPSIS {technology} HOMO_SAPIENS"
+
+
+@pytest.mark.parametrize("disease", ["SEPTIC_SHOCK", "NONE"])
+def test_a_study_that_was_moved_since_the_build_is_named(warehouse, disease):
+    study = warehouse.query("select min(study_accession_code) from dim.dim_study")[0][0]
+    move = json.dumps({"study": study, "disease": disease})
+    warehouse.dbt("run-operation", "upsert_study_disease_map", "--args", move)
+    (warning,) = events(publish(warehouse), "studies_not_built")
+    assert warning["studies"] == study

@@ -240,3 +240,12 @@ def test_a_quarantined_study_is_counted_by_its_first_error(warehouse, tmp_path):
         (ended,) = events(warehouse.loader("ingest", folder), "ingest_ended")
         assert ended["summary"] == "1 study: 1 needs units: GSE1"
         assert ended["failed"] == {"UNIT_UNDETECTED": ["GSE1"]}
+
+
+def test_a_locale_without_the_signs_of_messages(warehouse, tmp_path):
+    warehouse.env["PYTHONIOENCODING"] = "ascii"
+    folder = Study().write(tmp_path / "Grün")
+    process = warehouse.loader_process("ingest", "--log-format", "text", folder)
+    output, errors = process.communicate()
+    assert (process.returncode, "Traceback" in errors) == (0, False), errors
+    assert "staged" in output

@@ -2,6 +2,9 @@
 and the true reason where there is no matrix."""
 
 import json
+import os
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,58 @@ def test_downloads_are_found_at_any_depth(warehouse, tmp_path):
     assert {event["study_accession"] for event in events(result, "staged")} == {
         "GSE1", "GSE2", "GSE3",
     }  # fmt: skip
+
+
+def test_zips_beside_an_unpacked_download_are_downloads(warehouse, tmp_path):
+    """One zip was unpacked into the folder of all; a table may be in a zip of its own."""
+    root = tmp_path / "all"
+    study = Study("GSE1")
+    study.write(root)
+    study.write_zip(root / "unpacked.zip")
+    Study("GSE2", samples=["A", "B", "C"]).write_zip(root / "other.zip")
+    matrix = study.matrix(root)
+    with zipfile.ZipFile(root / "GSE1.tsv.zip", "w") as packed:
+        packed.write(matrix, matrix.name)
+    matrix.unlink()
+    result = warehouse.loader("ingest", root)
+    assert result.exit_code == 0
+    assert {event["study_accession"] for event in events(result, "staged")} == {"GSE1", "GSE2"}
+    assert warehouse.query("select count(*) from staging.batch") == [(2,)]
+
+
+def test_a_zip_of_zips_is_to_be_unpacked(warehouse, tmp_path):
+    Study().write_zip(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        packed.write(tmp_path / "a.zip", "mine/a.zip")
+    action = failed(warehouse, tmp_path / "all.zip")["action"]
+    assert action == "Unpack it and name the folder: it holds a.zip"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
+def test_names_of_files_in_another_encoding(warehouse, tmp_path):
+    """As a zip made on Windows unpacks them: a study loads, and one that fails is a finding."""
+    config = tmp_path / "pipeline.yaml"
+    of_study = {"technology": "MICROARRAY", "organism": "HOMO_SAPIENS"}
+    config.write_text(json.dumps({"studies": {"a": of_study, "Gr_n": of_study}}))
+    for folder, matrix, value in ((b"a", b"Z\xe4hl.csv", b"2.5"), (b"Gr\xfcn", b"m.csv", b"high")):
+        path = Path(os.fsdecode(os.fsencode(tmp_path / "d") + b"/" + folder))
+        path.mkdir(parents=True)
+        (path / "samples.csv").write_bytes(b"sample,title\nS1,healthy\nS2,sepsis\nS3,sepsis\n")
+        lines = b"gene,S1,S2,S3\nENSG00000000003,%b,3.5,4\nENSG00000000005,1.5,5,6.5\n" % value
+        (path / os.fsdecode(matrix)).write_bytes(lines)
+    result = warehouse.loader("ingest", tmp_path / "d", "--config", config)
+    (failure,) = events(result, "failed")
+    assert (failure["error_code"], Path(failure["file"]).name) == (1004, "m.csv")
+    assert "Gr�n" in failure["file"]
+    assert warehouse.query("select file_name from staging.batch") == [("Z�hl.csv",)]
+    ((details,),) = warehouse.query(
+        "select details from meta.meta_data_validation_log"
+        " where validation_code = 'EXTRACTION_PARSE_ERROR'"
+    )
+    assert "Gr�n" in json.loads(details)["file"]
+    found = warehouse.loader("inspect", tmp_path / "d", "--config", config)
+    assert "Z�hl.csv" in {Path(json.loads(line).get("file") or "").name for line in
+                          found.stdout.splitlines()}  # fmt: skip
 
 
 def test_the_reason_why_there_is_no_matrix(warehouse, tmp_path):

@@ -255,7 +255,7 @@ def test_vars_are_resolved_as_by_dbt(tmp_path, monkeypatch):
     assert settings.settings_of(settings.resolve_vars()) == settings.Settings(4, 8, "fieller", 0.2)
     given = settings.settings_of(settings.resolve_vars("{k_min: 2, min_cohort_samples: 3}"))
     assert given == settings.Settings(2, 4, "fieller", 0.2)
-    for text in ("k_min", "[1]", "{k_min: "):
+    for text in ("k_min", "[1]", "{k_min: ", "{kmin: 2}", "{2: 2}"):
         with pytest.raises(UserError, match=r"54030 CONFIG_INVALID[\s\S]*--vars"):
             settings.resolve_vars(text)
     for text in ("{spearman_se: best}", "{k_min: few}", "{detection_share_min: most}"):

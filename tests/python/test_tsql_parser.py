@@ -102,7 +102,7 @@ def test_a_defect_in_any_kind_of_file_is_found(files, target, tmp_path):
         "full/models/fact/fact_gene_pair_metrics.sql": (r"\bend as\b", "as"),
         "full/models/staging/stg_batch.sql": (r"^ *select\b", "selec"),
         "full/tests/dbt/assert_pair_metrics_are_in_range.sql": (r"^where\b", "were"),
-        "full/dbt_project.yml/hooks/expression_warehouse-on-run-start-0.sql": ("not null", "not"),
+        "full/dbt_project.yml/hooks/expression_warehouse-on-run-start-1.sql": ("not null", "not"),
         "operations/mark_batch_released.sql": (r"^ *set\b", ""),
     }
     broken = {

@@ -1,6 +1,7 @@
 """Commands that write the same DuckDB file at a time: each waits for its turn, none fails, and a
 command that dies holds nobody up."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -175,3 +176,16 @@ def test_a_waiting_time_that_is_none(warehouse, tmp_path, text):
     (failed,) = events(result, "failed")
     assert failed["error_code"] == 54030
     assert "EXPRESSION_WAIT_S" in failed["found"]
+
+
+def test_a_folder_where_no_lock_can_be_made(warehouse, tmp_path, monkeypatch):
+    """As on a read-only or full disk: the folder is to be mended, not the profile."""
+
+    def refuse(*_arguments, **_settings):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(writer_lock.filelock.FileLock, "acquire", refuse)
+    result = warehouse.loader("ingest", Study().write(tmp_path / "d"))
+    (failed,) = events(result, "failed")
+    assert (failed["error_code"], failed["file"]) == (54302, str(warehouse.path.parent))
+    assert "Read-only file system" in failed["found"]

@@ -41,7 +41,7 @@ _blocks: dict[Path, int] = {}
 def held(warehouse: Path, tell_waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock for the length of a block, once it is this command's turn; blocks may nest.
 
-    Raises UserError 4010 if that takes longer than `wait_seconds`, 4001 if no lock can be made.
+    Raises UserError 4010 if that takes longer than `wait_seconds`, 54302 if no lock can be made.
     """
     path = warehouse.resolve()
     with _guard:
@@ -119,9 +119,9 @@ def _wait_for_turn(path: Path, tell_waiting: Callable[[str], None]) -> filelock.
     except OSError as error:
         lock.release()
         raise UserError(
-            "LOAD_CONNECTION_FAILED",
-            f"the warehouse cannot be locked: {os_message(error)}",
-            file=str(path),
+            "FOLDER_NOT_WRITABLE",
+            f"the warehouse cannot be locked by a file beside it: {os_message(error)}",
+            file=str(path.parent),
         ) from error
     return lock
 
