@@ -138,21 +138,25 @@ class TextReporter(Reporter):
     def step(self, study: str | None, step: str, **fields: Any) -> None:
         if sentence := self._SENTENCES.get(step):
             subject = f"{study:<12} " if study else ""
-            self._out.print(f"{subject}{_Sentence().format(sentence, **fields)}", markup=False)
+            self._print(self._out, f"{subject}{_Sentence().format(sentence, **fields)}")
 
     def warned(self, step: str, **fields: Any) -> None:
-        self._err.print(
-            _Sentence().format(self._SENTENCES[step], **fields), style="yellow", markup=False
-        )
+        self._print(self._err, _Sentence().format(self._SENTENCES[step], **fields), "yellow")
 
     def failed(self, study: str | None, error: UserError) -> None:
-        self._err.print(f"{study or ''} {error}".strip(), style="red", markup=False)
+        self._print(self._err, f"{study or ''} {error}".strip(), "red")
 
     def waiting(self, what: str) -> None:
-        self._err.print(what, markup=False)
+        self._print(self._err, what)
 
     def stopped(self, reason: str, outcome: str) -> None:
-        self._err.print(f"{reason}; {outcome}", markup=False)
+        self._print(self._err, f"{reason}; {outcome}")
+
+    def _print(self, console: rich.console.Console, text: str, style: str | None = None) -> None:
+        # rich looks how many lines the bars have, and only then moves up by them. If a refresh took
+        # a bar away in between, it would write over the last line of text.
+        with self._bars.live._lock:
+            console.print(text, style=style, markup=False)
 
     def begin(self, what: str, unit: str, total: int | None = None) -> rich.progress.TaskID:
         return self._bars.add_task(what, total=total, unit=unit)

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import click
 import pyte
@@ -146,14 +147,19 @@ def on_a_terminal(warehouse: WarehouseUnderTest, *arguments: object, **streams: 
 
     streams  stdout and stderr, if they are not to be the terminal
     """
+    return on_the_screen(["-m", "loader", *map(str, arguments)], warehouse.env, **streams)
+
+
+def on_the_screen(arguments: list[str], env: Mapping[str, str], **streams: int) -> list[str]:
+    """The same of Python with these arguments."""
     terminal, slave = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "loader", *map(str, arguments)],
-        env={**warehouse.env, "TERM": "xterm-256color", "COLUMNS": "300", "LINES": "100"},
+        [sys.executable, *arguments],
+        env={**env, "TERM": "xterm-256color", "COLUMNS": "300", "LINES": "300"},
         cwd=PROJECT, stdin=slave, **{"stdout": slave, "stderr": slave, **streams},
     )  # fmt: skip
     os.close(slave)
-    screen = pyte.Screen(300, 100)
+    screen = pyte.Screen(300, 300)
     stream = pyte.ByteStream(screen)
     # The system ends a terminal that no process has open with an error.
     with contextlib.suppress(OSError):
@@ -203,6 +209,29 @@ def test_errors_are_on_the_terminal_even_if_the_steps_are_in_a_file(warehouse, d
     assert_all_is_told(lines)
     assert "staged" not in "\n".join(lines)
     assert "1 staged" in (tmp_path / "out").read_text()
+
+
+def test_no_line_is_lost_between_bars_that_come_and_go():
+    """Threads have a bar for each study and write a line about it."""
+    code = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from expression_warehouse.core.text_reporter import TextReporter
+
+        def load(number):
+            bar = reporter.begin(f"GSE{number}", "values")
+            reporter.advance(bar, 3)
+            reporter.waiting(f"line {number}")
+            reporter.end(bar)
+
+        sys.setswitchinterval(1e-5)
+        reporter = TextReporter()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(load, range(250)))
+        reporter.close()
+    """
+    lines = on_the_screen(["-c", code], os.environ)
+    assert sorted(lines) == sorted(f"line {number}" for number in range(250))
 
 
 # --- the closing line
