@@ -13,7 +13,7 @@ from scipy import stats
 from test_pair_metrics import WATCHED, build, ingest, study_of
 from test_screen import refused, screen
 
-from expression_warehouse.pairs import array_file
+from expression_warehouse.pairs import checkpoint
 from expression_warehouse.pairs.calibration.calibrate import permutation_table
 from expression_warehouse.pairs.calibration.measure import measure, planted_null, total_draws
 from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData, plant, sign_patterns
@@ -163,7 +163,7 @@ def test_found_pairs_with_a_planted_contrast_are_not_false():
 
 
 def test_the_same_bits_after_kills(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file, "CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_S", -1.0)
     data, draws = data_of(), 10
     whole = measure(data, draws, 1, tmp_path / "whole.npz", no_progress)
 
