@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.engine.block import PAIRS, PooledPairs, p_values, pool_pairs
 from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.pooled_pairs import PAIRS, PooledPairs, p_values, pool_pairs
 from expression_warehouse.pairs.engine.scan import thread_count
 from expression_warehouse.pairs.engine.tally import Tally
 from expression_warehouse.pairs.engine.transform_store import TransformStore

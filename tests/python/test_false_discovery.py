@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 from test_pair_numbers import DESIGN, count_all, kept_of, settings_of, store_of, study_of
 
-from expression_warehouse.pairs.engine.block import new_tallies, pool_pairs
+from expression_warehouse.pairs.engine.block import new_tallies
 from expression_warehouse.pairs.engine.deciding import decide, log_p_table
 from expression_warehouse.pairs.engine.false_discovery import RateCurve
 from expression_warehouse.pairs.engine.histogram import PAGE, PAGES, WIDTH, bin_edges, p_value
+from expression_warehouse.pairs.engine.pooled_pairs import pool_pairs
 from expression_warehouse.pairs.engine.tally import Tally
 
 
