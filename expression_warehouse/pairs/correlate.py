@@ -19,7 +19,7 @@ from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.engine.block import blocks_of
 from expression_warehouse.pairs.engine.correlation import compute_correlations, correlation_degrees
-from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.false_discovery import false_discovery_rates
 from expression_warehouse.pairs.engine.memory import plan_correlations
 from expression_warehouse.pairs.engine.scan import count_blocks, thread_count
 from expression_warehouse.pairs.engine.tally import Tally
@@ -200,7 +200,7 @@ def _advice(labels: list[str], least: int) -> str:
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
     """The correlations with q ≤ fdr, in order of p: gene numbers a and b, and n, r, p, q."""
     candidates, p = tally.sorted_candidates()
-    q = RateCurve(tally, p).at(p)
+    q = false_discovery_rates(tally, p, p)
     size = int(np.searchsorted(q, fdr, side="right"))
     # Beyond the first `keep`, some may be missing.
     if size >= tally.keep and len(candidates) < tally.histogram.total:

@@ -31,7 +31,7 @@ from expression_warehouse.pairs.engine.correlation import (
     correlation_degrees,
     t_statistic,
 )
-from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.false_discovery import false_discovery_rates
 from expression_warehouse.pairs.engine.logarithm import half_log, split_ratio
 from expression_warehouse.pairs.engine.memory import plan_correlations, require_memory
 from expression_warehouse.pairs.engine.pooled_pairs import pool_pairs
@@ -496,7 +496,7 @@ def test_heterogeneity_without_a_difference(tmp_path):
     shares, discoveries = {}, {}
     for test, tally in zip(DESIGN.tests, count_all(tmp_path, store.pair_count), strict=True):
         _, p = tally.sorted_candidates()
-        q = RateCurve(tally, p).at(p)
+        q = false_discovery_rates(tally, p, p)
         shares[test] = np.mean(p < 0.001) / 0.001
         discoveries[test] = int(np.count_nonzero(q <= 0.05))
     assert 0.3 < shares["ss_hk"] < 2
