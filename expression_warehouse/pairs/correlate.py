@@ -35,7 +35,7 @@ from expression_warehouse.pairs.expression import (
     read_study,
     variability,
 )
-from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.run_record import batches, feature_run
 from expression_warehouse.pairs.settings import (
     Settings,
     gene_parameters,
@@ -44,8 +44,6 @@ from expression_warehouse.pairs.settings import (
     settings_of,
 )
 from expression_warehouse.pairs.slices import read_watched
-
-_BATCH_ROWS = 100_000
 
 _GENES = "select gene_key, gene_id from {dim}.dim_gene order by gene_key"
 
@@ -224,10 +222,13 @@ def _write_file(
     genes  rows of _GENES, of which a and b are the numbers
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    keys, ids = (genes[name].combine_chunks() for name in ("gene_key", "gene_id"))
+    of_genes = {
+        f"gene_{side}_{name}": pa.DictionaryArray.from_arrays(
+            columns[side], genes[f"gene_{name}"].combine_chunks()
+        )
+        for side in ("a", "b")
+        for name in ("key", "id")
+    }
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
-        for start in range(0, len(columns["r"]), _BATCH_ROWS):
-            a, b, *values = (column[start : start + _BATCH_ROWS] for column in columns.values())
-            arrays = [*(side.take(pa.array(of)) for side in (keys, ids) for of in (a, b)), *values]
-            cast = [pa.array(v).cast(f.type) for v, f in zip(arrays, _FILE, strict=True)]
-            writer.write_batch(pa.RecordBatch.from_arrays(cast, schema=schema))
+        for batch in batches(schema, {**of_genes, **columns}):
+            writer.write_batch(batch)
