@@ -43,9 +43,7 @@ from expression_warehouse.pairs.settings import (
     resolve_vars,
     settings_of,
 )
-from expression_warehouse.pairs.slices import read_watched
-
-_GENES = "select gene_key, gene_id from {dim}.dim_gene order by gene_key"
+from expression_warehouse.pairs.slices import read_genes, read_watched
 
 _FILE = pa.schema(
     {
@@ -101,7 +99,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
     with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
-        genes = warehouse.read(_GENES)
+        genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         store, genes = _read_cohort(warehouse, study, genes, settings, options)
@@ -157,7 +155,7 @@ def _read_cohort(
 ) -> tuple[TransformStore, pa.Table]:
     """The rank transforms of the genes that take part, and the rows of these genes.
 
-    genes  rows of _GENES
+    genes  rows of `read_genes`
     """
     keys = genes["gene_key"].to_numpy()
     matrix = read_study(warehouse, study, keys)
@@ -219,7 +217,7 @@ def _write_file(
 ) -> None:
     """Write the file, whose metadata name its run in meta_feature_run.
 
-    genes  rows of _GENES, of which a and b are the numbers
+    genes  rows of `read_genes`, of which a and b are the numbers
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
     of_genes = {

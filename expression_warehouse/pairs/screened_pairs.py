@@ -94,8 +94,8 @@ class ScreenedPairs:
 
         constants  the columns that are the same in all rows, except pairs_tested
         """
-        # NaN if the design combines no contrasts.
-        combined = [*self.q[self.design.combinations], *np.full((2, len(self.gene_a)), np.nan)]
+        # None if the design combines no contrasts.
+        combined = [*self.q[self.design.combinations], None, None]
         columns = {
             **constants,
             "gene_a_key": self.gene_a,

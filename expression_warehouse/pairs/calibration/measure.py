@@ -21,7 +21,6 @@ from expression_warehouse.pairs.calibration.nulls import (
     permute_labels,
     plant,
     sign_patterns,
-    unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
 from expression_warehouse.pairs.checkpoint import Checkpoint, State
@@ -80,7 +79,7 @@ def measure(
     The same seed gives the same bits: each draw has random numbers of its own, and the draws are
     added up in order.
     """
-    original = unchanged(data)
+    original = data.draw(data.matrices)
     observed = p_of_draw(data, original)[data.design.pair]
     checkpoint = Checkpoint(path, _key(data, draws, seed))
     progress = Progress.restored(checkpoint.read(), observed)

@@ -8,7 +8,7 @@ from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.engine.deciding import decide, log_p_table
 from expression_warehouse.pairs.engine.histogram import p_value
 from expression_warehouse.pairs.engine.pooling import COLUMNS, pool_tile
-from expression_warehouse.pairs.engine.transform_store import TransformStore, limit_of, weight_of
+from expression_warehouse.pairs.engine.transform_store import TransformStore
 
 # Single pairs at a time: the ranks of one cohort stay in the cache for all of them.
 PAIRS = 8192
@@ -26,6 +26,13 @@ class PooledPairs:
     statistics: np.ndarray
     rows: np.ndarray
     k: np.ndarray
+
+
+def limit_of(samples: np.ndarray) -> np.ndarray:
+    """Greatest |r| of so many samples, as clip_r in macros/stats/fisher_z.sql; 0 without any."""
+    n = samples.astype(float)
+    steps = n * (n * n - 1)
+    return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
 
 
 def _room(store: TransformStore, *shape: int) -> PooledPairs:
@@ -57,7 +64,8 @@ def pool_products(
         products,
         np.ascontiguousarray(scale_a),
         np.ascontiguousarray(scale_b),
-        weight_of(size, store.settings),
+        # 1 / variance of Fisher's z of a Spearman r of 0; 0 if no r is defined.
+        np.maximum(size - 3.0, 0.0) / store.settings.se_factor,
         limit_of(store.samples),
         np.ascontiguousarray(size, float),
         store.settings.se_slope,

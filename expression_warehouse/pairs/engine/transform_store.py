@@ -92,18 +92,6 @@ class TransformStore:
         return r, n
 
 
-def weight_of(samples: np.ndarray, settings: Settings) -> np.ndarray:
-    """1 / variance of Fisher's z of a Spearman r of 0; 0 if no r is defined."""
-    return np.maximum(samples - 3.0, 0.0) / settings.se_factor
-
-
-def limit_of(samples: np.ndarray) -> np.ndarray:
-    """Greatest |r| of so many samples, as clip_r in macros/stats/fisher_z.sql; 0 without any."""
-    n = samples.astype(float)
-    steps = n * (n * n - 1)
-    return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
-
-
 @dataclass(frozen=True)
 class StudyTransforms:
     """One study of a store, with the same names."""
