@@ -25,7 +25,6 @@ from expression_warehouse.pairs.engine.scan import count_blocks, thread_count
 from expression_warehouse.pairs.engine.tally import Tally
 from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
-    store_in_memory,
     transform_study,
 )
 from expression_warehouse.pairs.expression import (
@@ -180,7 +179,7 @@ def _read_cohort(
             action=_advice(matrix.labels.tolist(), settings.min_samples),
         )
     transforms = transform_study([values], chosen, settings)
-    return store_in_memory([transforms], settings, Design(())), genes.take(chosen)
+    return TransformStore([transforms], settings, Design(())), genes.take(chosen)
 
 
 def _advice(labels: list[str], least: int) -> str:

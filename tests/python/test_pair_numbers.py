@@ -300,7 +300,7 @@ def test_many_samples_take_64_bits(tmp_path):
     dice = np.random.default_rng(5)
     studies = [study_of(dice, 12, 10, 10, EXACT_FLOAT32_SAMPLES + 1), study_of(dice, 12, 9, 9, 9)]
     store = store_of(tmp_path, studies)
-    assert [ranks.dtype.itemsize for ranks in store.ranks[0]] == [4, 4, 8]
+    assert [ranks.dtype.itemsize for ranks in store.studies[0].ranks] == [4, 4, 8]
     assert_statistics(store, studies, np.array(np.triu_indices(12, 1)))
     largest = np.arange(EXACT_FLOAT32_SAMPLES) * 2.0 - EXACT_FLOAT32_SAMPLES + 1
     assert float(largest @ largest) < 2**24

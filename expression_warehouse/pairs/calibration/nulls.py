@@ -14,7 +14,6 @@ import numpy as np
 from expression_warehouse.pairs.contrasts import CASE, Design
 from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
-    store_in_memory,
     transform_study,
 )
 from expression_warehouse.pairs.expression import StudyMatrix
@@ -50,7 +49,7 @@ class SliceData:
             )
             for matrix in matrices
         ]
-        store = store_in_memory(studies, self.settings, self.design)
+        store = TransformStore(studies, self.settings, self.design)
         return Draw(store, np.ones(len(matrices)))
 
 

@@ -123,8 +123,8 @@ def tiles(store: TransformStore, block: Block) -> Iterator[tuple[np.ndarray, np.
         b = np.arange(first, min(first + COLUMNS, block.end), dtype=np.int32)
         shape = (*store.samples.shape, block.last - block.first, len(b))
         products = np.empty(shape, store.product_type)
-        for s, cohorts in enumerate(store.ranks):
-            for g, ranks in enumerate(cohorts):
+        for s, study in enumerate(store.studies):
+            for g, ranks in enumerate(study.ranks):
                 others = ranks[b[0] : b[-1] + 1]
                 np.matmul(ranks[block.first : block.last], others.T, out=products[s, g])
         yield b, products
