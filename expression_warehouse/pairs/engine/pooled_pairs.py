@@ -60,14 +60,17 @@ def pool_products(
     """
     design, studies = store.design, len(store.samples)
     pooled = _room(store, *products.shape[2:])
+    # Of one layout, for which it is compiled.
+    products, scale_a, scale_b = map(np.ascontiguousarray, (products, scale_a, scale_b))
+    size = np.ascontiguousarray(size, float)
     pool_tile(
         products,
-        np.ascontiguousarray(scale_a),
-        np.ascontiguousarray(scale_b),
+        scale_a,
+        scale_b,
         # 1 / variance of Fisher's z of a Spearman r of 0; 0 if no r is defined.
         np.maximum(size - 3.0, 0.0) / store.settings.se_factor,
         limit_of(store.samples),
-        np.ascontiguousarray(size, float),
+        size,
         store.settings.se_slope,
         design.sides,
         np.array(design.combined, np.int64),
