@@ -22,7 +22,7 @@ from demo.design import CD86, MS4A4A, PLANTED_PAIRS
 from demo.download import CONFIG_FILE, write_downloads
 from demo.simulate import PLANTED_CORRELATION
 from expression_warehouse.core.warehouse.target import open_warehouse
-from expression_warehouse.pairs.ranking import scores as score_module
+from expression_warehouse.pairs.ranking import rank as rank_module
 from expression_warehouse.pairs.ranking.feature_scale import derived, oriented, robust_z
 from expression_warehouse.pairs.ranking.slice_pairs import (
     BuiltSlice,
@@ -153,12 +153,12 @@ def _each(slices: Slices) -> Iterable[tuple[str, str, BuiltSlice, SlicePairs]]:
 
 def _ranking(
     one: BuiltSlice, pairs: SlicePairs, seed: int = 1, genes: Sequence[str] = ()
-) -> score_module.Scores:
+) -> rank_module.Scores:
     """As `pairs rank` has it, or with other genes in the watch list's place."""
     watched = {gene: [gene] for gene in genes or WATCHED}
-    is_positive, _ = score_module.find_positives(pairs, one, watched)
-    return score_module.compute_scores(
-        pairs, is_positive, seed, score_module.rank_weights(resolve_vars()), one
+    is_positive, _ = rank_module.find_positives(pairs, one, watched)
+    return rank_module.compute_scores(
+        pairs, is_positive, seed, rank_module.rank_weights(resolve_vars()), one
     )
 
 
@@ -176,7 +176,7 @@ def _average_precision(slices: Slices) -> None:
     for design, technology, one, pairs in _each(slices):
         planted, found = _planted(pairs), _ranking(one, pairs)
         more = derived(pairs.deciding)
-        with mock.patch.object(score_module, "POSITIVE_COUNT", len(pairs)):
+        with mock.patch.object(rank_module, "POSITIVE_COUNT", len(pairs)):
             of_all = _ranking(one, pairs).models["rank_svm_score"]
         scores = [
             more["neglog_q_star"],
@@ -219,7 +219,7 @@ def _leakage(slices: Slices) -> None:
             kept = test | ~label
             unseen.append(roc_auc_score(test[kept], score[kept]))
             top = np.flatnonzero(test)[
-                np.argsort(-q[test], kind="stable")[: score_module.POSITIVE_COUNT]
+                np.argsort(-q[test], kind="stable")[: rank_module.POSITIVE_COUNT]
             ]
             is_top = np.isin(np.arange(len(pairs)), top)
             kept = is_top | ~label

@@ -7,7 +7,7 @@ import time
 
 import dbt.cli.main  # noqa: F401  (imports are reported apart)
 
-import expression_warehouse.pairs.ranking.scores  # noqa: F401
+import expression_warehouse.pairs.ranking.rank  # noqa: F401
 from expression_warehouse.cli import main
 from expression_warehouse.core.warehouse import duckdb, profile, target  # noqa: F401
 

@@ -132,8 +132,8 @@ def _collect(store: TransformStore, tallies: list[Tally]) -> ScreenedPairs:
 
 def _blas(store: TransformStore) -> None:
     room = np.empty((_BAND, store.gene_count), store.product_type)
-    for cohorts in store.ranks:
-        for ranks in cohorts:
+    for study in store.studies:
+        for ranks in study.ranks:
             for start in range(0, store.gene_count, _BAND):
                 band = ranks[start : start + _BAND]
                 np.matmul(band, ranks.T, out=room[: len(band)])

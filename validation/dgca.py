@@ -28,11 +28,10 @@ from expression_warehouse.pairs.calibration.nulls import (
     permute_labels,
     plant,
     sign_patterns,
-    unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import find, p_of_draw
 from expression_warehouse.pairs.contrasts import CASE, REFERENCE
-from expression_warehouse.pairs.engine.transform_store import limit_of
+from expression_warehouse.pairs.engine.pooled_pairs import limit_of
 from expression_warehouse.pairs.slices import SliceFilter, find_slices
 
 DGCA = "dgca"
@@ -113,7 +112,7 @@ def measure(data: SliceData, contrast: str, draws: int, seed: int) -> dict[str, 
     for number in range(draws):
         for name, values in of_labels(number):
             measured.setdefault(name, []).append(values)
-    original = unchanged(data)
+    original = data.draw(data.matrices)
     for pattern in sign_patterns(len(data.matrices), draws, dice("SIGNS", 0)):
         p = p_of_tests(data, replace(original, sign=pattern), contrast, every)
         measured.setdefault("SIGNS", []).append(shares(p))

@@ -224,7 +224,7 @@ def rank_command(_config, reporter, target, disease, technology, organism, seed,
     are valid until the slice changes. A slice that cannot be ranked, such as one without a gene of
     seed watch_list, is skipped with its reason. Exits with 1 if no slice can be ranked.
     """
-    from expression_warehouse.pairs.ranking.scores import rank_slices
+    from expression_warehouse.pairs.ranking.rank import rank_slices
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)

@@ -19,13 +19,12 @@ from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.engine.block import blocks_of
 from expression_warehouse.pairs.engine.correlation import compute_correlations, correlation_degrees
-from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.false_discovery import false_discovery_rates
 from expression_warehouse.pairs.engine.memory import plan_correlations
 from expression_warehouse.pairs.engine.scan import count_blocks, thread_count
 from expression_warehouse.pairs.engine.tally import Tally
 from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
-    store_in_memory,
     transform_study,
 )
 from expression_warehouse.pairs.expression import (
@@ -35,7 +34,7 @@ from expression_warehouse.pairs.expression import (
     read_study,
     variability,
 )
-from expression_warehouse.pairs.run_record import feature_run
+from expression_warehouse.pairs.run_record import batches, feature_run
 from expression_warehouse.pairs.settings import (
     Settings,
     gene_parameters,
@@ -43,11 +42,7 @@ from expression_warehouse.pairs.settings import (
     resolve_vars,
     settings_of,
 )
-from expression_warehouse.pairs.slices import read_watched
-
-_BATCH_ROWS = 100_000
-
-_GENES = "select gene_key, gene_id from {dim}.dim_gene order by gene_key"
+from expression_warehouse.pairs.slices import read_genes, read_watched
 
 _FILE = pa.schema(
     {
@@ -103,7 +98,7 @@ def _correlate(options: CorrelateOptions, open_warehouse: OpenWarehouse, reporte
         )
     with open_warehouse(reporter.waiting) as warehouse:
         study = find_study(warehouse, options.study)
-        genes = warehouse.read(_GENES)
+        genes = read_genes(warehouse)
         samples = count_samples(warehouse, study)
         keep = plan_correlations(parse_memory(options.memory), len(genes), samples, thread_count())
         store, genes = _read_cohort(warehouse, study, genes, settings, options)
@@ -159,7 +154,7 @@ def _read_cohort(
 ) -> tuple[TransformStore, pa.Table]:
     """The rank transforms of the genes that take part, and the rows of these genes.
 
-    genes  rows of _GENES
+    genes  rows of `read_genes`
     """
     keys = genes["gene_key"].to_numpy()
     matrix = read_study(warehouse, study, keys)
@@ -184,7 +179,7 @@ def _read_cohort(
             action=_advice(matrix.labels.tolist(), settings.min_samples),
         )
     transforms = transform_study([values], chosen, settings)
-    return store_in_memory([transforms], settings, Design(())), genes.take(chosen)
+    return TransformStore([transforms], settings, Design(())), genes.take(chosen)
 
 
 def _advice(labels: list[str], least: int) -> str:
@@ -200,7 +195,7 @@ def _advice(labels: list[str], least: int) -> str:
 def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, np.ndarray]:
     """The correlations with q ≤ fdr, in order of p: gene numbers a and b, and n, r, p, q."""
     candidates, p = tally.sorted_candidates()
-    q = RateCurve(tally, p).at(p)
+    q = false_discovery_rates(tally, p, p)
     size = int(np.searchsorted(q, fdr, side="right"))
     # Beyond the first `keep`, some may be missing.
     if size >= tally.keep and len(candidates) < tally.histogram.total:
@@ -221,13 +216,16 @@ def _write_file(
 ) -> None:
     """Write the file, whose metadata name its run in meta_feature_run.
 
-    genes  rows of _GENES, of which a and b are the numbers
+    genes  rows of `read_genes`, of which a and b are the numbers
     """
     schema = _FILE.with_metadata({"feature_run_id": run.feature_run_id})
-    keys, ids = (genes[name].combine_chunks() for name in ("gene_key", "gene_id"))
+    of_genes = {
+        f"gene_{side}_{name}": pa.DictionaryArray.from_arrays(
+            columns[side], genes[f"gene_{name}"].combine_chunks()
+        )
+        for side in ("a", "b")
+        for name in ("key", "id")
+    }
     with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
-        for start in range(0, len(columns["r"]), _BATCH_ROWS):
-            a, b, *values = (column[start : start + _BATCH_ROWS] for column in columns.values())
-            arrays = [*(side.take(pa.array(of)) for side in (keys, ids) for of in (a, b)), *values]
-            cast = [pa.array(v).cast(f.type) for v, f in zip(arrays, _FILE, strict=True)]
-            writer.write_batch(pa.RecordBatch.from_arrays(cast, schema=schema))
+        for batch in batches(schema, {**of_genes, **columns}):
+            writer.write_batch(batch)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import Reporter
@@ -66,14 +68,12 @@ def read_study(
     values = np.full((len(genes), len(samples)), np.nan)
     with warehouse.stream(_VALUES, {"study_key": study}) as batches:
         for batch in batches:
-            key = batch["sample_key"].to_numpy(zero_copy_only=False)
-            column = np.searchsorted(samples, key).clip(max=max(len(samples) - 1, 0))
-            gene = batch["gene_key"].to_numpy(zero_copy_only=False)
-            row = np.searchsorted(genes, gene).clip(max=max(len(genes) - 1, 0))
-            if values.size:
-                is_own = (samples[column] == key) & (genes[row] == gene)
-                value = batch["expression_value"].to_numpy(zero_copy_only=False)[is_own]
-                values[row[is_own], column[is_own]] = value
+            row = pc.index_in(batch["gene_key"], pa.array(genes))
+            column = pc.index_in(batch["sample_key"], pa.array(samples))
+            is_own = pc.and_(row.is_valid(), column.is_valid())
+            places = (place.filter(is_own).to_numpy() for place in (row, column))
+            value = batch["expression_value"].filter(is_own)
+            values[*places] = value.to_numpy(zero_copy_only=False)
     (unit,) = warehouse.read(_UNIT, {"study_key": study}).to_pylist()
     return StudyMatrix(values, labels, unit["detection_floor"], unit["value_resolution"])
 

@@ -154,7 +154,7 @@ def _query(entity: Entity) -> str:
 
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
     """The rows in groups of one size, whatever batches the engine returns."""
-    waiting = pa.table({field.name: pa.array([], field.type) for field in schema}, schema=schema)
+    waiting = schema.empty_table()
     for batch in batches:
         table = pa.table(batch).select(schema.names).cast(schema)
         waiting = pa.concat_tables([waiting, table])

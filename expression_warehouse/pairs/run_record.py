@@ -23,7 +23,7 @@ RUN_COLUMNS = {
     "organism": pa.string(),
 }
 
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 100_000
 
 
 def feature_run(
@@ -65,18 +65,19 @@ def feature_run(
 
 
 def batches(schema: pa.Schema, columns: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
-    """Rows of a staging table.
+    """Rows of a staging table, or of a file.
 
     columns  by name, (rows,), NaN if missing; what is no array is the same in all rows
     """
-    size = max(len(column) for column in columns.values() if isinstance(column, np.ndarray))
+    arrays = (np.ndarray, pa.Array)
+    size = max(len(column) for column in columns.values() if isinstance(column, arrays))
     for start in range(0, size, _BATCH_ROWS):
         stop = min(start + _BATCH_ROWS, size)
-        arrays = [
+        own = [
             pa.array(column[start:stop], from_pandas=True)
-            if isinstance(column := columns[name], np.ndarray)
+            if isinstance(column := columns[name], arrays)
             else pa.repeat(column, stop - start)
             for name in schema.names
         ]
-        cast = [array.cast(type_) for array, type_ in zip(arrays, schema.types, strict=True)]
+        cast = [array.cast(type_) for array, type_ in zip(own, schema.types, strict=True)]
         yield pa.RecordBatch.from_arrays(cast, schema=schema)

@@ -153,7 +153,7 @@ def _prepare(
 
     Returns its folder, and the keys of watched genes.
     """
-    genes = read_genes(warehouse)
+    genes = read_genes(warehouse)["gene_key"].to_numpy()
     watched = read_watched(warehouse, members.slice.disease_label)
     design = read_design(warehouse, members.slice.disease_label)
     samples = [count_samples(warehouse, study, members.slice) for study in members.studies]

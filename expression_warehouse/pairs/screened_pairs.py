@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.engine.block import PAIRS, PooledPairs, p_values, pool_pairs
-from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.false_discovery import false_discovery_rates
+from expression_warehouse.pairs.engine.pooled_pairs import PAIRS, PooledPairs, p_values, pool_pairs
 from expression_warehouse.pairs.engine.scan import thread_count
-from expression_warehouse.pairs.engine.tally import Tally
+from expression_warehouse.pairs.engine.tally import Tally, pair_numbers
 from expression_warehouse.pairs.engine.transform_store import TransformStore
 from expression_warehouse.pairs.run_record import RUN_COLUMNS, batches
 
@@ -94,8 +94,8 @@ class ScreenedPairs:
 
         constants  the columns that are the same in all rows, except pairs_tested
         """
-        # NaN if the design combines no contrasts.
-        combined = [*self.q[self.design.combinations], *np.full((2, len(self.gene_a)), np.nan)]
+        # None if the design combines no contrasts.
+        combined = [*self.q[self.design.combinations], None, None]
         columns = {
             **constants,
             "gene_a_key": self.gene_a,
@@ -148,21 +148,19 @@ def collect(
     """
     both = [a << 32 | b for a, b in combinations(sorted(map(int, watched)), 2)]
     with ThreadPoolExecutor(thread_count()) as pool:
-        best = list(pool.map(_best, tallies))
-        numbers = [np.array(both, np.int64), *(numbers for numbers, _ in best)]
+        candidates, candidate_p = zip(*pool.map(Tally.sorted_candidates, tallies), strict=True)
+        best = (own[: tally.keep] for tally, own in zip(tallies, candidates, strict=True))
+        numbers = [np.array(both, np.int64), *map(pair_numbers, best)]
         pairs = np.unique(np.concatenate(numbers))
         a, b = pairs >> 32, pairs & 0xFFFFFFFF
         starts = range(0, max(len(pairs), 1), PAIRS)
         chunks = list(
             pool.map(lambda i: pool_pairs(store, a[i : i + PAIRS], b[i : i + PAIRS]), starts)
         )
-    arrays = zip(*(vars(chunk).values() for chunk in chunks), strict=True)
-    pooled = PooledPairs(*(np.concatenate(parts, axis=1) for parts in arrays))
-    p, deciding = p_values(pooled, store.design)
-    q = [
-        np.where(rows >= 0, curve.at(of_test), np.nan)
-        for (_, curve), of_test, rows in zip(best, p, pooled.rows, strict=True)
-    ]
+        arrays = zip(*(vars(chunk).values() for chunk in chunks), strict=True)
+        pooled = PooledPairs(*(np.concatenate(parts, axis=1) for parts in arrays))
+        p, deciding = p_values(pooled, store.design)
+        q = list(pool.map(false_discovery_rates, tallies, candidate_p, p))
     return ScreenedPairs(
         design=store.design,
         gene_a=keys[a],
@@ -170,16 +168,8 @@ def collect(
         is_watched=np.isin(a, watched) & np.isin(b, watched),
         statistics=pooled.statistics,
         p=p,
-        q=np.array(q),
+        q=np.where(pooled.rows >= 0, q, np.nan),
         counted=np.array([tally.histogram.total for tally in tallies]),
         deciding=deciding,
         k=pooled.k,
     )
-
-
-def _best(tally: Tally) -> tuple[np.ndarray, RateCurve]:
-    """Both genes of the pairs to be kept, in one number each, and q of any p."""
-    candidates, p = tally.sorted_candidates()
-    kept = candidates[: tally.keep]
-    pairs = kept["gene_a"].astype(np.int64) << 32 | kept["gene_b"]
-    return pairs, RateCurve(tally, p)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from expression_warehouse.core.diseases import require_disease
 from expression_warehouse.core.errors import UserError
@@ -189,10 +190,9 @@ def testable_contrasts(
     )
 
 
-def read_genes(warehouse: Warehouse) -> np.ndarray:
-    """Keys of all genes, ascending."""
-    table = warehouse.read("select gene_key from {dim}.dim_gene order by gene_key")
-    return table["gene_key"].to_numpy()
+def read_genes(warehouse: Warehouse) -> pa.Table:
+    """gene_key and gene_id of all genes, by key."""
+    return warehouse.read("select gene_key, gene_id from {dim}.dim_gene order by gene_key")
 
 
 def read_watched(warehouse: Warehouse, disease: str | None = None) -> np.ndarray:

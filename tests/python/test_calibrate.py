@@ -13,11 +13,10 @@ from scipy import stats
 from test_pair_metrics import WATCHED, build, ingest, study_of
 from test_screen import refused, screen
 
-from expression_warehouse.pairs import array_file
+from expression_warehouse.pairs import checkpoint
 from expression_warehouse.pairs.calibration.calibrate import permutation_table
 from expression_warehouse.pairs.calibration.measure import measure, planted_null, total_draws
 from expression_warehouse.pairs.calibration.nulls import EFFECTS, SliceData, plant, sign_patterns
-from expression_warehouse.pairs.calibration.nulls import unchanged as unchanged_draw
 from expression_warehouse.pairs.calibration.outcome import FIELDS, find, rows_of, summarise
 from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.expression import StudyMatrix
@@ -121,10 +120,10 @@ def test_permutation_p_is_that_of_a_plain_loop(tmp_path):
 
 def test_planted_pairs_have_the_effect():
     data = data_of(genes=30)
-    draw, is_planted = plant(unchanged_draw(data), len(data.a), 0.6, np.random.default_rng(2))
+    draw, is_planted = plant(data.draw(data.matrices), len(data.a), 0.6, np.random.default_rng(2))
     assert is_planted.sum() == len(data.a) // 100
     assert is_planted.any(axis=1).all(), "each contrast has some"
-    before, _ = unchanged_draw(data).correlate(data, np.arange(len(data.a)))
+    before, _ = data.draw(data.matrices).correlate(data, np.arange(len(data.a)))
     after, _ = draw.correlate(data, np.arange(len(data.a)))
     difference = np.arctanh(after) - np.arctanh(before)
     shock = DESIGN.cohorts.index("SEPTIC_SHOCK")
@@ -163,7 +162,7 @@ def test_found_pairs_with_a_planted_contrast_are_not_false():
 
 
 def test_the_same_bits_after_kills(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file, "CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_S", -1.0)
     data, draws = data_of(), 10
     whole = measure(data, draws, 1, tmp_path / "whole.npz", no_progress)
 

@@ -13,7 +13,7 @@ from test_false_discovery import exact_p
 from test_pair_numbers import settings_of, store_of, study_of
 
 from expression_warehouse.pairs.contrasts import Contrast, Design
-from expression_warehouse.pairs.engine.block import pool_pairs
+from expression_warehouse.pairs.engine.pooled_pairs import pool_pairs
 
 COHORTS = ("SEPTIC_SHOCK", "SEPSIS", "CONTROL", "NO_SEPSIS")
 # As in the seed contrast, all of which a study of each technology has.

@@ -83,7 +83,7 @@ def test_a_command_that_is_alive(warehouse, working, tmp_path):
     ("step", "arguments", "function"),
     [
         ("publish", ("publish", "--disease", "SEPSIS"), "loader.publish.read_pairs"),
-        ("rank", ("pairs", "rank"), "expression_warehouse.pairs.ranking.scores.read_built_slices"),
+        ("rank", ("pairs", "rank"), "expression_warehouse.pairs.ranking.rank.read_built_slices"),
         (
             "export-features",
             ("pairs", "export-features", "features"),

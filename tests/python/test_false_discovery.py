@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 from test_pair_numbers import DESIGN, count_all, kept_of, settings_of, store_of, study_of
 
-from expression_warehouse.pairs.engine.block import new_tallies, pool_pairs
+from expression_warehouse.pairs.engine.block import new_tallies
 from expression_warehouse.pairs.engine.deciding import decide, log_p_table
-from expression_warehouse.pairs.engine.false_discovery import RateCurve
+from expression_warehouse.pairs.engine.false_discovery import false_discovery_rates
 from expression_warehouse.pairs.engine.histogram import PAGE, PAGES, WIDTH, bin_edges, p_value
+from expression_warehouse.pairs.engine.pooled_pairs import pool_pairs
 from expression_warehouse.pairs.engine.tally import Tally
 
 
@@ -87,7 +88,7 @@ def test_rates_of_any_test(kind, student):
     candidates, candidate_p = tally.sorted_candidates()
     # p of 0 and what is next to it have few digits.
     has_digits = ~(p < 1e-300) | (p == 0)
-    q = RateCurve(tally, candidate_p).at(p)
+    q = false_discovery_rates(tally, candidate_p, p)
     assert_rates(q[has_digits], p[has_digits], exact[has_digits])
     assert (p == 0).any() == (kind == "zeros" or (kind == "extreme" and not student))
     order = np.lexsort((upper[1], upper[0], np.where(p == 0, -np.abs(statistics), 0), p))[:keep]

@@ -16,7 +16,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.pairs import settings
 from expression_warehouse.pairs.catalog import features
-from expression_warehouse.pairs.ranking import scores
+from expression_warehouse.pairs.ranking import rank as rank_module
 from expression_warehouse.pairs.ranking.ensemble import (
     percentile_rank,
     rank_svm,
@@ -24,7 +24,7 @@ from expression_warehouse.pairs.ranking.ensemble import (
     tail_share,
 )
 from expression_warehouse.pairs.ranking.feature_scale import CLIP, derived, oriented, robust_z
-from expression_warehouse.pairs.ranking.scores import compute_scores, find_positives, rank_weights
+from expression_warehouse.pairs.ranking.rank import compute_scores, find_positives, rank_weights
 from expression_warehouse.pairs.ranking.slice_pairs import BuiltSlice, SlicePairs, by_genes
 
 SLICE = BuiltSlice("SEPSIS", "RNA-SEQ", "HOMO_SAPIENS", "0" * 64)
@@ -98,7 +98,7 @@ def test_new_rank_score_is_the_weighted_mean_of_its_shares():
 
 def test_positives_are_the_strongest_pairs_of_watched_genes(monkeypatch):
     of, _ = simulated()
-    monkeypatch.setattr(scores, "POSITIVE_COUNT", 3)
+    monkeypatch.setattr(rank_module, "POSITIVE_COUNT", 3)
     watched = np.flatnonzero(of.holding([MS4A4A]))
     strongest = watched[np.argsort(of.deciding["q_star"][watched], kind="stable")[:3]]
     assert sorted(ranking(of).positives) == sorted(strongest)
@@ -347,14 +347,14 @@ def test_it_is_an_error_if_no_slice_can_be_ranked(two_slices):
 
 
 def test_a_slice_that_fails_is_an_error_and_holds_up_no_other(two_slices, monkeypatch):
-    rank_slice = scores._rank_slice
+    rank_slice = rank_module._rank_slice
 
     def fail_on_microarray(slice_, *rest):
         if slice_.technology == "MICROARRAY":
             raise UserError("LOAD_WRITE_FAILED", "disk full")
         return rank_slice(slice_, *rest)
 
-    monkeypatch.setattr(scores, "_rank_slice", fail_on_microarray)
+    monkeypatch.setattr(rank_module, "_rank_slice", fail_on_microarray)
     result = two_slices.pairs("rank")
     assert result.exit_code == 1
     assert [error["found"] for error in events(result, "failed")] == ["disk full"]

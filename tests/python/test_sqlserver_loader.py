@@ -32,7 +32,7 @@ from expression_warehouse.core.warehouse.sqlserver_driver import (
 )
 from expression_warehouse.pairs import screened_pairs
 from expression_warehouse.pairs.calibration import calibrate
-from expression_warehouse.pairs.ranking import scores
+from expression_warehouse.pairs.ranking import rank
 from loader.pair_file.metrics import metrics
 from loader.pair_file.reader import PairFile
 
@@ -247,9 +247,9 @@ ARROW = {
         "pair_metrics": pair_file,
         "screened_pairs": lambda _folder: screened_pairs.PAIR_SCHEMA,
         "screened_contrasts": lambda _folder: screened_pairs.CONTRAST_SCHEMA,
-        "pair_scores": lambda _folder: scores._SCORES,
+        "pair_scores": lambda _folder: rank._SCORES,
         "calibration": lambda _folder: calibrate.SCHEMA,
-        "feature_values": lambda _folder: scores._VALUES,
+        "feature_values": lambda _folder: rank._VALUES,
     }.items(),
 )
 def test_each_column_travels_as_its_table_has_it(table, schema, tmp_path):

@@ -277,16 +277,14 @@ def _report(
     members: SliceStudies, table: pa.Table, run: FeatureRun, seconds: float, reporter: Reporter
 ) -> None:
     """Say what the default test found, under each null hypothesis."""
-    rows = table.to_pylist()
-    share_p05 = {
-        (row["null_hypothesis"], row["planted_effect"]): row["share_p05"]
-        for row in rows
-        if row["test"] == "pair"
+    rows = {
+        (row["null_hypothesis"], row["planted_effect"], row["test"]): row
+        for row in table.to_pylist()
     }
-    for row in rows:
-        if row["test"] != "view_hk":
+    for (null, effect, test), row in rows.items():
+        if test != "view_hk":
             continue
-        if row["null_hypothesis"] == "PLANTED":
+        if null == "PLANTED":
             sentence = "calibrated_power"
         else:
             sentence = "calibrated" if row["draws_found"] is not None else "calibrated_level"
@@ -295,11 +293,11 @@ def _report(
             sentence,
             slice=str(members.slice),
             feature_run=run.feature_run_id,
-            null_hypothesis=row["null_hypothesis"],
-            effect=row["planted_effect"],
+            null_hypothesis=null,
+            effect=effect,
             draws=row["draws"],
             draws_found=row["draws_found"],
-            share_p05=share_p05[row["null_hypothesis"], row["planted_effect"]],
+            share_p05=rows[null, effect, "pair"]["share_p05"],
             power=row["power"],
             seconds=seconds,
         )

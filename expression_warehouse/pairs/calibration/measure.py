@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_warehouse.pairs.array_file import Checkpoint, State
 from expression_warehouse.pairs.calibration.nulls import (
     EFFECTS,
     KINDS,
@@ -22,9 +21,9 @@ from expression_warehouse.pairs.calibration.nulls import (
     permute_labels,
     plant,
     sign_patterns,
-    unchanged,
 )
 from expression_warehouse.pairs.calibration.outcome import p_of_draw, summarise
+from expression_warehouse.pairs.checkpoint import Checkpoint, State
 from expression_warehouse.pairs.engine.scan import thread_count
 
 
@@ -50,17 +49,19 @@ class Progress:
 
     def state(self) -> State:
         arrays = {f"outcomes_{null}": np.array(own) for null, own in self.outcomes.items()}
-        arrays |= {"at_least": self.at_least, "least_p": np.array(self.least_p)}
-        return {"nulls": list(self.outcomes)}, arrays
+        return arrays | {"at_least": self.at_least, "least_p": np.array(self.least_p)}
 
     @staticmethod
     def restored(found: State | None, observed: np.ndarray) -> "Progress":
         """What a checkpoint says; no draws if there is none."""
         if not found:
             return Progress(observed, np.zeros(len(observed), np.int64))
-        head, arrays = found
-        outcomes = {null: list(arrays[f"outcomes_{null}"]) for null in head["nulls"]}
-        return Progress(observed, arrays["at_least"], outcomes, arrays["least_p"].tolist())
+        outcomes = {
+            name.removeprefix("outcomes_"): list(own)
+            for name, own in found.items()
+            if name.startswith("outcomes_")
+        }
+        return Progress(observed, found["at_least"], outcomes, found["least_p"].tolist())
 
 
 # The outcomes of one draw by the null's name; of LABELS, also p of `pair` of each pair.
@@ -78,7 +79,7 @@ def measure(
     The same seed gives the same bits: each draw has random numbers of its own, and the draws are
     added up in order.
     """
-    original = unchanged(data)
+    original = data.draw(data.matrices)
     observed = p_of_draw(data, original)[data.design.pair]
     checkpoint = Checkpoint(path, _key(data, draws, seed))
     progress = Progress.restored(checkpoint.read(), observed)

@@ -14,7 +14,6 @@ import numpy as np
 from expression_warehouse.pairs.contrasts import CASE, Design
 from expression_warehouse.pairs.engine.transform_store import (
     TransformStore,
-    store_in_memory,
     transform_study,
 )
 from expression_warehouse.pairs.expression import StudyMatrix
@@ -41,8 +40,8 @@ class SliceData:
     design: Design
     settings: Settings
 
-    def store(self, matrices: tuple[StudyMatrix, ...]) -> TransformStore:
-        """Rank transforms of studies like these."""
+    def draw(self, matrices: tuple[StudyMatrix, ...]) -> "Draw":
+        """Studies like these, whose r are not changed."""
         share, genes = self.settings.detection_share_min, np.arange(len(matrices[0].values))
         studies = [
             transform_study(
@@ -50,7 +49,8 @@ class SliceData:
             )
             for matrix in matrices
         ]
-        return store_in_memory(studies, self.settings, self.design)
+        store = TransformStore(studies, self.settings, self.design)
+        return Draw(store, np.ones(len(matrices)))
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,12 @@ class Draw:
         return r, n
 
 
-def unchanged(data: SliceData) -> Draw:
-    """The studies as they are."""
-    return Draw(data.store(data.matrices), np.ones(len(data.matrices)))
-
-
 def permute_labels(data: SliceData, dice: np.random.Generator) -> Draw:
     """A draw of LABELS."""
     matrices = tuple(
         replace(matrix, labels=dice.permutation(matrix.labels)) for matrix in data.matrices
     )
-    return Draw(data.store(matrices), np.ones(len(matrices)))
+    return data.draw(matrices)
 
 
 def permute_genes(data: SliceData, dice: np.random.Generator) -> Draw:
@@ -102,7 +97,7 @@ def permute_genes(data: SliceData, dice: np.random.Generator) -> Draw:
         return replace(matrix, values=values)
 
     matrices = tuple(map(permuted, data.matrices))
-    return Draw(data.store(matrices), np.ones(len(matrices)))
+    return data.draw(matrices)
 
 
 def sign_patterns(studies: int, draws: int, dice: np.random.Generator) -> np.ndarray:

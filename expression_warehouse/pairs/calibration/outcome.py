@@ -4,7 +4,7 @@ import numpy as np
 
 from expression_warehouse.pairs.calibration.nulls import Draw, SliceData
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.engine.block import PAIRS, p_values, pool_correlations
+from expression_warehouse.pairs.engine.pooled_pairs import PAIRS, p_values, pool_correlations
 
 FALSE_DISCOVERY_RATE = 0.05
 # Columns of an outcome: pairs that have the test, of them with p < 0.05 and p < 0.001, pairs found

@@ -18,30 +18,23 @@ import numpy as np
 from expression_warehouse.pairs.engine.tally import ROUNDING, Tally
 
 
-class RateCurve:
-    """q of one test as a function of p."""
+def false_discovery_rates(tally: Tally, candidate_p: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """q of tests with such p; NaN if p is NaN.
 
-    def __init__(self, tally: Tally, candidate_p: np.ndarray) -> None:
-        """candidate_p  of tally.sorted_candidates, ascending"""
-        tests = tally.histogram.total
-        exact = candidate_p[: np.searchsorted(candidate_p, tally.complete, side="right")]
-        counts, greatest = tally.histogram.filled_bins()
-        order = np.argsort(greatest)
-        x = np.concatenate([exact, greatest[order]])
-        rank = np.concatenate([np.arange(1, len(exact) + 1), np.cumsum(counts[order])])
-        by_x = np.argsort(x, kind="stable")
-        self._x = x[by_x]
-        rates = tests * self._x / rank[by_x]
-        self._least = np.minimum.accumulate(rates[::-1])[::-1]
-
-    def at(self, p: np.ndarray) -> np.ndarray:
-        """q of tests with such p; NaN if p is NaN.
-
-        p may differ from that in the tally by rounding: it is looked up below, and q is as much
-        larger.
-        """
-        if not len(self._x):
-            return np.full(p.shape, np.nan)
-        position = np.searchsorted(self._x, p * (1 - ROUNDING)).clip(max=len(self._x) - 1)
-        q = np.minimum(self._least[position] * (1 + 3 * ROUNDING), 1.0)
-        return np.where(np.isnan(p), np.nan, q)
+    candidate_p  of tally.sorted_candidates, ascending
+    p            may differ from that in the tally by rounding: it is looked up below, and q is as
+                 much larger
+    """
+    exact = candidate_p[: np.searchsorted(candidate_p, tally.complete, side="right")]
+    counts, greatest = tally.histogram.filled_bins()
+    order = np.argsort(greatest)
+    x = np.concatenate([exact, greatest[order]])
+    if not len(x):
+        return np.full(p.shape, np.nan)
+    rank = np.concatenate([np.arange(1, len(exact) + 1), np.cumsum(counts[order])])
+    by_x = np.argsort(x, kind="stable")
+    x, rank = x[by_x], rank[by_x]
+    least = np.minimum.accumulate((tally.histogram.total * x / rank)[::-1])[::-1]
+    position = np.searchsorted(x, p * (1 - ROUNDING)).clip(max=len(x) - 1)
+    q = np.minimum(least[position] * (1 + 3 * ROUNDING), 1.0)
+    return np.where(np.isnan(p), np.nan, q)

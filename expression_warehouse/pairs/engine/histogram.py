@@ -47,7 +47,7 @@ def p_value(size: np.ndarray, df: np.ndarray) -> np.ndarray:
     return p
 
 
-def bin_shifts(degrees: np.ndarray) -> np.ndarray:
+def bin_shifts(degrees: np.ndarray | int) -> np.ndarray:
     """Per degrees of freedom, how many of a float's 52 mantissa bits a bin leaves out."""
     bits = np.log2(_STEEPEST_T * np.maximum(degrees, 1) / (2 * WIDTH))
     return 52 - np.ceil(bits).astype(np.int64)
@@ -71,17 +71,13 @@ def t_bin(size: float, df: float, shift: int) -> np.int32:
     return np.int32(min(t_coordinate(size, df) >> shift, _LAST))
 
 
-def bin_edges(df: int, bins: np.ndarray) -> np.ndarray:
+def bin_edges(df: np.ndarray | int, bins: np.ndarray) -> np.ndarray:
     """The smallest |statistic| in each bin; infinite past the last bin."""
-    if df == 0:
-        x = bins / _NORMAL_SCALE
-    else:
-        shift = int(bin_shifts(np.array(df)))
-        finite = np.minimum(bins, _OCTAVES >> shift).astype(np.int64)
-        with np.errstate(over="ignore"):
-            x = ((_ONE + (finite << shift)).view(np.float64) - 1.0) * df
-    half = _SLOPE / 2
-    with np.errstate(invalid="ignore"):
+    shift, half = bin_shifts(df), _SLOPE / 2
+    finite = np.minimum(bins, _OCTAVES >> shift).astype(np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        of_t = ((_ONE + (finite << shift)).view(np.float64) - 1.0) * df
+        x = np.where(df == 0, bins / _NORMAL_SCALE, of_t)
         edges = x / (half + np.sqrt(half * half + x))
     return np.where((bins > _LAST) | np.isinf(x), np.inf, edges)
 
@@ -142,17 +138,13 @@ class Histogram:
     def sizes_at(self, p: float) -> np.ndarray:
         """(rows,): the smallest |statistic| of the first bin that can hold a p this small."""
         low, high = np.zeros(len(self.degrees), np.int64), np.full(len(self.degrees), _LAST)
-
-        def edges(bins: np.ndarray) -> np.ndarray:
-            rows = zip(self.degrees.tolist(), bins, strict=True)
-            return np.array([float(bin_edges(df, bin_)) for df, bin_ in rows])
-
         while (low < high).any():
             middle = (low + high) // 2
-            reaches = self.factors * p_value(edges(middle + 1), self.degrees) <= p
+            sizes = bin_edges(self.degrees, middle + 1)
+            reaches = self.factors * p_value(sizes, self.degrees) <= p
             low = np.where(reaches, low, np.minimum(middle + 1, high))
             high = np.where(reaches, middle, high)
-        return edges(low)
+        return bin_edges(self.degrees, low)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -3,8 +3,9 @@
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted
 from expression_warehouse.pairs.contrasts import Design
-from expression_warehouse.pairs.engine.block import COLUMNS, block_shape
+from expression_warehouse.pairs.engine.block import block_shape
 from expression_warehouse.pairs.engine.histogram import PAGE, PAGES
+from expression_warehouse.pairs.engine.pooling import COLUMNS
 from expression_warehouse.pairs.engine.tally import CANDIDATE
 from expression_warehouse.pairs.settings import in_words
 

@@ -46,13 +46,11 @@ def rank_transform(
 
 
 @numba.njit(nogil=True, cache=True)
-def average_ranks(values: np.ndarray) -> np.ndarray:
-    """Twice the average rank of each value, minus n + 1: whole numbers whose sum is 0."""
-    return _ranks_in_order(values, np.argsort(values))
+def average_ranks(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Twice the average rank of each value, minus n + 1: whole numbers whose sum is 0.
 
-
-@numba.njit(nogil=True, cache=True)
-def _ranks_in_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    order  as of np.argsort
+    """
     n = values.size
     ranks = np.empty(n)
     first = 0
@@ -70,7 +68,7 @@ def _ranks_in_order(values: np.ndarray, order: np.ndarray) -> np.ndarray:
 def _rank_rows(values, order, is_complete, ranks, squares):
     for gene in range(len(values)):
         if is_complete[gene]:
-            row = _ranks_in_order(values[gene], order[gene])
+            row = average_ranks(values[gene], order[gene])
             ranks[gene] = row
             squares[gene] = (row * row).sum()
 
@@ -106,7 +104,8 @@ def spearman_complete_cases(
             if value_a == value_a and value_b == value_b:
                 x[count], y[count] = value_a, value_b
                 count += 1
-        u, v = average_ranks(x[:count]), average_ranks(y[:count])
+        u = average_ranks(x[:count], np.argsort(x[:count]))
+        v = average_ranks(y[:count], np.argsort(y[:count]))
         scale = (u * u).sum() * (v * v).sum()
         n[pair] = count
         r[pair] = (u * v).sum() / np.sqrt(scale) if scale > 0 else np.nan

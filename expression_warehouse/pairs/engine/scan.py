@@ -10,10 +10,11 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import threadpoolctl
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.pairs.array_file import Checkpoint, State
+from expression_warehouse.pairs.checkpoint import Checkpoint, State
 from expression_warehouse.pairs.engine.block import Block, compute_block
 from expression_warehouse.pairs.engine.tally import Tally
 
@@ -94,12 +95,11 @@ def _restored(checkpoint: Checkpoint, empty: list[Tally]) -> tuple[list[Tally], 
     found = checkpoint.read()
     if not found:
         return empty, set()
-    head, arrays = found
     tallies = [
-        tally.restored({name: arrays[f"{name}_{i}"] for name in tally.arrays()})
+        tally.restored({name: found[f"{name}_{i}"] for name in tally.arrays()})
         for i, tally in enumerate(empty)
     ]
-    return tallies, set(head["done"])
+    return tallies, set(found["done"].tolist())
 
 
 def _state(tallies: list[Tally], done: set[str]) -> State:
@@ -108,7 +108,7 @@ def _state(tallies: list[Tally], done: set[str]) -> State:
         for i, tally in enumerate(tallies)
         for name, array in tally.arrays().items()
     }
-    return {"done": sorted(done)}, arrays
+    return {"done": np.array(sorted(done), np.str_), **arrays}
 
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:

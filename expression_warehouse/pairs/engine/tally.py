@@ -23,6 +23,11 @@ CANDIDATE = np.dtype([("size", "f8"), ("row", "i4"), ("gene_a", "i4"), ("gene_b"
 ROUNDING = 1e-7
 
 
+def pair_numbers(candidates: np.ndarray) -> np.ndarray:
+    """Both genes of each candidate in one number."""
+    return candidates["gene_a"].astype(np.int64) << 32 | candidates["gene_b"]
+
+
 @dataclass
 class Tally:
     """Statistics of one test.
@@ -122,7 +127,7 @@ class Tally:
         p = p_value(candidates["size"], self.histogram.degrees[rows])
         p = np.minimum(1.0, self.histogram.factors[rows] * p)
         # np.lexsort on all keys takes ten times as long.
-        by_pair = np.argsort(candidates["gene_a"].astype(np.int64) << 32 | candidates["gene_b"])
+        by_pair = np.argsort(pair_numbers(candidates))
         order = by_pair[np.argsort(p[by_pair], kind="stable")]
         zeros = np.count_nonzero(p == 0)
         order[:zeros] = order[:zeros][np.argsort(-candidates["size"][order[:zeros]], kind="stable")]

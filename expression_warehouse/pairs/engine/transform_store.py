@@ -24,25 +24,44 @@ from expression_warehouse.pairs.settings import Settings
 
 
 @dataclass(frozen=True)
+class StudyTransforms:
+    """One study of a screen, cohort by cohort.
+
+    ranks    [cohort]: (genes, samples), see rank_transform
+    values   the same, if any are missing; else None
+    inverse  (cohorts, genes); NaN if a gene has no r
+    partial  (cohorts, genes): whether some of its values are missing
+    samples  (cohorts,); 0 if a cohort is too small to take part
+    """
+
+    ranks: list[np.ndarray]
+    values: list[np.ndarray] | None
+    inverse: np.ndarray
+    partial: np.ndarray
+    samples: list[int]
+
+
+@dataclass(frozen=True)
 class TransformStore:
     """The genes of a screen, numbered from 0.
 
-    ranks    [study][cohort]: (genes, samples), see rank_transform
-    values   the same, of studies with missing values; else None
-    inverse  (studies, cohorts, genes); NaN if a gene has no r
-    partial  (studies, cohorts, genes): whether some of its values are missing
-    samples  (studies, cohorts); 0 if a cohort is too small to take part
     settings decide weights and the smallest cohort
     design   the contrasts; their cohorts are those of the store
     """
 
-    ranks: list[list[np.ndarray]]
-    values: list[list[np.ndarray] | None]
-    inverse: np.ndarray
-    partial: np.ndarray
-    samples: np.ndarray
+    studies: list[StudyTransforms]
     settings: Settings
     design: Design
+
+    @functools.cached_property
+    def inverse(self) -> np.ndarray:
+        """(studies, cohorts, genes)."""
+        return np.array([study.inverse for study in self.studies])
+
+    @functools.cached_property
+    def samples(self) -> np.ndarray:
+        """(studies, cohorts)."""
+        return np.array([study.samples for study in self.studies])
 
     @property
     def gene_count(self) -> int:
@@ -57,12 +76,12 @@ class TransformStore:
     @functools.cached_property
     def product_type(self) -> np.dtype:
         """The type that holds all inner products of ranks exactly."""
-        return np.result_type(*(ranks.dtype for cohorts in self.ranks for ranks in cohorts))
+        return np.result_type(*(ranks.dtype for study in self.studies for ranks in study.ranks))
 
     @functools.cached_property
     def is_partial(self) -> np.ndarray:
         """(genes,): whether a gene lacks some values anywhere. Its pairs take another path."""
-        return np.logical_or.reduce(self.partial, axis=(0, 1))
+        return np.logical_or.reduce([study.partial for study in self.studies], axis=(0, 1))
 
     @functools.cached_property
     def tile_scale(self) -> np.ndarray:
@@ -76,43 +95,19 @@ class TransformStore:
         samples.
         """
         products = np.empty((*self.samples.shape, len(a)), self.product_type)
-        for s, cohorts in enumerate(self.ranks):
-            for g, ranks in enumerate(cohorts):
+        for s, study in enumerate(self.studies):
+            for g, ranks in enumerate(study.ranks):
                 inner_products(ranks, a, b, products[s, g])
         r = products * (self.inverse[:, :, a] * self.inverse[:, :, b])
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
-        for s, g in zip(*np.nonzero(self.samples), strict=True):
-            if not (values := self.values[s]):
-                continue
-            anew = np.flatnonzero(self.partial[s, g, a] | self.partial[s, g, b])
-            pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
-            spearman_complete_cases(values[g], a[anew], b[anew], pair_r, pair_n)
-            r[s, g, anew], n[s, g, anew] = pair_r, pair_n
+        for s, study in enumerate(self.studies):
+            for g, values in enumerate(study.values or []):
+                anew = np.flatnonzero(study.partial[g, a] | study.partial[g, b])
+                pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
+                spearman_complete_cases(values, a[anew], b[anew], pair_r, pair_n)
+                r[s, g, anew], n[s, g, anew] = pair_r, pair_n
         r[n < self.settings.min_samples] = np.nan
         return r, n
-
-
-def weight_of(samples: np.ndarray, settings: Settings) -> np.ndarray:
-    """1 / variance of Fisher's z of a Spearman r of 0; 0 if no r is defined."""
-    return np.maximum(samples - 3.0, 0.0) / settings.se_factor
-
-
-def limit_of(samples: np.ndarray) -> np.ndarray:
-    """Greatest |r| of so many samples, as clip_r in macros/stats/fisher_z.sql; 0 without any."""
-    n = samples.astype(float)
-    steps = n * (n * n - 1)
-    return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
-
-
-@dataclass(frozen=True)
-class StudyTransforms:
-    """One study of a store, with the same names."""
-
-    ranks: list[np.ndarray]
-    values: list[np.ndarray] | None
-    inverse: np.ndarray
-    partial: np.ndarray
-    samples: list[int]
 
 
 def transform_study(
@@ -136,21 +131,6 @@ def transform_study(
         inverse=np.array(inverse),
         partial=np.array(partial),
         samples=samples,
-    )
-
-
-def store_in_memory(
-    studies: list[StudyTransforms], settings: Settings, design: Design
-) -> TransformStore:
-    """A store without files."""
-    return TransformStore(
-        ranks=[study.ranks for study in studies],
-        values=[study.values for study in studies],
-        inverse=np.array([study.inverse for study in studies]),
-        partial=np.array([study.partial for study in studies]),
-        samples=np.array([study.samples for study in studies]),
-        settings=settings,
-        design=design,
     )
 
 
@@ -197,7 +177,8 @@ def open_store(folder: Path) -> TransformStore:
 
 def _read_store(folder: Path) -> TransformStore:
     head = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-    samples, partial = np.array(head["samples"]), np.load(folder / "partial.npy")
+    samples = head["samples"]
+    inverse, partial = (np.load(folder / f"{kind}.npy") for kind in ("inverse", "partial"))
 
     def mapped(kind: str, study: int) -> list[np.ndarray]:
         return [
@@ -210,15 +191,17 @@ def _read_store(folder: Path) -> TransformStore:
         Contrast(each["name"], tuple(each["case"]), tuple(each["references"]))
         for each in head["contrasts"]
     )
-    return TransformStore(
-        ranks=[mapped("ranks", s) for s in range(len(samples))],
-        values=[mapped("values", s) if own.any() else None for s, own in enumerate(partial)],
-        inverse=np.load(folder / "inverse.npy"),
-        partial=partial,
-        samples=samples,
-        settings=Settings(**head["settings"]),
-        design=Design(tuple(contrasts)),
-    )
+    studies = [
+        StudyTransforms(
+            ranks=mapped("ranks", s),
+            values=mapped("values", s) if partial[s].any() else None,
+            inverse=inverse[s],
+            partial=partial[s],
+            samples=samples[s],
+        )
+        for s in range(len(samples))
+    ]
+    return TransformStore(studies, Settings(**head["settings"]), Design(tuple(contrasts)))
 
 
 def _save(folder: Path, kind: str, study: int, cohorts: list[np.ndarray]) -> None:

@@ -1,6 +1,5 @@
 """A file of arrays that an interrupted computation is resumed from."""
 
-import json
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,8 +13,8 @@ from expression_warehouse.core.files import open_atomically
 # A kill costs at most this, and the work under way.
 CHECKPOINT_S = 30.0
 
-# A head that JSON can hold, and arrays by name; none may be called head.
-State = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
+# Arrays by name; none may be called key.
+State = Mapping[str, np.ndarray]
 
 
 class Checkpoint:
@@ -34,14 +33,12 @@ class Checkpoint:
         try:
             with np.load(self._path, allow_pickle=False) as file:
                 arrays = dict(file)
-            head = json.loads(str(arrays.pop("head")))
-            return (head, arrays) if head["key"] == self._key else None
+            return arrays if str(arrays.pop("key")) == self._key else None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
     def write(self, state: State) -> None:
-        head, arrays = state
-        named: dict[str, Any] = {"head": np.array(json.dumps({"key": self._key, **head})), **arrays}
+        named: dict[str, Any] = {"key": np.array(self._key), **state}
         with open_atomically(self._path) as file:
             np.savez(file, **named)
         self._written = time.monotonic()
