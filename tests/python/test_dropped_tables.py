@@ -1,6 +1,8 @@
-"""A table, view or seed that somebody dropped by hand: the next `dbt build` makes it again as it was."""
+"""A table, view or seed that somebody dropped by hand: the next `dbt build` makes it again as it was, or says
+that it cannot."""
 
 import pytest
+from conftest import Study
 from test_current_build import NOTHING_NEW
 from warehouses import four_studies
 
@@ -52,3 +54,29 @@ def test_a_view_and_a_seed_are_made_again(copy_of, tmp_path):
     made = "made again: analytics.vw_expression_long, seeds.watch_list"
     assert made in output
     assert NOTHING_NEW in warehouse.build()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "dim.dim_gene",
+        pytest.param("dim.dim_sample", marks=pytest.mark.long),
+        pytest.param("dim.dim_study", marks=pytest.mark.long),
+        pytest.param("dim.dim_gene_pair", marks=pytest.mark.long),
+        pytest.param("dim.study_disease_map", marks=pytest.mark.long),
+    ],
+)
+def test_keys_of_a_dimension_are_never_given_anew(copy_of, tmp_path, table):
+    warehouse = copy_of(four_studies, tmp_path)
+    assert warehouse.loader("ingest", Study("GSE5").write(tmp_path / "new")).exit_code == 0
+    count = "select count(*) from fact.fact_gene_expression"
+    before = warehouse.query(count)
+    warehouse.query_write(f"alter table {table} rename to renamed_by_hand")
+    for arguments in ((), ("--full-refresh",), ("--select", "study:GSE5")):
+        output = warehouse.build(*arguments, succeeds=False)
+        assert f"4018 LOAD_KEYS_LOST: missing: {table}. " in output
+    assert warehouse.query(count) == before
+    schema, name = table.split(".")
+    warehouse.query_write(f"alter table {schema}.renamed_by_hand rename to {name}")
+    warehouse.build()
+    assert warehouse.query(count) > before
