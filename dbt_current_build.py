@@ -1,8 +1,9 @@
 """Leaves out of `dbt build` what it would only repeat.
 
 If nothing that a build reads has changed since the last one, it ends at once. Else, if the project
-is the same, views and seeds are as they would be made again, and only the rest is built. A build
-with --select (other than `study:`), --exclude, --selector or --full-refresh does all it is told to.
+is the same, views and seeds are as they would be made again, and only the rest is built, with what
+is missing from the warehouse. A build with --select (other than `study:`), --exclude, --selector or
+--full-refresh does all it is told to.
 
 macros/operations/last_build.sql keeps and compares the state of the warehouse. dbt imports each
 installed module whose name starts with `dbt_` and that has a list `plugins`.
@@ -18,7 +19,7 @@ from typing import Any
 from dbt.adapters.factory import get_adapter
 from dbt.artifacts.schemas.run import RunExecutionResult
 from dbt.contracts.graph.manifest import Manifest
-from dbt.graph import GraphQueue
+from dbt.graph import GraphQueue, UniqueId
 from dbt.node_types import NodeType
 from dbt.plugins.manager import dbtPlugin
 from dbt.task.build import BuildTask
@@ -68,17 +69,22 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
             last: Any = adapter.execute_macro(
                 "repeated_by_build", macro_resolver=manifest, kwargs={"project_hash": project}
             )
-        if not last:
-            return queue
-        if last["repeats"] == "all":
+            if not last:
+                return queue
+            selected = queue.get_selected_nodes()
+            missing = without_relation(adapter, manifest, selected)
+        if last["repeats"] == "all" and not missing:
             raise NothingNewError(
                 f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it"
                 f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'"
             )
         repeats = repeated(manifest, last["has_same_selection"])
-        selected = queue.get_selected_nodes()
-        kept = {node for node in selected if node not in repeats}
+        kept = {node for node in selected if node not in repeats or node in missing}
         left_out = len(selected) - len(kept)
+        if missing:
+            nodes = [manifest.nodes[key] for key in missing]
+            names = sorted(f"{node.schema}.{node.alias}" for node in nodes)
+            fire_event(Note(msg=f"Missing from the warehouse, and made again: {', '.join(names)}"))
         fire_event(Note(msg=f"{left_out} views, seeds and tests of seeds are as they were"))
         return GraphQueue(task.graph.get_subset_graph(kept).graph, manifest, kept)
 
@@ -127,6 +133,23 @@ def repeated(manifest: Manifest, is_same_selection: bool) -> set[str]:
         if node.resource_type == NodeType.Test and set(node.depends_on.nodes) <= seeds
     }
     return seeds | views | tests
+
+
+def without_relation(adapter: Any, manifest: Manifest, selected: set[UniqueId]) -> set[UniqueId]:
+    """Models and seeds of the selected nodes whose table or view was dropped or renamed."""
+    relations: dict[tuple[str | None, str], set[str]] = {}
+    missing: set[UniqueId] = set()
+    for key in selected:
+        node = manifest.nodes.get(key)
+        if node is None or node.resource_type not in (NodeType.Model, NodeType.Seed):
+            continue
+        schema = (node.database, node.schema)
+        if schema not in relations:
+            found = adapter.list_relations(*schema)
+            relations[schema] = {relation.identifier.lower() for relation in found}
+        if node.alias.lower() not in relations[schema]:
+            missing.add(key)
+    return missing
 
 
 def depends_on_macro(manifest: Manifest, node: Any, wanted: str) -> bool:

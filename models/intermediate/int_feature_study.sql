@@ -23,7 +23,7 @@ inner join {{ ref('unit') }} as u on s.study_unit_tag = u.unit_tag
 left join sample_changes as c on b.batch_id = c.batch_id
 where
     {{ is_selected_study('b.study_accession_code') }}
-    {%- if relation_to_extend('fact', 'fact_feature_values') %}
+    {%- if relation_to_extend('fact', 'fact_feature_values') and relation_to_extend('meta', 'meta_study_qc') %}
     and (
         r.values_judged_at is null
         or r.values_judged_at < b.loaded_at

@@ -8,8 +8,14 @@ select
     s.study_count,
     s.batch_id
 from {{ ref('stg_slice') }} as s
+{#- If one of the tables made of slices is missing, all slices are computed anew, whose rows the others replace. #}
 {%- set fact = relation_to_extend('fact', 'fact_gene_pair_metrics') %}
-{%- if fact %}
+{%- set others = [
+    relation_to_extend('fact', 'fact_gene_pair_contrast'),
+    relation_to_extend('fact', 'fact_gene_pair_cohort'),
+    relation_to_extend('analytics', 'tbl_gene_pairs_materialized')
+] %}
+{%- if fact and others | select | list | length == others | length %}
 where not exists (
     select 1
     from {{ fact }} as f
