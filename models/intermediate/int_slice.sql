@@ -15,7 +15,7 @@ from {{ ref('stg_slice') }} as s
     relation_to_extend('fact', 'fact_gene_pair_cohort'),
     relation_to_extend('analytics', 'tbl_gene_pairs_materialized')
 ] %}
-{%- if fact and others | select | list | length == others | length %}
+{%- if none not in [fact] + others %}
 where not exists (
     select 1
     from {{ fact }} as f
