@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from expression_warehouse.core import signals
+from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import os_message
@@ -86,8 +87,7 @@ class _Housekeeper:
         folder = self._folder("logs")
         if folder is None:
             return True
-        today = datetime.datetime.now(datetime.UTC).date()
-        oldest = today - datetime.timedelta(days=days)
+        oldest = utc_now().date() - datetime.timedelta(days=days)
         old = [day for day in _folders(folder) if (date := _date(day.name)) and date < oldest]
         return self._delete("logs_purged", days, old)
 

@@ -4,6 +4,7 @@ A job is a file, so that a service that starts again goes on with what waits. A 
 running when the service was killed goes on by itself; what it loads is whole or absent.
 """
 
+import contextlib
 import dataclasses
 import json
 import queue
@@ -92,23 +93,27 @@ class JobQueue:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs[self._waiting.get()]
-            running = dataclasses.replace(job, status="RUNNING", started_at=_now())
-            try:
-                self._put(running)
-                exit_code, last = self._run(job.job_id)
-            except (OSError, UserError) as error:
-                exit_code, last = 1, {"summary": f"the load could not be started: {error}"}
-            self._put(
-                dataclasses.replace(
-                    running,
-                    status="FAILED" if exit_code else "SUCCESS",
-                    ended_at=_now(),
-                    exit_code=exit_code,
-                    run_id=last.get("run_id"),
-                    summary=last.get("summary"),
-                )
-            )
+            self._load(self._jobs[self._waiting.get()])
+
+    def _load(self, job: Job) -> None:
+        """Run a job and keep what became of it, also if its file can no longer be written."""
+        running = dataclasses.replace(job, status="RUNNING", started_at=_now())
+        try:
+            self._put(running)
+            exit_code, last = self._run(job.job_id)
+        except (OSError, UserError) as error:
+            exit_code, last = 1, {"summary": f"the job failed: {error}"}
+        ended = dataclasses.replace(
+            running,
+            status="FAILED" if exit_code else "SUCCESS",
+            ended_at=_now(),
+            exit_code=exit_code,
+            run_id=last.get("run_id"),
+            summary=last.get("summary"),
+        )
+        self._jobs[job.job_id] = ended
+        with contextlib.suppress(UserError):
+            self._put(ended)
 
     def _run(self, job_id: str) -> tuple[int, dict[str, Any]]:
         """Run the load; return its exit code and the last line that it printed."""

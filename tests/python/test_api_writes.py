@@ -334,6 +334,17 @@ def test_a_full_queue_refuses(warehouse, keys):
     assert (answer.status_code, answer.json()["code"]) == (503, 54613)
 
 
+def test_jobs_go_on_after_one_whose_file_cannot_be_written(tmp_path):
+    """A full disk, or a folder that is gone, must not end the thread that runs all jobs."""
+    folder = tmp_path / "jobs"
+    queue = JobQueue(folder, ["sh", "-c", f"rm -r {folder}; touch {folder}; echo '{{}}'"])
+    for _ in range(2):
+        job = queue.submit("0").job_id
+        wait_until(lambda job=job: queue.find(job).ended_at)
+        assert queue.find(job).status == "FAILED"
+        folder.unlink()
+
+
 def test_a_job_loads_the_inbox_and_publishes(warehouse, keys, tmp_path, monkeypatch):
     """The real command. It publishes, since a snapshot was published before."""
     from test_pair_metrics import study_of

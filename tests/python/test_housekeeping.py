@@ -15,6 +15,7 @@ from conftest import Study, WarehouseUnderTest, moved
 from test_operations import built  # noqa: F401 (a fixture)
 
 from expression_warehouse.core import log_files
+from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.config import load_config
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.reporting import JsonReporter, Reporter, open_reporter
@@ -24,6 +25,7 @@ from loader.source.archive import archive_matrix
 from loader.source.download import Download, FolderDownload, ZipDownload
 from loader.source.text import FileText
 
+NOW = utc_now()
 BATCHES = [f"{number:x}" * 64 for number in range(1, 6)]
 NO_COUNTS = {
     "purge_staging": {"purged_count": 0, "removed_count": 0, "row_count": 0},
@@ -68,12 +70,13 @@ def put(path: Path, age_days: float = 0) -> None:
 
 
 def day(age_days: int) -> str:
-    return str(datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=age_days))
+    return str(NOW.date() - datetime.timedelta(days=age_days))
 
 
 @pytest.fixture
-def tree(tmp_path) -> Path:
-    """Folders with files on both sides of each limit."""
+def tree(tmp_path, monkeypatch) -> Path:
+    """Folders with files on both sides of each limit, on the same day until the test ends."""
+    monkeypatch.setattr("loader.housekeeping.utc_now", lambda: NOW)
     (tmp_path / "pipeline.yaml").write_text(
         "folders: {archive: archive}\nretention: {archive_days: 10, logs_days: 20}\n"
     )
@@ -335,8 +338,7 @@ def test_a_log_file_has_the_lines_that_the_terminal_has_in_words(tmp_path, capsy
     with open_reporter("text", tmp_path / "logs", "ingest") as reporter:
         say(reporter)
     (file,) = (tmp_path / "logs").glob("*/*")
-    now = datetime.datetime.now(datetime.UTC)
-    assert file.parent.name in (str(now.date()), day(1))
+    assert file.parent.name in (str(NOW.date()), str(utc_now().date()))
     assert file.name[6:] == f"_ingest_{reporter.run_id}.jsonl" and file.name[:6].isdigit()
     logged = lines_of(file)
     assert [line["step"] for line in logged] == ["restaged", "rows_repeated", "failed", "waiting"]
