@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.printable import printable
 from loader.source.encoding import UTF_8
 from loader.source.values import NULL_VALUES, NUMBER
 
@@ -105,11 +106,7 @@ class Layout:
 
     def describe(self) -> str:
         """In one line, all that differs from the plain layout."""
-        # Bytes that are not UTF-8 are no text that can be stored or printed.
-        names = [
-            name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            for name in self.names
-        ]
+        names = [printable(name) for name in self.names]
         parts = [f"{self.file_format} " if self.file_format else ""]
         parts[0] += f"{_DELIMITERS[self.delimiter]}-separated"
         if self.compression:
