@@ -1,6 +1,7 @@
 """The pages of the explorer. Each is a permalink, and none needs a script."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -65,7 +66,7 @@ def search(edition: CurrentEdition, q: Annotated[str, Query(max_length=50)] = ""
         ("studies", reading.study, "study_accession_code"),
     ):
         try:
-            return RedirectResponse(f"/{path}/{find(edition, text)[key]}")
+            return RedirectResponse(f"/{path}/{quote(find(edition, text)[key])}")
         except MissingError:
             continue
     genes = reading.genes_named_like(edition, text) if text else []
@@ -96,16 +97,19 @@ def pair(
     return _page("pair.html", edition, reviews=reviews, is_report=False, **values)
 
 
-@router.get("/genes/{gene}")
+@router.get("/genes/{gene:path}")
 def gene(edition: CurrentEdition, gene: GeneName) -> HTMLResponse:
     """A gene: what it is, its partners and its expression."""
     found = reading.gene(edition, gene)
+    parameters = {"gene_id": found["gene_id"]}
+    partners = reading.partners(edition, found["gene_id"])
     return _page(
         "gene.html",
         edition,
         gene=found,
-        partners=reading.partners(edition, found["gene_id"]),
-        expression=edition.rows(queries.GENE_EXPRESSION, {"gene_id": found["gene_id"]}),
+        partners=partners,
+        slices=[] if partners else edition.rows(queries.GENE_SLICES, parameters),
+        expression=edition.rows(queries.GENE_EXPRESSION, parameters),
     )
 
 
