@@ -1,5 +1,6 @@
 """Which studies the paths hold, whatever their formats."""
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 from expression_warehouse.core.listed import listed
 from loader.source.adapters import ADAPTERS, Adapter, find_adapter
 from loader.source.archive import ARCHIVED
@@ -155,9 +157,12 @@ def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], lis
         return downloads, others
     for child in children:
         if child.is_dir() and not _is_zip(child):
-            # A link may lead to a folder that it is in.
-            linked = child.is_symlink()
-            found, others_within = ([], []) if linked else _downloads_in(child, config)
+            found: list[Path] = []
+            others_within: list[Path] = []
+            # A link may lead to a folder that it is in; `_passed_over` names what cannot be read.
+            if not child.is_symlink():
+                with contextlib.suppress(OSError):
+                    found, others_within = _downloads_in(child, config)
             downloads += found
             if found:
                 others += others_within
@@ -167,18 +172,27 @@ def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], lis
 
 
 def _passed_over(folder: Path, path: Path) -> UserError | None:
-    """1015 if a folder has a matrix or a known format that is not read, at any depth; None if it
-    has none, for the archive, and for a link to a folder at `path`, which is read."""
+    """1015 if a folder cannot be read, or has a matrix or a known format that is not read, at any
+    depth; None if it has none, for the archive, and for a link to a folder at `path`, which is
+    read."""
     if folder.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
         return None
     with_data: list[UserError] = []
-    for place, folders, files in os.walk(folder):
+    errors: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not ARCHIVED.fullmatch(name)
         )
         download = FolderDownload(Path(place), has_folders=False)
         if any(_is_data(download, name) for name in files if not name.startswith(".")):
             with_data.append(_unrecognised(Path(place)))
+    if errors:
+        return UserError(
+            "EXTRACTION_FOLDER_PASSED_OVER",
+            f"passed over, the folder cannot be read: {os_message(errors[0])}",
+            file=str(errors[0].filename),
+            action="Check its permissions",
+        )
     if not with_data:
         return None
     if folder.is_symlink():

@@ -1,8 +1,10 @@
 """Folders beside studies that have data, but no study that can be read: said and counted."""
 
+import errno
 import gzip
 import io
 import json
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -95,6 +97,33 @@ def test_ingest_counts_the_folders(warehouse, folder):
     assert events(alone, "passed_over") == []
     absent = warehouse.loader("ingest", folder, "--study", "GSE3")
     assert (absent.exit_code, len(events(absent, "passed_over"))) == (1, 3)
+
+
+def refuse(monkeypatch, *folders: Path) -> None:
+    """Let the system refuse to list these folders, whoever runs the tests."""
+    for name in ("listdir", "scandir"):
+        real = getattr(os, name)
+
+        def listing(path=".", real=real):
+            if Path(path) in folders:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, listing)
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(warehouse, folder, monkeypatch):
+    (folder / "lost+found").mkdir()
+    Study("GSE2", samples=["A", "B", "C"]).write(folder / "GSE2")
+    refuse(monkeypatch, folder / "lost+found", folder / "GSE2" / "GSE2")
+    result = warehouse.loader("ingest", folder)
+    assert [event["study_accession"] for event in events(result, "staged")] == ["GSE1"]
+    (failure,) = events(result, "failed")
+    assert (failure["error_code"], failure["found"]) == (1007, "Permission denied")
+    assert failure["file"] == str(folder / "GSE2" / "GSE2")
+    (said,) = [event["error"] for event in events(result, "passed_over")]
+    assert "lost+found" in said
+    assert "Permission denied" in said
 
 
 def test_folders_that_links_lead_to_are_said(warehouse, folder, tmp_path):

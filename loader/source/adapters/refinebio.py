@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted, listed
-from loader.source.download import METADATA, Download
+from loader.source.download import METADATA, Download, unreadable
 from loader.source.metadata import AggregatedMetadata
 from loader.source.study import StudySource
 from loader.source.tables import stem_of
@@ -108,6 +108,8 @@ def _find_matrix(download: Download, accession: str) -> str:
         )
     if names:
         return names[0]
+    if error := next(iter(download.unreadable), None):
+        raise unreadable(str(error.filename), error)
     folder = f"{accession}/"
     inside = [PurePosixPath(name).name for name in download.names if folder in f"/{name}"]
     found = f"the metadata name study {accession}, but its matrix is missing"
