@@ -180,6 +180,15 @@ FIND_GENES_BY_ALIAS = """
     order by g.gene_id
 """
 
+# All genes that have a name, also those that no study has, and ambiguous names.
+GENES_OF_NAME = """
+    select distinct i.gene_id, case when g.gene_id is null then 0 else 1 end as is_measured
+    from {dim}.gene_identifier as i
+    left join {dim}.dim_gene as g on i.gene_id = g.gene_id
+    where i.identifier_key = upper($gene)
+    order by i.gene_id
+"""
+
 # Names that begin with the pattern's text; a gene once, by the name that comes first. Genes that no
 # annotation knows have their id alone.
 GENES_LIKE = """

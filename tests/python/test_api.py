@@ -76,6 +76,11 @@ def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTe
             f" values (upper('{name}'), 'HOMO_SAPIENS', 'ALIAS', '{GENES[2]}', '{name}', true, false)"
             for name in ALIASES
         ),
+        "insert into dim.gene_identifier (identifier_key, organism, id_type, gene_id, identifier,"
+        " is_current, is_ambiguous) values"
+        " ('A1BG', 'HOMO_SAPIENS', 'SYMBOL', 'ENSG00000121410', 'A1BG', true, false),"
+        f" ('TWICE', 'HOMO_SAPIENS', 'ALIAS', '{GENES[2]}', 'twice', true, true),"
+        f" ('TWICE', 'HOMO_SAPIENS', 'ALIAS', '{GENES[3]}', 'twice', true, true)",
         "insert into dim.dim_gene by name select * replace (999 as gene_key,"
         f" '{UNPAIRED}' as gene_id, '{UNPAIRED}' as gene_symbol) from dim.dim_gene"
         f" where gene_id = '{GENES[2]}'",
@@ -503,6 +508,23 @@ def test_genes_are_named_by_aliases_with_any_characters(client, name):
     assert 'role="alert"' not in client.get("/pairs", params={"gene": name}).text
     found = client.get("/search", params={"q": name.lower()}, follow_redirects=False)
     assert found.headers["location"] == f"/genes/{GENES[2]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("A1BG", "The warehouse has no values of gene A1BG, a name of ENSG00000121410."),
+        ("twice", f"no single gene twice: it is a name of {GENES[2]}, {GENES[3]}."),
+        ("NO_SUCH", "The warehouse has no gene NO_SUCH."),
+    ],
+)
+def test_why_a_gene_is_not_found(client, name, said):
+    answer = client.get(f"/api/v1/genes/{name}")
+    assert (answer.status_code, said in answer.text) == (404, True), answer.text
+    page = client.get("/search", params={"q": name})
+    # Names of genes in the warehouse are shown to choose from.
+    assert (page.status_code, said in page.text) in ((404, True), (200, False))
+    assert (page.status_code == 200) == (name == "twice")
 
 
 def test_the_page_of_a_gene_without_pairs_says_why(client):
