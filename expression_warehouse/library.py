@@ -56,7 +56,7 @@ class ReadableWarehouse:
         gene_a, gene_b  ids, symbols or aliases, in any order
         """
         with self._edition() as edition:
-            genes = [reading.gene(edition, name)["gene_id"] for name in (gene_a, gene_b)]
+            genes = [_gene_id(edition, name) for name in (gene_a, gene_b)]
             return reading.pair_studies(edition, reading.pair_of_genes(edition, *genes))
 
     def expression(self, genes: str | Iterable[str], cohorts: str | Iterable[str] = ()) -> pa.Table:
@@ -73,7 +73,7 @@ class ReadableWarehouse:
             known = [row["illness_label"] for row in edition.rows(queries.ILLNESSES)]
             if unknown := sorted(wanted - set(known)):
                 raise reading.MissingError(f"cohort {unknown[0]}", known)
-            found = [reading.gene(edition, name)["gene_id"] for name in _several(genes)]
+            found = [_gene_id(edition, name) for name in _several(genes)]
             # No gene has the empty id: the query then gives the columns alone.
             ids = dict.fromkeys(found or [""])
             tables = [edition.table(queries.GENE_VALUES, {"gene_id": gene_id}) for gene_id in ids]
@@ -135,9 +135,16 @@ def run_pipeline(
         )
 
 
+def _gene_id(edition: Edition, name: Any) -> str:
+    """The id of a gene by one of its names. In pandas, a missing name is None or NaN."""
+    if not isinstance(name, str):
+        raise reading.MissingError(f"gene {name!r}: names of genes are texts")
+    return reading.gene(edition, name)["gene_id"]
+
+
 def _several(names: _Name | Iterable[_Name]) -> list[_Name]:
     """The names given; a single one need not be in a list."""
-    return [names] if isinstance(names, str | Path) else list(names)
+    return list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
 
 
 def _rank_settings(**settings: Any) -> RankSettings:

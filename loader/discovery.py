@@ -1,5 +1,6 @@
 """Which studies the paths hold, whatever their formats."""
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import os_message
 from expression_warehouse.core.listed import listed
 from loader.source.adapters import ADAPTERS, Adapter, find_adapter
 from loader.source.archive import ARCHIVED
@@ -59,7 +61,9 @@ def _studies_at(path: Path, config: PipelineConfig) -> Iterator[StudySource | Us
             yield from _studies_of_file(path, config)
             return
         downloads, passed_over = find_downloads(path, config)
-        yield from filter(None, map(_passed_over, passed_over))
+        for other in passed_over:
+            if error := _passed_over(other, path):
+                yield error
         if not downloads:
             raise _unrecognised(path)
     except UserError as error:
@@ -101,6 +105,14 @@ def _studies_of_file(path: Path, config: PipelineConfig) -> list[StudySource]:
             file=str(path),
             expected=_EXPECTED,
             action="Give the zip from refine.bio, or the folder it unpacks to",
+        )
+    if found := next((at for at in path.resolve().parents[:2] if (at / METADATA).exists()), None):
+        raise UserError(
+            "EXTRACTION_INVALID_FORMAT",
+            "this is one file of a refine.bio download",
+            file=str(path),
+            expected="the folder or the zip of the download",
+            action=f"Name its folder: {found}",
         )
     raise UserError(
         "STUDY_UNDESCRIBED",
@@ -144,8 +156,13 @@ def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], lis
     if adapter and adapter.HAS_FOLDERS:
         return downloads, others
     for child in children:
-        if child.is_dir() and not _is_zip(child) and not child.is_symlink():
-            found, others_within = _downloads_in(child, config)
+        if child.is_dir() and not _is_zip(child):
+            found: list[Path] = []
+            others_within: list[Path] = []
+            # A link may lead to a folder that it is in; `_passed_over` names what cannot be read.
+            if not child.is_symlink():
+                with contextlib.suppress(OSError):
+                    found, others_within = _downloads_in(child, config)
             downloads += found
             if found:
                 others += others_within
@@ -154,19 +171,37 @@ def _downloads_in(folder: Path, config: PipelineConfig) -> tuple[list[Path], lis
     return downloads, others
 
 
-def _passed_over(folder: Path) -> UserError | None:
-    """1015 if a folder has a matrix or a known format that is not read, at any depth; None if it
-    has none, and for the archive."""
+def _passed_over(folder: Path, path: Path) -> UserError | None:
+    """1015 if a folder cannot be read, or has a matrix or a known format that is not read, at any
+    depth; None if it has none, for the archive, and for a link to a folder at `path`, which is
+    read."""
+    if folder.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+        return None
     with_data: list[UserError] = []
-    for place, folders, files in os.walk(folder):
+    errors: list[OSError] = []
+    for place, folders, files in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not ARCHIVED.fullmatch(name)
         )
         download = FolderDownload(Path(place), has_folders=False)
         if any(_is_data(download, name) for name in files if not name.startswith(".")):
             with_data.append(_unrecognised(Path(place)))
+    if errors:
+        return UserError(
+            "EXTRACTION_FOLDER_PASSED_OVER",
+            f"passed over, the folder cannot be read: {os_message(errors[0])}",
+            file=str(errors[0].filename),
+            action="Check its permissions",
+        )
     if not with_data:
         return None
+    if folder.is_symlink():
+        return UserError(
+            "EXTRACTION_FOLDER_PASSED_OVER",
+            "passed over: links to folders are not followed",
+            file=str(folder),
+            action=f"Name the folder in the command: {folder.resolve()}",
+        )
     first, *more = with_data
     others = listed([str(error.file) for error in more])
     return UserError(
@@ -179,7 +214,8 @@ def _passed_over(folder: Path) -> UserError | None:
 
 
 def _is_data(download: Download, name: str) -> bool:
-    if is_of_other_format(name):
+    # A zip is a download, but not one in a folder that a link leads to.
+    if is_of_other_format(name) or _is_zip(Path(name)):
         return True
     try:
         return bool(tables_in([name])) and has_numbers(download.head(name))

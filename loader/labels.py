@@ -13,6 +13,7 @@ import pyarrow as pa
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.listed import listed
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
@@ -160,7 +161,14 @@ def staged_labels(
     """
     documents = warehouse.read(query, {"study": accession})["metadata_json"].to_pylist()
     if not documents:
-        raise UserError("STUDY_NOT_FOUND", f"no download of {accession} is staged")
+        known = warehouse.read(
+            "select distinct study_accession_code as study from {staging}.batch order by study"
+        )
+        raise UserError(
+            "STUDY_NOT_FOUND",
+            f"no download of {accession} is staged",
+            expected=f"one of {listed(known['study'].to_pylist(), 20)}" if len(known) else None,
+        )
     return infer_labels(StudyMetadata(accession, **json.loads(documents[0])), pipeline)
 
 

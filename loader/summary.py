@@ -14,7 +14,7 @@ _NEEDS = {
     "UNIT_UNDETECTED": "need units",
     "VALIDATION_EXPRESSION_DOMAIN": "need other units, or a release",
     "VALIDATION_COUNTS_INVALID": "need other units",
-    "SOURCE_MISMATCH_SAMPLES": "need skip_samples or another header",
+    "SOURCE_MISMATCH_SAMPLES": "need skip_samples, sample_names or another header",
     "STUDY_NOT_FOUND": "not found",
     "EXTRACTION_CORRUPT_ARCHIVE": "need a new download",
 }

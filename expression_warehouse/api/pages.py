@@ -1,6 +1,7 @@
 """The pages of the explorer. Each is a permalink, and none needs a script."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -60,16 +61,17 @@ def _calibration(edition: Edition) -> list[dict[str, Any]]:
 def search(edition: CurrentEdition, q: Annotated[str, Query(max_length=50)] = "") -> Response:
     """The page of a gene or study, by any of its names; genes to choose from if none has it."""
     text = q.strip()
+    said: list[str] = []
     for path, find, key in (
         ("genes", reading.gene, "gene_id"),
         ("studies", reading.study, "study_accession_code"),
     ):
         try:
-            return RedirectResponse(f"/{path}/{find(edition, text)[key]}")
-        except MissingError:
-            continue
+            return RedirectResponse(f"/{path}/{quote(find(edition, text)[key])}")
+        except MissingError as error:
+            said.append(str(error))
     genes = reading.genes_named_like(edition, text) if text else []
-    page = _page("search.html", edition, text=text, genes=genes)
+    page = _page("search.html", edition, text=text, genes=genes, said=said[0])
     page.status_code = 200 if genes or not text else 404
     return page
 
@@ -96,16 +98,19 @@ def pair(
     return _page("pair.html", edition, reviews=reviews, is_report=False, **values)
 
 
-@router.get("/genes/{gene}")
+@router.get("/genes/{gene:path}")
 def gene(edition: CurrentEdition, gene: GeneName) -> HTMLResponse:
     """A gene: what it is, its partners and its expression."""
     found = reading.gene(edition, gene)
+    parameters = {"gene_id": found["gene_id"]}
+    partners = reading.partners(edition, found["gene_id"])
     return _page(
         "gene.html",
         edition,
         gene=found,
-        partners=reading.partners(edition, found["gene_id"]),
-        expression=edition.rows(queries.GENE_EXPRESSION, {"gene_id": found["gene_id"]}),
+        partners=partners,
+        slices=[] if partners else edition.rows(queries.GENE_SLICES, parameters),
+        expression=edition.rows(queries.GENE_EXPRESSION, parameters),
     )
 
 

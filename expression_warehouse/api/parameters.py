@@ -12,8 +12,8 @@ _KEYS = NUMBERS["pair_key"]
 PairKey = Annotated[
     int, Path(ge=_KEYS.least, le=_KEYS.greatest, description="A key of dim_gene_pair.")
 ]
-# Ids as HGNC:1705 and symbols as Gt(ROSA)26Sor, too.
-GENE_NAME = r"^\s*[A-Za-z0-9_.@':()-]{1,50}\s*$"
+# Ids as HGNC:1705, symbols as Gt(ROSA)26Sor, aliases as H2A/m or with Greek letters.
+GENE_NAME = r"^\s*[^\x00-\x1f\x7f]{1,50}\s*$"
 GeneName = Annotated[str, Path(pattern=GENE_NAME, description="Id, symbol or alias.")]
 Accession = Annotated[str, Path(pattern=ACCESSION)]
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]

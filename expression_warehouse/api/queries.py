@@ -180,7 +180,17 @@ FIND_GENES_BY_ALIAS = """
     order by g.gene_id
 """
 
-# Names that begin with the pattern's text; a gene once, by the name that comes first.
+# All genes that have a name, also those that no study has, and ambiguous names.
+GENES_OF_NAME = """
+    select distinct i.gene_id, case when g.gene_id is null then 0 else 1 end as is_measured
+    from {dim}.gene_identifier as i
+    left join {dim}.dim_gene as g on i.gene_id = g.gene_id
+    where i.identifier_key = upper($gene)
+    order by i.gene_id
+"""
+
+# Names that begin with the pattern's text; a gene once, by the name that comes first. Genes that no
+# annotation knows have their id alone.
 GENES_LIKE = """
     select x.gene_id, x.gene_symbol, x.gene_name, x.matched
     from (
@@ -188,7 +198,11 @@ GENES_LIKE = """
             g.gene_id, g.gene_symbol, g.gene_name, i.identifier as matched,
             row_number() over (partition by g.gene_id order by i.identifier) as row_no
         from {analytics}.vw_gene_annotation as g
-        inner join {dim}.gene_identifier as i on g.gene_id = i.gene_id
+        inner join (
+            select gene_id, identifier, identifier_key from {dim}.gene_identifier
+            union all
+            select gene_id, gene_id, upper(gene_id) from {dim}.dim_gene
+        ) as i on g.gene_id = i.gene_id
         where i.identifier_key like $pattern
     ) as x
     where x.row_no = 1
@@ -202,6 +216,24 @@ GENE_EXPRESSION = """
     from {analytics}.vw_expression_by_cohort
     where gene_id = $gene_id
     order by study_accession_code, illness_label
+"""
+
+# How many studies can answer a contrast of a slice, and how many of them have values of a gene.
+GENE_SLICES = """
+    select
+        c.disease_label, c.technology, c.organism,
+        count(distinct c.study_key) as study_count,
+        count(distinct e.study_key) as measured_count
+    from {analytics}.vw_contrast_study as c
+    left join (
+        select x.study_key
+        from {analytics}.vw_expression_export as x
+        inner join {dim}.dim_gene as g on x.gene_key = g.gene_key
+        where g.gene_id = $gene_id
+    ) as e on c.study_key = e.study_key
+    group by c.disease_label, c.technology, c.organism
+    having count(distinct e.study_key) > 0
+    order by c.disease_label, c.technology, c.organism
 """
 
 # Values that take part in analyses.

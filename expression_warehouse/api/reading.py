@@ -9,6 +9,7 @@ from expression_warehouse.api import queries, queries_ranked
 from expression_warehouse.api.rank_settings import RankSettings
 from expression_warehouse.api.store import Edition
 from expression_warehouse.core.genes import plain_name
+from expression_warehouse.core.listed import listed
 
 
 class MissingError(Exception):
@@ -138,6 +139,12 @@ def gene(edition: Edition, name: str) -> dict[str, Any]:
             raise MissingError(f"single gene {name}: it is a name of {ids}")
         if rows:
             return rows[0]
+    named = edition.rows(queries.GENES_OF_NAME, {"gene": name})
+    ids = listed([row["gene_id"] for row in named])
+    if any(row["is_measured"] for row in named):
+        raise MissingError(f"single gene {name}: it is a name of {ids}")
+    if named:
+        raise MissingError(f"values of gene {name}, a name of {ids}")
     raise MissingError(f"gene {name}" if name else "gene with an empty name")
 
 

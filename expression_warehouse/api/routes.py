@@ -93,13 +93,10 @@ def pair_values(
     return answer(request, table, format)
 
 
-@router.get("/genes/{gene}", summary="A gene")
-def gene(edition: CurrentEdition, gene: GeneName) -> Response:
-    return json_answer(reading.gene(edition, gene))
-
-
 @router.get(
-    "/genes/{gene}/expression", summary="A gene's expression by study and cohort", responses=TABLE
+    "/genes/{gene:path}/expression",
+    summary="A gene's expression by study and cohort",
+    responses=TABLE,
 )
 def gene_expression(
     request: Request, edition: CurrentEdition, gene: GeneName, format: Format = None
@@ -107,6 +104,12 @@ def gene_expression(
     gene_id = reading.gene(edition, gene)["gene_id"]
     table = edition.table(queries.GENE_EXPRESSION, {"gene_id": gene_id})
     return answer(request, table, format)
+
+
+# After the route above, whose addresses it would take, too.
+@router.get("/genes/{gene:path}", summary="A gene")
+def gene(edition: CurrentEdition, gene: GeneName) -> Response:
+    return json_answer(reading.gene(edition, gene))
 
 
 @router.get("/studies", summary="All studies with their quality", responses=TABLE)

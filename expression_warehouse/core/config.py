@@ -1,11 +1,12 @@
 """pipeline.yaml: settings of studies and folders."""
 
+import difflib
 import itertools
 import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Literal, NoReturn, Self, get_args
 
 import yaml
 from pydantic import (
@@ -280,6 +281,16 @@ class PipelineConfig(Strict):
         return None if configured is None else base / configured
 
 
+class _Loader(yaml.SafeLoader):
+    """No setting is a date: what looks like one is the name of a sample or study."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 # Nodes of the file with its aliases written out; a study of 1,000 samples has a few thousand.
 _MOST_NODES = 1_000_000
 
@@ -302,7 +313,7 @@ def load_config(path: Path | None) -> PipelineConfig:
         )
     try:
         text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         if root is None:
             return PipelineConfig()
         if not isinstance(root, yaml.MappingNode):
@@ -319,7 +330,8 @@ def load_config(path: Path | None) -> PipelineConfig:
             "EXTRACTION_FILE_UNREADABLE", str(error.strerror), file=str(path)
         ) from error
     except yaml.MarkedYAMLError as error:
-        _invalid(path, error.problem_mark, f"this is not valid YAML: {error.problem}")
+        hint = "; indent with blanks, not tabs" if "\\t" in str(error.problem) else ""
+        _invalid(path, error.problem_mark, f"this is not valid YAML: {error.problem}{hint}")
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         _invalid(path, None, f"this is not valid YAML: {error}")
     try:
@@ -406,9 +418,30 @@ def _explain(error: Any) -> str:
     steps = [str(step) for step in error["loc"] if step != "[key]" and step not in types]
     location = ".".join(steps) or "the file"
     if error["type"] == "extra_forbidden":
-        where = WHERE_IT_IS.get(location.rpartition(".")[2])
-        return f"unknown key '{location}'" + (f": {where}" if where else "")
+        key, known = steps[-1], _keys_beside(steps)
+        nearest = difflib.get_close_matches(key.lower(), known, n=1)
+        hint = WHERE_IT_IS.get(key) or (f"did you mean {nearest[0]}?" if nearest else "")
+        return f"unknown key '{location}'" + (
+            f": {hint}" if hint else f"; the keys are {', '.join(known)}"
+        )
     return f"{location}: {_in_plain_words(error, bool(types))}"
+
+
+def _keys_beside(steps: list[str]) -> list[str]:
+    """The keys of the mapping that an unknown key is in."""
+    fields = PipelineConfig.model_fields
+    for step in steps:
+        # Others are names of studies, diseases and contrasts.
+        if step in fields and (model := _model_within(fields[step].annotation)):
+            fields = model.model_fields
+    return list(fields)
+
+
+def _model_within(annotation: Any) -> type[Strict] | None:
+    """The model of a field that is one, or a mapping to one."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return annotation
+    return next(filter(None, map(_model_within, get_args(annotation))), None)
 
 
 def _in_plain_words(error: Any, is_text_or_mapping: bool) -> str:

@@ -31,7 +31,17 @@ def named_os_errors(path: Path) -> Iterator[None]:
         # Of a network, not of a file.
         raise
     except OSError as error:
-        raise UserError("FOLDER_NOT_WRITABLE", os_message(error), file=str(path)) from error
+        action = _ACTIONS.get(type(error))
+        raise UserError(
+            "FOLDER_NOT_WRITABLE", os_message(error), file=str(path), action=action
+        ) from error
+
+
+# What helps, if it is not permissions or space.
+_ACTIONS: dict[type[OSError], str] = {
+    FileExistsError: "Name a new file; this one is not overwritten",
+    FileNotFoundError: "Make its folder first, or name another one",
+}
 
 
 def os_message(error: OSError) -> str:

@@ -9,6 +9,7 @@ from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from loader.source.gene_ids import is_ensembl
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 
@@ -55,7 +56,8 @@ def sample_mismatch(
     missing = sorted(set(samples_without_values(matrix, metadata)) - skipped)
     if not unknown and not (missing and config.strict_samples):
         return None
-    if any(name in metadata.samples for name in matrix.first_ids):
+    in_rows = any(name in metadata.samples for name in matrix.first_ids)
+    if in_rows or 2 * sum(map(is_ensembl, unknown)) > len(matrix.header):
         return UserError(
             "SOURCE_MISMATCH_SAMPLES",
             "the samples are in rows, and the genes in columns",
@@ -69,6 +71,8 @@ def sample_mismatch(
         for names, place in ((unknown, "matrix"), (missing, "metadata"))
         if names
     ]
+    if metadata.samples.keys().isdisjoint(matrix.header):
+        parts.insert(0, "the matrix and the metadata have no sample in common")
     return UserError(
         "SOURCE_MISMATCH_SAMPLES",
         "; ".join(parts),

@@ -1,11 +1,12 @@
 """The files of a folder or zip."""
 
 import contextlib
+import os
 import re
 import zipfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
@@ -31,8 +32,11 @@ _HEAD_SIZE = 1 << 16
 class Download(ABC):
     """The files of a folder or zip. Their names are relative, with forward slashes.
 
-    name  that of the folder or zip, as a study can have it
+    name        that of the folder or zip, as a study can have it
+    unreadable  what the system says of folders in it whose files are not among the names
     """
+
+    unreadable: Sequence[OSError] = ()
 
     def __init__(self, path: Path, names: list[str], limits: Limits) -> None:
         self.path = path
@@ -140,8 +144,14 @@ class FolderDownload(Download):
     def __init__(
         self, path: Path, limits: Limits = DEFAULT_LIMITS, has_folders: bool = True
     ) -> None:
-        inside = path.rglob("*") if has_folders else path.iterdir()
-        files = (file for file in sorted(inside) if file.is_file())
+        errors: list[OSError] = []
+        if has_folders:
+            walked = os.walk(path, onerror=errors.append)
+            inside = (Path(folder, name) for folder, _, names in walked for name in names)
+        else:
+            inside = path.iterdir()
+        files = [file for file in sorted(inside) if file.is_file()]
+        self.unreadable = errors
         super().__init__(path, [file.relative_to(path).as_posix() for file in files], limits)
 
     def label(self, name: str) -> str:

@@ -68,10 +68,18 @@ _NO_GENES = [
         ),
     ),
     ("Affymetrix controls", re.compile(r"AFFX[-_].*")),
+    (
+        "totals or means",
+        re.compile(
+            r"(?i:(?:grand )?(?:totals?|sums?|means?|averages?|medians?)"
+            r"|gesamt(?:summe|ergebnis)?|summe|mittelwert)"
+        ),
+    ),
     ("ERCC spike-ins", re.compile(r"(?:gSpikein_)?ERCC-[0-9]{5}.*")),
 ]
 _MAY_BE_NO_GENE = re.compile(
-    r" *(?:$|NA|NaN|null|__|N_|no_|ambig|too_|not_|align|AFFX|ERCC-|gSpike)"
+    r" *(?:$|NA|NaN|null|__|N_|no_|ambig|too_|not_|align|AFFX|ERCC-|gSpike"
+    r"|(?i:grand|total|sum|mean|average|median|gesamt|mittel))"
 )
 
 _BIOTYPES = {
@@ -276,6 +284,12 @@ class GeneIds:
             expected=expected,
             action=action,
         )
+
+
+def is_ensembl(text: str) -> bool:
+    """Whether a text is a gene id of Ensembl, of any version."""
+    match = _KINDS.fullmatch(text)
+    return bool(match and match.lastgroup in ("ENSEMBL", "ENSEMBL_VERSIONED"))
 
 
 def is_symbol(text: str) -> bool:

@@ -4,6 +4,7 @@ Gene<TAB>GSM1<TAB>GSM2             the plain layout of refine.bio
 "GSM1" "GSM2"                      R's write.table: quotes, and a header that is one name short
 gene_id;gene_name;GSM1             other delimiters, columns that are no samples
 #1.2 / 60<TAB>2 / Name …           GCT
+Table S2 / <TAB>Control<TAB><TAB>Sepsis / Gene<TAB>GSM1 …  titles above the header
 """
 
 import csv
@@ -56,6 +57,8 @@ _ANNOTATION_NAMES = {
 }
 # Those of them that name columns of symbols.
 _SYMBOL_NAMES = {"genename", "genesymbol", "symbol", "hgncsymbol", "externalgenename"}
+# Under any other name, so many numbers in a row are no Entrez ids, which begin 1, 2, 3, 9.
+_FEWEST_ROW_NUMBERS = 10
 _ROW_NUMBER_NAMES = {"", "x", "v1", "index", "rownames", "unnamed0"}
 
 
@@ -238,7 +241,26 @@ def _skip_preamble(lines: Sequence[str], samples: Collection[str]) -> tuple[int,
         if not following.startswith("#") and _is_header(lines[start], following, samples):
             break
         start += 1
-    return start, plain
+    return start + _titles_before_header(lines[start : start + _MIN_LINES], samples), plain
+
+
+def _titles_before_header(lines: Sequence[str], samples: Collection[str]) -> int:
+    """How many lines are titles or merged cells, as spreadsheets have them: lines without values,
+    before the first one that names two samples. 0 if none does."""
+    named = {name for name in samples if not _is_number(name)}
+    for place, line in enumerate(lines):
+        readings = [split_line(line, sign) for sign in _DELIMITERS]
+        if any(len(named.intersection(cells)) > 1 for cells in readings):
+            return place
+        if any(map(_has_values, readings, _DELIMITERS)):
+            return 0
+    return 0
+
+
+def _has_values(cells: Sequence[str], delimiter: str) -> bool:
+    """Whether cells of a line are values. Titles have single numbers, as in Table 2."""
+    count = sum(_is_number(cell) or (cell != "" and cell in NULL_VALUES) for cell in cells)
+    return count > (delimiter == " ")
 
 
 def _is_header(line: str, following: str, samples: Collection[str]) -> bool:
@@ -395,10 +417,8 @@ def _choose_id_column(layout: Layout, reading: _Reading, leading: Sequence[int],
     """The first column, unless it has row numbers or another has Ensembl ids."""
     first = reading.column(0)
     is_unnamed = _word(layout.names[0]) in _ROW_NUMBER_NAMES
-    are_row_numbers = (
-        len(first) > 2
-        and is_unnamed
-        and first in ([str(n + start) for n in range(len(first))] for start in (0, 1))
+    are_row_numbers = len(first) > (2 if is_unnamed else _FEWEST_ROW_NUMBERS - 1) and first in (
+        [str(n + start) for n in range(len(first))] for start in (0, 1)
     )
     texts = [column for column in leading if not all(map(_is_number, reading.column(column)))]
     candidates = [*([] if are_row_numbers else [0]), *texts]

@@ -20,7 +20,7 @@ import pyarrow.csv
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import counted
+from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.warehouse.matrix_rows import ROWS, MatrixSummary
 from loader.source.diagnosis import CARRIAGE_RETURN, diagnose, stray_return
 from loader.source.encoding import OTHER
@@ -387,10 +387,12 @@ def _check_header(matrix: Matrix, known: Collection[str]) -> None:
             expected=expected,
         )
     are_numbers = all(NUMBER.fullmatch(cell) or cell in NULL_VALUES for cell in matrix.header)
-    if are_numbers and not any(name in known for name in matrix.header):
+    if are_numbers and any(matrix.header) and not any(name in known for name in matrix.header):
         raise UserError(
             "EXTRACTION_INVALID_FORMAT",
-            "the file starts with values: there is no header",
+            f"the line has numbers ({listed(matrix.header, 3)}) in place of samples: there is no "
+            "header"
+            + (f", or the metadata have other names ({listed(known, 3)})" if known else ""),
             file=label,
             line=layout.header_line,
             expected=expected,
@@ -405,6 +407,15 @@ def _check_header(matrix: Matrix, known: Collection[str]) -> None:
                 f"the name of column {place} is not UTF-8",
                 file=label,
                 line=layout.header_line,
+            )
+        if not sample:
+            raise UserError(
+                "VALIDATION_INVALID_IDENTIFIER",
+                f"column {place} has no name",
+                file=label,
+                line=layout.header_line,
+                expected=expected,
+                action="Name the column; delete lines above the header, and columns without values",
             )
         if CARRIAGE_RETURN in sample or not IDENTIFIER.fullmatch(sample):
             raise UserError(

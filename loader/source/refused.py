@@ -15,6 +15,16 @@ _FORMATS = [
         "Save the table as text: tab-separated, or CSV",
     ),
     (
+        re.compile(rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\x00|PK\x03\x04"),
+        "a text that was compressed twice",
+        "Unpack it once",
+    ),
+    (
+        re.compile(rb"(?s:.{257}ustar)|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07"),
+        "an archive of several files (tar, 7z, rar)",
+        "Unpack it, and name the folder",
+    ),
+    (
         re.compile(rb"\x89HDF\r\n\x1a\n"),
         "an HDF5 file, such as .h5ad of AnnData or .h5 of recount3 and 10x",
         "Write its matrix and its table of samples as text (in Python: adata.to_df().T.to_csv and "
@@ -79,7 +89,8 @@ _FORMATS = [
 
 
 _NAMES = re.compile(
-    r".*\.(?:h5ad|h5|hdf5|loom|rds|rdata|rda|xlsx?|mtx|soft)(?:\.gz)?|quant\.sf", re.IGNORECASE
+    r".*\.(?:h5ad|h5|hdf5|loom|rds|rdata|rda|xlsx?|mtx|soft|tar|7z|rar)(?:\.gz)?|.*\.tgz|quant\.sf",
+    re.IGNORECASE,
 )
 
 

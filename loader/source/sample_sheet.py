@@ -56,6 +56,8 @@ _COMMON_NAMES = {
     "MACACA_MULATTA": ("RHESUS", "RHESUS_MACAQUE", "RHESUS_MONKEY"),
 }
 
+_DELIMITERS = "\t,;"
+
 # Headers that say what a column is by the word in their brackets, as Characteristics[age].
 _BRACKETED = re.compile(
     r"(?:characteristics?|comment|samplecharacteristic|factor ?value|factor) *\[(.*?)\]", re.I
@@ -184,19 +186,22 @@ class SampleSheet:
 
 def read_sheet(download: Download, name: str) -> SampleSheet:
     """A table with tabs, commas or semicolons between its cells, whose first line has the header;
-    lines before it that begin with # are passed over.
+    lines before it that begin with #, or have one cell, as titles, are passed over.
 
     Raises UserError 1001 if it is empty, 1002 if a line has more cells than the header, and what
     Download.open raises.
     """
     label = download.label(name)
     with download.open_text(name) as file:
-        lines = file.read().decode("utf-8", "replace").splitlines()
+        lines = _decoded(file.read()).splitlines()
     while lines and (lines[0].startswith("#") or not lines[0].strip()):
         lines.pop(0)
+    if not all(map(_is_title, lines)):
+        while _is_title(lines[0]):
+            lines.pop(0)
     if not lines:
         raise UserError("EXTRACTION_FILE_NOT_FOUND", "the sample sheet is empty", file=label)
-    delimiter = likeliest_delimiter(lines[0], "\t,;")
+    delimiter = likeliest_delimiter(lines[0], _DELIMITERS)
     header, *rows = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if rows and all(len(row) == len(header) + 1 for row in rows):
@@ -215,6 +220,20 @@ def read_sheet(download: Download, name: str) -> SampleSheet:
     width = len(header)
     padded = [(row + [""] * width)[:width] for row in rows]
     return SampleSheet(label, [name.strip() for name in header], padded)
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a sheet, which Excel on Windows writes in Windows-1252."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def _is_title(line: str) -> bool:
+    """Whether at most one cell has text."""
+    cells = next(csv.reader([line], delimiter=likeliest_delimiter(line, _DELIMITERS)), [])
+    return sum(bool(cell.strip()) for cell in cells) < 2
 
 
 def field_of(name: str) -> str | None:

@@ -17,7 +17,11 @@ checked_settings as (
     select
         case
             when exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then s.disease_label
-            else cast(cast(concat('54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have') as integer) as {{ type_code(64) }})
+            else
+                cast(cast(concat(
+                    '54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have; it has ',
+                    (select {{ sorted_list('d.disease_label') }} from {{ ref('dim_disease') }} as d)
+                ) as integer) as {{ type_code(64) }})
         end as disease_label,
         s.contrast,
         s.q_basis,
@@ -39,7 +43,17 @@ checked_settings as (
                     inner join {{ ref('stg_contrast_cohort') }} as h on c.contrast_key = h.contrast_key
                     where c.contrast = s.contrast and d.disease_label = s.disease_label
                 )
-                then cast(concat('54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have') as integer)
+                then cast(concat(
+                    '54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have; it has all, ',
+                    (
+                        select {{ sorted_list('c.contrast') }}
+                        from {{ ref('dim_contrast') }} as c
+                        inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
+                        where
+                            d.disease_label = s.disease_label
+                            and exists (select 1 from {{ ref('stg_contrast_cohort') }} as h where h.contrast_key = c.contrast_key)
+                    )
+                ) as integer)
             else 1
         end as is_valid
     from settings as s

@@ -56,6 +56,8 @@ pytestmark = pytest.mark.skipif(
     reason="the API on SQL Server reads the warehouse itself; these tests look at snapshots",
 )
 
+ALIASES = ["H2A/m", "FR\u03b3", "IFN alpha (a)"]
+UNPAIRED = "HLA-A /// HLA-B?"
 SLICE = {"disease": "SEPSIS", "technology": "MICROARRAY", "organism": "HOMO_SAPIENS"}
 
 
@@ -66,7 +68,26 @@ def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTe
     warehouse.query_write(
         "insert into dim.dim_contrast by name select * replace (99 as contrast_key,"
         " 'SEPSIS old' as contrast_natural_key, 'old' as contrast) from dim.dim_contrast"
-        " where contrast_natural_key = 'SEPSIS ss'"
+        " where contrast_natural_key = 'SEPSIS ss'",
+        # Aliases that HGNC has, and a gene of one study that no annotation knows.
+        *(
+            "insert into dim.gene_identifier (identifier_key, organism, id_type, gene_id,"
+            " identifier, is_current, is_ambiguous)"
+            f" values (upper('{name}'), 'HOMO_SAPIENS', 'ALIAS', '{GENES[2]}', '{name}', true, false)"
+            for name in ALIASES
+        ),
+        "insert into dim.gene_identifier (identifier_key, organism, id_type, gene_id, identifier,"
+        " is_current, is_ambiguous) values"
+        " ('A1BG', 'HOMO_SAPIENS', 'SYMBOL', 'ENSG00000121410', 'A1BG', true, false),"
+        f" ('TWICE', 'HOMO_SAPIENS', 'ALIAS', '{GENES[2]}', 'twice', true, true),"
+        f" ('TWICE', 'HOMO_SAPIENS', 'ALIAS', '{GENES[3]}', 'twice', true, true)",
+        "insert into dim.dim_gene by name select * replace (999 as gene_key,"
+        f" '{UNPAIRED}' as gene_id, '{UNPAIRED}' as gene_symbol) from dim.dim_gene"
+        f" where gene_id = '{GENES[2]}'",
+        "insert into fact.fact_gene_expression by name select f.* replace (999 as gene_key)"
+        " from fact.fact_gene_expression as f join dim.dim_study as s using (study_key)"
+        f" join dim.dim_gene as g on f.gene_key = g.gene_key and g.gene_id = '{GENES[2]}'"
+        " where s.study_accession_code = 'GSE1'",
     )
     publish(warehouse.path, print)
     return warehouse
@@ -471,6 +492,51 @@ def test_genes_are_named_with_a_version_and_blanks_too(client, form):
         assert answer.content == client.get(path.format(GENES[2])).content
     found = client.get("/search", params={"q": name}, follow_redirects=False)
     assert found.headers["location"] == f"/genes/{GENES[2]}"
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_genes_are_named_by_aliases_with_any_characters(client, name):
+    for path in (
+        "/genes/{}",
+        "/api/v1/genes/{}",
+        "/api/v1/genes/{}/expression",
+        "/api/v1/pairs?gene={}",
+    ):
+        answer = client.get(path.format(quote(name, safe="")))
+        assert answer.status_code == 200, answer.text
+        assert answer.content == client.get(path.format(GENES[2])).content
+    assert 'role="alert"' not in client.get("/pairs", params={"gene": name}).text
+    found = client.get("/search", params={"q": name.lower()}, follow_redirects=False)
+    assert found.headers["location"] == f"/genes/{GENES[2]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("A1BG", "The warehouse has no values of gene A1BG, a name of ENSG00000121410."),
+        ("twice", f"no single gene twice: it is a name of {GENES[2]}, {GENES[3]}."),
+        ("NO_SUCH", "The warehouse has no gene NO_SUCH."),
+    ],
+)
+def test_why_a_gene_is_not_found(client, name, said):
+    answer = client.get(f"/api/v1/genes/{name}")
+    assert (answer.status_code, said in answer.text) == (404, True), answer.text
+    page = client.get("/search", params={"q": name})
+    # Names of genes in the warehouse are shown to choose from.
+    assert (page.status_code, said in page.text) in ((404, True), (200, False))
+    assert (page.status_code == 200) == (name == "twice")
+
+
+def test_the_page_of_a_gene_without_pairs_says_why(client):
+    page = client.get("/search", params={"q": UNPAIRED})
+    assert (page.status_code, page.url.path) == (200, f"/genes/{UNPAIRED}")
+    assert "No tested pair has this gene" in page.text
+    said = " ".join(page.text.split())
+    assert "have values of it: 1 of 4 in SEPSIS MICROARRAY HOMO_SAPIENS." in said
+    assert client.get(f"/api/v1/genes/{quote(UNPAIRED)}/expression").json()
+    listed = client.get("/search", params={"q": "hla-a"})
+    assert quote(UNPAIRED) in listed.text
+    assert client.get(f"/genes/{GENES[2]}").text.count("No tested pair") == 0
 
 
 @settings(max_examples=examples(20), deadline=None)

@@ -1,6 +1,7 @@
 """Bad input: a named error with file and line, exit code 1, the warehouse exactly as before, and
 the other studies of the same command loaded."""
 
+import bz2
 import datetime
 import gzip
 import json
@@ -73,6 +74,11 @@ def truncate_gzip(study: Study, folder: Path) -> None:
     plain.unlink()
 
 
+def compress_twice(study: Study, folder: Path) -> None:
+    path = study.matrix(folder)
+    path.write_bytes(gzip.compress(bz2.compress(path.read_bytes())))
+
+
 def excel_workbook(study: Study, folder: Path) -> None:
     with zipfile.ZipFile(study.matrix(folder), "w") as archive:
         archive.writestr("[Content_Types].xml", "")
@@ -121,6 +127,7 @@ CASES: dict[str, tuple[Break, int, str, int | None]] = {
     "bad UTF-8 in the header": (write_bytes(b"Gene\tGSM1\tGSM\xff2\tGSM3\nA\t1\t2\t3\n"), 1003, MATRIX, 1),
     "bad UTF-8 in a value": (write_bytes(b"Gene\tGSM1\tGSM2\tGSM3\nA\t1\t\xff\t3\n"), 1003, MATRIX, 2),
     "truncated gzip": (truncate_gzip, 1006, MATRIX + ".gz", None),
+    "compressed twice": (compress_twice, 1013, MATRIX, None),
     "JSON that is not JSON": (write_metadata(b'{"experiments": {},\n"samples": nope}'), 1004, METADATA, 2),
     "JSON cut short": (write_metadata(b'{"experiments": {\n'), 1004, METADATA, 2),
     "JSON with a key twice": (edit_text('"technology"', '"technology": "RNA-SEQ", "technology"'), 1004, METADATA, None),

@@ -21,6 +21,19 @@ def write(tmp_path: Path, text: str) -> Path:
     ("text", "line", "found"),
     [
         ("studies:\n  GSE1:\n    unit: TPM\n", 3, "unknown key 'studies.GSE1.unit'"),
+        ("studies:\n  GSE1:\n    unit: TPM\n", 3, "did you mean units?"),
+        ("studies:\n  GSE1:\n    Disease: SEPSIS\n", 3, "did you mean disease?"),
+        ("studies:\n  disease:\n    illness_override: {}\n", 3, "did you mean illness_overrides?"),
+        ("diseases:\n  SEPSIS:\n    contrast: {}\n", 3, "did you mean contrasts?"),
+        (
+            "diseases: {A: {contrasts: {x: {case: [CASE], reference: [CONTROL], primary: true}}}}\n",
+            1,
+            "did you mean is_primary?",
+        ),
+        ("folders:\n  archiv: copies\n", 2, "did you mean archive?"),
+        ("desease: SEPSIS\n", 1, "did you mean diseases?"),
+        ("limits:\n  size: 1\n", 2, "the keys are matrix_gb, compression_ratio, columns"),
+        ("studies:\n\tGSE1: {}\n", 2, "indent with blanks, not tabs"),
         ("default:\n  parallelism: 2\n", 1, "unknown key 'default'"),
         ("defaults:\n  memory_limit_mb: 8192\n", 2, "profiles.yml"),
         ("studies:\n  GSE1:\n    chunk_size: 5000\n", 3, "under defaults"),
@@ -81,7 +94,8 @@ def write(tmp_path: Path, text: str) -> Path:
         ("a: \x07\n", None, "not valid YAML"),
         ("? [1, 2]\n: 3\n", 1, "a key is a list"),
         ("defaults: {chunk_size: !!python/object:x 1}\n", 1, "not valid YAML"),
-        ("defaults: {chunk_size: 2020-13-45}\n", None, "not valid YAML"),
+        ("defaults: {chunk_size: !!int two}\n", None, "not valid YAML"),
+        ("defaults: {chunk_size: 2020-01-02}\n", 1, "'2020-01-02' is no whole number"),
         ("a:\n\t- b\n", 2, "not valid YAML"),
     ],
 )
@@ -91,6 +105,12 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
     assert caught.value.name == "CONFIG_INVALID"
     assert caught.value.line == line
     assert found in caught.value.found
+
+
+def test_what_looks_like_a_date_is_a_name(tmp_path):
+    text = "studies:\n  2024-01-02:\n    exclude: [2024-01-03, 2024-01-02 10:00:00]\n"
+    study = load_config(write(tmp_path, text)).study("2024-01-02")
+    assert study.exclude == ["2024-01-03", "2024-01-02 10:00:00"]
 
 
 def test_a_missing_file_is_named(tmp_path):

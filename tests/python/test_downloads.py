@@ -154,8 +154,21 @@ def test_the_reason_why_there_is_no_matrix(warehouse, tmp_path):
     study.matrix(folder).rename(folder / "GSE1" / "metadata_GSE1.tsv")
     assert "refine.bio made no matrix" in failed(warehouse, folder)["found"]
 
+    workbook = folder / "GSE1" / "GSE1.xlsx"
+    workbook.write_bytes(b"PK")
+    failure = failed(warehouse, folder)
+    assert failure["found"].endswith("its folder has GSE1.xlsx")
+    assert "GSE1.tsv" in failure["action"]
+    workbook.unlink()
+
     (folder / "aggregated_metadata.json").unlink()
     assert str(folder) in failed(warehouse, folder)["action"]
+
+
+def test_a_single_file_of_a_download_names_its_folder(warehouse, tmp_path):
+    study = Study()
+    folder = study.write(tmp_path / "d")
+    assert failed(warehouse, study.matrix(folder))["action"] == f"Name its folder: {folder}"
 
 
 @pytest.mark.parametrize(

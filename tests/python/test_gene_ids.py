@@ -41,18 +41,20 @@ def test_lines_that_are_no_genes_are_counted_and_left_out():
     genes = [
         "ENSG00000000003", "__no_feature", "N_unmapped", "no_feature", "AFFX-BioB-5_at", "ERCC-00002",
         "gSpikein_ERCC-00004", "", "NA", " ", "ERCC1", "NAT1", "AFM", "ENSG00000000005",
+        "Total", "GRAND TOTAL", "Sum", "mean", "Gesamtergebnis", "SUMO1", "TOTAL1", "MEAN-2",
     ]  # fmt: skip
     ids = GeneIds("file")
     changed, keep = ids.add(pa.array(genes), 2)
     assert changed is None
     assert [g for g, k in zip(genes, keep, strict=True) if k] == [
-        "ENSG00000000003", "ERCC1", "NAT1", "AFM", "ENSG00000000005",
+        "ENSG00000000003", "ERCC1", "NAT1", "AFM", "ENSG00000000005", "SUMO1", "TOTAL1", "MEAN-2",
     ]  # fmt: skip
     assert dict(ids.dropped) == {
         "summary lines of HTSeq or STAR": 3,
         "Affymetrix controls": 1,
         "ERCC spike-ins": 2,
         "without an id": 3,
+        "totals or means": 5,
     }
 
 

@@ -85,7 +85,9 @@ def test_a_matrix_without_samples_of_the_study_stops_no_other(warehouse, tmp_pat
     in_rows = Study(accession="GSE1", genes=["GSM1", "GSM2"], values=[["1.5"] * 30] * 2)
     others = Study(accession="GSE2", genes=genes, values=[["1.5"] * 30] * 30)
     folder = tmp_path / "d"
-    for study, columns in ((in_rows, genes), (others, [f"X{n}" for n in range(30)])):
+    renamed = Study(accession="GSE4", genes=["A", "B"], values=in_rows.values)
+    columns_of = ((in_rows, genes), (renamed, genes), (others, [f"X{n}" for n in range(30)]))
+    for study, columns in columns_of:
         path = study.write(folder / study.accession) / study.accession / f"{study.accession}.tsv"
         path.write_text(replace(study, samples=columns).tsv())
     Study(accession="GSE3").write(folder / "GSE3")
@@ -96,7 +98,8 @@ def test_a_matrix_without_samples_of_the_study_stops_no_other(warehouse, tmp_pat
     errors = {study["study"]: study["errors"] for study in found}
     assert [errors[study][0].split()[0] for study in ("GSE1", "GSE2")] == ["54010"] * 2
     assert "to do: Transpose the matrix" in errors["GSE1"][0]
-    assert "only the matrix has 30 samples: X0, " in errors["GSE2"][0]
+    assert "to do: Transpose the matrix" in errors["GSE4"][0]
+    assert "no sample in common; only the matrix has 30 samples: X0, " in errors["GSE2"][0]
     assert " and 10 more" in errors["GSE2"][0]
     assert errors["GSE3"] == []
 

@@ -70,12 +70,20 @@ def test_overrides_are_written_for_editing(warehouse, folder, tmp_path):
     again = warehouse.loader("labels", "GSE1", "--write", file)
     failure = json.loads(again.output.splitlines()[-1])
     assert (again.exit_code, failure["error_code"]) == (1, 54302)
+    assert "new file" in failure["action"]
+    nowhere = warehouse.loader("labels", "GSE1", "--write", tmp_path / "nowhere" / "o.yaml")
+    assert "Make its folder" in json.loads(nowhere.output.splitlines()[-1])["action"]
 
 
 def test_a_study_that_is_not_staged_is_named(warehouse, folder):
     warehouse.loader("ingest", folder)
     result = warehouse.loader("labels", "GSE7")
-    assert (result.exit_code, events(result, "failed")[0]["error_code"]) == (1, 54040)
+    (failure,) = events(result, "failed")
+    assert (result.exit_code, failure["error_code"], failure["expected"]) == (
+        1,
+        54040,
+        "one of GSE1",
+    )
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,34 @@ def test_the_values_are_the_same_in_each_layout(case):
     assert layout_of(text) == described
 
 
+TITLES = {
+    "a title": "Table S2. Expression, of 2 samples\n",
+    "a title and an empty line": "Table 2\n\n",
+    "a title with the delimiters of all columns": "Table S2\t\t\n",
+    "merged cells": "\tControl\t\n",
+    "an empty first line": "\n",
+    "titles of the samples": "Gene\thealthy\tseptic shock\n",
+}
+
+
+@pytest.mark.parametrize("case", TITLES)
+def test_titles_above_the_header_are_passed_over(case):
+    text, _ = LAYOUTS["plain"]
+    title = TITLES[case]
+    assert table(title + text, SAMPLES) == GOOD
+    assert layout_of(title + text, SAMPLES).endswith(f"header on line {title.count(chr(10)) + 1}")
+
+
+@pytest.mark.parametrize(
+    "line", ["ENSG00000000007\t1.5\t2\n", "ENSG00000000007\tNA\tNA\n", "ENSG00000000007 1.5 2\n"]
+)
+def test_values_above_the_header_are_never_passed_over(line):
+    text, _ = LAYOUTS["plain"]
+    with pytest.raises(UserError) as caught:
+        table(line + text, SAMPLES)
+    assert (caught.value.code, caught.value.line) in ((1002, 1), (1004, 2))
+
+
 @pytest.mark.parametrize("case", ["plain", "R's write.table", "featureCounts", "GCT 1.2"])
 def test_windows_line_ends(case):
     text, described = LAYOUTS[case]
@@ -133,6 +161,11 @@ REFUSED = {
     "empty last cells": ("A\tB\nG\t1\t\nH\t2\t\n", 1009, "'A' is the name of the gene column"),
     "a name too few": ("Gene\tA\tB\nG\t1\t2\t3\nH\t1\t2\t3\n", 1002, "the line has 4 columns"),
     "row numbers alone": ("\tA\tB\n1\t1.5\t2.5\n2\t1.5\t2.5\n3\t1.5\t2.5\n", 1002, "row numbers"),
+    "row numbers alone under a name": (
+        "Gene\tA\tB\n" + "".join(f"{n}\t1.5\t2.5\n" for n in range(1, 11)),
+        1002,
+        "row numbers",
+    ),
     "GCT cut off": ("#1.2\n3\t1\nName\tA\nG\t1\nH\t2\n", 1002, "3 lines of values, and it has 2"),
     "both decimal signs": ("Gene\tA\tB\nG\t1,5\t2.5\n", 1004, "'1,5'"),
     "decimal point later": ("Gene\tA\n" + "G,\t1,5\n" * 300 + "H\t2.5\n", 1004, "'2.5'"),
@@ -242,3 +275,11 @@ def test_samples_can_be_named_by_numbers_that_the_metadata_know():
     }
     with pytest.raises(UserError, match="there is no header"):
         table(text)
+    with pytest.raises(UserError, match=r"numbers \(101, 102\) .* other names \(0101, 0102\)"):
+        table(text, ["0101", "0102"])
+
+
+def test_genes_may_be_named_by_the_first_entrez_ids():
+    genes = ("1", "2", "9", "10", "12", "13", "14", "15", "16", "18")
+    assert len(table("Gene\tGSM1\n" + "".join(f"{gene}\t1.5\n" for gene in genes))) == len(genes)
+    assert len(table("Gene\tGSM1\n1\t1.5\n2\t1.5\n3\t1.5\n")) == 3

@@ -102,6 +102,15 @@ def test_settings_that_are_wrong_are_named_in_plain_words(in_demo, settings, sai
         ),
         (lambda w: w.expression(["CD86"], "septic"), "The warehouse has no cohort septic; it has "),
         (lambda w: w.expression(["NOPE"]), "The warehouse has no gene NOPE"),
+        *(
+            (call, f"The warehouse has no gene {name!r}: names of genes are texts")
+            for name in (None, float("nan"), 942)
+            for call in (
+                lambda w, name=name: w.expression(name),
+                lambda w, name=name: w.expression(["CD86", name]),
+                lambda w, name=name: w.pair_studies("CD86", name),
+            )
+        ),
         (lambda w: w.expression([" "]), "The warehouse has no gene with an empty name"),
     ],
 )

@@ -671,7 +671,11 @@ def test_settings_as_text_and_in_capitals(grown):
         ({"i2_max": "1e400"}, "i2_max is 1e400, expected a number"),
         ({"q_basis": "hartung"}, "q_basis is hartung, expected hk, spec or dependent"),
         ({"disease": "MEASLES"}, "disease is MEASLES, which dim_disease does not have"),
-        ({"contrast": "sss"}, "contrast is sss, which SEPSIS does not have"),
+        ({"disease": "sepsis"}, "it has CONTROL, RHEUMATOID_ARTHRITIS, SEPSIS, SEPTIC_SHOCK"),
+        (
+            {"contrast": "sss"},
+            "contrast is sss, which SEPSIS does not have; it has all, sc, soth, ss",
+        ),
         ({"contrast": "cc"}, "contrast is cc, which SEPSIS does not have"),
         ({"disease": "RHEUMATOID_ARTHRITIS", "contrast": "ss"}, "which RHEUMATOID_ARTHRITIS does"),
     ],

@@ -1,6 +1,11 @@
 """Folders beside studies that have data, but no study that can be read: said and counted."""
 
+import errno
+import gzip
+import io
 import json
+import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +20,15 @@ def workbook(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("[Content_Types].xml", "")
         file.writestr("xl/workbook.xml", "")
+
+
+def tar_of(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("counts.tsv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -36,6 +50,9 @@ DATA = {
     "GSE3/x.rds": (b"RDX3\nX", "R objects"),
     "GSE3/S1/quant.sf": (b"Name\tLength\tEffectiveLength\tTPM\tNumReads\nT1\t1\t1\t1\t1\n", "salmon"),
     "GSE3/matrix.mtx": (b"%%MatrixMarket matrix\n", "MatrixMarket"),
+    "GSE3/GSE3_RAW.tar": (tar_of(MATRIX), "archive of several files"),
+    "GSE3/GSE3.tar.gz": (gzip.compress(tar_of(MATRIX)), "archive of several files"),
+    "GSE3/GSE3.7z": (b"7z\xbc\xaf\x27\x1c", "archive of several files"),
     "GSE3/counts.tsv.gz": (b"\x1f\x8b damaged", "damaged"),
 }  # fmt: skip
 
@@ -80,6 +97,53 @@ def test_ingest_counts_the_folders(warehouse, folder):
     assert events(alone, "passed_over") == []
     absent = warehouse.loader("ingest", folder, "--study", "GSE3")
     assert (absent.exit_code, len(events(absent, "passed_over"))) == (1, 3)
+
+
+def refuse(monkeypatch, *folders: Path) -> None:
+    """Let the system refuse to list these folders, whoever runs the tests."""
+    for name in ("listdir", "scandir"):
+        real = getattr(os, name)
+
+        def listing(path=".", real=real):
+            if Path(path) in folders:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, listing)
+
+
+def test_a_folder_that_cannot_be_read_stops_no_other(warehouse, folder, monkeypatch):
+    (folder / "lost+found").mkdir()
+    Study("GSE2", samples=["A", "B", "C"]).write(folder / "GSE2")
+    refuse(monkeypatch, folder / "lost+found", folder / "GSE2" / "GSE2")
+    result = warehouse.loader("ingest", folder)
+    assert [event["study_accession"] for event in events(result, "staged")] == ["GSE1"]
+    (failure,) = events(result, "failed")
+    assert (failure["error_code"], failure["found"]) == (1007, "Permission denied")
+    assert failure["file"] == str(folder / "GSE2" / "GSE2")
+    (said,) = [event["error"] for event in events(result, "passed_over")]
+    assert "lost+found" in said
+    assert "Permission denied" in said
+
+
+def test_folders_that_links_lead_to_are_said(warehouse, folder, tmp_path):
+    """Not those that are read anyway, and no link leads a walk in circles."""
+    elsewhere = tmp_path / "elsewhere"
+    Study("GSE2").write(elsewhere / "GSE2")
+    for name in ("zips", "empty"):
+        (elsewhere / name).mkdir()
+    Study("GSE3").write_zip(elsewhere / "zips" / "GSE3.zip")
+    for name in ("GSE2", "zips", "empty"):
+        (folder / f"link to {name}").symlink_to(elsewhere / name)
+    (folder / "newest").symlink_to("GSE1")
+    (folder / "circle").symlink_to(folder)
+    result = warehouse.loader("ingest", folder)
+    assert [event["study_accession"] for event in events(result, "staged")] == ["GSE1"]
+    said = [event["error"] for event in events(result, "passed_over")]
+    assert len(said) == 2
+    for text, name in zip(said, ("GSE2", "zips"), strict=True):
+        assert f"link to {name}" in text
+        assert "links to folders are not followed" in text
 
 
 def test_other_folders_are_not_said(warehouse, folder):

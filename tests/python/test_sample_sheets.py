@@ -32,6 +32,8 @@ SHEETS = {
     "other words": PLAIN.replace("sample,title,platform", "Sample_ID,Sample Title,Instrument Model"),
     "refine.bio": PLAIN.replace("sample,title,platform", "refinebio_accession_code,refinebio_title,refinebio_platform"),
     "SDRF": PLAIN.replace("sample,title,platform", "Assay Name,Comment [Sample_title],Comment[INSTRUMENT_MODEL]"),
+    "titles above the header": f'"Table S1, patients",,\n,,\n{PLAIN}',
+    "a title without delimiters": f"Patients\n{PLAIN}",
     "samples that the matrix lacks": f"{PLAIN}S4,sepsis,HiSeq\n",
     "lanes": PLAIN.replace("S1,healthy,HiSeq\n", "S1,healthy,HiSeq\nS1,healthy,MiSeq\n"),
 }  # fmt: skip
@@ -70,6 +72,17 @@ def test_a_sheet_of_any_kind_is_read(warehouse, tmp_path, kind):
     assert warehouse.query(
         "select sample_accession_code, sum(expression_value) from staging.expression_rows group by 1 order by 1"
     ) == [("S1", 5.5), ("S2", 7.0), ("S3", 9.25)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_sheet_in_any_encoding_of_excel(warehouse, tmp_path, encoding):
+    folder = write(tmp_path / "d")
+    text = PLAIN.replace("title", "Prüfgruppe").replace("healthy", "gesund, männlich – 60")
+    text = text.replace("gesund, männlich – 60", '"gesund, männlich – 60"')
+    (folder / "samples.csv").write_bytes(text.encode(encoding))
+    settings = SETTINGS.replace("d: {", "d: {sheet_columns: {title: Prüfgruppe}, ")
+    assert ingest(warehouse, folder, settings=settings).exit_code == 0
+    assert titles(warehouse)["S1"] == "gesund, männlich – 60"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.listed import counted
-from loader.source.download import METADATA, Download
+from expression_warehouse.core.listed import counted, listed
+from loader.source.download import METADATA, Download, unreadable
 from loader.source.metadata import AggregatedMetadata
 from loader.source.study import StudySource
 from loader.source.tables import stem_of
@@ -108,6 +108,8 @@ def _find_matrix(download: Download, accession: str) -> str:
         )
     if names:
         return names[0]
+    if error := next(iter(download.unreadable), None):
+        raise unreadable(str(error.filename), error)
     folder = f"{accession}/"
     inside = [PurePosixPath(name).name for name in download.names if folder in f"/{name}"]
     found = f"the metadata name study {accession}, but its matrix is missing"
@@ -121,7 +123,14 @@ def _find_matrix(download: Download, accession: str) -> str:
             "Download it without quant_sf_only, or make a matrix of them (in R: tximport) "
             f"and save it as {folder}{accession}.tsv"
         )
-    elif any(name.startswith("metadata_") for name in inside):
+    elif others := [name for name in inside if not name.startswith("metadata_")]:
+        found += f"; its folder has {listed(others)}"
+        action = (
+            "If this is the matrix, save it as text"
+            if len(others) == 1
+            else "If one of them is the matrix, save it as text"
+        ) + f" under the name {accession}.tsv; else download the study again"
+    elif inside:
         found = f"refine.bio made no matrix of study {accession}: its folder has metadata alone"
         action = (
             "Leave it out with --study: refine.bio could process none of its samples, and "
