@@ -37,7 +37,7 @@ def _month(*languages: str) -> str:
 _KINDS = re.compile(
     r"""
     (?P<ENSEMBL>ENS[A-Z]*G[0-9]+)
-    | (?P<ENSEMBL_VERSIONED>ENS[A-Z]*G[0-9]+(?:\.[0-9]+)?(?:_PAR_Y|_at)?)
+    | (?P<ENSEMBL_VERSIONED>ENS[A-Z]*G[0-9]+[._|][!-~]*)
     | (?P<lowered>(?i:ENS[A-Z]*G[0-9]{11}(?:\.[0-9]+)?))
     | (?P<date>(?=[A-Z])(?i:CAPITAL-[0-9]{1,4})
         | (?i:[0-9]{1,2}[-./ ]{1,2}MONTH\.?(?:[-./ ]{1,2}[0-9]{2,4})?

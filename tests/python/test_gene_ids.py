@@ -25,6 +25,8 @@ def ids_of(genes: list[str], is_unique: bool = False) -> GeneIds:
         ([*ENSEMBL, "ENSG00000182378.15_PAR_Y"], "ENSEMBL_VERSIONED"),
         ([*ENSEMBL, "novel transcript"], "ENSEMBL"),
         ([f"{gene}_at" for gene in ENSEMBL], "ENSEMBL_VERSIONED"),
+        ([f"{gene}|TP53" for gene in ENSEMBL], "ENSEMBL_VERSIONED"),
+        ([f"{gene}.3_TP53" for gene in ENSEMBL], "ENSEMBL_VERSIONED"),
         (["7157", "1956", "2099"], "ENTREZ"),
         (["TP53", "HLA-A", "C1orf112", "MT-ND1", "7SK", "Y_RNA"], "SYMBOL"),
         ([*ENSEMBL, *(f"GENE{n}" for n in range(20))], "MIXED"),
