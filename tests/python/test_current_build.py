@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import PROJECT, Study
+from conftest import PROJECT, Study, own_project
 
 NOTHING_NEW = "Nothing is new since the build that ended at"
 
@@ -180,20 +180,15 @@ def test_another_project_or_selection_is_built_whole(warehouse, arguments):
 
 def test_another_configuration_is_built_whole(warehouse):
     """What the project says of its nodes is in no file of a node."""
-    project = warehouse.folder / "project"
-    project.mkdir()
-    for name in ("models", "macros", "seeds", "tests", "selectors.yml"):
-        (project / name).symlink_to(PROJECT / name)
-    configuration = (PROJECT / "dbt_project.yml").read_text()
-    (project / "dbt_project.yml").write_text(configuration)
-    warehouse.env["DBT_PROJECT_DIR"] = str(project)
+    file = own_project(warehouse) / "dbt_project.yml"
+    configuration = file.read_text()
     assert NOTHING_NEW in warehouse.build()
     as_tables = configuration.replace(
         "    analytics:\n",
         "    analytics:\n      vw_contrast_study:\n        +materialized: table\n",
     )
     assert as_tables != configuration
-    (project / "dbt_project.yml").write_text(as_tables)
+    file.write_text(as_tables)
     assert NOTHING_NEW not in warehouse.build()
 
 
