@@ -1,9 +1,9 @@
 """Leaves out of `dbt build` what it would only repeat.
 
-If nothing that a build reads has changed since the last one, it ends at once. Else, if the project
-is the same, views and seeds are as they would be made again, and only the rest is built, with what
-is missing from the warehouse. A build with --select (other than `study:`), --exclude, --selector or
---full-refresh does all it is told to.
+If nothing that a build reads has changed since the last one, and no test has failed, it ends at
+once. Else, if the project is the same, views and seeds are as they would be made again, and only
+the rest is built, with what is missing from the warehouse. A build with --select (other than
+`study:`), --exclude, --selector or --full-refresh does all it is told to.
 
 macros/operations/last_build.sql keeps and compares the state of the warehouse. dbt imports each
 installed module whose name starts with `dbt_` and that has a list `plugins`.
@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from dbt.adapters.factory import get_adapter
@@ -61,7 +62,8 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
             return queue
         manifest = task.manifest
         assert manifest and task.graph
-        project = project_hash(task, manifest)
+        selected = queue.get_selected_nodes()
+        project = project_hash(task, manifest, selected)
         # The environment that Jinja's env_var reads: dbt copies it at the start.
         get_invocation_context().env[_HASH] = project  # type: ignore[index]
         adapter = get_adapter(task.config)
@@ -71,12 +73,12 @@ def without_repetition(get_queue: Callable[[BuildTask], GraphQueue]) -> Callable
             )
             if not last:
                 return queue
-            selected = queue.get_selected_nodes()
             missing = without_relation(adapter, manifest, selected)
         if last["repeats"] == "all" and not missing:
             raise NothingNewError(
                 f"Nothing is new since the build that ended at {last['ended_at']} UTC. What it"
-                f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'"
+                f" found: select * from meta.vw_finding where run_id = '{last['run_id']}'. To build"
+                " and test all the same: dbt build --selector without_unit_tests"
             )
         repeats = repeated(manifest, last["has_same_selection"])
         kept = {node for node in selected if node not in repeats or node in missing}
@@ -100,15 +102,19 @@ def is_complete(args: Any) -> bool:
     return not (narrowed or args.full_refresh or args.defer)
 
 
-def project_hash(task: BuildTask, manifest: Manifest) -> str:
-    """SHA-256 of all that the SQL of the nodes is made from, and of the kinds of nodes selected."""
-    config = task.config
+def project_hash(task: BuildTask, manifest: Manifest, selected: set[UniqueId]) -> str:
+    """SHA-256 of all that the SQL of the nodes is made from, of the nodes selected, and of what
+    makes a test fail or keep the rows that it finds."""
+    config, args = task.config, task.args
     parts = {
         "files": sorted((name, file.checksum.checksum) for name, file in manifest.files.items()),
-        "vars": [config.vars.to_dict(), config.cli_vars],
-        "environment": manifest.env_vars,
+        "configuration": Path(config.project_root, "dbt_project.yml").read_text(encoding="utf-8"),
+        "vars": config.cli_vars,
+        "environment": [manifest.env_vars, config.project_env_vars],
         "target": [config.target_name, config.credentials.database, config.credentials.schema],
-        "kinds": sorted(task.resource_types(no_unit_tests=True)),
+        # Exposures are not built, and `study:` does not select them.
+        "nodes": sorted(selected - manifest.exposures.keys()),
+        "tests": [args.warn_error, args.warn_error_options, args.store_failures],
         "dbt": __version__,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

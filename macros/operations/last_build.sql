@@ -18,14 +18,23 @@ from ({{ hash_of_inputs() | indent(4) }}) as i
 
 
 {#- On-run-end: the build is complete, unless a node failed, nodes were left out, or on a server another
-    build began meanwhile. -#}
+    build began meanwhile. If tests alone found a failure, the next build builds and tests all. -#}
 {% macro complete_build(results) %}
-{%- if not execute or not project_hash() -%}{{ return('') }}{%- endif -%}
-{%- for result in results if log_status(result.status) in ['FAILED', 'SKIPPED'] -%}{{ return('') }}{%- endfor -%}
+{%- if not execute -%}{{ return('') }}{%- endif -%}
+{%- for result in results if log_status(result.status) in ['FAILED', 'SKIPPED'] -%}
+    {{ return(forget_project_of_build() if flags.WHICH == 'test' else '') }}
+{%- endfor -%}
+{%- if not project_hash() -%}{{ return('') }}{%- endif -%}
 update {{ last_build() }}
 set ended_at = {{ utc_now() }}
 where run_id = '{{ run_id() }}'
 {% endmacro %}
+
+
+{% macro forget_project_of_build() -%}
+update {{ last_build() }}
+set project_hash = ''
+{%- endmacro %}
 
 
 {#- What a build of this project with these studies would only repeat: `relations` if the last build was of
@@ -104,8 +113,8 @@ from (
 {%- endmacro %}
 
 
-{#- A hash of the project, its variables and this selection of kinds of nodes, from dbt_current_build.py; empty
-    if this command is not a complete build. -#}
+{#- A hash of the project, its variables and the nodes selected, from dbt_current_build.py; empty if this command
+    is not a complete build. -#}
 {% macro project_hash() %}{{ return(env_var('EXPRESSION_PROJECT_HASH', '') if execute else '') }}{% endmacro %}
 
 

@@ -1,7 +1,14 @@
-{#- On-run-start: stops a build if somebody has dropped or renamed a table that no build can make again as it
-    was, while a table that relies on it is there. Dimensions would number their rows anew, and the keys in the
-    other tables would be those of other rows. -#}
+{#- On-run-start: stops a build if somebody has dropped or renamed a table that this build cannot make again as it
+    was. Dimensions would number their rows anew, and the keys in the other tables would be those of other rows. -#}
 {% macro require_kept_tables() %}
+{%- if execute and invocation_args_dict.get('empty') and flags.WHICH in ['build', 'run'] -%}
+    {{
+        raise_error(
+            54030, 'CONFIG_INVALID',
+            '--empty would empty the seeds and tables of this warehouse. dbt compile checks a project without changing it'
+        )
+    }}
+{%- endif -%}
 {%- if not execute or flags.WHICH not in ['build', 'run', 'retry'] -%}{{ return('') }}{%- endif -%}
 {%- set missing = [] -%}
 {%- for schema, table, relying_schema, relying in tables_kept() -%}
@@ -19,7 +26,34 @@
         )
     }}
 {%- endif -%}
+{#- A build of some studies would make the table of their rows alone, and no later build would add the others'. -#}
+{%- set missing = missing_tables_of_studies() if selected_studies() else [] -%}
+{%- if missing and run_query(loaded_studies_not_selected()).columns[0].values()[0] > 0 -%}
+    {{
+        raise_error(
+            54041, 'STUDY_SELECTION_INVALID',
+            'missing: ' ~ missing | sort | join(', ') ~ '. Run dbt build without study: first, which makes again the rows of all studies'
+        )
+    }}
+{%- endif -%}
 {% endmacro %}
+
+
+{% macro missing_tables_of_studies() %}
+    {% set missing = [] %}
+    {% for node in graph.nodes.values() if node.unique_id in selected_resources and node.config.materialized == 'incremental' %}
+        {% set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
+        {% if not load_relation(relation) %}{% do missing.append(node.schema ~ '.' ~ node.alias) %}{% endif %}
+    {% endfor %}
+    {{ return(missing) }}
+{% endmacro %}
+
+
+{% macro loaded_studies_not_selected() -%}
+select count(*) as study_count
+from {{ source('staging', 'batch') }} as b
+where b.status in ('LOADED', 'PURGED') and not {{ is_selected_study('b.study_accession_code') }}
+{%- endmacro %}
 
 
 {#- Each with a table whose first build comes after it, also in a build of some models only. -#}

@@ -2,7 +2,7 @@
 
 with incoming as (
     select
-        cast(concat(c.disease_label, ' ', c.contrast) as {{ type_code(100) }}) as contrast_natural_key,
+        c.contrast_natural_key,
         d.disease_key,
         c.contrast,
         c.case_labels,

@@ -13,7 +13,8 @@ from {{ ref('stg_slice') }} as s
 {%- set others = [
     relation_to_extend('fact', 'fact_gene_pair_contrast'),
     relation_to_extend('fact', 'fact_gene_pair_cohort'),
-    relation_to_extend('analytics', 'tbl_gene_pairs_materialized')
+    relation_to_extend('analytics', 'tbl_gene_pairs_materialized'),
+    relation_to_extend('meta', 'meta_study_likeness')
 ] %}
 {%- if none not in [fact] + others %}
 where not exists (

@@ -3,6 +3,7 @@ with configured as (
 )
 
 select
+    cast(concat(s.disease_label, ' ', s.contrast) as {{ type_code(100) }}) as contrast_natural_key,
     cast(s.disease_label as {{ type_code(64) }}) as disease_label,
     cast(s.contrast as {{ type_code(16) }}) as contrast,
     cast(s.case_labels as {{ type_text(200) }}) as case_labels,
@@ -17,6 +18,7 @@ where not exists (
 )
 union all
 select
+    cast(concat(c.disease_label, ' ', c.name) as {{ type_code(100) }}) as contrast_natural_key,
     c.disease_label,
     cast(c.name as {{ type_code(16) }}) as contrast,
     cast({{ json_text('c.content', '$.case_labels') }} as {{ type_text(200) }}) as case_labels,

@@ -400,6 +400,18 @@ def moved(warehouse: WarehouseUnderTest, folder: Path) -> WarehouseUnderTest:
     return copy
 
 
+def own_project(warehouse: WarehouseUnderTest) -> Path:
+    """A project of the warehouse's own, with copies of the seeds and of dbt_project.yml to be changed."""
+    project = warehouse.folder / "project"
+    project.mkdir()
+    for name in ("models", "macros", "tests", "selectors.yml"):
+        (project / name).symlink_to(PROJECT / name)
+    shutil.copytree(PROJECT / "seeds", project / "seeds")
+    shutil.copy(PROJECT / "dbt_project.yml", project)
+    warehouse.env["DBT_PROJECT_DIR"] = str(project)
+    return project
+
+
 def narrow_runs(monkeypatch: pytest.MonkeyPatch, *select: str) -> None:
     """Let `python -m loader run`, in this process, build only what dbt selects by `select` and the views
     that a run reads, with those tests of the data that look at nothing else."""

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import PROJECT, Study
+from conftest import PROJECT, Study, own_project
 
 NOTHING_NEW = "Nothing is new since the build that ended at"
 
@@ -165,6 +165,8 @@ def test_a_study_alone_is_built_if_it_is_new(warehouse):
     [
         ("--vars", "{k_min: 2}"),
         ("--selector", "without_unit_tests"),
+        ("--warn-error",),
+        pytest.param(("--store-failures",), marks=pytest.mark.long),
         pytest.param(("--exclude", "vw_run"), marks=pytest.mark.long),
         pytest.param(("--full-refresh",), marks=pytest.mark.long),
         pytest.param(("--resource-type", "test"), marks=pytest.mark.long),
@@ -174,6 +176,20 @@ def test_another_project_or_selection_is_built_whole(warehouse, arguments):
     output = warehouse.build(*arguments)
     assert NOTHING_NEW not in output
     assert "stg_study_qc" in nodes_of_last_run(warehouse)
+
+
+def test_another_configuration_is_built_whole(warehouse):
+    """What the project says of its nodes is in no file of a node."""
+    file = own_project(warehouse) / "dbt_project.yml"
+    configuration = file.read_text()
+    assert NOTHING_NEW in warehouse.build()
+    as_tables = configuration.replace(
+        "    analytics:\n",
+        "    analytics:\n      vw_contrast_study:\n        +materialized: table\n",
+    )
+    assert as_tables != configuration
+    file.write_text(as_tables)
+    assert NOTHING_NEW not in warehouse.build()
 
 
 @pytest.mark.parametrize("command", ["run", pytest.param("seed", marks=pytest.mark.long)])
@@ -193,6 +209,16 @@ def test_after_a_failed_build_all_is_built(warehouse):
     output = warehouse.build(succeeds=False)
     assert NOTHING_NEW not in output
     assert "stg_study_qc" in nodes_of_last_run(warehouse)
+
+
+def test_after_a_failed_test_all_is_built(warehouse):
+    """Somebody changed a row by hand, which a build does not look at."""
+    warehouse.query_write("update meta.meta_error_code set severity = 'X' where error_code = 1001")
+    assert NOTHING_NEW in warehouse.build()
+    warehouse.dbt("test", "--select", "error_code", succeeds=False)
+    assert NOTHING_NEW not in warehouse.build()
+    warehouse.dbt("test", "--select", "error_code")
+    assert NOTHING_NEW in warehouse.build()
 
 
 def test_after_other_commands_nothing_is_new(warehouse):

@@ -29,6 +29,7 @@ def contents(warehouse, table):
     [
         "fact.fact_gene_pair_contrast",
         "meta.meta_study_qc",
+        "meta.meta_study_likeness",
         pytest.param("fact.fact_gene_pair_cohort", marks=pytest.mark.long),
         pytest.param("fact.fact_gene_pair_metrics", marks=pytest.mark.long),
         pytest.param("fact.fact_gene_expression", marks=pytest.mark.long),
@@ -45,6 +46,27 @@ def test_a_table_is_computed_again(copy_of, tmp_path, table):
     assert f"Missing from the warehouse, and made again: {table}" in output
     assert contents(warehouse, table) == before
     assert NOTHING_NEW in warehouse.build()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "fact.fact_feature_values",
+        pytest.param("fact.fact_gene_expression", marks=pytest.mark.long),
+        pytest.param("meta.meta_study_qc", marks=pytest.mark.long),
+    ],
+)
+def test_a_build_of_one_study_makes_no_table_of_its_rows_alone(copy_of, tmp_path, table):
+    """No later build would add the rows of the others."""
+    warehouse = copy_of(four_studies, tmp_path)
+    count = f"select study_key, count(*) from {table} group by study_key order by study_key"
+    before = warehouse.query(count)
+    warehouse.query_write(f"drop table {table}")
+    output = warehouse.build("--select", "study:GSE2", succeeds=False)
+    assert f"54041 STUDY_SELECTION_INVALID: missing: {table}. " in output
+    warehouse.build()
+    assert warehouse.query(count) == before
+    assert len(before) >= 4
 
 
 def test_a_view_and_a_seed_are_made_again(copy_of, tmp_path):
@@ -80,3 +102,12 @@ def test_keys_of_a_dimension_are_never_given_anew(copy_of, tmp_path, table):
     warehouse.query_write(f"alter table {schema}.renamed_by_hand rename to {name}")
     warehouse.build()
     assert warehouse.query(count) > before
+
+
+@pytest.mark.parametrize("command", ["run", "build"])
+def test_an_empty_run_empties_nothing(copy_of, tmp_path, command):
+    warehouse = copy_of(four_studies, tmp_path)
+    tables = ("seeds.illness_rule", "dim.dim_sample", "staging.stg_sample")
+    before = [contents(warehouse, table) for table in tables]
+    assert "54030 CONFIG_INVALID: --empty " in warehouse.dbt(command, "--empty", succeeds=False)
+    assert [contents(warehouse, table) for table in tables] == before
