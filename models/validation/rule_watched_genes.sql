@@ -45,5 +45,15 @@ select distinct
     concat('dim_disease has no disease ', e.disease_label) as finding
 from entries as e
 where
-    e.disease_label is not null
+    coalesce(e.gene_symbol, e.gene_id) is not null
+    and e.disease_label is not null
     and not exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = e.disease_label)
+union all
+select distinct
+    'WATCHED_GENE_UNRESOLVED' as validation_code,
+    cast(null as {{ type_code(64) }}) as batch_id,
+    cast(null as {{ type_code(50) }}) as study_accession_code,
+    'seed watch_list' as subject,
+    'an entry has neither a gene_id nor a gene_symbol' as finding
+from entries as e
+where e.gene_symbol is null and e.gene_id is null

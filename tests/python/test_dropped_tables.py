@@ -11,7 +11,8 @@ OF_BUILDS = {"etl_created_date", "etl_updated_date", "collected_at", "feature_ru
 
 
 def contents(warehouse, table):
-    """Rows, with floats to 9 digits, since sums can run in another order."""
+    """Rows, with floats to 9 digits and what is 0 but for rounding as 0, since sums can run in another
+    order."""
     schema, name = table.split(".")
     columns = warehouse.query(
         f"select column_name from information_schema.columns where table_schema = '{schema}'"
@@ -20,8 +21,13 @@ def contents(warehouse, table):
     named = [column for (column,) in columns if column not in OF_BUILDS]
     rows = warehouse.query(f"select {', '.join(named)} from {table}")
     return sorted(
-        repr([float(f"{v:.9g}") if isinstance(v, float) else v for v in row]) for row in rows
+        repr([_rounded(value) if isinstance(value, float) else value for value in row])
+        for row in rows
     )
+
+
+def _rounded(value):
+    return 0.0 if abs(value) < 1e-14 else float(f"{value:.9g}")
 
 
 @pytest.mark.parametrize(
