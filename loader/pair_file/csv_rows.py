@@ -55,7 +55,6 @@ class CsvFile:
                 found = _packed(file, stack)
         except OSError as error:
             raise self._unreadable(error) from error
-        refuse_other_formats(head, self.label)
         if found:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
@@ -64,6 +63,7 @@ class CsvFile:
                 expected="a CSV file: text, not compressed",
                 action="Save the table as CSV (UTF-8), or unpack the file",
             )
+        refuse_other_formats(head, self.label)
 
     @functools.cached_property
     def _delimiter(self) -> str:
