@@ -8,6 +8,7 @@ from loader.source.layout import split_line
 from loader.source.refused import refuse_other_formats
 from loader.source.side_by_side import Columns
 from loader.source.text import FileText
+from loader.source.values import INFINITE, NULL_VALUES
 
 # What is left of the name of a file is the sample.
 _SUFFIX = re.compile(
@@ -19,6 +20,7 @@ _SUFFIX = re.compile(
 _STAR_LINE = re.compile(rb'^"?N_(?:unmapped|multimapping|noFeature|ambiguous)"?\t', re.MULTILINE)
 _STRANDS = {"": 1, "unstranded": 1, "no": 1, "forward": 2, "yes": 2, "reverse": 3}
 _HEAD_SIZE = 1 << 16
+_COUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def read_count_file(
@@ -49,7 +51,9 @@ def read_count_file(
         value, unit = header.index("expected_count"), "ESTIMATED_COUNTS"
     elif header == ["feature", "count"] or _is_feature_counts(header):
         value = len(header) - 1
-    elif len(header) >= 2 and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", header[-1]):
+    elif len(header) >= 2 and (
+        _COUNT.fullmatch(header[-1]) or _has_absent_count(header, lines[start + 1 :])
+    ):
         # HTSeq has no header, and names between the id and the count if it was asked for them.
         first, value = start + 1, len(header) - 1
         if any(re.fullmatch(r"[0-9.]+", cell) for cell in header[1:-1]):
@@ -58,6 +62,13 @@ def read_count_file(
         return None
     name = sample or _SUFFIX.sub("", PurePosixPath(name).name)
     return Columns(text, [name], first, "\t", 0, [value], len(header), unit)
+
+
+def _has_absent_count(cells: list[str], following: list[str]) -> bool:
+    """Whether a line has NA or the like in place of a count, as the next line has one."""
+    is_absent = cells[-1] != "" and (cells[-1] in NULL_VALUES or INFINITE.fullmatch(cells[-1]))
+    after = split_line(following[0].removesuffix("\r"), "\t") if following else []
+    return bool(is_absent and len(cells) == len(after) == 2 and _COUNT.fullmatch(after[1]))
 
 
 def _is_feature_counts(header: list[str]) -> bool:

@@ -488,6 +488,9 @@ def change_delimiter(m: Mutation, file: File) -> None:
 
 def set_value(m: Mutation, file: File) -> None:
     place = m.place(file)
+    # Without a header, a file of one sample is known by the value of its first line.
+    if file.header is None and place == file.first and not m.text:
+        return
     cells = file.cells(place)
     cells[m.column(file)] = m.text
     file.set_cells(place, cells)
@@ -534,7 +537,8 @@ KINDS: dict[str, tuple[Callable[[Mutation, File], None], set[int]]] = {
     "repeat_line": (repeat_line, {1002}),
     "delete_line": (delete_line, {1002}),
     "delete_header": (delete_header, {1001, 1002, 1009, 1014, 54010, 2004, 2006}),
-    "insert_empty_line": (insert_empty_line, LAYOUT),
+    # A series matrix with an empty line below its header has no values.
+    "insert_empty_line": (insert_empty_line, LAYOUT | {1001}),
     "insert_return": (insert_return, LAYOUT),
     "open_quote": (open_quote, {1002, 1009}),
     "delete_cell": (delete_cell, LAYOUT),
@@ -543,7 +547,8 @@ KINDS: dict[str, tuple[Callable[[Mutation, File], None], set[int]]] = {
     "repeat_column": (repeat_column, {2004}),
     "change_delimiter": (change_delimiter, LAYOUT),
     "set_number": (set_value, VALUE | {1002, 1009}),
-    "set_text": (set_value, VALUE | {1002, 1009}),
+    # In a file in Latin-1, a text can be a byte that is not UTF-8.
+    "set_text": (set_value, VALUE | {1002, 1003, 1009}),
     "set_missing": (set_value, set()),
     "set_infinite": (set_value, set()),
     "set_id": (set_id, LAYOUT),
@@ -602,6 +607,8 @@ def read_plainly(file: File) -> Plain:
         width = len(file.cells(next(filled) if file.header is None else file.header))
     except ValueError as error:
         raise UnreadableError(str(error)) from error
+    if width <= max(file.columns):
+        raise UnreadableError(f"{width} cells")
     for place in range(file.first, file.last):
         read_line(file, place, width, plain)
     return plain
@@ -636,7 +643,7 @@ def read_line(file: File, place: int, width: int, plain: Plain) -> None:
         value = None
         if INFINITE.fullmatch(text):
             plain.is_infinite |= bool(gene)
-        elif text not in MISSING and (gene or not re.fullmatch("-?nan", text, re.IGNORECASE)):
+        elif text not in MISSING and (gene or not re.fullmatch("-?nan|1e999", text, re.IGNORECASE)):
             value = number_of(text, file.decimal)
         if gene:
             plain.rows.append((gene, sample, value))
