@@ -61,9 +61,7 @@ def _studies_at(path: Path, config: PipelineConfig) -> Iterator[StudySource | Us
             yield from _studies_of_file(path, config)
             return
         downloads, passed_over = find_downloads(path, config)
-        for other in passed_over:
-            if error := _passed_over(other, path):
-                yield error
+        yield from filter(None, (_passed_over(folder, path) for folder in passed_over))
         if not downloads:
             raise _unrecognised(path)
     except UserError as error:

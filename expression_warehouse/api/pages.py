@@ -61,7 +61,7 @@ def _calibration(edition: Edition) -> list[dict[str, Any]]:
 def search(edition: CurrentEdition, q: Annotated[str, Query(max_length=50)] = "") -> Response:
     """The page of a gene or study, by any of its names; genes to choose from if none has it."""
     text = q.strip()
-    said: list[str] = []
+    said = ""
     for path, find, key in (
         ("genes", reading.gene, "gene_id"),
         ("studies", reading.study, "study_accession_code"),
@@ -69,9 +69,9 @@ def search(edition: CurrentEdition, q: Annotated[str, Query(max_length=50)] = ""
         try:
             return RedirectResponse(f"/{path}/{quote(find(edition, text)[key])}")
         except MissingError as error:
-            said.append(str(error))
+            said = said or str(error)
     genes = reading.genes_named_like(edition, text) if text else []
-    page = _page("search.html", edition, text=text, genes=genes, said=said[0])
+    page = _page("search.html", edition, text=text, genes=genes, said=said)
     page.status_code = 200 if genes or not text else 404
     return page
 

@@ -248,6 +248,8 @@ def _titles_before_header(lines: Sequence[str], samples: Collection[str]) -> int
     """How many lines are titles or merged cells, as spreadsheets have them: lines without values,
     before the first one that names two samples. 0 if none does."""
     named = {name for name in samples if not _is_number(name)}
+    if len(named) < 2:
+        return 0
     for place, line in enumerate(lines):
         readings = [split_line(line, sign) for sign in _DELIMITERS]
         if any(len(named.intersection(cells)) > 1 for cells in readings):

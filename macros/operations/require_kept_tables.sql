@@ -1,14 +1,6 @@
 {#- On-run-start: stops a build if somebody has dropped or renamed a table that this build cannot make again as it
     was. Dimensions would number their rows anew, and the keys in the other tables would be those of other rows. -#}
 {% macro require_kept_tables() %}
-{%- if execute and invocation_args_dict.get('empty') and flags.WHICH in ['build', 'run'] -%}
-    {{
-        raise_error(
-            54030, 'CONFIG_INVALID',
-            '--empty would empty the seeds and tables of this warehouse. dbt compile checks a project without changing it'
-        )
-    }}
-{%- endif -%}
 {%- if not execute or flags.WHICH not in ['build', 'run', 'retry'] -%}{{ return('') }}{%- endif -%}
 {%- set missing = [] -%}
 {%- for schema, table, relying_schema, relying in tables_kept() -%}
@@ -42,8 +34,7 @@
 {% macro missing_tables_of_studies() %}
     {% set missing = [] %}
     {% for node in graph.nodes.values() if node.unique_id in selected_resources and node.config.materialized == 'incremental' %}
-        {% set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) %}
-        {% if not load_relation(relation) %}{% do missing.append(node.schema ~ '.' ~ node.alias) %}{% endif %}
+        {% if not relation_of_earlier_build(node.config.schema, node.alias) %}{% do missing.append(node.schema ~ '.' ~ node.alias) %}{% endif %}
     {% endfor %}
     {{ return(missing) }}
 {% endmacro %}

@@ -537,8 +537,7 @@ KINDS: dict[str, tuple[Callable[[Mutation, File], None], set[int]]] = {
     "repeat_line": (repeat_line, {1002}),
     "delete_line": (delete_line, {1002}),
     "delete_header": (delete_header, {1001, 1002, 1009, 1014, 54010, 2004, 2006}),
-    # A series matrix with an empty line below its header has no values.
-    "insert_empty_line": (insert_empty_line, LAYOUT | {1001}),
+    "insert_empty_line": (insert_empty_line, LAYOUT),
     "insert_return": (insert_return, LAYOUT),
     "open_quote": (open_quote, {1002, 1009}),
     "delete_cell": (delete_cell, LAYOUT),
@@ -547,14 +546,16 @@ KINDS: dict[str, tuple[Callable[[Mutation, File], None], set[int]]] = {
     "repeat_column": (repeat_column, {2004}),
     "change_delimiter": (change_delimiter, LAYOUT),
     "set_number": (set_value, VALUE | {1002, 1009}),
-    # In a file in Latin-1, a text can be a byte that is not UTF-8.
-    "set_text": (set_value, VALUE | {1002, 1003, 1009}),
+    "set_text": (set_value, VALUE | {1002, 1009}),
     "set_missing": (set_value, set()),
     "set_infinite": (set_value, set()),
     "set_id": (set_id, LAYOUT),
     "set_no_id": (set_id, ID | {2014}),
     "insert_byte": (insert_byte, ID),
 }
+# Form and kind → what only they may be refused for as well: a series matrix has no values if an empty
+# line follows its header, and in Latin-1 a text can be a byte that is not UTF-8.
+OF_FORM = {("series", "insert_empty_line"): {1001}, ("latin-1", "set_text"): {1003}}
 CHOICES = {
     "set_number": NUMBERS, "set_text": TEXTS, "set_missing": MISSING, "set_infinite": ["inf", "-Inf", "Infinity"],
     "set_id": IDS, "set_no_id": NO_IDS,
@@ -680,6 +681,11 @@ class Case:
     mutation: Mutation
     written: Written = field(repr=False)
 
+    @property
+    def codes(self) -> frozenset[int]:
+        """What the study may be refused for."""
+        return self.mutation.codes | OF_FORM.get((self.form, self.mutation.kind), set())
+
 
 def draw_cases(count: int) -> list[Case]:
     cases: list[Case] = []
@@ -741,10 +747,10 @@ def fault_of(case: Case, printed: list[dict], rows: list[Row] | None) -> object:
     try:
         plain = expected_of(case.written)
     except UnreadableError as error:
-        is_right = rows is None and len(codes) == 1 and set(codes) <= case.mutation.codes
+        is_right = rows is None and len(codes) == 1 and set(codes) <= case.codes
         return None if is_right else (case, "unreadable", str(error), codes, doubts)
     if codes:
-        is_right = rows is None and len(codes) == 1 and set(codes) <= case.mutation.codes - {1002}
+        is_right = rows is None and len(codes) == 1 and set(codes) <= case.codes - {1002}
         return None if is_right else (case, "refused", own[-1])
     if Counter(rows) != Counter(plain.rows):
         found, expected = Counter(rows), Counter(plain.rows)
