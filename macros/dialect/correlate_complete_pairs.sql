@@ -29,7 +29,7 @@
 {{ name }}_vectors as materialized (
     select
         c.gene_no,
-        list(c.u order by c.sample_key) as u,
+        min_by(c.u, c.sample_key, c.n) as u,
         sum(c.u * c.u) as uu
     from {{ name }}_centred as c
     group by c.gene_no

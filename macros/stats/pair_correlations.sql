@@ -47,7 +47,7 @@
         v.sample_key,
         g.gene_no,
         g.n,
-        {{ average_rank('v.value', 'g.gene_no') }} - (g.n + 1e0) / 2e0 as u
+        {{ average_rank('v.value', 'g.gene_no', 'g.n') }} - (g.n + 1e0) / 2e0 as u
     from {{ values }} as v
     inner join {{ name }}_genes as g on {{ same_group(cohort + ['gene_key'], 'v', 'g') }} and g.is_complete = 1
 ),
@@ -121,13 +121,22 @@
     1         | 4.5     | 3.1      1         | 3 | -0.5
     … -#}
 {% macro correlate_pair_values(name, values, group_by) -%}
+{{ name }}_sized as (
+    select
+        {{ group_columns(group_by, 'v') }},
+        v.value_a,
+        v.value_b,
+        count(*) over (partition by {{ group_columns(group_by, 'v') }}) as n
+    from {{ values }} as v
+),
+
 {{ name }}_ranks as (
     select
         {{ group_columns(group_by, 'v') }},
-        {{ average_rank('v.value_a', group_columns(group_by, 'v')) }} as rank_a,
-        {{ average_rank('v.value_b', group_columns(group_by, 'v')) }} as rank_b,
-        count(*) over (partition by {{ group_columns(group_by, 'v') }}) as n
-    from {{ values }} as v
+        {{ average_rank('v.value_a', group_columns(group_by, 'v'), 'v.n') }} as rank_a,
+        {{ average_rank('v.value_b', group_columns(group_by, 'v'), 'v.n') }} as rank_b,
+        v.n
+    from {{ name }}_sized as v
 ),
 
 {{ name }} as (
@@ -150,10 +159,11 @@
 {%- endmacro %}
 
 
-{#- Average rank of a value within its partition: the mean of the first and the last rank that its ties
-    share. One window serves both, which is twice as fast as two. -#}
-{% macro average_rank(value, partition) -%}
-(rank() over (partition by {{ partition }} order by {{ value }}) + count(*) over (
-            partition by {{ partition }} order by {{ value }} range between unbounded preceding and current row
-        )) / 2e0
+{#- Average rank of a value within its partition of n rows: the mean of the first and the last rank that
+    its ties share. cume_dist is the last divided by n; a running count takes a fifth longer. -#}
+{% macro average_rank(value, partition, n) -%}
+(
+            rank() over (partition by {{ partition }} order by {{ value }})
+            + round(cume_dist() over (partition by {{ partition }} order by {{ value }}) * {{ n }}, 0)
+        ) / 2e0
 {%- endmacro %}
