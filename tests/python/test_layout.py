@@ -1,6 +1,7 @@
 """How the layout of a matrix is decided, and what is refused because two layouts fit."""
 
-import time
+import cProfile
+import pstats
 
 import pytest
 from test_melt import matrix_of
@@ -229,18 +230,20 @@ def test_a_name_that_is_not_utf8_is_described_as_text(name):
     assert f"({name.decode(errors='replace')})" in described
 
 
-def test_deciding_takes_at_most_50_ms():
-    header = "\t".join(f"GSM{n}" for n in range(500))
-    line = "\t".join(f"{n % 17}.{n}" for n in range(500))
-    text = f"Gene\t{header}\n" + "".join(f"ENSG{n:011}\t{line}\n" for n in range(60))
-    content = text.encode()
-    decide_layout(content, [], "file")
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        decide_layout(content, [], "file")
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 0.05
+def calls_to_decide(columns: int, lines: int) -> int:
+    header = "\t".join(f"GSM{n}" for n in range(columns))
+    line = "\t".join(f"{n % 17}.{n}" for n in range(columns))
+    text = f"Gene\t{header}\n" + "".join(f"ENSG{n:011}\t{line}\n" for n in range(lines))
+    profile = cProfile.Profile()
+    profile.runcall(decide_layout, text.encode(), [], "file")
+    return pstats.Stats(profile).total_calls
+
+
+def test_deciding_grows_with_the_columns_and_not_with_the_lines():
+    """Calls rather than seconds, which depend on what else the machine does."""
+    calls = calls_to_decide(500, 80)
+    assert 1.9 < calls_to_decide(1_000, 80) / calls < 2.1
+    assert calls_to_decide(500, 800) < 1.01 * calls
 
 
 @pytest.mark.parametrize(
