@@ -55,19 +55,20 @@ least(coalesce({{ alias }}.dz_ss_i2, 1e2), coalesce({{ alias }}.dz_soth_i2, 1e2)
 {%- endmacro %}
 
 
-{#- A query that returns rank_score for the pairs that have a contrast. It is a Borda count: the mean of
-    three percent ranks within the slice (0 for the last, 1 for the first), by -log10 q_star,
+{#- A query that returns rank_score for the pairs of some slices that have a contrast. It is a Borda count: the
+    mean of three percent ranks within the slice (0 for the last, 1 for the first), by -log10 q_star,
     |effect| and metrics_score. It uses ranks because the three have no common unit. Values
     are rounded first, so that values equal up to rounding share a rank.
 
     relation   has the columns of fact_gene_pair_metrics
     contrasts  has the columns of fact_gene_pair_contrast
+    slices     has the columns of int_slice
 
     of three pairs, first by all       pair_key | rank_score
     three and last by all        ->    7        | 1
                                        8        | 0.5
                                        9        | 0 -#}
-{% macro rank_scores(relation, contrasts) -%}
+{% macro rank_scores(relation, contrasts, slices) -%}
 {%- set window = 'over (partition by p.disease_key, p.technology, p.organism order by ' -%}
 select
     p.disease_key,
@@ -90,6 +91,7 @@ from (
             c.q_pair,
             c.theta_re
         from {{ relation }} as f
+        inner join {{ slices }} as s on {{ same_slice('f', 's') }}
         left join {{ contrasts }} as c on {{ same_group(slice_columns() + ['pair_key'], 'f', 'c') }} and c.is_deciding = 1
     ) as m
     where {{ effect('m') }} is not null and m.metrics_score is not null
@@ -101,20 +103,16 @@ from (
     because the model's rows are wide: sorting them three times would take as long as computing them.
 
     A join rather than a subquery in `set`, also below: SQL Server may compute such a subquery once per row, here all
-    ranks. The rows are new, so those without a rank have none already. -#}
+    ranks. The slices restrict the ranks alone: with a condition on the fact as well, DuckDB updates its rows in the
+    order of the ranks, which for 500,500 pairs took 3.5 s and not 1. The rows are new, so those without a rank have
+    none already. -#}
 {% macro put_rank_scores(fact) %}
 update {{ fact }}
 set rank_score = r.rank_score
 from (
-    {{ rank_scores(fact, ref('fact_gene_pair_contrast')) | indent(4) }}
+    {{ rank_scores(fact, ref('fact_gene_pair_contrast'), ref('int_slice')) | indent(4) }}
 ) as r
-where
-    {{ same_group(slice_columns() + ['pair_key'], 'r', fact) }}
-    and exists (
-        select 1
-        from {{ ref('int_slice') }} as s
-        where {{ same_slice('s', fact) }}
-    )
+where {{ same_group(slice_columns() + ['pair_key'], 'r', fact) }}
 {% endmacro %}
 
 
