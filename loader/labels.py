@@ -178,10 +178,12 @@ def print_labels(labels: list[SampleLabel], as_json: bool) -> None:
         for label in labels:
             print(json.dumps(asdict(label), ensure_ascii=False))
         return
-    sample_width = max((len(label.sample) for label in labels), default=0)
-    for label in labels:
-        rule = f"{label.source}: {label.phrase}" if label.phrase else label.source
-        print(f"{label.sample:<{sample_width}}  {label.label:<12}  {rule:<28}  {label.title}")
+    rules = [f"{one.source}: {one.phrase}" if one.phrase else one.source for one in labels]
+    rows = [(one.sample, one.label, rule) for one, rule in zip(labels, rules, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, label in zip(rows, labels, strict=True):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join([*cells, label.title]))
 
 
 def write_overrides(accession: str, labels: list[SampleLabel], file: Path) -> None:

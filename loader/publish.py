@@ -86,6 +86,8 @@ def publish(
                 known_errors = check_publishable(warehouse, options.is_forced)
                 step.context["known_errors"] = known_errors
                 warn_of_changes_not_built(warehouse, reporter)
+                if not pairs.num_rows:
+                    reporter.warned("nothing_significant", disease=disease)
                 content = Content(disease, pairs)
                 signals.check()
                 with named_os_errors(folder):

@@ -15,6 +15,8 @@ from expression_warehouse.core.view_settings import NUMBERS
 
 # An HTML form sends an empty string for a choice left open.
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
+# As the view does.
+_Lower = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 # What the type of the column pair_rank can hold.
 _GREATEST_RANK = 2**31 - 1
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .()-]{1,100}$")]
@@ -32,9 +34,14 @@ class RankSettings(BaseModel):
     disease: Annotated[Label, Field(description="A label of dim_disease.")] = "SEPSIS"
     technology: Annotated[Literal["MICROARRAY", "RNA-SEQ"] | None, _Absent] = None
     organism: Annotated[Annotated[Label, StringConstraints(to_upper=True)] | None, _Absent] = None
-    contrast: Annotated[Label, Field(description="A contrast of the disease, or all.")] = "all"
+    contrast: Annotated[
+        Label,
+        StringConstraints(to_lower=True),
+        Field(description="A contrast of the disease, or all."),
+    ] = "all"
     q_basis: Annotated[
         Literal["hk", "spec", "dependent"],
+        _Lower,
         Field(
             description="hk: Hartung-Knapp; spec: the least q of z tests; dependent: likewise, "
             "with both contrasts combined as dependent."

@@ -25,23 +25,36 @@ class MissingError(Exception):
 
 
 def check_names(edition: Edition, settings: RankSettings) -> None:
-    """Raises MissingError if the warehouse has no such disease, or the disease no such contrast or
-    no pair in such an organism."""
+    """Raises MissingError if the warehouse has no such disease or has pairs of others alone, and if
+    the disease has no such contrast, none that q_basis is of, or no pair in such an organism."""
     known = edition.rows(queries.CONTRASTS, {"disease": settings.disease})
     if not known:
         diseases = edition.rows(queries.DISEASES_WITH_CONTRASTS)
         raise MissingError(
             f"disease {settings.disease}", (row["disease_label"] for row in diseases)
         )
-    names = ["all", *(row["contrast"] for row in known)]
-    if settings.contrast not in names:
-        raise MissingError(f"contrast {settings.contrast} of {settings.disease}", names)
+    with_pairs = diseases_with_pairs(edition)
+    if with_pairs and settings.disease not in with_pairs:
+        raise MissingError(f"pair of {settings.disease}", [f"pairs of {', '.join(with_pairs)}"])
+    names = [row["contrast"] for row in known]
+    if settings.contrast not in ["all", *names]:
+        raise MissingError(f"contrast {settings.contrast} of {settings.disease}", ["all", *names])
+    if settings.contrast == "all" and settings.q_basis != "hk" and not {"ss", "soth"} & {*names}:
+        missing = (
+            f"contrast ss or soth of {settings.disease}, which q_basis {settings.q_basis} is of"
+        )
+        raise MissingError(missing, names)
     if settings.organism:
         rows = edition.rows(queries.ORGANISMS, {"disease": settings.disease})
         organisms = [row["organism"] for row in rows]
         if settings.organism not in organisms:
             missing = f"tested pair of {settings.disease} in {settings.organism}"
             raise MissingError(missing, organisms)
+
+
+def diseases_with_pairs(edition: Edition) -> list[str]:
+    """Labels of diseases, in order."""
+    return [row["disease_label"] for row in edition.rows(queries.DISEASES)]
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
@@ -168,7 +181,7 @@ def partners(edition: Edition, gene_id: str) -> list[dict[str, Any]]:
     if edition.has_ranks:
         return edition.rows(queries_ranked.PARTNERS_OF_SNAPSHOT, parameters)
     found = []
-    for disease in [row["disease_label"] for row in edition.rows(queries.DISEASES)]:
+    for disease in diseases_with_pairs(edition):
         settings = RankSettings(disease=disease, q=1, i2_max=100)
         found += edition.rows(queries_ranked.PARTNERS_OF_VIEW, parameters, settings.session)
     return found

@@ -17,6 +17,7 @@ UNKNOWN = "UNKNOWN"
 # Column widths in the warehouse.
 _PHRASE_LENGTH = 100
 _LABELS_LENGTH = 200
+_NO_PUNCTUATION = str.maketrans("", "", ":;")
 
 
 class Strict(BaseModel):
@@ -165,7 +166,33 @@ def _phrase_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
                 yield location, f"{phrase!r} has more than {_PHRASE_LENGTH} characters"
             elif words in seen:
                 yield location, f"'{words}' is a phrase of {seen[words]} already"
+            elif first := _phrase_that_decides_before(words, label, seen):
+                yield (
+                    location,
+                    f"'{words}' never decides: '{first}' of {seen[first]} precedes it and is a "
+                    "part of it; list the longer phrase first",
+                )
             seen.setdefault(words, label)
+
+
+def _phrase_that_decides_before(words: str, label: str, earlier: Mapping[str, str]) -> str | None:
+    """The first of some phrases, phrase → label, that gives another label to each text with these
+    words."""
+    for phrase, other in earlier.items():
+        is_part = f" {phrase} " in f" {words} "
+        if is_part and other not in (label, UNKNOWN) and not _is_denied(phrase, words):
+            return phrase
+    return None
+
+
+def _is_denied(phrase: str, words: str) -> bool:
+    """Whether the seeds' rules may not count the phrase in these words, as severe in `not severe`.
+    Words have no punctuation, so that of the rules is left out."""
+    denials = (row["denial"].translate(_NO_PUNCTUATION) for row in read_seed("illness_denial"))
+    denied = (denial.replace("*", phrase) for denial in denials)
+    negated = (row["phrase"] for row in read_seed("illness_rule") if row["negates"] == phrase)
+    text = " ".join(words.split())
+    return any(f" {' '.join(rule.split())} " in f" {text} " for rule in (*denied, *negated))
 
 
 def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:

@@ -89,6 +89,9 @@ class TextReporter(Reporter):
         "correlated": "{cohort}: {found_count:,} of {pair_count:n pair} of {gene_count:n gene} "
         "have q ≤ {fdr}, in {file}, {seconds:.1f} s",
         "published": "{file}: {row_count:n significant pair} of {disease}",
+        "nothing_significant": "no pair of {disease} is significant by the default settings: what "
+        "is published has no rows; analytics.vw_pair_metrics_ranked with q = 1 shows what comes "
+        "nearest",
         "publish_skipped": "{file}: already has the {row_count:n significant pair} of {disease}",
         "positives_missing": "{slice}: in no pair: {missing_count} of the "
         "{watched_count:n watched gene}; the ranking learns from the others",

@@ -1,5 +1,17 @@
 {%- set rows = slice_columns() + ['pair_key'] -%}
 
+{#- Of the disease of the settings s. -#}
+{%- set pairs_of_disease -%}
+select 1 from {{ ref('fact_gene_pair_metrics') }} as m inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key where d.disease_label = s.disease_label
+{%- endset -%}
+{%- set contrasts_of_disease -%}
+from {{ ref('dim_contrast') }} as c
+inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
+where
+    d.disease_label = s.disease_label
+    and exists (select 1 from {{ ref('stg_contrast_cohort') }} as h where h.contrast_key = c.contrast_key)
+{%- endset %}
+
 with settings as (
     select
         {{ session_text('disease', 'SEPSIS') }} as disease_label,
@@ -16,11 +28,20 @@ with settings as (
 checked_settings as (
     select
         case
-            when exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label) then s.disease_label
+            when exists ({{ pairs_of_disease }}) then s.disease_label
+            -- Before the first pairs, of any disease, the view is empty.
+            when
+                exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label)
+                and not exists (select 1 from {{ ref('fact_gene_pair_metrics') }})
+                then s.disease_label
             else
                 cast(cast(concat(
-                    '54030 CONFIG_INVALID: disease is ', s.disease_label, ', which dim_disease does not have; it has ',
-                    (select {{ sorted_list('d.disease_label') }} from {{ ref('dim_disease') }} as d)
+                    '54030 CONFIG_INVALID: disease is ', s.disease_label, ', which has no pairs; there are pairs of ',
+                    (
+                        select {{ sorted_list('d.disease_label') }}
+                        from {{ ref('dim_disease') }} as d
+                        where exists (select 1 from {{ ref('fact_gene_pair_metrics') }} as m where m.disease_key = d.disease_key)
+                    )
                 ) as integer) as {{ type_code(64) }})
         end as disease_label,
         s.contrast,
@@ -38,21 +59,31 @@ checked_settings as (
                 s.contrast <> 'all'
                 and not exists (
                     select 1
-                    from {{ ref('dim_contrast') }} as c
-                    inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
-                    inner join {{ ref('stg_contrast_cohort') }} as h on c.contrast_key = h.contrast_key
-                    where c.contrast = s.contrast and d.disease_label = s.disease_label
+                    {{ contrasts_of_disease | indent(20) }}
+                        and c.contrast = s.contrast
                 )
                 then cast(concat(
                     '54030 CONFIG_INVALID: contrast is ', s.contrast, ', which ', s.disease_label, ' does not have; it has all, ',
                     (
                         select {{ sorted_list('c.contrast') }}
-                        from {{ ref('dim_contrast') }} as c
-                        inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
-                        where
-                            d.disease_label = s.disease_label
-                            and exists (select 1 from {{ ref('stg_contrast_cohort') }} as h where h.contrast_key = c.contrast_key)
+                        {{ contrasts_of_disease | indent(24) }}
                     )
+                ) as integer)
+            when
+                s.contrast = 'all'
+                and s.q_basis <> 'hk'
+                and not exists (
+                    select 1
+                    {{ contrasts_of_disease | indent(20) }}
+                        and c.contrast in ('ss', 'soth')
+                )
+                then cast(concat(
+                    '54030 CONFIG_INVALID: q_basis is ', s.q_basis, ', which without a contrast is of ss and soth; ', s.disease_label, ' has ',
+                    (
+                        select {{ sorted_list('c.contrast') }}
+                        {{ contrasts_of_disease | indent(24) }}
+                    ),
+                    ': set contrast, or q_basis to hk'
                 ) as integer)
             else 1
         end as is_valid

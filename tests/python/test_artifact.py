@@ -147,9 +147,22 @@ def test_versions_are_counted_as_numbers(tmp_path):
 
 def test_each_disease_has_its_own_versions(warehouse):
     publish(warehouse)
-    result = publish(warehouse, disease="CONTROL")
-    assert events(result, "published")[0]["row_count"] == 0
-    assert "pair_metrics_significant_CONTROL_v1.0.json" in files(warehouse)
+    before = files(warehouse)
+    failed = publish(warehouse, disease="SEPTIC_SHOCK")
+    assert (failed.exit_code, files(warehouse)) == (1, before)
+    assert "disease is SEPTIC_SHOCK, which has no pairs; there are pairs of SEPSIS" in failed.output
+    execute(
+        warehouse,
+        *(
+            f"update {fact} set disease_key ="
+            " (select disease_key from dim.dim_disease where disease_label = 'SEPTIC_SHOCK')"
+            " where technology = 'RNA-SEQ'"
+            for fact in (FACT, "fact.fact_gene_pair_metrics")
+        ),
+    )
+    result = publish(warehouse, disease="SEPTIC_SHOCK")
+    assert events(result, "published")[0]["row_count"] == 10
+    assert "pair_metrics_significant_SEPTIC_SHOCK_v1.0.json" in files(warehouse)
 
 
 def test_two_processes_do_not_take_one_version(warehouse, monkeypatch):
@@ -281,6 +294,18 @@ def test_studies_with_a_change_that_is_not_built_are_named(warehouse):
     (warning,) = events(result, "studies_not_built")
     assert (warning["studies"], warning["level"]) == (second, "warning")
     assert f"lacks changes of {second}" in publish(warehouse, "--log-format", "text").stderr
+
+
+def test_a_version_without_rows_is_said(warehouse):
+    assert events(publish(warehouse), "nothing_significant") == []
+    execute(warehouse, f"update {FACT} set q_pair = 0.9")
+    result = publish(warehouse)
+    assert result.exit_code == 0, result.output
+    (warning,) = events(result, "nothing_significant")
+    assert (warning["disease"], warning["level"]) == ("SEPSIS", "warning")
+    (published,) = events(result, "published")
+    assert published["row_count"] == 0
+    assert "no pair of SEPSIS is significant" in publish(warehouse, "--log-format", "text").stderr
 
 
 def test_a_slice_with_a_file_of_pairs_that_is_not_built_is_named(warehouse, tmp_path):

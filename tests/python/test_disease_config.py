@@ -114,6 +114,11 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         (changed("pre-nephritic", "'--'"), 7, "'--' has no word"),
         (changed("pre-nephritic", "x" * 101), 7, "has more than 100 characters"),
         (changed("MRL/lpr", "'(nephritis)'"), 8, "'nephritis' is a phrase of FLARE already"),
+        (
+            changed("MRL/lpr", "'late-nephritis'"),
+            8,
+            "'late nephritis' never decides: 'nephritis' of FLARE precedes it",
+        ),
         (changed("    ontology", "    ontologies"), 3, "unknown key"),
         (
             changed("    labels:\n", "    labels:\n      CASE: Mouse\n"),
@@ -149,6 +154,18 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
     assert caught.value.name == "CONFIG_INVALID"
     assert found in caught.value.found
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "phrase", ["nephritisX", "X nephriti s", "no sign of nephritis", "nephritis: no"]
+)
+def test_a_phrase_that_texts_can_have_without_an_earlier_one(tmp_path, phrase):
+    """A part of a word is another word, and a denied phrase does not count."""
+    config_of(tmp_path, changed("MRL/lpr", f"'{phrase}'"))
+
+
+def test_a_phrase_with_an_earlier_one_of_the_same_label(tmp_path):
+    config_of(tmp_path, changed("pre-nephritic", "lupus nephritis"))
 
 
 def test_a_disease_of_the_seeds_gets_phrases_of_its_own(tmp_path):

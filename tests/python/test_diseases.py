@@ -12,6 +12,12 @@ import pytest
 from conftest import Study, WarehouseUnderTest, events
 from test_pair_metrics import assert_long_facts, build_pairs, ranked
 
+from expression_warehouse import open_warehouse
+from expression_warehouse.api.list_page import list_values
+from expression_warehouse.api.reading import MissingError
+from expression_warehouse.api.store import Edition
+from expression_warehouse.core.warehouse.read_only import open_read_only
+
 GENES = [f"ENSG{number:011d}" for number in range(1, 9)]
 MOUSE_GENES = [f"ENSMUSG{number:011d}" for number in range(1, 9)]
 CONTROL_COUNT, CASE_COUNT = 11, 13
@@ -194,6 +200,38 @@ def test_rheumatoid_arthritis_by_the_seeds(warehouse, tmp_path, monkeypatch):
     expected = expected_slice(monkeypatch, [matrix for _, matrix in made], "cc", "case")
     assert_long_facts(warehouse, "MICROARRAY", expected, "RHEUMATOID_ARTHRITIS")
     assert_ranked_by(warehouse, "RHEUMATOID_ARTHRITIS", "cc")
+    assert_what_no_pair_can_meet_is_said(warehouse, monkeypatch)
+
+
+def assert_what_no_pair_can_meet_is_said(
+    warehouse: WarehouseUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the view and by readers of it: the default disease, and a q_basis of contrasts of sepsis."""
+    view = "from analytics.vw_pair_metrics_ranked"
+    disease, dependent = {"disease": "RHEUMATOID_ARTHRITIS"}, {"q_basis": "dependent"}
+    for settings, said in (
+        ({}, "disease is SEPSIS, which has no pairs; there are pairs of RHEUMATOID_ARTHRITIS"),
+        ({**disease, "contrast": "ss"}, "which RHEUMATOID_ARTHRITIS does not have; it has all, cc"),
+        ({**disease, **dependent}, "is of ss and soth; RHEUMATOID_ARTHRITIS has cc"),
+    ):
+        with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+            for name, value in settings.items():
+                connection.execute(f"set variable {name} = ?", [value])
+            with pytest.raises(duckdb.ConversionException, match=said):
+                connection.execute(view).fetchall()
+    for name, value in warehouse.env.items():
+        monkeypatch.setenv(name, value)
+    reader = open_warehouse(warehouse.path)
+    with pytest.raises(MissingError, match="pair of SEPSIS; it has pairs of RHEUMATOID_ARTHRITIS"):
+        reader.ranked_pairs()
+    with pytest.raises(MissingError, match="no contrast ss or soth of RHEUMATOID_ARTHRITIS, which"):
+        reader.ranked_pairs(**disease, **dependent)
+    widest = {**disease, "q": 1, "i2_max": 100, "contrast": "CC", "q_basis": "Dependent"}
+    assert reader.ranked_pairs(**widest).num_rows
+    with open_read_only(None, warehouse.path) as opened:
+        page = list_values(Edition(opened, "", has_ranks=False), {"q": "1", "i2_max": "100"})
+    assert (page["settings"].disease, page["error"]) == ("RHEUMATOID_ARTHRITIS", None)
+    assert page["rows"]
 
 
 def test_a_disease_without_phrases_has_those_of_any_disease_alone(warehouse, tmp_path):

@@ -670,14 +670,17 @@ def test_settings_as_text_and_in_capitals(grown):
         ({"k_min": "-inf"}, "k_min is -inf, expected a number"),
         ({"i2_max": "1e400"}, "i2_max is 1e400, expected a number"),
         ({"q_basis": "hartung"}, "q_basis is hartung, expected hk, spec or dependent"),
-        ({"disease": "MEASLES"}, "disease is MEASLES, which dim_disease does not have"),
-        ({"disease": "sepsis"}, "it has CONTROL, RHEUMATOID_ARTHRITIS, SEPSIS, SEPTIC_SHOCK"),
+        (
+            {"disease": "MEASLES"},
+            "disease is MEASLES, which has no pairs; there are pairs of SEPSIS",
+        ),
+        ({"disease": "sepsis"}, "disease is sepsis, which has no pairs; there are pairs of SEPSIS"),
+        ({"disease": "RHEUMATOID_ARTHRITIS"}, "which has no pairs; there are pairs of SEPSIS"),
         (
             {"contrast": "sss"},
             "contrast is sss, which SEPSIS does not have; it has all, sc, soth, ss",
         ),
         ({"contrast": "cc"}, "contrast is cc, which SEPSIS does not have"),
-        ({"disease": "RHEUMATOID_ARTHRITIS", "contrast": "ss"}, "which RHEUMATOID_ARTHRITIS does"),
     ],
 )
 def test_an_unknown_setting_of_the_ranked_view_is_an_error(grown, settings, message):
@@ -685,8 +688,12 @@ def test_an_unknown_setting_of_the_ranked_view_is_an_error(grown, settings, mess
         ranked(grown[0], **settings)
 
 
-def test_a_disease_without_pairs_has_no_rows(grown):
-    assert ranked(grown[0], **ALL, disease="RHEUMATOID_ARTHRITIS", contrast="cc") == []
+def test_before_the_first_pairs_the_ranked_view_is_empty(grown, tmp_path):
+    warehouse = moved(grown[0], tmp_path)
+    warehouse.query_write("delete from fact.fact_gene_pair_metrics")
+    assert ranked(warehouse) == []
+    with pytest.raises(duckdb.ConversionException, match="MEASLES, which has no pairs; there are"):
+        ranked(warehouse, disease="MEASLES")
 
 
 def test_settings_leave_out_some_pairs_and_not_all(grown):
