@@ -32,7 +32,7 @@ diseases:
       cc: {case: [COLITIS], reference: [CONTROL], description: Colitis against controls}
 studies:
 """
-# A fixed number of digits: the shortest text of a float may differ where its last bit does.
+# A fixed number of digits, so that floats that differ in the last bit give the same file.
 _FORMATS = {"LOG2": "{:.6f}", "TPM": "{:.6f}", "COUNTS": "{:.0f}"}
 
 

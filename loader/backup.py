@@ -240,7 +240,7 @@ def _back_server_up(
     if keep:
         raise UserError(
             "CONFIG_INVALID",
-            "--keep is for DuckDB: files of the server are beyond the reach of this command",
+            "--keep is for DuckDB: this command cannot delete files on the server",
             action="Let the server's own maintenance plan delete old backups",
         )
     file = str(dest or f"{credentials.database}_{utc_now():%Y%m%dT%H%M%SZ}.bak")

@@ -10,7 +10,7 @@ from expression_warehouse.api.store import Edition
 
 def _current(request: Request) -> Edition:
     edition: Edition = request.app.state.store.current()
-    # Reviews come between snapshots.
+    # Reviews can be added between two snapshots, so they are part of the version.
     reviewed = request.app.state.journal.size
     request.state.version = f"{edition.version}.{reviewed}" if reviewed else edition.version
     if f'"{request.state.version}"' in request.headers.get("if-none-match", ""):

@@ -1,4 +1,4 @@
-"""Turns: a few may run at the same time, or one alone."""
+"""Limits how many threads run something at the same time; one can also run alone."""
 
 import contextlib
 import threading

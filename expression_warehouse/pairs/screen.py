@@ -1,4 +1,4 @@
-"""From the warehouse to the pairs of genes worth a closer look, among all there are."""
+"""Screens all gene pairs of a slice and stages the best: `expression-warehouse pairs screen`."""
 
 import hashlib
 import importlib.metadata

@@ -204,7 +204,7 @@ class GeneIds:
                 f"gene {gene} is already on line {first}",
                 file=self._label,
                 line=line,
-                expected="one line per gene, as duplicate_genes is refuse",
+                expected="one line per gene, because duplicate_genes is refuse",
             )
 
     @property

@@ -36,7 +36,7 @@ _BELOW_THOUSAND = re.compile(r" *[1-9][0-9]{0,2} *")
 # So many numbers of three decimals, and none of fewer, are no chance.
 _FEWEST_GROUPED = 10
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[0-9]{5,}.*")
-# Of the values other than 0, how many must have a decimal comma if it is one.
+# Share of the values other than 0 that must have a comma before it counts as a decimal comma.
 _MIN_COMMA_SHARE = 0.1
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?')
 

@@ -1,4 +1,4 @@
-"""Which sample of the metadata a column of the matrix is, if its name is no accession.
+"""Matches a column of the matrix to a sample of the metadata if its name is not an accession.
 
 healthy control 1            a title
 X24h.sepsis                  what R's make.names makes of the title '24h sepsis'

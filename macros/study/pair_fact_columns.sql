@@ -54,7 +54,7 @@ p float(53) 0 1 p
 {%- endmacro %}
 
 
-{#- Slices are what is meta-analysed apart: the columns that identify one. -#}
+{#- The columns that identify a slice, the unit of meta-analysis. -#}
 {% macro slice_columns() %}{{ return(['disease_key', 'technology', 'organism']) }}{% endmacro %}
 
 {% macro same_slice(alias, other) %}{{ return(same_group(slice_columns(), alias, other)) }}{% endmacro %}

@@ -70,7 +70,7 @@ def simulated_tests(kind: str, student: bool) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("student", [False, True])
 @pytest.mark.parametrize("kind", ["null", "signal", "strong", "extreme", "ties", "zeros"])
 def test_rates_of_any_test(kind, student):
-    """Whether it is among the candidates or not, in whatever order blocks are merged."""
+    """q is right whether or not the test is a candidate, in whatever order blocks are merged."""
     x, df = simulated_tests(kind, student)
     upper, keep = np.triu_indices(300, 1), 700
     tally = Tally(tuple(range(13)) if student else (0,), keep)

@@ -67,7 +67,7 @@ def download(number: int, year: int, seed: int, is_too_large: bool) -> Study:
     genes = [f"ENSG{i:011d}" for i in range(number, number + 6)]
     values = [[f"{dice.random() * 16:.6f}" for _ in samples] for _ in genes]
     if is_too_large:
-        # For a logarithm.
+        # Too large for a logarithm.
         values[0][0] = "90"
     titles = [("sepsis", "healthy control", "septic shock")[i % 3] for i in range(30)]
     return Study(

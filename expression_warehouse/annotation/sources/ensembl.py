@@ -68,7 +68,7 @@ unpivot (
 ) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
 """
 
-# Ensembl's record of what became of an id from one release to the next, as a dump of its table.
+# Dump of Ensembl's table of id changes between releases.
 _EVENTS = Layout(
     columns=(
         *texts(
