@@ -18,31 +18,19 @@ def bits_of(number: float) -> np.int64:
 
 
 @numba.njit(inline="always")
-def float_of(bits: int) -> np.float64:
-    """The float that has these bits."""
-    return np.int64(bits).view(np.float64)
+def half_log_ratio(a: float, b: float) -> float:
+    """ln(a / b) / 2. Relative error at most 6e-16.
 
-
-@numba.njit(inline="always")
-def split_ratio(a: float, b: float) -> tuple[float, float, int]:
-    """a - 2^k b, a + 2^k b, and the k that brings both within a factor of 1.51.
-
-    For positive, normal numbers; meaningless for any other, NaN included. The bits of a float, as a
-    whole number, are its logarithm to base 2 within 0.09 (Mitchell 1962), so k is the rounded
-    difference of bits. The difference of numbers so close is exact (Sterbenz 1974).
+    For positive, normal numbers; meaningless for any other, NaN included. A k is chosen that brings
+    2^k b within a factor of 1.51 of a: the bits of a float, as a whole number, are its logarithm to
+    base 2 within 0.09 (Mitchell 1962), so k is the rounded difference of bits. The difference of
+    numbers so close is exact (Sterbenz 1974). The result is atanh of difference / sum, plus
+    k ln 2 / 2. The coefficients interpolate (atanh(s)/s - 1)/s² at the Chebyshev nodes of s² below
+    0.0403.
     """
     k = (bits_of(a) - bits_of(b) + _HALF_EXPONENT) >> 52
-    b = float_of(bits_of(b) + (k << 52))
-    return a - b, a + b, k
-
-
-@numba.njit(inline="always")
-def half_log(quotient: float, k: float) -> float:
-    """ln(a / b) / 2, of difference / sum and k of `split_ratio`. Relative error at most 6e-17.
-
-    It is atanh of the quotient plus k ln 2 / 2. The coefficients interpolate (atanh(s)/s - 1)/s² at
-    the Chebyshev nodes of s² below 0.0403.
-    """
+    b = np.int64(bits_of(b) + (k << 52)).view(np.float64)
+    quotient = (a - b) / (a + b)
     s = quotient * quotient
     tail = 0.09092326940775801 + s * (0.0764132067982866 + s * 0.07564052597042638)
     series = 0.14285714421441292 + s * (0.11111090979536245 + s * tail)

@@ -9,7 +9,7 @@ import math
 import numba
 import numpy as np
 
-from expression_warehouse.pairs.engine.logarithm import half_log, split_ratio
+from expression_warehouse.pairs.engine.logarithm import half_log_ratio
 
 # Pairs per row of a tile: what a row needs stays in a processor's L2 cache. Measured by
 # `python -m bench screen`.
@@ -27,8 +27,7 @@ def _correlate(product, of_a, scale_b, limit, r, z):
     limit, and its atanh, which is half of the logarithm of a ratio."""
     for j in range(r.size):
         r[j] = min(max(-limit, product[j] * (of_a * scale_b[j])), limit)
-        difference, total, k = split_ratio(1.0 + r[j], 1.0 - r[j])
-        z[j] = half_log(difference / total, k)
+        z[j] = half_log_ratio(1.0 + r[j], 1.0 - r[j])
 
 
 @numba.njit(**_OPTIONS)
