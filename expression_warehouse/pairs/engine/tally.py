@@ -181,7 +181,7 @@ def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, p
     return pages, used, count
 
 
-# Separate loops, so that the compiler can vectorise them. They write -1 for what does not count, and
+# Separate loops, so that the compiler can vectorise them. They write -1 for what does not count and
 # return how many statistics are at or above `least`.
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _normal_bins(statistics, rows, gene_a, genes_b, least, bins):
