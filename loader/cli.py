@@ -135,13 +135,24 @@ def labels_command(
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError
         from expression_warehouse.core.reporting import prints_json
-        from loader.labels import print_labels, staged_labels, write_overrides
+        from loader.labels import (
+            DISEASE_OF_STUDIES_WITHOUT_ONE,
+            print_labels,
+            staged_labels,
+            write_overrides,
+        )
 
         as_json = prints_json(log_format)
         try:
             with opener(target)(reporter.waiting) as warehouse:
                 labels = staged_labels(warehouse, accession, config)
             print_labels(labels, as_json)
+            if not config.study(accession).disease:
+                click.echo(
+                    f"pipeline.yaml gives {accession} no disease: labelled by the phrases of "
+                    f"{DISEASE_OF_STUDIES_WITHOUT_ONE}, as by a build",
+                    err=True,
+                )
             if file:
                 write_overrides(accession, labels, file)
         except UserError as error:

@@ -19,6 +19,8 @@ from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.macros import project_macros
 from loader.source.metadata import StudyMetadata
 
+# As in stg_sample_illness.
+DISEASE_OF_STUDIES_WITHOUT_ONE = "SEPSIS"
 # The texts of a sample that are read for its label, most trusted first; then its characteristics.
 _FIELDS = ("title", "disease", "disease_stage", "subject")
 
@@ -43,7 +45,8 @@ class SampleLabel:
 def infer_labels(metadata: StudyMetadata, pipeline: PipelineConfig) -> list[SampleLabel]:
     """The labels of the study's samples, in the order of the metadata."""
     config = pipeline.study(metadata.accession)
-    matches = _matches(_texts(metadata), list(_rules(config.disease or "SEPSIS", pipeline)))
+    disease = config.disease or DISEASE_OF_STUDIES_WITHOUT_ONE
+    matches = _matches(_texts(metadata), list(_rules(disease, pipeline)))
     return [
         SampleLabel(sample, str(block.get("refinebio_title") or ""), *found)
         for sample, block in metadata.samples.items()

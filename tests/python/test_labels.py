@@ -34,6 +34,7 @@ def test_labels_are_those_of_a_build(warehouse, folder):
         ("title", "sepsis"), ("title", "hc"), ("characteristic", "shock"), ("title", "sirs"),
         ("title", "shock"), ("none", ""),
     ]  # fmt: skip
+    assert "gives GSE1 no disease: labelled by the phrases of SEPSIS" in result.stderr
 
     result = warehouse.loader("run", folder)
     assert result.exit_code == 0, result.output
@@ -60,11 +61,16 @@ def test_overrides_are_written_for_editing(warehouse, folder, tmp_path):
     assert warehouse.loader("labels", "GSE1", "--write", file).exit_code == 0
     text = file.read_text(encoding="utf-8")
     assert "# x: y" in text
+    config = tmp_path / "sepsis.yaml"
+    config.write_text("studies: {GSE1: {disease: SEPSIS}}\n")
+    named = warehouse.loader("labels", "GSE1", "--config", config)
+    assert named.exit_code == 0 and "no disease" not in named.stderr
     overrides = yaml.safe_load(text)["studies"]["GSE1"]["illness_overrides"]
     assert overrides == dict(zip(SAMPLES, LABELS, strict=True))
     file.write_text(text.replace('"GSM5": UNKNOWN', '"GSM5": CONTROL'))
-    rows = warehouse.loader("labels", "GSE1", "--config", file).output.splitlines()
-    assert json.loads(rows[5]) == {
+    output = warehouse.loader("labels", "GSE1", "--config", file).output
+    (row,) = (json.loads(line) for line in output.splitlines() if '"GSM5"' in line)
+    assert row == {
         "sample": "GSM5", "title": "x: y", "label": "CONTROL", "source": "override", "phrase": "",
     }  # fmt: skip
     again = warehouse.loader("labels", "GSE1", "--write", file)
