@@ -1,5 +1,6 @@
 """Reads of the API: each raises MissingError if what is named is not there."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,9 +53,11 @@ def check_names(edition: Edition, settings: RankSettings) -> None:
             raise MissingError(missing, organisms)
 
 
-def diseases_with_pairs(edition: Edition) -> list[str]:
+# The query reads all pairs, an edition has always the same, and each list asks for them.
+@functools.lru_cache(maxsize=1)
+def diseases_with_pairs(edition: Edition) -> tuple[str, ...]:
     """Labels of diseases, in order."""
-    return [row["disease_label"] for row in edition.rows(queries.DISEASES)]
+    return tuple(row["disease_label"] for row in edition.rows(queries.DISEASES))
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:

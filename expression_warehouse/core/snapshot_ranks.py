@@ -43,30 +43,40 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
     )
     for name, value in _WIDEST.items():
         connection.execute(f"set variable {name} = ?", [value])
+    # The view refuses all contrasts by the tests of ss and soth for a disease with neither.
     choices = connection.execute(
         f"""
-        select d.disease_label, c.contrast
-        from {dim}.dim_disease as d
-        inner join (
+        with contrasts as (
             select disease_key, contrast from {dim}.dim_contrast
             where contrast_key in (select contrast_key from {staging}.stg_contrast_cohort)
-            union all
-            select disease_key, 'all' as contrast from {dim}.dim_disease
+        )
+        select d.disease_label as disease, c.contrast, b.q_basis
+        from {dim}.dim_disease as d
+        inner join (
+            from contrasts union all select disease_key, 'all' from {dim}.dim_disease
         ) as c using (disease_key)
-        where d.disease_key in (select disease_key from {fact}.fact_gene_pair_metrics)
-        order by all
-        """
-    ).fetchall()
-    for disease, contrast in choices:
-        connection.execute("set variable disease = ?", [disease])
-        connection.execute("set variable contrast = ?", [contrast])
-        for q_basis in Q_BASES:
-            connection.execute("set variable q_basis = ?", [q_basis])
-            connection.execute(
-                f"insert into {table} select ?, ?, {columns} from {view}"
-                " order by technology, organism, pair_rank",
-                [q_basis, contrast],
+        cross join (select unnest($q_bases) as q_basis) as b
+        where
+            d.disease_key in (select disease_key from {fact}.fact_gene_pair_metrics)
+            and (
+                c.contrast <> 'all'
+                or b.q_basis = 'hk'
+                or d.disease_key in (
+                    select disease_key from contrasts where contrast in ('ss', 'soth')
+                )
             )
+        order by all
+        """,
+        {"q_bases": list(Q_BASES)},
+    ).fetchall()
+    for disease, contrast, q_basis in choices:
+        for name, value in (("disease", disease), ("contrast", contrast), ("q_basis", q_basis)):
+            connection.execute(f"set variable {name} = ?", [value])
+        connection.execute(
+            f"insert into {table} select ?, ?, {columns} from {view}"
+            " order by technology, organism, pair_rank",
+            [q_basis, contrast],
+        )
 
 
 def write_pair_metrics(

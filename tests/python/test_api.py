@@ -243,13 +243,22 @@ def test_an_organism_is_the_same_in_small_letters(client):
     assert large == small and large
 
 
+def test_a_contrast_and_a_test_are_the_same_in_capitals(client):
+    large, small = (
+        client.get("/api/v1/pairs", params={"contrast": contrast, "q_basis": q_basis}).json()
+        for contrast, q_basis in (("SC", "DEPENDENT"), ("sc", "dependent"))
+    )
+    assert large == small and large
+
+
 def test_a_name_that_is_not_there_is_no_empty_list(client):
     """It may be misspelt: the answer says which names there are."""
     for setting, known in (("disease", "SEPSIS"), ("contrast", "ss"), ("organism", "HOMO_SAPIENS")):
         for path in ("/api/v1/pairs", "/api/v1/analytics/pairs/top"):
             answer = client.get(path, params={setting: "HOMO_SAPIEN"})
             assert answer.status_code == 404
-            assert "HOMO_SAPIEN" in answer.json()["detail"] and known in answer.json()["detail"]
+            detail = answer.json()["detail"]
+            assert "HOMO_SAPIEN" in detail.upper() and known in detail
         page = client.get("/pairs", params={setting: "HOMO_SAPIEN"})
         assert page.status_code == 200 and "The warehouse has no" in page.text
 
@@ -298,7 +307,7 @@ def test_forms_have_the_same_rows(client):
             "no value of pair 1 in sepsis MICROARRAY HOMO_SAPIENS",
         ),
         ("/api/v1/pairs?disease=sepsis", 404, "no disease sepsis; it has "),
-        ("/api/v1/pairs?contrast=SS", 404, "no contrast SS of SEPSIS; it has all, "),
+        ("/api/v1/pairs?contrast=xx", 404, "no contrast xx of SEPSIS; it has all, "),
         ("/api/v1/pairs?technology=microarray", 422, "technology"),
         ("/pairs/1?disease=sepsis", 404, "that slice"),
         ("/api/v1/genes/NO_SUCH", 404, "The warehouse has no gene NO_SUCH."),
