@@ -17,7 +17,7 @@ from expression_warehouse.api.plots.heatmap import heatmap, heatmap_genes
 from expression_warehouse.api.plots.interval import interval_plot, interval_scale
 from expression_warehouse.api.plots.volcano import volcano_plot
 from expression_warehouse.api.rank_settings import faults
-from expression_warehouse.api.reading import MissingError, diseases_with_pairs
+from expression_warehouse.api.reading import MissingError
 from expression_warehouse.api.store import Edition
 from expression_warehouse.api.words import rationale
 
@@ -34,7 +34,7 @@ def list_values(edition: Edition, query: dict[str, str]) -> dict[str, Any]:
     """What the template pairs.html shows for a query string: never an error page, since the form is
     there to correct it."""
     settings, error, rows, cursor = ListPageSettings(), None, [], None
-    diseases = diseases_with_pairs(edition)
+    diseases = edition.diseases_with_pairs
     # A form sends an empty text for what is not chosen.
     chosen = {name: value for name, value in query.items() if value != ""}
     if diseases and settings.disease not in diseases:

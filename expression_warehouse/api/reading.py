@@ -1,6 +1,5 @@
 """Reads of the API: each raises MissingError if what is named is not there."""
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,7 +33,7 @@ def check_names(edition: Edition, settings: RankSettings) -> None:
         raise MissingError(
             f"disease {settings.disease}", (row["disease_label"] for row in diseases)
         )
-    with_pairs = diseases_with_pairs(edition)
+    with_pairs = edition.diseases_with_pairs
     if with_pairs and settings.disease not in with_pairs:
         raise MissingError(f"pair of {settings.disease}", [f"pairs of {', '.join(with_pairs)}"])
     names = [row["contrast"] for row in known]
@@ -51,13 +50,6 @@ def check_names(edition: Edition, settings: RankSettings) -> None:
         if settings.organism not in organisms:
             missing = f"tested pair of {settings.disease} in {settings.organism}"
             raise MissingError(missing, organisms)
-
-
-# The query reads all pairs, an edition has always the same, and each list asks for them.
-@functools.lru_cache(maxsize=1)
-def diseases_with_pairs(edition: Edition) -> tuple[str, ...]:
-    """Labels of diseases, in order."""
-    return tuple(row["disease_label"] for row in edition.rows(queries.DISEASES))
 
 
 def ranked(edition: Edition, settings: RankSettings) -> pa.Table:
@@ -184,7 +176,7 @@ def partners(edition: Edition, gene_id: str) -> list[dict[str, Any]]:
     if edition.has_ranks:
         return edition.rows(queries_ranked.PARTNERS_OF_SNAPSHOT, parameters)
     found = []
-    for disease in diseases_with_pairs(edition):
+    for disease in edition.diseases_with_pairs:
         settings = RankSettings(disease=disease, q=1, i2_max=100)
         found += edition.rows(queries_ranked.PARTNERS_OF_VIEW, parameters, settings.session)
     return found

@@ -1,5 +1,6 @@
 """What the API reads: the newest snapshot, or the warehouse itself."""
 
+import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
+from expression_warehouse.api import queries
 from expression_warehouse.api.turns import Turns
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.snapshot import newest_snapshot
@@ -58,6 +60,12 @@ class Edition:
     ) -> pa.Table:
         """The same as an Arrow table."""
         return _in_turn(lambda: self.warehouse.read(query, parameters, settings))
+
+    # It reads all pairs, and each list asks for it.
+    @functools.cached_property
+    def diseases_with_pairs(self) -> tuple[str, ...]:
+        """Labels of the diseases that have pairs, in order."""
+        return tuple(row["disease_label"] for row in self.rows(queries.DISEASES))
 
 
 def _in_turn(read: Callable[[], _Result]) -> _Result:

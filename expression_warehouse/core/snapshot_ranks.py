@@ -50,7 +50,7 @@ def write_ranks(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[st
             select disease_key, contrast from {dim}.dim_contrast
             where contrast_key in (select contrast_key from {staging}.stg_contrast_cohort)
         )
-        select d.disease_label as disease, c.contrast, b.q_basis
+        select d.disease_label, c.contrast, b.q_basis
         from {dim}.dim_disease as d
         inner join (
             from contrasts union all select disease_key, 'all' from {dim}.dim_disease

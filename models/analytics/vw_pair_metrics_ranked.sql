@@ -1,9 +1,6 @@
 {%- set rows = slice_columns() + ['pair_key'] -%}
 
 {#- Of the disease of the settings s. -#}
-{%- set pairs_of_disease -%}
-select 1 from {{ ref('fact_gene_pair_metrics') }} as m inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key where d.disease_label = s.disease_label
-{%- endset -%}
 {%- set contrasts_of_disease -%}
 from {{ ref('dim_contrast') }} as c
 inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key
@@ -28,7 +25,14 @@ with settings as (
 checked_settings as (
     select
         case
-            when exists ({{ pairs_of_disease }}) then s.disease_label
+            when
+                exists (
+                    select 1
+                    from {{ ref('fact_gene_pair_metrics') }} as m
+                    inner join {{ ref('dim_disease') }} as d on m.disease_key = d.disease_key
+                    where d.disease_label = s.disease_label
+                )
+                then s.disease_label
             -- Before the first pairs, of any disease, the view is empty.
             when
                 exists (select 1 from {{ ref('dim_disease') }} as d where d.disease_label = s.disease_label)
