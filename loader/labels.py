@@ -1,22 +1,16 @@
-"""Illness labels of a study's samples, before a build, by the rules of stg_sample_illness. Both
-render the macro illness_matches."""
+"""Illness labels of a study's samples, before a build, by the rules of stg_sample_illness."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
-import pyarrow as pa
 
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
+from expression_warehouse.core.illness_rules import Decision, SourceText, decide, rules_for
 from expression_warehouse.core.listed import listed
-from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.base import Warehouse
-from expression_warehouse.core.warehouse.macros import project_macros
 from loader.source.metadata import StudyMetadata
 
 # As in stg_sample_illness.
@@ -46,105 +40,23 @@ def infer_labels(metadata: StudyMetadata, pipeline: PipelineConfig) -> list[Samp
     """The labels of the study's samples, in the order of the metadata."""
     config = pipeline.study(metadata.accession)
     disease = config.disease or DISEASE_OF_STUDIES_WITHOUT_ONE
-    matches = _matches(_texts(metadata), list(_rules(disease, pipeline)))
-    return [
-        SampleLabel(sample, str(block.get("refinebio_title") or ""), *found)
-        for sample, block in metadata.samples.items()
-        for found in [
-            (config.illness_overrides[sample], "override", "")
-            if sample in config.illness_overrides
-            else matches.get(sample, ("UNKNOWN", "none", ""))
-        ]
-    ]
-
-
-def _texts(metadata: StudyMetadata) -> Iterator[tuple[str, int, str, str, str]]:
-    """Sample, order and name of the source, name and value of the characteristic."""
+    decided = decide(_texts(metadata), rules_for(disease, pipeline.disease_definitions or {}))
+    labels = []
     for sample, block in metadata.samples.items():
-        for order, field in enumerate(_FIELDS):
-            yield sample, order, field, "", str(block.get(f"refinebio_{field}") or "")
+        found = decided.get(sample, Decision("UNKNOWN", "none", ""))
+        if sample in config.illness_overrides:
+            found = Decision(config.illness_overrides[sample], "override", "")
+        title = str(block.get("refinebio_title") or "")
+        labels.append(SampleLabel(sample, title, found.label, found.source, found.phrase))
+    return labels
+
+
+def _texts(metadata: StudyMetadata) -> Iterator[SourceText]:
+    for sample, block in metadata.samples.items():
+        for order, field in enumerate(_FIELDS, 1):
+            yield SourceText(sample, order, field, "", str(block.get(f"refinebio_{field}") or ""))
         for name, value in block.get("characteristics", {}).items():
-            yield sample, len(_FIELDS), "characteristic", name, value
-
-
-def _rules(disease: str, pipeline: PipelineConfig) -> Iterator[tuple[int, str, str | None, str]]:
-    """Order, phrase and label of the rules for a disease, and the phrase that they negate."""
-    seeds = {row["disease_label"]: row for row in read_seed("disease")}
-    shared = seeds.get(disease, {}).get("shares_labels_with") or disease
-    for row in read_seed("illness_rule"):
-        if row["disease_label"] in ("", disease, shared):
-            label = row["illness_label"] or None
-            yield int(row["rule_order"]), row["phrase"], label, row["negates"]
-    for name, definition in (pipeline.disease_definitions or {}).items():
-        if name in (disease, shared):
-            for phrase, rule in json.loads(definition).get("phrases", {}).items():
-                yield int(rule["rule_order"]), phrase, rule["illness_label"], ""
-
-
-def _matches(
-    texts: Iterable[tuple[str, int, str, str, str]],
-    rules: list[tuple[int, str, str | None, str]],
-) -> dict[str, tuple[str, str, str]]:
-    """Sample → label, source and phrase of the rule that decides."""
-    if not (texts := list(texts)):
-        return {}
-    macros = project_macros("duckdb")
-    words = [(row["phrase"],) for row in read_seed("illness_characteristic")]
-    denials = [(row["denial"], int(row["denies_control"])) for row in read_seed("illness_denial")]
-    refined = [(row["illness_label"], row["refines_label"]) for row in read_seed("illness")]
-    tables = {
-        "read_texts": _table(
-            texts,
-            "sample_accession_code source_order illness_source characteristic characteristic_value",
-        ),
-        "seed": _table(rules, "rule_order phrase illness_label negates"),
-        "names": _table(words, "phrase"),
-        "denials": _table(denials, "denial denies_control"),
-        "illnesses": _table(refined, "illness_label refines_label"),
-    }
-    with duckdb.connect() as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
-        rows = connection.execute(
-            f"""
-            with sources as (select 0 as batch_id, * from read_texts),
-
-            rules as (select 0 as batch_id, * from seed),
-
-            texts as (
-                select
-                    batch_id,
-                    sample_accession_code,
-                    source_order,
-                    illness_source,
-                    characteristic_value as source_text
-                from sources
-                where characteristic = ''
-                union all
-                select
-                    c.batch_id,
-                    c.sample_accession_code,
-                    c.source_order,
-                    c.illness_source,
-                    {macros.characteristic_text("c.characteristic", "c.characteristic_value")}
-                        as source_text
-                from sources as c
-                where {macros.is_read_for_label("c", "names", "rules")}
-            ),
-
-            {macros.illness_matches("matches", "texts", "rules", "denials", "illnesses")}
-
-            select sample_accession_code, illness_label, illness_source, phrase
-            from matches
-            where match_order = 1
-            """
-        ).fetchall()
-    return {sample: (label, source, phrase) for sample, label, source, phrase in rows}
-
-
-def _table(rows: Iterable[tuple[Any, ...]], columns: str) -> pa.Table:
-    names = columns.split()
-    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows])
+            yield SourceText(sample, len(_FIELDS) + 1, "characteristic", name, value)
 
 
 def staged_labels(

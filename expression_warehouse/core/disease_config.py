@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from expression_warehouse.core.illness_rules import SourceText, decide, rules_for
 from expression_warehouse.core.project import read_seed
 from expression_warehouse.core.warehouse.macros import project_macros
 
@@ -17,7 +18,6 @@ UNKNOWN = "UNKNOWN"
 # Column widths in the warehouse.
 _PHRASE_LENGTH = 100
 _LABELS_LENGTH = 200
-_NO_PUNCTUATION = str.maketrans("", "", ":;")
 
 
 class Strict(BaseModel):
@@ -147,6 +147,7 @@ def _faults(name: str, diseases: Mapping[str, DiseaseConfig]) -> Iterator[Fault]
                 yield (name, "labels", label), f"{label} is a label of {other} already"
     yield from _phrase_faults(name, disease)
     yield from _contrast_faults(name, disease)
+    yield from _order_faults(name, diseases)
 
 
 def _phrase_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
@@ -166,33 +167,27 @@ def _phrase_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
                 yield location, f"{phrase!r} has more than {_PHRASE_LENGTH} characters"
             elif words in seen:
                 yield location, f"'{words}' is a phrase of {seen[words]} already"
-            elif first := _phrase_that_decides_before(words, label, seen):
-                yield (
-                    location,
-                    f"'{words}' never decides: '{first}' of {seen[first]} precedes it and is a "
-                    "part of it; list the longer phrase first",
-                )
             seen.setdefault(words, label)
 
 
-def _phrase_that_decides_before(words: str, label: str, earlier: Mapping[str, str]) -> str | None:
-    """The first of some phrases, phrase → label, that gives another label to each text with these
-    words."""
-    for phrase, other in earlier.items():
-        is_part = f" {phrase} " in f" {words} "
-        if is_part and other not in (label, UNKNOWN) and not _is_denied(phrase, words):
-            return phrase
-    return None
-
-
-def _is_denied(phrase: str, words: str) -> bool:
-    """Whether the seeds' rules may not count the phrase in these words, as severe in `not severe`.
-    Words have no punctuation, so that of the rules is left out."""
-    denials = (row["denial"].translate(_NO_PUNCTUATION) for row in read_seed("illness_denial"))
-    denied = (denial.replace("*", phrase) for denial in denials)
-    negated = (row["phrase"] for row in read_seed("illness_rule") if row["negates"] == phrase)
-    text = " ".join(words.split())
-    return any(f" {' '.join(rule.split())} " in f" {text} " for rule in (*denied, *negated))
+def _order_faults(name: str, diseases: Mapping[str, DiseaseConfig]) -> Iterator[Fault]:
+    """Phrases that do not decide even for their own words."""
+    definitions = {name: diseases[name].definition_json() for name in diseases}
+    phrases = {
+        phrase: (label, index)
+        for label, phrases in diseases[name].phrases.items()
+        for index, phrase in enumerate(phrases)
+    }
+    texts = [SourceText(phrase, 1, "title", "", phrase) for phrase in phrases]
+    decided = decide(texts, rules_for(name, definitions))
+    for phrase, (label, index) in phrases.items():
+        first = decided.get(phrase)
+        if first and first.label != label:
+            yield (
+                (name, "phrases", label, index),
+                f"'{normalized_phrase(phrase)}' never decides: '{first.phrase}' of {first.label} "
+                "precedes it and is a part of it; list the longer phrase first",
+            )
 
 
 def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:

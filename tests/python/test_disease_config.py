@@ -119,6 +119,13 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
             8,
             "'late nephritis' never decides: 'nephritis' of FLARE precedes it",
         ),
+        (
+            changed("MRL/lpr", "pooled MRL").replace(
+                "FLARE: [N", "UNKNOWN: [pooled]\n      FLARE: [N"
+            ),
+            9,
+            "'pooled mrl' never decides: 'pooled' of UNKNOWN precedes it",
+        ),
         (changed("    ontology", "    ontologies"), 3, "unknown key"),
         (
             changed("    labels:\n", "    labels:\n      CASE: Mouse\n"),
