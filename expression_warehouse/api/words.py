@@ -20,7 +20,9 @@ def p_text(value: float | None) -> str:
     """A p or q value with two significant digits; '–' if missing."""
     if value is None:
         return "–"
-    return f"{value:.2g}" if value >= 1e-3 or value == 0 else f"{value:.1e}"
+    if value == 0:
+        return "0"
+    return f"{value:#.2g}" if value >= 1e-3 else f"{value:.1e}"
 
 
 def gene_name(symbol: str | None, gene_id: str) -> str:
