@@ -40,6 +40,7 @@
 {{ add_column_if_absent(staging ~ '.batch', 'gene_id_form', type_code(20)) }};
 {{ add_column_if_absent(staging ~ '.batch', 'dropped_count', 'bigint') }};
 {{ add_column_if_absent(staging ~ '.batch', 'merged_count', 'bigint') }};
+{{ add_column_if_absent(staging ~ '.batch', 'above_30_count', 'bigint') }};
 {{ add_column_if_absent(staging ~ '.batch', 'fact_checked_at', type_instant()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'values_judged_at', type_instant()) }};
 {{ add_column_if_absent(staging ~ '.batch', 'values_judged_by', type_text(500)) }};
@@ -76,6 +77,7 @@
     gene_id_form {{ type_code(20) }} null,
     dropped_count bigint null,
     merged_count bigint null,
+    above_30_count bigint null,
     fact_checked_at {{ type_instant() }} null,
     values_judged_at {{ type_instant() }} null,
     values_judged_by {{ type_text(500) }} null

@@ -40,7 +40,7 @@ end
 
     A configured unit is believed, unless the download says that each gene was scaled. One that the format says is
     not: a file can have another name than its values. -#}
-{% macro unit_contradiction(configured, stated, technology, processor, scale_by, value_min, value_max, is_whole_numbers) -%}
+{% macro unit_contradiction(configured, stated, technology, processor, scale_by, value_min, value_max, is_whole_numbers, share_above_30) -%}
 case
     when {{ is_scaled(scale_by) }} and {{ configured }} <> 'SCALED'
         then concat('the download was scaled per gene (scale_by ', {{ scale_by }}, '), but the configured unit is ', {{ configured }})
@@ -51,17 +51,35 @@ case
         then concat('the technology is RNA-SEQ, but the samples were processed by ', {{ processor }})
     when {{ stated }} in ('TPM', 'FPKM', 'ESTIMATED_COUNTS') and {{ value_max }} < 25 and {{ is_whole_numbers }} = 0
         then concat('the format of the files says ', {{ stated }}, ', but all values are below 25: perhaps they are logarithms already')
+    when {{ stated }} in ('TPM', 'FPKM', 'ESTIMATED_COUNTS') and {{ is_whole_numbers }} = 0 and {{ has_single_great_values(value_max, share_above_30) }}
+        then concat('the format of the files says ', {{ stated }}, ', but ', {{ single_great_values(value_max) }})
     when {{ stated }} in ('TPM', 'FPKM') and {{ is_whole_numbers }} = 1 and {{ value_max }} > 30
         then concat('the format of the files says ', {{ stated }}, ', but all values are whole numbers: perhaps they are counts')
     when {{ stated }} = 'ARRAY_LOG2' and {{ value_max }} > 30
         then 'the format of the files says ARRAY_LOG2, but there are values above 30: perhaps they are no logarithms'
     when {{ technology }} = 'MICROARRAY' and {{ value_min }} >= 0 and {{ value_max }} < 5
         then 'microarray values should reach 10 or more on a log2 scale, but all are below 5: perhaps the logarithm was taken twice'
+    when {{ technology }} = 'MICROARRAY' and {{ has_single_great_values(value_max, share_above_30) }}
+        then concat('microarray values are logarithms or intensities, but ', {{ single_great_values(value_max) }})
     when {{ gives_tpm(technology, processor) }} and {{ value_max }} < 25
         then concat({{ processor }}, ' gives TPM, but all values are below 25: perhaps they are logarithms already')
+    when {{ gives_tpm(technology, processor) }} and {{ has_single_great_values(value_max, share_above_30) }}
+        then concat({{ processor }}, ' gives TPM, but ', {{ single_great_values(value_max) }})
     when {{ gives_tpm(technology, processor) }} and {{ is_whole_numbers }} = 1
         then concat({{ processor }}, ' gives TPM, but all values are whole numbers: perhaps they are counts')
 end
+{%- endmacro %}
+
+
+{#- Whether so few values are above 30 that they are probably damaged ones among logarithms; a condition. Of
+    refine.bio's quantile-normalised TPM, 8 of 1,000 are. An unknown share makes it null. -#}
+{% macro has_single_great_values(value_max, share_above_30) -%}
+{{ value_max }} > 30 and {{ share_above_30 }} < 0.001e0
+{%- endmacro %}
+
+{#- What a contradiction says of such values. -#}
+{% macro single_great_values(value_max) -%}
+concat('fewer than 1 of 1,000 values are above 30, the greatest ', cast({{ value_max }} as {{ type_text(30) }}), ': perhaps they are logarithms, and single ones are damaged')
 {%- endmacro %}
 
 

@@ -13,6 +13,7 @@ with documents as (
         b.value_min,
         b.value_max,
         b.is_whole_numbers,
+        b.share_above_30,
         {{ json_document('m.metadata_json', '$.experiment') }} as experiment,
         {{ json_document('m.metadata_json', '$.download') }} as download
     from {{ ref('stg_batch') }} as b
@@ -47,7 +48,7 @@ combined as (
 judged as (
     select
         c.*,
-        cast({{ unit_contradiction(*unit_signs) | indent(8) }} as {{ type_text(500) }}) as unit_contradiction
+        cast({{ unit_contradiction(*unit_signs, share_above_30='c.share_above_30') | indent(8) }} as {{ type_text(500) }}) as unit_contradiction
     from combined as c
 )
 

@@ -249,6 +249,31 @@ def test_units_are_detected(warehouse, tmp_path, technology, processor, values, 
         assert events(result, "failed")[0]["error_code"] == 54020
 
 
+@pytest.mark.parametrize(
+    ("technology", "processor", "damaged"),
+    [("MICROARRAY", None, "7512"), ("MICROARRAY", None, "41"), ("RNA-SEQ", "Tximport", "7512")],
+)
+def test_a_damaged_value_does_not_make_intensities_of_logarithms(
+    warehouse, tmp_path, technology, processor, damaged
+):
+    """One value of 1,001 has lost its point."""
+    values = [[f"{5 + i / 100:.2f}", *["7.5"] * 10] for i in range(91)]
+    values[3][4] = damaged
+    study = Study(
+        genes=[f"ENSG{i}" for i in range(91)], samples=[f"GSM{i}" for i in range(11)],
+        technology=technology, processor=processor, values=values,
+    )  # fmt: skip
+    folder = study.write(tmp_path / "d")
+    (failed,) = events(warehouse.loader("ingest", folder), "failed")
+    assert failed["error_code"] == 54020
+    assert f"the greatest {damaged}" in failed["found"]
+
+    config = config_file(tmp_path, "studies: {GSE1: {units: LOG2}}")
+    # pipeline.yaml's word counts, except that no logarithm is as great as 7512 (2007).
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert result.exit_code == (0 if damaged == "41" else 1)
+
+
 def test_a_matrix_of_missing_values_needs_a_word_on_its_unit(warehouse, tmp_path):
     folder = Study(values=[["", "", ""], ["NA", "", ""]]).write(tmp_path / "d")
     assert events(warehouse.loader("ingest", folder), "failed")[0]["error_code"] == 54020

@@ -218,6 +218,7 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     assert summary.value_min == min(numbers_in, default=None)
     assert summary.value_max == max(numbers_in, default=None)
     assert summary.is_whole_numbers == all(number == math.floor(number) for number in numbers_in)
+    assert summary.above_30_count == sum(number > 30 for number in numbers_in)
     assert (source.layout.describe() == "tab-separated") == (file.quote == "never")
 
 

@@ -44,6 +44,7 @@ class MatrixSummary:
     """What the register keeps of a matrix. Zeros, range and wholeness indicate its unit.
 
     null_count       missing values, with the infinite ones
+    above_30_count   values above 30, which logarithms hardly reach; None if nobody counted them
     dropped_count    values of lines that are no genes, which are in no other count
     layout           how the file is laid out, in one line
     gene_id_form     ENSEMBL, ENSEMBL_VERSIONED, ENTREZ, SYMBOL, MIXED or OTHER
@@ -56,6 +57,7 @@ class MatrixSummary:
     value_min: float | None = None
     value_max: float | None = None
     is_whole_numbers: bool = True
+    above_30_count: int | None = 0
     dropped_count: int = 0
     infinite_count: int = 0
     layout: str = ""
@@ -64,6 +66,12 @@ class MatrixSummary:
     @property
     def row_count(self) -> int:
         return self.gene_count * self.sample_count
+
+    @property
+    def share_above_30(self) -> float | None:
+        """Of the values that are not missing; None if it is not known."""
+        values = self.row_count - self.null_count
+        return self.above_30_count / values if values and self.above_30_count is not None else None
 
     def add(self, gene_count: int, values: pa.Array) -> None:
         """Add the values of one block (float64, nulls allowed)."""
@@ -79,5 +87,7 @@ class MatrixSummary:
         self.value_max = max(
             extremes["max"], -math.inf if self.value_max is None else self.value_max
         )
+        above_30 = pc.sum(pc.greater(values, 30.0)).as_py()
+        self.above_30_count = (self.above_30_count or 0) + above_30
         if self.is_whole_numbers:
             self.is_whole_numbers = pc.all(pc.equal(values, pc.floor(values))).as_py()

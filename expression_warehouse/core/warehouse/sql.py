@@ -154,6 +154,7 @@ class SqlStudyLoad(StudyLoad):
                 "value_min": summary.value_min,
                 "value_max": summary.value_max,
                 "is_whole_numbers": summary.is_whole_numbers,
+                "above_30_count": summary.above_30_count,
                 "dropped_count": summary.dropped_count,
                 "merged_count": None,
                 "layout": summary.layout,
@@ -213,7 +214,7 @@ class SqlStudyLoad(StudyLoad):
             f"""
             select
                 sample_count, gene_count, null_count, zero_count, value_min, value_max,
-                is_whole_numbers
+                is_whole_numbers, above_30_count
             from {self._staging}.batch
             where batch_id = ?
             """,
@@ -247,7 +248,8 @@ class SqlStudyLoad(StudyLoad):
                 from (
                     select
                         study.*,
-                        {macros.unit_contradiction(*signs)} as contradiction
+                        {macros.unit_contradiction(*signs, share_above_30="share_above_30")}
+                            as contradiction
                     from (
                         select
                             cast(? as {text}) as configured,
@@ -258,7 +260,8 @@ class SqlStudyLoad(StudyLoad):
                             cast(? as {text}) as scale_by,
                             cast(? as float(53)) as value_min,
                             cast(? as float(53)) as value_max,
-                            cast(? as {flag}) as is_whole_numbers
+                            cast(? as {flag}) as is_whole_numbers,
+                            cast(? as float(53)) as share_above_30
                     ) as study
                 ) as judged
             ) as u
@@ -268,6 +271,7 @@ class SqlStudyLoad(StudyLoad):
                 summary.value_min,
                 summary.value_max,
                 summary.is_whole_numbers,
+                summary.share_above_30,
             ],
         )
         return UnitVerdict(*row)
