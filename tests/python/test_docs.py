@@ -35,7 +35,7 @@ def test_every_column_is_described(built, nodes):
     for schema, table, column in built.query(
         "select table_schema, table_name, column_name from information_schema.columns"
     ):
-        # Of single studies, as many as a slice has: the description of the model tells of them.
+        # The model's description has the columns of single studies, as many as a slice has.
         if not re.fullmatch(r"(theta|w|n)_\d+", column):
             columns.setdefault((schema, table), set()).add(column)
     for node in nodes.values():

@@ -27,7 +27,7 @@ PIECES = [
 def expected(title):
     # A regular expression takes `_` for a letter.
     text = re.sub("[_-]", " ", title.lower())
-    # Of the denials, titles of these pieces have one alone: `no` as the last word of a clause.
+    # Titles made of these pieces have only one denial: `no` as the last word of a clause.
     clauses = re.sub("[ _-]+", " ", title.lower().replace(" - ", " ; ") + " ; ")
 
     def says(*phrases):
@@ -94,7 +94,7 @@ def test_what_a_title_says_beside_a_denial_holds():
         "Sepsis, shock ruled out": "SEPSIS",
         "Sepsis: no shock": "SEPSIS",
         "healthy control, sepsis: no": "CONTROL",
-        # Of two fields.
+        # A title of two fields.
         "shock=no sepsis=yes": "UNKNOWN",
     }
     assert labels(titles) == titles

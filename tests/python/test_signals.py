@@ -19,8 +19,8 @@ from test_crash import contents
 TABLES = ("staging.batch", "staging.study_metadata", "staging.expression_rows")
 TITLES = ("sepsis", "healthy control", "septic shock")
 
-# Of the undisturbed command's CPU time, which other processes change less than the seconds that
-# pass. A signal at the very end finds the command done.
+# Share of the undisturbed command's CPU time, which other processes change less than elapsed time.
+# A signal at the very end finds the command done.
 LAST_MOMENT = 0.9
 
 
