@@ -113,7 +113,7 @@ def test_macros_are_described_with_their_arguments(manifest):
             assert all(argument["description"] for argument in macro["arguments"]), macro["name"]
     files = {str(path.relative_to(PROJECT)) for path in (PROJECT / "macros").rglob("*.sql")}
     without = {path.split("/", 2)[2] for path in files - set(described.values())}
-    # What dbt calls in place of its own, or one operation alone.
+    # Macros that dbt calls in place of its own, or that a single operation calls.
     own = {
         "comments.sql", "contract.sql", "create_table_as.sql",
         "materializations/in_batches.sql", "materializations/in_place.sql",

@@ -111,7 +111,7 @@ def test_what_a_title_says_beside_a_denial_holds():
 def test_denials_of_other_languages(denial, illness):
     title = denial.replace("*", illness)
     assert labels([title]) == {title: "UNKNOWN"}
-    # What the title says besides holds.
+    # The rest of the title still counts.
     assert labels([f"Sepsis, {denial.replace('*', 'shock')}"]).popitem()[1] == "SEPSIS"
 
 

@@ -115,7 +115,7 @@ def test_a_signal_at_any_moment(command, count):
             assert not command.warehouse.path.exists(), moment
             continue
         if process.returncode == 0:
-            # What shares its core changes the CPU time that it takes.
+            # Other processes on its core can lengthen the CPU time, so the shortest counts.
             command.cpu_s = min(command.cpu_s, used_s)
             assert json.loads(output.splitlines()[-1])["step"].endswith("_ended"), moment
             continue
