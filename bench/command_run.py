@@ -1,4 +1,4 @@
-"""`expression-warehouse ARGUMENT…`, timed from after its imports."""
+"""Runs `expression-warehouse ARGUMENT…` and prints its seconds, without those of the imports."""
 
 import json
 import sys

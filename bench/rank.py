@@ -40,7 +40,7 @@ DESIGNS = ((1, PLANTED_CORRELATION), (2, PLANTED_CORRELATION), (2, 0.6))
 # The genes of the watch list that the simulated studies have.
 WATCHED = (MS4A4A, CD86)
 TOP = 100
-# Of mice, no pair has a gene of the watch list.
+# Mice are left out: none of their pairs has a gene of the watch list.
 _DRAWN_FROM = "technology = 'RNA-SEQ' and organism = 'HOMO_SAPIENS'"
 
 # A slice of its own beside the simulated ones: pairs of invented genes with the metrics and

@@ -36,7 +36,7 @@ _QUERIES = {
 
 @dataclass(frozen=True)
 class Growth:
-    """Of a warehouse with some number of studies.
+    """Measurements on a warehouse with some number of studies.
 
     commands  what was done → its time and memory
     file_mb   size of the warehouse

@@ -19,7 +19,7 @@ from bench.measure import measure
 from bench.pairs import MODELS, Size, Warehouses, new_table
 from bench.screen_run import simulate
 
-# Of a screen.
+# Parts of a screen.
 _PARTS = ("ranks", "scan", "rates")
 # Pairs or groups that a peer does; what all would take is extrapolated.
 _SQL_PAIRS, _SCIPY_GENES, _POOLED = 20_000, 500, 200_000

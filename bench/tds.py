@@ -19,7 +19,7 @@ from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_dr
 TABLE = "dbo.bench_tds"
 # A statement has 2,100 parameters at most, and a row four values.
 _ROWS_OF_A_STATEMENT = 500
-# Of the rows, the share that the slow ways are given: they take as long for each of them.
+# The slow ways write this share of the rows; their time per row does not depend on the number.
 _SHARE_OF_SLOW_WAYS = 0.02
 _BATCH = 250_000
 

@@ -86,7 +86,7 @@ def keep_beside(warehouse: Path) -> Path | None:
         kept = _kept_name(warehouse)
     for old, name in ((warehouse, kept), (wal_of(warehouse), wal_of(kept))):
         with named_os_errors(name):
-            # Of a call that died before the warehouse was replaced: this file's own name.
+            # A call that died before it replaced the warehouse gave this file the name already.
             name.unlink(missing_ok=True)
             if old.exists():
                 name.hardlink_to(old)

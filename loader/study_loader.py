@@ -68,7 +68,7 @@ class StudyLoader:
         context = {"study_accession": source.accession, "download": source.metadata_label}
         step: Step | None = None
         try:
-            # It begins once the batch is known, which the row RUNNING names.
+            # The step begins once the batch is known, because its row RUNNING names the batch.
             with self.log.step("stage_study", context, begins_later=True) as step:
                 self._load(source, step)
         except UserError as error:

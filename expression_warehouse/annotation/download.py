@@ -169,7 +169,7 @@ class _NcbiKey(httpx.Auth):
 
 
 class _Part:
-    """The file of a download under way, and beside it what tells whether it can be resumed."""
+    """An unfinished download, and a note beside it that says whether it can be resumed."""
 
     def __init__(self, path: Path, url: str) -> None:
         self._path = path
@@ -214,7 +214,7 @@ class _Part:
                 os.fsync(file.fileno())
                 size = file.tell()
         except UserError:
-            # Of a full disk: smaller files can have the space.
+            # The disk is full: leave the space to smaller files.
             self.discard()
             raise
         finally:

@@ -88,7 +88,7 @@ def check_header(reader: BulkFile, path: Path, name: str) -> None:
                     line=error.line,
                     expected=error.expected,
                 ) from error
-            # That the file seems to end here is no fault of it.
+            # Other errors can come from the cut after the first lines.
         except (ValueError, duckdb.Error):
             pass
 

@@ -24,7 +24,7 @@ from expression_warehouse.api.service_files import ServiceFiles
 from expression_warehouse.api.store import Store
 from expression_warehouse.core.review_journal import ReviewJournal
 
-# Other names that lead to this machine, as a web page could make them, are refused.
+# Other host names are refused, because a web page could make one lead to this machine.
 HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -92,7 +92,7 @@ def create_app(
         return response
 
     if not is_public:
-        # With a key for every request, a name that leads here by a trick gains nothing.
+        # A public service needs no such check: each request needs a key, which the page lacks.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
     app.add_middleware(Limits, reads=_READS if is_public else None, writes=_WRITES)
     handle_problems(app)

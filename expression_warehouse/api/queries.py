@@ -109,7 +109,7 @@ PAIR_COHORTS = """
     order by d.disease_label, c.technology, c.organism, i.illness_key
 """
 
-# Of the session's pair_key.
+# For the pair that the session setting pair_key names.
 PAIR_STUDIES = """
     select *
     from {analytics}.vw_pair_study
@@ -149,7 +149,7 @@ PAIR_VALUES = f"""
     order by st.study_accession_code, i.illness_key, s.sample_accession_code
 """
 
-# Of which a plot needs no names of samples.
+# PAIR_VALUES without the names of samples, which a plot does not show.
 PAIR_POINTS = f"""
     select
         st.study_accession_code,

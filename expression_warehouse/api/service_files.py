@@ -20,7 +20,7 @@ class ServiceFiles:
 
 
 def service_files(target: str | None) -> ServiceFiles:
-    """Those of a target: beside its DuckDB file, or of a server's database in work_dir().
+    """The files of a target: beside its DuckDB file; for a server's database, in work_dir().
 
     Raises UserError 4001 if the profile cannot be read, 4006 for a DuckDB path that is no file.
     """

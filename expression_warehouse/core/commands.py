@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from expression_warehouse.core.reporting import Reporter
     from expression_warehouse.core.warehouse.base import Warehouse
 
-# What the system says only to those who write.
+# Errors that only writes can raise.
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 DEFAULT_CONFIG = Path("pipeline.yaml")

@@ -28,7 +28,7 @@ def named_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (ConnectionError, TimeoutError):
-        # Of a network, not of a file.
+        # These are errors of a network, not of a file.
         raise
     except OSError as error:
         action = _ACTIONS.get(type(error))
@@ -37,7 +37,7 @@ def named_os_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-# What helps, if it is not permissions or space.
+# Advice for errors other than permissions and space, which the catalog's advice covers.
 _ACTIONS: dict[type[OSError], str] = {
     FileExistsError: "Name a new file; this one is not overwritten",
     FileNotFoundError: "Make its folder first, or name another one",

@@ -5,7 +5,7 @@ from expression_warehouse.core.listed import listed
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.warehouse.base import Warehouse
 
-# Of a table that each warehouse has, also one whose first build failed.
+# Reads a table that every warehouse has, even if its first build failed.
 _LAST_BUILD = """
     select status, error_message
     from (

@@ -36,7 +36,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _END_AT_ONCE = 3
 _POLL_S = 0.05
 
-# What a limit of memory makes of the loading of libraries, of new threads and of reads.
+# Messages of libraries, threads and reads that get too little memory.
 _NO_MEMORY = re.compile(
     "failed to map segment|Could not find/load shared object|can't start new thread"
     "|Cannot allocate memory|Out of Memory Error"
@@ -57,7 +57,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _State:
-    """Of the process. Only the main thread changes it: Python runs signal handlers there."""
+    """State of the process. Only the main thread changes it: Python runs signal handlers there."""
 
     number: int | None = None
     count = 0

@@ -18,7 +18,7 @@ COLUMNS = (
     "included_study_count", "power_score", "new_rank_score",
 )  # fmt: skip
 Q_BASES = ("hk", "spec", "dependent")
-# What rows are found by.
+# Columns by which rows are found.
 _KEYS = ("pair_key", "disease_key")
 # Settings that leave no row out.
 _WIDEST = {

@@ -93,8 +93,8 @@ class TextReporter(Reporter):
         "is published has no rows; analytics.vw_pair_metrics_ranked with q = 1 shows what comes "
         "nearest",
         "publish_skipped": "{file}: already has the {row_count:n significant pair} of {disease}",
-        "positives_missing": "{slice}: in no pair: {missing_count} of the "
-        "{watched_count:n watched gene}; the ranking learns from the others",
+        "positives_missing": "{slice}: watched genes without a pair: {missing_count} of "
+        "{watched_count}; the ranking learns from the others",
         "slice_not_built": "{slice}: the next dbt build computes its pairs anew and drops these "
         "scores, since a screen, a file of pairs or a study is not built yet: run dbt build first, "
         "then pairs rank again",

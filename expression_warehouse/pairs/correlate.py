@@ -197,7 +197,7 @@ def _significant(store: TransformStore, tally: Tally, fdr: float) -> dict[str, n
     candidates, p = tally.sorted_candidates()
     q = false_discovery_rates(tally, p, p)
     size = int(np.searchsorted(q, fdr, side="right"))
-    # Beyond the first `keep`, some may be missing.
+    # The tally drops candidates, but never one of the best `keep`.
     if size >= tally.keep and len(candidates) < tally.histogram.total:
         raise UserError(
             "PAIRS_MEMORY_EXCEEDED",

@@ -115,7 +115,7 @@ class PairFile:
 
     @property
     def schema(self) -> pa.Schema:
-        """Of the batches; the names are those of staging.pair_metrics."""
+        """Schema of the batches, with the names of staging.pair_metrics."""
         return pa.schema(
             [
                 pa.field("batch_id", pa.string()),

@@ -13,7 +13,7 @@ from loader.source.gene_ids import is_ensembl
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata
 
-# Of samples in a message; all are in the output of `inspect`.
+# Most names of samples in a message; the output of `inspect` has all.
 _NAMES = 20
 
 

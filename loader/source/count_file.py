@@ -10,7 +10,7 @@ from loader.source.side_by_side import Columns
 from loader.source.text import FileText
 from loader.source.values import INFINITE, NULL_VALUES
 
-# What is left of the name of a file is the sample.
+# The rest of the file's name is the sample.
 _SUFFIX = re.compile(
     r"(?:[._]?ReadsPerGene|\.genes?|\.results?|\.out|\.tab|\.txt|\.tsv|\.counts?|\.htseq|\.gz|\.bz2"
     r"|\.xz|\.zip|[._]htseq)+$",

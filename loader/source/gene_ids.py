@@ -12,7 +12,7 @@ from loader.source.values import ANY_LENGTH, NULL_VALUES
 
 _MAX_LENGTH = 50
 
-# What most ids are, for all of a block at once.
+# The form of most ids, checked for a whole block at once.
 _ENSEMBL = r"^ENS[A-Z]*G[0-9]{1,20}$"
 
 # Excel's short names of months, by its language. A full stop may follow.

@@ -33,7 +33,7 @@ def join_parts(sources: Sequence[StudySource], config: StudyConfig) -> list[Stud
     try:
         parts = [source.read(config)[:2] for source in sources]
     except UserError:
-        # Its own load says what is wrong.
+        # The load of the source itself reports the error.
         return list(sources)
     if any(_is_within_others(part, parts) for part in parts):
         return list(sources)

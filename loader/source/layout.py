@@ -33,7 +33,7 @@ _POINT_NUMBER = re.compile(r" *[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)? *")
 _THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+ *")
 _POINT_THOUSANDS = re.compile(r" *[+-]?[1-9][0-9]{0,2}\.[0-9]{3} *")
 _BELOW_THOUSAND = re.compile(r" *[1-9][0-9]{0,2} *")
-# So many numbers of three decimals, and none of fewer, are no chance.
+# If so many numbers have three decimals, and none has fewer, that is no chance.
 _FEWEST_GROUPED = 10
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[0-9]{5,}.*")
 # Share of the values other than 0 that must have a comma before it counts as a decimal comma.

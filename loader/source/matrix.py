@@ -122,7 +122,7 @@ class Matrix:
                 summary.infinite_count += infinite_count
                 summary.add(len(genes), values)
                 yield _melt_block(genes, names, values, lines)
-            # What follows the table belongs to the file.
+            # The hash is of the whole file, not of the table alone.
             while file.read(_READ_SIZE):
                 pass
             self.sha256 = file.sha256

@@ -2,13 +2,12 @@
     columns, their T-SQL types and its constraints. dbt checks the model's SQL against this declaration
     before it builds, and creates the table from it.
 
-    SQL Server enforces all constraints. DuckDB enforces all but foreign keys: a foreign key there would
-    block every update of the referenced row
-    (duckdb.org/docs/stable/sql/constraints#foreign-keys), so DuckDB relies on the `relationships` tests.
-    DuckDB does not keep constraint names. Nor does DuckDB enforce the primary keys of the tables of pairs
-    (config `meta.key_is_tested`): to fill their indexes took a third of the time of the inserts, and no query
-    uses them; the tests assert_*_are_unique check these keys. Fabric Warehouse has no contracts here: its
-    types differ, and it enforces no constraint but NOT NULL.
+    SQL Server enforces all constraints. DuckDB enforces all but two kinds, and keeps no constraint names:
+    - Foreign keys would block every update of the referenced row
+      (duckdb.org/docs/stable/sql/constraints#foreign-keys). The `relationships` tests check them.
+    - Primary keys of the tables of pairs (config `meta.key_is_tested`): filling their indexes took a third of the
+      insert time, and no query uses them. The tests assert_*_are_unique check them.
+    Fabric Warehouse has no contracts here: its types differ, and it enforces no constraint but NOT NULL.
 
     Constraints are added when a table is created, and these tables are never rebuilt. If the `.yml`
     changes later, a build adds new columns (without NOT NULL) and, on SQL Server, new named constraints

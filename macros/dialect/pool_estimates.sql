@@ -184,7 +184,7 @@
 {%- endmacro %}
 
 
-{#- As pool_estimates: one row per study. -#}
+{#- pool_estimates with one row per study. -#}
 {% macro pool_estimates_by_rows(name, relation, group_by) -%}
 {{ dsl_pool(name ~ '_dsl', relation, group_by, 'theta', 'se') }},
 

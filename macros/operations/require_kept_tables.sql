@@ -1,4 +1,4 @@
-{#- On-run-start: stops a build if somebody has dropped or renamed a table that this build cannot make again as it
+{#- On-run-start: stops a build if somebody has dropped or renamed a table that this build cannot rebuild as it
     was. Dimensions would number their rows anew, and the keys in the other tables would be those of other rows. -#}
 {% macro require_kept_tables() %}
 {%- if not execute or flags.WHICH not in ['build', 'run', 'retry'] -%}{{ return('') }}{%- endif -%}
@@ -24,7 +24,7 @@
     {{
         raise_error(
             54041, 'STUDY_SELECTION_INVALID',
-            'missing: ' ~ missing | sort | join(', ') ~ '. Run dbt build without study: first, which makes again the rows of all studies'
+            'missing: ' ~ missing | sort | join(', ') ~ '. Run dbt build without study: first, to rebuild the rows of all studies'
         )
     }}
 {%- endif -%}

@@ -7,8 +7,8 @@
     denials    relation with denial, denies_control: seed illness_denial
     illnesses  relation with illness_label, refines_label
     ->         the columns of texts without source_text; rule_order, phrase, illness_label; match_order, which is 1 for the
-               rule that decides: of the most trusted text with a match, the rule with the lowest order; or of the next text
-               that only says more of the same
+               rule that decides: the rule with the lowest order of the most trusted text with a match, or of a later text
+               that only refines its label
 
     A rule holds for a text that has its phrase as whole words, none of the phrases that negate it, and no words
     around it that deny it:

@@ -1,6 +1,6 @@
 {%- set rows = slice_columns() + ['pair_key'] -%}
 
-{#- Of the disease of the settings s. -#}
+{#- Contrasts of the disease that the settings s name. -#}
 {%- set contrasts_of_disease -%}
 from {{ ref('dim_contrast') }} as c
 inner join {{ ref('dim_disease') }} as d on c.disease_key = d.disease_key

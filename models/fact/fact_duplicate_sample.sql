@@ -150,7 +150,7 @@ gene_counts as (
     group by v.study_key, v.gene_key, v.is_chosen
 ),
 
--- Within a study, a sample is no pair with itself, and each pair is counted twice.
+-- Within a study, equal_count pairs each sample with itself too, and has each pair twice.
 gene_pairs as (
     select
         p.study_key_1,

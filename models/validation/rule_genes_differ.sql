@@ -1,5 +1,5 @@
--- Genes of which more than half of the samples vary. Those that are least expressed are left out: quantile
--- normalisation gives all genes that a sample does not express one value, which differs between samples. Genes that
+-- Genes that vary in more than half of the samples. The least expressed are left out: quantile normalisation gives
+-- all genes that a sample does not express one value, which differs between samples. Genes that
 -- agree in all these statistics have the same values; sums depend on the order of summation, so they are rounded.
 with candidates as (
     select

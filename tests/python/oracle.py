@@ -19,7 +19,7 @@ CONTRASTS = {
     "soth": (("septic_shock",), ("control", "no_sepsis", "sepsis")),
     "sc": (("sepsis",), ("control", "no_sepsis")),
 }
-# Those of the requirement's wide table.
+# Contrasts of the requirement's wide table.
 WIDE = ("ss", "soth")
 DETECTION_SHARE, RESOLUTION = 0.2, 0.05
 DIFFERENCES = (("septic_shock", "sepsis"), ("septic_shock", "control"), ("sepsis", "control"))
@@ -219,7 +219,7 @@ class Pooled:
         return float(2 * stats.t.sf(abs(t), self.k - 1))
 
     def power(self) -> float:
-        """Of a two-sided z test of the pooled estimate at level 0.05."""
+        """Power of a two-sided z test of the pooled estimate at level 0.05."""
         return float(stats.norm.cdf(abs(self.z) - Z975) + stats.norm.cdf(-abs(self.z) - Z975))
 
     def prediction_interval(self) -> tuple[float | None, float | None]:

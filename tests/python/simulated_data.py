@@ -158,7 +158,7 @@ def _write_download(folder: Path) -> None:
     genes = [f"ENSG{number:011d}" for number in range(1, 2001)]
     names = [f"SRR8{number:06d}" for number in range(106)]
     present = names[:88]
-    # Each sample has the same values, in an order of its own: linear, never zero.
+    # Quantile-normalised: all samples have the same values, each in another order. No value is 0.
     target = np.sort(0.6 + dice.gamma(0.4, 12, len(genes)))
     noise = dice.normal(size=len(genes))[:, None] + dice.normal(size=(len(genes), len(present)))
     values = target[noise.argsort(axis=0).argsort(axis=0)]

@@ -156,7 +156,7 @@ def test_planted_edits_are_found_exactly(before, tmp_path):
 
 
 def test_lists_have_no_order(before, tmp_path):
-    """Of the values of a list, only the one that went and the one that came differ."""
+    """Only the value that left a list and the one that joined it are differences."""
     path, env = before
     gene = f"ENSG{5:011d}"
     one, other = ({"a": "a", "b": "b", "c": "c"}, {"d": "d", "c": "c", "b": "b"})

@@ -1057,7 +1057,7 @@ def compared(values: pd.DataFrame, genes: list[str]) -> list[tuple[str, str, str
 
 
 def test_gnomad_values_of_all_mane_transcripts(write):
-    """Of the whole table only ten columns of the MANE transcripts are at hand."""
+    """The test data have only ten columns, for the MANE transcripts."""
     derived = read_text(real("gnomad/gnomad_scores_v4.1.mane_select.csv.gz"), sep=",")
     table = pd.DataFrame("NA", index=derived.index, columns=GNOMAD_HEADER).assign(
         **{

@@ -52,7 +52,7 @@ def test_all_tests_given_is_scipys_result(engine):
 
 @pytest.mark.parametrize("threshold", [1e-6, 1e-3, 0.2])
 def test_a_q_up_to_the_smallest_p_left_out_is_exact(engine, threshold):
-    """And a greater one is never too low."""
+    """A greater q is never too low."""
     false_discovery_control = pytest.importorskip("scipy.stats").false_discovery_control
     generator = np.random.default_rng(2)
     # Most are null tests.

@@ -179,7 +179,7 @@ def test_another_project_or_selection_is_built_whole(warehouse, arguments):
 
 
 def test_another_configuration_is_built_whole(warehouse):
-    """What the project says of its nodes is in no file of a node."""
+    """The configuration of nodes in dbt_project.yml is in no file of a node."""
     file = own_project(warehouse) / "dbt_project.yml"
     configuration = file.read_text()
     assert NOTHING_NEW in warehouse.build()

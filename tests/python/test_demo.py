@@ -284,7 +284,7 @@ def built(copy_of, tmp_path_factory: pytest.TempPathFactory) -> WarehouseUnderTe
 
 
 def test_every_gene_has_its_name(built: WarehouseUnderTest) -> None:
-    """In the pairs too; a mouse gene has its own, beside its human orthologue."""
+    """Pairs have the names too; a mouse gene has its own, beside that of its human orthologue."""
     named = dict(built.query("select gene_id, gene_symbol from dim.dim_gene"))
     assert named == {gene: symbol_of(gene) for gene in (*HUMAN.genes, *MOUSE.genes)}
     assert built.query(

@@ -146,7 +146,7 @@ def ingest_and_build(
 def expected_slice(
     monkeypatch: pytest.MonkeyPatch, matrices: list[oracle.Matrix], contrast: str, case: str
 ) -> oracle.Slice:
-    """Of the one contrast of cases against controls, which the requirement's wide table lacks."""
+    """A slice with the one contrast of cases against controls, which the requirement's wide table lacks."""
     monkeypatch.setattr(oracle, "COHORTS", ("control", case))
     monkeypatch.setattr(oracle, "CONTRASTS", {contrast: ((case,), ("control",))})
     monkeypatch.setattr(oracle, "WIDE", ())

@@ -35,7 +35,7 @@ def test_every_column_is_described(built, nodes):
     for schema, table, column in built.query(
         "select table_schema, table_name, column_name from information_schema.columns"
     ):
-        # Of single studies, as many as a slice has: the description of the model tells of them.
+        # The model's description has the columns of single studies, as many as a slice has.
         if not re.fullmatch(r"(theta|w|n)_\d+", column):
             columns.setdefault((schema, table), set()).add(column)
     for node in nodes.values():
@@ -113,7 +113,7 @@ def test_macros_are_described_with_their_arguments(manifest):
             assert all(argument["description"] for argument in macro["arguments"]), macro["name"]
     files = {str(path.relative_to(PROJECT)) for path in (PROJECT / "macros").rglob("*.sql")}
     without = {path.split("/", 2)[2] for path in files - set(described.values())}
-    # What dbt calls in place of its own, or one operation alone.
+    # Macros that dbt calls in place of its own, or that a single operation calls.
     own = {
         "comments.sql", "contract.sql", "create_table_as.sql",
         "materializations/in_batches.sql", "materializations/in_place.sql",

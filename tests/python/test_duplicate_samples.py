@@ -185,7 +185,7 @@ def test_a_mixture_is_taken_apart(load, seed):
 
 
 def test_copies_of_published_studies_are_found(load, shared_data):
-    """Of each study of the panel, half of the samples once more: renamed, 35 genes, fewer digits."""
+    """Copies of half of each study's samples: renamed, 35 genes, fewer digits."""
     dice = np.random.default_rng(7)
     formats = [places(2), places(3), significant(3), significant(4)]
     sources, copies, expected = [], [], set()
@@ -254,7 +254,7 @@ def findings(warehouse: WarehouseUnderTest, code: int) -> list[tuple]:
 
 
 def test_a_copy_counts_once(load):
-    """In the smaller study; within a study under its first name."""
+    """It counts in the smaller study; within a study, under its first name."""
     dice = np.random.default_rng(5)
     values = array(dice, 60, 20)
     values[:, 19] = values[:, 2]

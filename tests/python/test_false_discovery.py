@@ -170,13 +170,13 @@ def test_rates_over_1_999_000_pairs(tmp_path):
 
 @pytest.mark.parametrize("most", [1, 4, 30, 200])
 def test_the_least_p_decides(most):
-    """Of contrasts with other degrees of freedom, to a relative error of 4e-5."""
+    """Contrasts with different degrees of freedom, to a relative error of 4e-5."""
     dice = np.random.default_rng(9)
     rows = dice.integers(-1, most + 1, (3, 200, 200), dtype=np.int32)
     t = np.exp(dice.normal(0, 1.5, rows.shape)) * dice.choice([-1.0, 1.0], rows.shape)
     t[dice.random(t.shape) < 0.1] = np.nan
     t[rows == 0] = np.nan
-    # Of two equal p, one a little larger.
+    # Two nearly equal p.
     close = (rows[:2] > 0).all(axis=0) & ~np.isnan(t[0])
     p0 = p_value(np.abs(t[0][close]), rows[0][close])
     t[1][close] = stats.t.isf(p0 / 2, rows[1][close]) * (1 + dice.normal(0, 1e-3, close.sum()))

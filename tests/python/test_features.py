@@ -92,7 +92,7 @@ def test_the_catalog_has_134_features():
 
 
 def test_the_catalog_has_the_bounds_of_the_fact():
-    """Those that files of pair metrics and the fact are held against."""
+    """These bounds are the ones that files of pair metrics and the fact are checked against."""
     folder = Path(__file__).parents[2] / "macros" / "study"
     scores = render_macros([folder / "feature_columns.sql"], "duckdb").pair_score_columns()
     lines = f"{project_macros('duckdb').pair_metric_columns()}\n{scores}".split("\n")

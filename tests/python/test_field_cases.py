@@ -126,7 +126,7 @@ def test_field_layouts_have_the_same_values(warehouse, tmp_path):
 
 @pytest.mark.skipif(not FIELD.is_dir(), reason="the folder of field cases is absent")
 def test_silent_values(warehouse):
-    """What was wrong without a word is right, or said."""
+    """Inputs that once gave wrong values silently now give right ones or are reported."""
     case = FIELD / "30-silent-values"
     result = warehouse.loader("run", case, "--config", case / "pipeline.yaml")
 

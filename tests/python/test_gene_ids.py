@@ -112,7 +112,7 @@ def test_numbers_of_dates_among_entrez_ids_are_ids():
     [
         "MARCH1", "SEPT2", "DEC1", "SEPTIN2", "MARCHF1", "OCT4", "MAY-1A", "SET", "AGO2", "AGO-2", "MAGI1", "GEN1", "OUT",
         "MARS1", "MARS2", "MAG", "ABR", "GIUL", "mars-1",
-        # Of worms.
+        # Genes of worms.
         "sep-1", "jun-1", "apr-1", "mei-1", "mei-2", "mrt-2", "set-2", "set-17", "gen-1", "mag-1", "dec-12",
     ],
 )  # fmt: skip

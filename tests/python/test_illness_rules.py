@@ -27,7 +27,7 @@ PIECES = [
 def expected(title):
     # A regular expression takes `_` for a letter.
     text = re.sub("[_-]", " ", title.lower())
-    # Of the denials, titles of these pieces have one alone: `no` as the last word of a clause.
+    # Titles made of these pieces have only one denial: `no` as the last word of a clause.
     clauses = re.sub("[ _-]+", " ", title.lower().replace(" - ", " ; ") + " ; ")
 
     def says(*phrases):
@@ -94,7 +94,7 @@ def test_what_a_title_says_beside_a_denial_holds():
         "Sepsis, shock ruled out": "SEPSIS",
         "Sepsis: no shock": "SEPSIS",
         "healthy control, sepsis: no": "CONTROL",
-        # Of two fields.
+        # A title of two fields.
         "shock=no sepsis=yes": "UNKNOWN",
     }
     assert labels(titles) == titles
@@ -111,7 +111,7 @@ def test_what_a_title_says_beside_a_denial_holds():
 def test_denials_of_other_languages(denial, illness):
     title = denial.replace("*", illness)
     assert labels([title]) == {title: "UNKNOWN"}
-    # What the title says besides holds.
+    # The rest of the title still counts.
     assert labels([f"Sepsis, {denial.replace('*', 'shock')}"]).popitem()[1] == "SEPSIS"
 
 

@@ -98,7 +98,7 @@ SCENARIOS = {each.__name__: each() for each in (superseries, same_names, repeate
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory) -> Labels:
-    """What of all scenarios takes part, by the warehouse."""
+    """The samples of all scenarios that take part, according to the warehouse."""
     folder = tmp_path_factory.mktemp("independence")
     warehouse, dice = WarehouseUnderTest(folder), np.random.default_rng(1)
     genes = [f"ENSG5{i:02d}" for i in range(30)]

@@ -118,7 +118,7 @@ def test_a_folder_of_downloads_is_ingested_whole(warehouse, tmp_path):
 
 
 def test_a_warehouse_of_an_earlier_version_is_refused(warehouse, tmp_path):
-    """In it, expression_rows is a table, in which newly staged rows would not be."""
+    """Its expression_rows is a table, which would lack newly staged rows."""
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("create schema staging")
         connection.execute("create table staging.expression_rows (batch_id varchar)")
@@ -303,7 +303,7 @@ def test_five_thousand_samples(warehouse, tmp_path):
 
 
 def test_two_processes_at_once(warehouse, tmp_path):
-    """Of different studies both load; of the same study one does and the other finds it known."""
+    """Loads of different studies both succeed; of one study, one does and the other finds it known."""
     genes = [f"G{i}" for i in range(4000)]
     values = [["6.25"] * 100] * 4000
     a = Study("GSE1", [f"A{i}" for i in range(100)], genes, values).write(tmp_path / "a")

@@ -119,7 +119,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.model.versions and not self.model.quarantined())
     @rule(data=st.data())
     def ingest_again(self, data: st.DataObject) -> None:
-        """What is there already is not staged a second time, nor is what was restored away lost."""
+        """A batch that the warehouse has is not staged a second time."""
         number, folder = data.draw(st.sampled_from(self.downloads))
         known = {
             version.order[1] for versions in self.model.versions.values() for version in versions

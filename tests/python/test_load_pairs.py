@@ -128,7 +128,7 @@ def named(built, tmp_path_factory) -> WarehouseUnderTest:
 
 
 def test_genes_are_named_by_symbol_or_id(named, tmp_path):
-    """In any case, with a version, by an alias or an Entrez id; a current symbol wins."""
+    """Names may be in either case, with a version, aliases or Entrez ids; a current symbol wins."""
     warehouse = moved(named, tmp_path)
     text = "gene_a,gene_b,q_ss\ncat3,CAT2,0.1\nold4,ENSG5.12,0.2\n600,HGNC:3,0.3\nensg00000019582,CAT6,0.4\n"
     result = load(warehouse, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
@@ -641,7 +641,7 @@ def test_a_pair_of_another_organism_is_not_replaced(copy, tmp_path):
 
 
 def test_the_organism_is_that_of_the_studies(tmp_path):
-    """Of two organisms the file has to name one; without studies it is human."""
+    """If there are two organisms, the file has to name one; without studies it is human."""
     warehouse = WarehouseUnderTest(tmp_path)
 
     study, matrix = small_study(2)

@@ -230,7 +230,7 @@ def test_lines_keep_no_rows_in_memory():
     )
     numbered = NumberedRows(MatrixKeys())
     assert sum(batch.num_rows for batch in numbered.values(rows)) == 20_000
-    # Of whole buffers, also where a slice is in use; a line number per row is 160,000 bytes.
+    # The size counts whole buffers, even if a slice is in use. A line number per row is 160,000 bytes.
     assert numbered.lines().get_total_buffer_size() < 10_000
 
 

@@ -207,7 +207,7 @@ def test_purge_staging_removes_what_the_policy_says(history, tmp_path):
     assert after["staging.expression_rows"] == [
         row for row in before["staging.expression_rows"] if row[0] not in gone
     ]
-    # What the view does not show.
+    # The tables behind the view have no other rows.
     (left,) = warehouse.query(
         "select (select count(*) from staging.matrix_value), (select count(*) from staging.matrix_line),"
         " (select count(*) from staging.matrix_sample)"

@@ -266,7 +266,7 @@ def test_ties_gaps_constant_genes_and_small_cohorts(warehouse, tmp_path):
     assert_slice(warehouse, "MICROARRAY", whole)
     expected = whole.wide
 
-    # What the case is there for does occur.
+    # The data have what this test is for.
     assert len({gene for pair in expected for gene in pair}) == 10
     assert WATCHED[0] not in oracle.candidate_genes(matrices, 9, 2, watched=[])
     seen = {

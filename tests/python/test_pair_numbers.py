@@ -178,7 +178,7 @@ def random_pairs(dice: np.random.Generator, genes: int, size: int) -> np.ndarray
 
 
 def test_logarithm_of_a_ratio():
-    """Of near numbers too, where their quotient would have lost what the logarithm is of."""
+    """Precise for nearly equal numbers too, whose rounded quotient would lose digits."""
     dice = np.random.default_rng(1)
     a, b = np.exp(dice.normal(0, 8, (2, 10_000)))
     b[5_000:] = a[5_000:] * (1 + dice.normal(0, 1e-6, 5_000))
@@ -547,8 +547,8 @@ def test_variability_is_that_of_the_sql(method):
 
 
 def test_chosen_genes():
-    """Of genes that enough studies measured and that vary; of equal ones the first. Watched ones
-    come beside, if they fit."""
+    """The genes that vary most, of those that enough studies measured; of equal ones the first.
+    Watched genes come in addition, if they qualify."""
     spread = np.array([[3.0, 1, 4, 0, 9, np.nan], [1, 1, 0, 0, np.nan, 7], [2, 4, 2, 0, np.nan, 9]])
     measured = ~np.isnan(spread)
     assert list(choose_genes(spread, measured, 2, None, np.array([], int))) == [0, 1, 2, 5]
@@ -570,7 +570,7 @@ def test_a_file_is_replaced_in_one_step(tmp_path):
 
 
 def test_r_of_two_genes_has_no_direction(tmp_path):
-    """To the last bit, whichever gene is first and whichever way it is computed."""
+    """r is the same to the last bit, whichever gene is first and whichever way it is computed."""
     rng = np.random.default_rng(11)
     common = rng.standard_normal(60)
     values = common + 0.02 * rng.standard_normal((40, 60))

@@ -1157,7 +1157,7 @@ def test_a_corrupted_study_is_loaded_as_it_stands_or_held_back(study, tmp_path, 
 
 
 def check(case: Case, reading: Reading, outcome: Outcome) -> None:
-    """That the outcome is the one that the files themselves give, and one that may be."""
+    """Assert that the outcome is what the files should give, and is one that the corruption allows."""
     failed = [event for event in outcome.events if event["step"] == "failed"]
     if not reading.faults:
         assert LOADED in case.corruption.outcomes, case

@@ -143,7 +143,7 @@ def test_a_second_run_adds_nothing(undisturbed, downloads, tmp_path):
 
 
 def test_a_broken_study_and_a_quarantined_one_stop_no_other(warehouse, tmp_path):
-    """And the failed run is diagnosed from the database alone, by the queries of docs/operations.md."""
+    """The queries of docs/operations.md diagnose the failed run from the database alone."""
     folder = tmp_path / "d"
     study(1).write(folder / "good")
     refused = study(2)
@@ -370,7 +370,7 @@ def test_a_run_that_finds_no_study_tells_why_in_the_warehouse(warehouse, tmp_pat
 
 
 def test_a_killed_run_is_seen_and_mended(undisturbed, downloads, manifests, warehouse, impatient):
-    """In the middle of its build."""
+    """The run is killed in the middle of its build."""
     command(warehouse, manifests, *arguments(downloads)).die(Death(len(undisturbed.steps) // 2))
     assert ("RUNNING", 1) in story(warehouse, "run")
     assert len(story(warehouse, "stage_study")) == 3

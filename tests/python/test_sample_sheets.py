@@ -1,4 +1,4 @@
-"""A matrix of one's own with a table of its samples: what a sheet may look like, which file is which,
+"""A user's own matrix with a table of its samples: what a sheet may look like, which file is which,
 and what must be said where the files do not say it."""
 
 import codecs

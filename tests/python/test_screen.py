@@ -159,7 +159,7 @@ def test_all_genes_with_gaps(built, copied):
     rows = assert_metrics(copied, "MICROARRAY", every)
     (told,) = events(result, "screened")
     assert told["kept_count"] == len(rows) < len(every.wide)
-    # What the screen itself says is the same.
+    # The screen's own statistics are the same.
     names = "z, t_hk, p, q, p_hk, q_hk, p_hk_adhoc, q_hk_adhoc, q_pair"
     stage = copied.query(
         f"select {names} from staging.screened_contrasts order by contrast, gene_a_key, gene_b_key"

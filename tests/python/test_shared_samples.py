@@ -93,7 +93,7 @@ def test_studies_that_label_a_shared_sample_differently(loaded):
 
 
 def test_keys_of_an_earlier_version_stay(loaded):
-    """Its dim_sample knows samples by their names alone, each of which it had once."""
+    """An earlier dim_sample has no natural keys: it has one row per sample name."""
     study = Study("GSE2", samples=["GSM1", "S1", "S2"])
     warehouse = loaded(study)
     with duckdb.connect(str(warehouse.path)) as connection:
@@ -208,7 +208,7 @@ def test_one_sample_per_subject_takes_part(loaded):
 
 
 def test_the_baseline_comes_before_days_and_what_cannot_be_read_is_said(loaded):
-    """In the order of the accessions, the baseline is last."""
+    """By accession, the baseline would be last."""
     titles = [
         f"sepsis_P{p}_{time}" for p in range(1, 9) for time in ("discharge", "D3", "baseline")
     ]

@@ -19,8 +19,8 @@ from test_crash import contents
 TABLES = ("staging.batch", "staging.study_metadata", "staging.expression_rows")
 TITLES = ("sepsis", "healthy control", "septic shock")
 
-# Of the undisturbed command's CPU time, which other processes change less than the seconds that
-# pass. A signal at the very end finds the command done.
+# Share of the undisturbed command's CPU time, which other processes change less than elapsed time.
+# A signal at the very end finds the command done.
 LAST_MOMENT = 0.9
 
 
@@ -115,7 +115,7 @@ def test_a_signal_at_any_moment(command, count):
             assert not command.warehouse.path.exists(), moment
             continue
         if process.returncode == 0:
-            # What shares its core changes the CPU time that it takes.
+            # Other processes on its core can lengthen the CPU time, so the shortest counts.
             command.cpu_s = min(command.cpu_s, used_s)
             assert json.loads(output.splitlines()[-1])["step"].endswith("_ended"), moment
             continue

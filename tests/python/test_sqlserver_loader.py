@@ -53,7 +53,7 @@ with_the_real_driver = pytest.mark.skipif(
 
 
 def parameters_of_bulkcopy_arrow() -> list[str]:
-    """Those of the installed mssql-python, read from its source: it cannot be imported everywhere."""
+    """Its parameters in the installed mssql-python, read from the source: not every system can import it."""
     source = Path(importlib.util.find_spec("mssql_python").origin).with_name("cursor.py")
     (function,) = (
         node
@@ -227,7 +227,7 @@ def test_a_stream_that_fails_ends_the_others():
 
 
 def pair_file(folder: Path) -> pa.Schema:
-    """Of a file with all that a file can give."""
+    """Schema of a file with every column that a file can have."""
     path = folder / "pairs.csv"
     path.write_text(",".join(["pair_id", "csv_override", *metrics()]) + "\n")
     return PairFile(path, "SEPSIS", "RNA-SEQ").schema

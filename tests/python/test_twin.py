@@ -229,7 +229,7 @@ def outcome(staged, compiled) -> dict[str, str]:
         connection.execute(FUNCTIONS)
         for node in in_order(compiled["nodes"]):
             name, relation = node["name"], f"{node['schema']}.{node['name']}"
-            # What is computed a batch at a time, in one.
+            # All batches at once.
             native = compiled["duckdb"][name].replace("is /* batch */ null", "is not null")
             try:
                 expected = rows_of(connection, native)

@@ -185,7 +185,7 @@ STAGED = {
 }  # fmt: skip
 
 HELD_BACK = {2005, 2006, 2007, 2028, 54010, 54020}
-# Of slices, not of studies: none of these studies has two cohorts.
+# Findings of slices, not of studies: none of these studies has two cohorts.
 CONTRAST_TOO_FEW_STUDIES = 54101
 SLICE_WITHOUT_PAIRS = 54108
 # The symbols would be resolved if annotation were loaded; a sample of outliers is unlike its cohort.
@@ -202,7 +202,7 @@ def configuration() -> str:
     studies: dict[str, dict] = {name: {"disease": "SEPSIS", "units": "LOG2"} for name in BROKEN}
     del studies["NO_DISEASE"]["disease"]
     studies["TWO_SCALES"]["units"] = "INTENSITY"
-    # Of a slice of its own: the meta-analysis cannot take a fact that has a value twice.
+    # In another slice: the meta-analysis cannot take a fact that has a value twice.
     studies["FACT_HAS_A_ROW_TWICE"]["disease"] = "SEPTIC_SHOCK"
     studies["ILLNESS_CONFLICT"]["illness_overrides"] = {"ILLNESS_CONFLICT-1": "SEPSIS"}
     studies["SHARED_OVERRIDE"]["illness_overrides"] = {"GSM1": "SEPSIS"}
@@ -379,7 +379,7 @@ def test_the_tests_of_these_rules_fail_or_warn_and_no_other(built):
 
 
 def test_study_quality(built):
-    """Of each loaded study; the outliers of those that the first build loaded are kept."""
+    """Each loaded study has a score; the outliers of those that the first build loaded are kept."""
     scores = dict(
         built.warehouse.query(
             "select study_accession_code, data_quality_score from meta.meta_study_qc"

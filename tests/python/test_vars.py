@@ -5,7 +5,7 @@ import yaml
 from conftest import PROJECT
 
 VARS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-# What fisher_z.sql, gene_variability.sql and `pairs rank` judge, and what only tests set.
+# Vars that fisher_z.sql, gene_variability.sql or `pairs rank` checks, or that only tests set.
 ELSEWHERE = {"spearman_se", "gene_filter_method", "rank_weights", "compile_as"}
 
 

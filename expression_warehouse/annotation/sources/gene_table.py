@@ -1,4 +1,4 @@
-"""A table of genes of one's own, current and retired: where no Ensembl file is at hand."""
+"""A user's own table of genes, current and retired, if no Ensembl file is at hand."""
 
 from collections.abc import Iterator
 from pathlib import Path

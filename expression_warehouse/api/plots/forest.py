@@ -6,7 +6,7 @@ from typing import Any
 from expression_warehouse.api.plots.scale import scale_over
 from expression_warehouse.api.templates import render
 
-# Of the normal distribution, for an interval of 95 %.
+# Quantile of the normal distribution for an interval of 95 %.
 _Z = 1.959963984540054
 _LEFT, _RIGHT, _WIDTH = 190, 560, 760
 _ROW = 26

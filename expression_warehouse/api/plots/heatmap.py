@@ -9,7 +9,7 @@ from expression_warehouse.api.words import gene_name
 
 _GENES = 20
 _CELL = 18
-# Of a letter of a name, at most.
+# Greatest width of a letter of a name.
 _LETTER = 7.4
 # Steps of colour on either side of no change.
 _STEPS = 4

@@ -342,7 +342,7 @@ def engine_error(
     elif isinstance(error, duckdb.OutOfMemoryException):
         name = "MEMORY_EXHAUSTED"
     elif (outdated := "LOAD_WAREHOUSE_OUTDATED") in str(error):
-        # Of the macro create_expression_rows, whose message has what to do for users of dbt.
+        # Raised by the macro create_expression_rows, whose message tells users of dbt what to do.
         name, message = outdated, "an earlier version of the project made the warehouse"
     return UserError(name, message or str(error), file=path)
 

@@ -170,6 +170,6 @@ def put_in_place(new: Path, path: Path) -> None:
         if path.exists():
             shutil.copymode(path, new)
         new.replace(path)
-        # Of a damaged warehouse only; until it is gone, DuckDB refuses the new file with it.
+        # Only a damaged warehouse still has one. DuckDB would refuse the new file with it.
         wal_of(path).unlink(missing_ok=True)
         sync_folder(path.parent)

@@ -110,7 +110,7 @@ class SqlServerWarehouse(SqlWarehouse):
             connection.commit()
 
     def _remove_heaps_of_killed_loads(self) -> None:
-        # What stays hides nothing, and keeps nobody from loading.
+        # A heap that stays does no harm, and the next load tries again to remove it.
         with contextlib.suppress(UserError):
             for name in self._heaps():
                 with self._transaction() as session:

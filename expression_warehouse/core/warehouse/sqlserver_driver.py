@@ -29,7 +29,7 @@ PACKET_SIZE = 32767
 # Statements with larger packets fail: "Packet size too large for SSL Encrypt/Decrypt operations".
 ENCRYPTED_PACKET_SIZE = 16000
 
-# Of a result.
+# Rows of a result that are fetched together.
 _ROWS_AT_A_TIME = 50_000
 
 # Bulk loads into one heap at a time. A table lock for bulk load (BU) lets in others of its kind.

@@ -236,7 +236,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> tuple[float | None, float | N
 
 
 def permutation_table(progress: Progress, keys: np.ndarray) -> pa.Table:
-    """Of each candidate pair, p by permutation of labels, and the same over all pairs.
+    """p by permutation of labels: of each candidate pair by itself, and over all pairs.
 
     permutation_p  share of the draws in which the pair's p was as small as it is, the studies as
                    they are counted as one draw (Phipson & Smyth 2010)

@@ -16,7 +16,7 @@ def correlation_degrees(store: TransformStore) -> tuple[int, ...]:
 
 
 def t_statistic(r: np.ndarray, n: np.ndarray | int) -> np.ndarray:
-    """Of a Spearman r of n samples, for Student's t with n - 2 degrees of freedom (Kendall & Stuart
+    """Student's t, with n - 2 degrees of freedom, of a Spearman r of n samples (Kendall & Stuart
     1973), as in scipy.stats.spearmanr; infinite if |r| is 1."""
     r = np.clip(r, -1.0, 1.0)
     with np.errstate(divide="ignore"):

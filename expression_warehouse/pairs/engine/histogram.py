@@ -61,7 +61,7 @@ def normal_bin(size: float) -> np.int32:
 
 @numba.njit(inline="always")
 def t_coordinate(size: float, df: float) -> int:
-    """Of a |t|: the bits of y beyond those of 1."""
+    """The bits of a |t|'s y, minus those of 1."""
     return bits_of(1.0 + size * (_SLOPE + size) / df) - _ONE
 
 

@@ -37,7 +37,7 @@ def require_memory(
     # Float64 arrays of the largest study: its values, those of one cohort, and the cohort's ranks.
     preparing = 3 * 8 * genes * samples_of_largest
     tests, contrasts, cohorts = len(design.tests), len(design.contrasts), len(design.cohorts)
-    # Of Hartung-Knapp tests a row per degrees of freedom, of the pair's per contrast as well.
+    # The two Hartung-Knapp tests and the pair's have a row per contrast and degrees of freedom.
     rows = tests + 3 * contrasts * (studies - 1)
     # All blocks so far, those under way, and those waiting to be merged.
     histograms = (1 + 2 * threads) * rows * (8 * PAGE * _PAGES + 4 * PAGES)

@@ -60,7 +60,7 @@ def pool_products(
     """
     design, studies = store.design, len(store.samples)
     pooled = _room(store, *products.shape[2:])
-    # Of one layout, for which it is compiled.
+    # pool_tile is compiled for this layout.
     products, scale_a, scale_b = map(np.ascontiguousarray, (products, scale_a, scale_b))
     size = np.ascontiguousarray(size, float)
     pool_tile(
@@ -100,8 +100,11 @@ def pool_pairs(store: TransformStore, a: np.ndarray, b: np.ndarray) -> PooledPai
 
 
 def pool_correlations(store: TransformStore, r: np.ndarray, n: np.ndarray) -> PooledPairs:
-    """Pool r of single pairs, each (studies, cohorts, pairs) of n samples; NaN if there is no r.
-    Returns arrays (…, pairs)."""
+    """Pool single pairs; returns arrays (…, pairs).
+
+    r  (studies, cohorts, pairs): Spearman's r; NaN if there is none
+    n  (studies, cohorts, pairs): its samples
+    """
     has_r, samples = ~np.isnan(r), store.samples[:, :, None]
     is_whole = ((n == samples) & (has_r == (samples > 0))).all(axis=(0, 1))
     # Those that have all samples of the store are pooled as a tile: weights are computed once, so

@@ -183,8 +183,8 @@ def _combine(ss, soth, root_ss, root_soth, sum_w_ss, sum_w_soth, combined, depen
     for j in range(ss.size):
         w_ss, w_soth = root_ss[j], root_soth[j]
         total = (w_ss * ss[j] if w_ss > 0.0 else 0.0) + (w_soth * soth[j] if w_soth > 0.0 else 0.0)
-        # Both contrasts share the samples with septic shock, and the reference of soth has that of
-        # ss: their correlation is SE(soth) / SE(ss).
+        # Both contrasts have the samples with septic shock, and the reference of soth includes that
+        # of ss: their correlation is SE(soth) / SE(ss).
         rho = min(1.0, math.sqrt(sum_w_ss[j] / sum_w_soth[j]))
         shared = 2.0 * rho * w_ss * w_soth if w_ss * w_soth > 0.0 else 0.0
         variance = w_ss * w_ss + w_soth * w_soth

@@ -43,7 +43,7 @@ POSITIVE_COUNT = 20
 # -log10 q_star is cut off here.
 EVIDENCE_MAX = 10.0
 
-# What is said of a slice whose pairs give no ranking; other errors are failures.
+# Errors that mean that a slice's pairs give no ranking; other errors are failures.
 _NO_RANKING = ("RANK_TOO_FEW_PAIRS", "RANK_WITHOUT_POSITIVES", "RANK_FEATURES_CONSTANT")
 
 _SHARES = ("evidence", "unsupervised", "consistency", "power")
