@@ -127,10 +127,10 @@ def labels_command(
 ) -> None:
     """Show the illness label of each sample of a staged study, and the rule that gives it.
 
-    The rules are those of the seeds illness_rule and illness_denial and of pipeline.yaml. A file
-    written with --write has a line per sample with its title, to be corrected and moved into
-    pipeline.yaml. If other studies have the sample too, the warehouse has one label for all
-    (finding 3006).
+    The rules are those of the seeds illness_rule and illness_denial and of pipeline.yaml, or of the
+    warehouse if pipeline.yaml defines no diseases. A file written with --write has a line per sample
+    with its title, to be corrected and moved into pipeline.yaml. If other studies have the sample
+    too, the warehouse has one label for all (finding 3006).
     """
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError
@@ -146,15 +146,15 @@ def labels_command(
         try:
             with opener(target)(reporter.waiting) as warehouse:
                 labels = staged_labels(warehouse, accession, config)
-            print_labels(labels, as_json)
-            if not config.study(accession).disease:
+            print_labels(labels.samples, as_json)
+            if not labels.disease:
                 click.echo(
-                    f"pipeline.yaml gives {accession} no disease: labelled by the phrases of "
+                    f"{accession} has no disease (pipeline.yaml): labelled by the phrases of "
                     f"{DISEASE_OF_STUDIES_WITHOUT_ONE}, as by a build",
                     err=True,
                 )
             if file:
-                write_overrides(accession, labels, file)
+                write_overrides(accession, labels.samples, file)
         except UserError as error:
             reporter.failed(accession, error)
             sys.exit(1)

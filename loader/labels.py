@@ -1,7 +1,7 @@
 """Illness labels of a study's samples, before a build, by the rules of stg_sample_illness."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,11 +36,29 @@ class SampleLabel:
     phrase: str
 
 
+@dataclass(frozen=True)
+class StudyLabels:
+    """The labels of a staged study's samples, and the study's disease; None if it has none."""
+
+    samples: list[SampleLabel]
+    disease: str | None
+
+
 def infer_labels(metadata: StudyMetadata, pipeline: PipelineConfig) -> list[SampleLabel]:
     """The labels of the study's samples, in the order of the metadata."""
+    disease = pipeline.study(metadata.accession).disease
+    return _labels(metadata, pipeline, disease, pipeline.disease_definitions or {})
+
+
+def _labels(
+    metadata: StudyMetadata,
+    pipeline: PipelineConfig,
+    disease: str | None,
+    definitions: Mapping[str, str],
+) -> list[SampleLabel]:
     config = pipeline.study(metadata.accession)
-    disease = config.disease or DISEASE_OF_STUDIES_WITHOUT_ONE
-    decided = decide(_texts(metadata), rules_for(disease, pipeline.disease_definitions or {}))
+    rules = rules_for(disease or DISEASE_OF_STUDIES_WITHOUT_ONE, definitions)
+    decided = decide(_texts(metadata), rules)
     labels = []
     for sample, block in metadata.samples.items():
         found = decided.get(sample, Decision("UNKNOWN", "none", ""))
@@ -59,10 +77,11 @@ def _texts(metadata: StudyMetadata) -> Iterator[SourceText]:
             yield SourceText(sample, len(_FIELDS) + 1, "characteristic", name, value)
 
 
-def staged_labels(
-    warehouse: Warehouse, accession: str, pipeline: PipelineConfig
-) -> list[SampleLabel]:
+def staged_labels(warehouse: Warehouse, accession: str, pipeline: PipelineConfig) -> StudyLabels:
     """The labels of the newest download of a study in the warehouse, by the rules of today.
+
+    As a build does, it takes the disease that the warehouse has for the study before that of
+    pipeline.yaml, and the diseases defined in the warehouse if pipeline.yaml defines none.
 
     Raises UserError 54040 if no download of the study is staged.
     """
@@ -84,7 +103,33 @@ def staged_labels(
             f"no download of {accession} is staged",
             expected=f"one of {listed(known['study'].to_pylist(), 20)}" if len(known) else None,
         )
-    return infer_labels(StudyMetadata(accession, **json.loads(documents[0])), pipeline)
+    metadata = StudyMetadata(accession, **json.loads(documents[0]))
+    disease = _disease(warehouse, accession, pipeline)
+    definitions = pipeline.disease_definitions
+    if definitions is None:
+        rows = warehouse.read_rows("select * from {staging}.disease_definition")
+        definitions = {row["disease_label"]: row["definition_json"] for row in rows}
+    return StudyLabels(_labels(metadata, pipeline, disease, definitions), disease)
+
+
+def _disease(warehouse: Warehouse, accession: str, pipeline: PipelineConfig) -> str | None:
+    query = """
+        select d.disease_label, m.is_active
+        from {dim}.study_disease_map as m
+        inner join {dim}.dim_study as s on m.study_key = s.study_key
+        inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
+        where s.study_accession_code = $study
+        order by m.is_active desc
+    """
+    try:
+        mapped = warehouse.read_rows(query, {"study": accession})
+    except UserError as error:
+        if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
+            raise
+        mapped = []
+    if not mapped:
+        return pipeline.study(accession).disease
+    return mapped[0]["disease_label"] if mapped[0]["is_active"] else None
 
 
 def print_labels(labels: list[SampleLabel], as_json: bool) -> None:

@@ -34,7 +34,7 @@ def test_labels_are_those_of_a_build(warehouse, folder):
         ("title", "sepsis"), ("title", "hc"), ("characteristic", "shock"), ("title", "sirs"),
         ("title", "shock"), ("none", ""),
     ]  # fmt: skip
-    assert "gives GSE1 no disease: labelled by the phrases of SEPSIS" in result.stderr
+    assert "GSE1 has no disease (pipeline.yaml): labelled by the phrases of SEPSIS" in result.stderr
 
     result = warehouse.loader("run", folder)
     assert result.exit_code == 0, result.output
@@ -52,6 +52,42 @@ def test_labels_are_those_of_a_build(warehouse, folder):
             "Control of septic shock: by shock it is SEPTIC_SHOCK, by control it is CONTROL",
         )
     ]
+
+
+LUPUS = """
+diseases:
+  LUPUS:
+    phrases: {CASE: [survivor, pbmc]}
+    contrasts: {cc: {case: [CASE], reference: [CONTROL]}}
+studies: {GSE1: {disease: LUPUS}}
+"""
+
+
+def test_diseases_of_the_warehouse_count_without_pipeline_yaml(warehouse, folder, tmp_path):
+    """What an earlier pipeline.yaml defined, and what upsert_study_disease_map changed."""
+    config = tmp_path / "lupus.yaml"
+    config.write_text(LUPUS)
+
+    def labels(*options: object) -> list[str]:
+        output = warehouse.loader("labels", "GSE1", *options).output.splitlines()
+        return [json.loads(line)["label"] for line in output if line.startswith('{"sample"')]
+
+    assert warehouse.loader("ingest", folder, "--config", config).exit_code == 0
+    of_lupus = labels("--config", config)
+    assert of_lupus[0] == of_lupus[2] == "CASE"
+    assert labels() == LABELS
+
+    warehouse.build()
+    assert labels() == labels("--config", config) == of_lupus
+    built = warehouse.query(
+        "select i.illness_label from dim.dim_sample as s inner join dim.dim_illness as i"
+        " on s.illness_key = i.illness_key order by s.sample_accession_code"
+    )
+    assert [label for (label,) in built] == of_lupus
+
+    arguments = "{study: GSE1, disease: SEPSIS}"
+    warehouse.dbt("run-operation", "upsert_study_disease_map", "--args", arguments)
+    assert labels() == labels("--config", config) == LABELS
 
 
 def test_overrides_are_written_for_editing(warehouse, folder, tmp_path):
