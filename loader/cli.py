@@ -128,9 +128,9 @@ def labels_command(
     """Show the illness label of each sample of a staged study, and the rule that gives it.
 
     The rules are those of the seeds illness_rule and illness_denial and of pipeline.yaml, or of the
-    warehouse if pipeline.yaml defines no diseases. A file written with --write has a line per sample
-    with its title, to be corrected and moved into pipeline.yaml. If other studies have the sample
-    too, the warehouse has one label for all (finding 3006).
+    warehouse if pipeline.yaml defines no diseases. A file written with --write has a line per
+    sample with its title, to be corrected and moved into pipeline.yaml. If other studies have the
+    sample too, the warehouse has one label for all (finding 3006).
     """
     with open_configured(config_path, log_format, "labels") as (config, reporter):
         from expression_warehouse.core.errors import UserError
