@@ -289,5 +289,15 @@ def test_mistakes_are_named(copied):
     assert set(statuses) == {("FAILED",), ("SUCCESS",)}
 
 
+def test_a_disease_whose_contrasts_are_no_longer_defined(copied):
+    copied.query_write(
+        "update dim.dim_contrast set contrast_natural_key = concat('old ', contrast_natural_key)"
+    )
+    for result in (screen(copied), copied.pairs("calibrate", "--disease", "SEPSIS")):
+        error = refused(result, "PAIRS_NOTHING_TO_TEST")
+        assert error["found"].startswith("SEPSIS has no contrasts")
+        assert error["action"].startswith("Define them under diseases in pipeline.yaml")
+
+
 def test_no_warehouse(warehouse):
     refused(screen(warehouse), "LOAD_WAREHOUSE_NOT_BUILT")
