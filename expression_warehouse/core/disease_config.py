@@ -198,6 +198,11 @@ def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
         if row["disease_label"] == name
     }
     for contrast_name, contrast in disease.contrasts.items():
+        if contrast_name == "all":
+            yield (
+                (name, "contrasts", contrast_name),
+                "all means every contrast in settings: give it another name",
+            )
         sides = [sorted(contrast.case), sorted(contrast.reference)]
         if contrast_name in of_seed and sides != list(map(sorted, of_seed[contrast_name])):
             case, reference = (" and ".join(side) for side in of_seed[contrast_name])
