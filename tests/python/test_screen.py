@@ -280,7 +280,8 @@ def test_mistakes_are_named(copied):
     copied.query_write("delete from staging.screened_contrasts")
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
     assert "42 genes in 3 studies" in error["found"]
-    refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
+    error = refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
+    assert "line" not in error["action"], "an option is on no line"
     refused(screen(copied, "--dask", "nowhere", "--technology", "MICROARRAY"), "DASK_UNAVAILABLE")
     assert staged(copied) == []
     statuses = copied.query(
