@@ -93,7 +93,8 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         (changed("Mouse with nephritis", "''"), 5, "expected one line of text"),
         (changed("      fc:", "      FC:"), 10, "'FC' is not a name of 1 to 16 characters of a-z"),
         (changed("      fc:", f"      {'f' * 17}:"), 10, "is not a name of 1 to 16"),
-        (changed("      fc:", "      all:"), 10, "all means every contrast in settings"),
+        (changed("      fc:", "      all:"), 10, "all means every contrast, in settings"),
+        (changed("      fc:", "      view:"), 10, "view means the ranked views, in meta_calib"),
         (
             changed("      CASE: [", "      PROTEINURIA: ["),
             8,
