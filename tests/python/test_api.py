@@ -793,3 +793,12 @@ def test_numbers_in_words():
     assert "may be too narrow" in advice(narrow)
     assert "may be too narrow" not in advice({**narrow, "q_hk_adhoc": 0.05})
     assert "may be too narrow" not in advice({**narrow, "hk_se": 0.4})
+
+
+def test_a_report_says_which_data_it_shows(built, tmp_path):
+    """Not those of the warehouse: a build alone publishes no snapshot."""
+    arguments = ["api", "export", "--disease", "SEPSIS", "--q", "1", str(tmp_path / "report.html")]
+    result = CliRunner().invoke(commands, [*arguments, "--log-format", "text"], env=built.env)
+    assert result.exit_code == 0, result.output
+    assert f"data of {newest_snapshot(built.path).version}" in result.output
+    assert GENES[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
