@@ -28,6 +28,7 @@ from expression_warehouse.core.publishable import (
     warn_of_changes_not_built,
 )
 from expression_warehouse.core.reporting import Reporter, Stopwatch
+from expression_warehouse.core.view_settings import named_refusals
 from expression_warehouse.core.warehouse.base import Warehouse
 
 _PAIRS = """
@@ -118,8 +119,8 @@ def publish(
 def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
     """The rows of vw_pair_metrics_significant by slice and rank, with SETTINGS.
 
-    Raises UserError 54030 for a disease that the warehouse does not know or that no file can be
-    named after, and 4008 if the warehouse is not built.
+    Raises UserError 54030 for a disease that the warehouse does not know, that has no pairs or that
+    no file can be named after, and 4008 if the warehouse is not built.
     """
     require_disease(warehouse, disease)
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", disease):
@@ -129,7 +130,8 @@ def read_pairs(warehouse: Warehouse, disease: str) -> pa.Table:
             expected="a disease of letters, digits, '_', '.' and '-'",
             action="Rename it in seeds/disease.csv and run dbt build",
         )
-    return warehouse.read(_PAIRS, settings={"disease": disease, **SETTINGS})
+    with named_refusals():
+        return warehouse.read(_PAIRS, settings={"disease": disease, **SETTINGS})
 
 
 class Content:

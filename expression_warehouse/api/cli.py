@@ -95,7 +95,8 @@ def serve_command(config, reporter, host, port, target):
 def export_command(_config, reporter, file, target, **options):
     """Write the best pairs of a disease with all their plots to one HTML file.
 
-    FILE needs no network and no service, prints, and has the same bytes for the same data.
+    FILE needs no network and no service, prints, and has the same bytes for the same data: those of
+    the newest snapshot, which `api publish` and `run` make, and a dbt build alone does not.
     """
     from pydantic import ValidationError
 

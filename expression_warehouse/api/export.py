@@ -26,5 +26,11 @@ def export(target: str | None, settings: RankSettings, file: Path, reporter: Rep
     except UserError as error:
         reporter.failed(None, error)
         return False
-    reporter.step(None, "report_written", file=str(file), megabytes=round(len(content) / 1e6, 1))
+    reporter.step(
+        None,
+        "report_written",
+        file=str(file),
+        version=edition.version,
+        megabytes=round(len(content) / 1e6, 1),
+    )
     return True

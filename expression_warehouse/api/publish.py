@@ -16,28 +16,35 @@ from expression_warehouse.core.warehouse.target import open_warehouse
 
 
 def publish_target(target: str | None, reporter: Reporter, is_forced: bool = False) -> bool:
-    """Take reviews into the warehouse and publish it; return whether that succeeded. An error is
-    reported.
-
-    is_forced  publish it even if its last build failed or a batch is quarantined
-    """
+    """The same as `publish_snapshot`, but an error is reported; return whether there was none."""
     try:
-        credentials: Any = read_profile(target).credentials
-        if credentials.type != "duckdb":
-            raise UserError(
-                "LOAD_TARGET_UNSUPPORTED",
-                f"the target is of the type {credentials.type}, which needs no snapshot",
-                expected="a target of the type duckdb",
-                action="Start expression-warehouse api serve: it reads the warehouse itself",
-            )
-        path = file_path(credentials)
-        if path.exists():
-            with open_warehouse(target, reporter.waiting) as warehouse:
-                take_reviews(warehouse)
-                check_publishable(warehouse, is_forced)
-                warn_of_changes_not_built(warehouse, reporter)
-        publish_reported(path, reporter)
+        publish_snapshot(target, reporter, is_forced)
     except UserError as error:
         reporter.failed(None, error)
         return False
     return True
+
+
+def publish_snapshot(target: str | None, reporter: Reporter, is_forced: bool = False) -> None:
+    """Take reviews into the warehouse and publish it.
+
+    is_forced  publish it even if its last build failed or a batch is quarantined
+
+    Raises UserError 4006 for a target that needs no snapshot, 4008 if the warehouse is not built,
+    and 54603 if it should not be published.
+    """
+    credentials: Any = read_profile(target).credentials
+    if credentials.type != "duckdb":
+        raise UserError(
+            "LOAD_TARGET_UNSUPPORTED",
+            f"the target is of the type {credentials.type}, which needs no snapshot",
+            expected="a target of the type duckdb",
+            action="Start expression-warehouse api serve: it reads the warehouse itself",
+        )
+    path = file_path(credentials)
+    if path.exists():
+        with open_warehouse(target, reporter.waiting) as warehouse:
+            take_reviews(warehouse)
+            check_publishable(warehouse, is_forced)
+            warn_of_changes_not_built(warehouse, reporter)
+    publish_reported(path, reporter)

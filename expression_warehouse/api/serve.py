@@ -63,17 +63,18 @@ def _jobs(target: str | None, config: PipelineConfig, files: "ServiceFiles") -> 
 def open_published(target: str | None, reporter: Reporter) -> "Store":
     """What the API reads of a target; if no snapshot is published yet, one is.
 
-    Raises UserError as open_store does.
+    Raises UserError as open_store and publish_snapshot do.
     """
-    from expression_warehouse.api.publish import publish_target
+    from expression_warehouse.api.publish import publish_snapshot
     from expression_warehouse.api.store import open_store
 
     try:
         return open_store(target)
     except UserError as error:
-        if error.name != "LOAD_WAREHOUSE_NOT_BUILT" or not publish_target(target, reporter):
+        if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
             raise
-        return open_store(target)
+    publish_snapshot(target, reporter)
+    return open_store(target)
 
 
 def _listen(host: str, port: int) -> socket.socket:

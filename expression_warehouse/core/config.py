@@ -365,7 +365,10 @@ def _configured_names(document: Any) -> dict[str, list[str]]:
         if isinstance(disease, dict) and isinstance(disease.get("labels"), dict)
         for label in disease["labels"]
     ]
-    return {"disease_label": list(diseases), "illness_label": labels}
+    return {
+        column: [name for name in names if isinstance(name, str)]
+        for column, names in (("disease_label", diseases), ("illness_label", labels))
+    }
 
 
 def _find_overlap(config: PipelineConfig) -> str | None:
@@ -395,7 +398,7 @@ _MAPPING = "{value} is no mapping: write each key and its value below it, indent
 _PLAIN = {
     "model_type": _MAPPING,
     "dict_type": _MAPPING,
-    "list_type": "{value} is no list, such as [GSM1, GSM2]",
+    "list_type": "{value} is no list: put [ ] around its items, with commas between them",
     "string_type": "{value} is no text; put quotes around it",
     "string_too_short": "the text is empty",
     "string_too_long": "the text has more than {max_length} characters",
@@ -452,6 +455,8 @@ def _in_plain_words(error: Any, is_text_or_mapping: bool) -> str:
         return f"{value} is no name of a species as refine.bio writes it, such as MUS_MUSCULUS"
     if error["type"] == "string_type" and is_text_or_mapping:
         return f"{value} is neither a text nor a mapping of keys to values"
+    if error["type"] == "string_type" and isinstance(error["input"], list | dict):
+        return f"{value} is no single text"
     if plain := _PLAIN.get(error["type"]):
         return plain.format(value=value, **error.get("ctx", {}))
     return error["msg"].removeprefix("Value error, ")

@@ -15,6 +15,12 @@ from expression_warehouse.core.warehouse.macros import project_macros
 # Samples with this label take part in no analysis.
 UNKNOWN = "UNKNOWN"
 
+# Names that no contrast can have: what they mean already.
+_TAKEN = {
+    "all": "every contrast, in settings of views",
+    "view": "the ranked views, in meta_calibration",
+}
+
 # Column widths in the warehouse.
 _PHRASE_LENGTH = 100
 _LABELS_LENGTH = 200
@@ -198,6 +204,11 @@ def _contrast_faults(name: str, disease: DiseaseConfig) -> Iterator[Fault]:
         if row["disease_label"] == name
     }
     for contrast_name, contrast in disease.contrasts.items():
+        if contrast_name in _TAKEN:
+            yield (
+                (name, "contrasts", contrast_name),
+                f"{contrast_name} means {_TAKEN[contrast_name]}: give it another name",
+            )
         sides = [sorted(contrast.case), sorted(contrast.reference)]
         if contrast_name in of_seed and sides != list(map(sorted, of_seed[contrast_name])):
             case, reference = (" and ".join(side) for side in of_seed[contrast_name])

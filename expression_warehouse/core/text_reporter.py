@@ -107,7 +107,7 @@ class TextReporter(Reporter):
         "slices_not_built": "what is published lacks the screen or file of pairs of {slices}, "
         "since no dbt build has applied it; to publish it too, run dbt build and publish again",
         "snapshot_published": "published snapshot {version}: {megabytes:,} MB in {seconds:.1f} s",
-        "report_written": "{file}: {megabytes:,.1f} MB",
+        "report_written": "{file}: {megabytes:,.1f} MB, data of {version}",
         "serving": "serving {url} until Ctrl-C",
         "annotation_downloaded": "{file}: downloaded {megabytes:,.1f} MB, {seconds:.1f} s",
         "annotation_loaded": "{bulk_file}: loaded {value_count:n value} of {gene_count:n gene} "

@@ -1,10 +1,15 @@
 """Settings that a session makes for views: those of macros session_number and session_text."""
 
+import contextlib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from expression_warehouse.core.errors import UserError
+
+# How a view refuses a setting: a cast of this text fails.
+_REFUSED = re.compile(r"'54030 CONFIG_INVALID: ([^']*)'")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,17 @@ def check_settings(settings: Mapping[str, str]) -> None:
                 f"{name} is {text}, expected {NUMBERS[name]}",
                 action="Correct the setting",
             )
+
+
+@contextlib.contextmanager
+def named_refusals() -> Iterator[None]:
+    """Raises UserError 54030 in place of the engine's error, if a view refuses a setting."""
+    try:
+        yield
+    except UserError as error:
+        if refused := _REFUSED.search(error.found):
+            raise UserError("CONFIG_INVALID", refused[1], action="Correct the setting") from error
+        raise
 
 
 def _number(text: str) -> float:

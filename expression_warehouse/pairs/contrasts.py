@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.warehouse.base import Warehouse
 
 CASE, REFERENCE = 1, -1
@@ -103,8 +104,17 @@ class Design:
 
 
 def read_design(warehouse: Warehouse, disease: str) -> Design:
-    """The contrasts of a disease as the last build knows them."""
+    """The contrasts of a disease as the last build knows them.
+
+    Raises UserError 54400 if it has none.
+    """
     rows = warehouse.read(_COHORTS, {"disease_label": disease}).to_pylist()
+    if not rows:
+        raise UserError(
+            "PAIRS_NOTHING_TO_TEST",
+            f"{disease} has no contrasts: neither pipeline.yaml nor seeds/contrast.csv defines any",
+            action="Define them under diseases in pipeline.yaml, ingest and run dbt build",
+        )
     sides: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         own = sides.setdefault(row["contrast"], {"CASE": [], "REFERENCE": []})

@@ -180,7 +180,7 @@ def testable_contrasts(
     if tested.contrasts:
         return tested
     counts = design.count_studies(takes_part)
-    found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none defined"
+    found = ", ".join(f"{name} {count}" for name, count in counts.items())
     raise UserError(
         "PAIRS_NOTHING_TO_TEST",
         f"{members.slice}: no contrast has {least} studies with both sides ({found})",

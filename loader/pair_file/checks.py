@@ -16,7 +16,7 @@ from loader.source.values import NULL_VALUES, NUMBER
 
 HUMAN = "HOMO_SAPIENS"
 
-_ORGANISM = re.compile("[A-Z][A-Z0-9_.-]{0,99}")
+_ORGANISM = re.compile("[A-Z][A-Z0-9]*_[A-Z0-9_.-]{1,90}")
 
 _GENE_KEY_MAX = 2**31 - 1
 _CELL_SHOWN = 60

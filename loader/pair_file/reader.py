@@ -60,12 +60,7 @@ class PairFile:
         self._technology = technology_word(technology) if technology else None
         self._organism = organism_word(organism) if organism is not None else None
         if not path.is_file():
-            raise UserError(
-                "EXTRACTION_FILE_NOT_FOUND",
-                "there is no such file",
-                file=self.label,
-                action="Name an existing CSV of pair metrics",
-            )
+            raise self._no_file("there is no such file")
         if self._technology not in (None, *TECHNOLOGIES):
             raise UserError(
                 "CONFIG_INVALID",
@@ -85,7 +80,7 @@ class PairFile:
         self.sha256 = self._csv.sha256()
         header = self._csv.header()
         if header is None:
-            raise UserError("EXTRACTION_FILE_NOT_FOUND", "the file is empty", file=self.label)
+            raise self._no_file("the file is empty")
         self._width = len(header)
         self._columns = self._read_header(header)
         read = self._columns.values()
@@ -176,6 +171,14 @@ class PairFile:
             if name in (*genes, "technology", "organism", CSV_OVERRIDE.name, *metrics()):
                 columns[name] = index
         return columns
+
+    def _no_file(self, found: str) -> UserError:
+        return UserError(
+            "EXTRACTION_FILE_NOT_FOUND",
+            found,
+            file=self.label,
+            action="Name an existing CSV of pair metrics",
+        )
 
     def _bad_header(self, found: str) -> UserError:
         return UserError(

@@ -73,7 +73,8 @@ texts as (
 
 {{ illness_matches('matches', 'texts', 'rules', ref('illness_denial'), ref('stg_illness')) }},
 
--- What the sample's texts say besides; septic shock is sepsis, so that is no contradiction.
+-- What the sample's texts say besides. Septic shock is sepsis, so that is no contradiction; nor is `lupus` one of
+-- `lupus nephritis`, which has the word too.
 other_matches as (
     select
         o.batch_id,
@@ -87,6 +88,7 @@ other_matches as (
             o.batch_id = m.batch_id
             and o.sample_accession_code = m.sample_accession_code
             and o.illness_label <> m.illness_label
+            and not {{ has_phrase("concat(' ', m.phrase, ' ')", 'o.phrase') }}
             and m.match_order = 1
     left join {{ ref('stg_illness') }} as i on m.illness_label = i.illness_label
     where i.refines_label is null or i.refines_label <> o.illness_label

@@ -57,3 +57,15 @@ select distinct
     'an entry has neither a gene_id nor a gene_symbol' as finding
 from entries as e
 where e.gene_symbol is null and e.gene_id is null
+union all
+-- An Ensembl id that no study has is right, and means a gene that was not measured.
+select distinct
+    'WATCHED_GENE_UNRESOLVED' as validation_code,
+    cast(null as {{ type_code(64) }}) as batch_id,
+    cast(null as {{ type_code(50) }}) as study_accession_code,
+    e.gene_id as subject,
+    'no study has this gene_id, and it is no Ensembl id, such as ENSG00000114013, without a version' as finding
+from entries as e
+where
+    (e.gene_id not like 'ENS%' or e.gene_id like '%.%')
+    and not exists (select 1 from {{ ref('dim_gene') }} as g where g.gene_id in (e.gene_id, e.gene_symbol))

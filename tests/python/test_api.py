@@ -26,7 +26,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
-from conftest import PROJECT, WarehouseUnderTest, examples
+from conftest import PROJECT, WarehouseUnderTest, events, examples
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -661,11 +661,13 @@ def test_a_doubtful_warehouse_is_published_by_force_only(built, tmp_path, change
     with duckdb.connect(str(copy)) as connection:
         connection.execute(change)
     env = {**built.env, "EXPRESSION_WAREHOUSE_DB": str(copy)}
-    for command in (["publish"], ["serve", "--port", "0"]):
+    report = ["export", "--disease", "SEPSIS", str(tmp_path / "report.html")]
+    for command in (["publish"], ["serve", "--port", "0"], report):
         refused = CliRunner().invoke(commands, ["api", *command], env=env)
         assert refused.exit_code == 1
-        assert "54603" in refused.stdout
-        assert said in refused.stdout
+        (error,) = events(refused, "failed")
+        assert error["error_code"] == 54603
+        assert said in error["found"]
     assert newest_snapshot(copy) is None
     forced = CliRunner().invoke(commands, ["api", "publish", "--force"], env=env)
     assert forced.exit_code == 0, forced.output
@@ -793,3 +795,12 @@ def test_numbers_in_words():
     assert "may be too narrow" in advice(narrow)
     assert "may be too narrow" not in advice({**narrow, "q_hk_adhoc": 0.05})
     assert "may be too narrow" not in advice({**narrow, "hk_se": 0.4})
+
+
+def test_a_report_says_which_data_it_shows(built, tmp_path):
+    """Not those of the warehouse: a build alone publishes no snapshot."""
+    arguments = ["api", "export", "--disease", "SEPSIS", "--q", "1", str(tmp_path / "report.html")]
+    result = CliRunner().invoke(commands, [*arguments, "--log-format", "text"], env=built.env)
+    assert result.exit_code == 0, result.output
+    assert f"data of {newest_snapshot(built.path).version}" in result.output
+    assert GENES[0] in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -150,7 +150,11 @@ def test_each_disease_has_its_own_versions(warehouse):
     before = files(warehouse)
     failed = publish(warehouse, disease="SEPTIC_SHOCK")
     assert (failed.exit_code, files(warehouse)) == (1, before)
-    assert "disease is SEPTIC_SHOCK, which has no pairs; there are pairs of SEPSIS" in failed.output
+    (error,) = events(failed, "failed")
+    assert error["error_name"] == "CONFIG_INVALID"
+    assert (
+        error["found"] == "disease is SEPTIC_SHOCK, which has no pairs; there are pairs of SEPSIS"
+    )
     execute(
         warehouse,
         *(

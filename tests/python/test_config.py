@@ -58,6 +58,12 @@ def write(tmp_path: Path, text: str) -> Path:
             "GSE1.duplicate_genes: 'min' is not 'mean', 'max' or 'refuse'",
         ),
         ("studies:\n  7: {}\n", 2, "7 is no text; put quotes around it"),
+        ("studies:\n  GSE1:\n    units: [LOG2]\n", 3, "['LOG2'] is no single text"),
+        (
+            "studies:\n  GSE1:\n    exclude: GSM1\n",
+            3,
+            "'GSM1' is no list: put [ ] around its items",
+        ),
         (
             "studies:\n  GSE1: {include: [A, B, C], exclude: [C, B]}\n",
             2,

@@ -93,6 +93,8 @@ def test_without_a_primary_contrast_the_first_is_primary(tmp_path):
         (changed("Mouse with nephritis", "''"), 5, "expected one line of text"),
         (changed("      fc:", "      FC:"), 10, "'FC' is not a name of 1 to 16 characters of a-z"),
         (changed("      fc:", f"      {'f' * 17}:"), 10, "is not a name of 1 to 16"),
+        (changed("      fc:", "      all:"), 10, "all means every contrast, in settings"),
+        (changed("      fc:", "      view:"), 10, "view means the ranked views, in meta_calib"),
         (
             changed("      CASE: [", "      PROTEINURIA: ["),
             8,
@@ -161,6 +163,16 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, line, found):
     assert caught.value.name == "CONFIG_INVALID"
     assert found in caught.value.found
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize("name", ["42", "1.5", "2020", "yes", "~"])
+@pytest.mark.parametrize("place", ["MURINE_LUPUS:", "FLARE:"])
+def test_a_name_that_yaml_does_not_read_as_text(tmp_path, name, place):
+    """The study still names the disease and the label as before, which no longer exist."""
+    with pytest.raises(UserError) as caught:
+        config_of(tmp_path, LUPUS.replace(place, f"{name}:", 1))
+    assert caught.value.name == "CONFIG_INVALID"
+    assert "is no text" in caught.value.found
 
 
 @pytest.mark.parametrize(

@@ -481,6 +481,7 @@ CASES: dict[str, tuple[str | bytes, int, int | None, str]] = {
     "pair twice, with other values": (row("10_9,0.5,0.02,3"), 2008, 3, "line 2"),
     "pair twice, once without a value": (row("09_10,0.5,,3"), 2008, 3, "line 2"),
     "unknown technology": ("pair_id,technology,p_ss\n9_10,OTHER,1\n9_11,PCR,1\n", 4004, 3, "technology is 'PCR'"),
+    "one word for an organism": ("pair_id,organism,p_ss\n9_10,,1\n9_11,human,1\n", 4004, 3, "organism is 'HUMAN'"),
     "no organism": ("pair_id,organism,p_ss\n9_10,,1\n9_11,9 mice,1\n", 4004, 3, "organism is '9_MICE'"),
     "a quote that swallows rows": (row('11_12,"' + "x\n" * 999 + '",1,0'), 1004, 3, "x\\n…'"),
     "the first of two faults": (row("11_12,-1,7,x\n9_13,-1,7"), 4004, 3, "p_ss"),
@@ -520,6 +521,7 @@ def test_a_broken_file_changes_nothing(guarded, tmp_path, case):
     failure = refused(load(guarded, path, "--technology", "RNA-SEQ"), guarded, before)
     assert (failure["error_code"], failure["line"]) == (code, line)
     assert found in failure["found"]
+    assert "refine.bio" not in failure["action"], "a CSV is no download"
     assert failure["file"] == str(path)
 
 
@@ -541,6 +543,7 @@ def test_nothing_says_the_technology(guarded, tmp_path, text, line):
         (["--technology", "PCR"], "SEPSIS", 54030),
         (["--technology", "RNA-SEQ", "--organism", "x'y"], "SEPSIS", 54030),
         (["--technology", "RNA-SEQ", "--organism", ""], "SEPSIS", 54030),
+        (["--technology", "RNA-SEQ", "--organism", "human"], "SEPSIS", 54030),
         (["--technology", "RNA-SEQ", "--target", "nowhere"], "SEPSIS", 4001),
         (["--technology", "RNA-SEQ", "--target", "fabric"], "SEPSIS", 4006),
     ],

@@ -280,13 +280,24 @@ def test_mistakes_are_named(copied):
     copied.query_write("delete from staging.screened_contrasts")
     error = refused(screen(copied, "--memory", "500MB"), "PAIRS_MEMORY_EXCEEDED")
     assert "42 genes in 3 studies" in error["found"]
-    refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
+    error = refused(screen(copied, "--memory", "much"), "CONFIG_INVALID")
+    assert "line" not in error["action"], "an option is on no line"
     refused(screen(copied, "--dask", "nowhere", "--technology", "MICROARRAY"), "DASK_UNAVAILABLE")
     assert staged(copied) == []
     statuses = copied.query(
         "select distinct status from meta.meta_etl_process_log where step = 'screen'"
     )
     assert set(statuses) == {("FAILED",), ("SUCCESS",)}
+
+
+def test_a_disease_whose_contrasts_are_no_longer_defined(copied):
+    copied.query_write(
+        "update dim.dim_contrast set contrast_natural_key = concat('old ', contrast_natural_key)"
+    )
+    for result in (screen(copied), copied.pairs("calibrate", "--disease", "SEPSIS")):
+        error = refused(result, "PAIRS_NOTHING_TO_TEST")
+        assert error["found"].startswith("SEPSIS has no contrasts")
+        assert error["action"].startswith("Define them under diseases in pipeline.yaml")
 
 
 def test_no_warehouse(warehouse):

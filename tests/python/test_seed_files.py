@@ -45,6 +45,18 @@ def test_a_file_of_excel_with_its_mark_and_line_ends_is_taken(warehouse):
     assert warehouse.query("select * from seeds.contrast") == before
 
 
+def test_a_watched_gene_needs_no_commas_for_what_it_lacks(warehouse):
+    file = own_project(warehouse) / "seeds" / "watch_list.csv"
+    before = warehouse.query("select * from seeds.watch_list")
+    file.write_text(file.read_text() + "SEPSIS,ENSG00000100000\nSEPSIS,,CD8A\n")
+    warehouse.dbt("seed", "--select", "watch_list")
+    assert warehouse.query("select * from seeds.watch_list") == [
+        *before,
+        ("SEPSIS", "ENSG00000100000", None, None),
+        ("SEPSIS", None, "CD8A", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "found"),
     [

@@ -10,12 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.view_settings import check_settings
+from expression_warehouse.core.view_settings import check_settings, named_refusals
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.profile import read_profile
 
-# How a view refuses a setting: a cast of this text fails.
-_REFUSED_SETTING = re.compile(r"'54030 CONFIG_INVALID: ([^']*)'")
 # Errors of PEP 249, as all drivers have them, and one of DuckDB: the query is wrong or not allowed,
 # and nothing with the warehouse.
 _OF_QUERY = {"ProgrammingError", "DataError", "NotSupportedError", "PermissionException"}
@@ -86,11 +84,9 @@ def stream_query(
     # In the queries of this code, the names of schemas are in braces.
     escaped = query.replace("{", "{{").replace("}", "}}")
     try:
-        with warehouse.stream(escaped, settings=settings) as rows:
+        with named_refusals(), warehouse.stream(escaped, settings=settings) as rows:
             yield rows
     except UserError as error:
-        if refused := _REFUSED_SETTING.search(error.found):
-            raise UserError("CONFIG_INVALID", refused[1], action="Correct the setting") from error
         if _OF_QUERY & {kind.__name__ for kind in type(error.__cause__).__mro__}:
             raise UserError("QUERY_FAILED", error.found) from error
         raise
