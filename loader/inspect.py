@@ -11,7 +11,7 @@ import rich.console
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.duckdb import DuckDBSession, DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys
@@ -83,7 +83,9 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
             pass
         found |= _measured(matrix, summary)
         with duckdb.connect() as connection:
-            load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"), MatrixKeys())
+            load = DuckDBStudyLoad(
+                DuckDBSession(connection), project_macros("duckdb"), MatrixKeys()
+            )
             unit, error = detect_unit(load, matrix, present, config, summary)
         found["unit"] = unit
         found["unit_reason"] = _unit_reason(unit, present, config, summary)

@@ -33,11 +33,11 @@ from demo.pairs import TESTS, PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
 from expression_warehouse.cli import main as commands
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
-from expression_warehouse.core.warehouse.base import UnitLabels, UnitVerdict
-from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.duckdb import DuckDBSession, DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys
+from expression_warehouse.core.warehouse.study_load import UnitLabels, UnitVerdict
 from loader.discovery import discover
 from loader.source.download import FolderDownload
 from loader.source.metadata import AggregatedMetadata
@@ -194,7 +194,7 @@ def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: 
         assert 2 <= summary.value_min < summary.value_max <= 16
 
     with duckdb.connect() as connection:
-        load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"), MatrixKeys())
+        load = DuckDBStudyLoad(DuckDBSession(connection), project_macros("duckdb"), MatrixKeys())
         technology = metadata.experiment["technology"]
         (processor,) = metadata.processor_names
         labels = UnitLabels(None, None, technology, processor, processor, metadata.scale_by)
