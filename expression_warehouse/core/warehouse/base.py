@@ -20,6 +20,10 @@ from expression_warehouse.core.warehouse.session import Session
 from expression_warehouse.core.warehouse.staging_load import StagingLoad
 from expression_warehouse.core.warehouse.study_load import StudyLoad
 
+# A value per $name in a query; session settings of views. None is none.
+Parameters = Mapping[str, str | int | None] | None
+Settings = Mapping[str, str] | None
+
 # The message of steps in the log that ended with their process.
 PROCESS_DIED = "the process died"
 
@@ -231,10 +235,7 @@ class Warehouse(ABC):
         return len(missing)
 
     def read(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> pa.Table:
         """The rows of a query.
 
@@ -251,10 +252,7 @@ class Warehouse(ABC):
             return batches.read_all()
 
     def read_rows(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         """As `read`, each row as column → value: for few rows, as a page of the API reads them."""
         return self.read(query, parameters, settings).to_pylist()
@@ -268,10 +266,7 @@ class Warehouse(ABC):
 
     @abstractmethod
     def stream(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> AbstractContextManager[pa.RecordBatchReader]:
         """The rows of a query as `read` takes it, batch by batch, for results larger than memory.
 

@@ -17,7 +17,7 @@ from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse import run_locks, writer_lock
-from expression_warehouse.core.warehouse.base import Warehouse, no_rows
+from expression_warehouse.core.warehouse.base import Parameters, Settings, Warehouse, no_rows
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.numbered_rows import VALUES, MatrixKeys, NumberedRows
@@ -124,10 +124,7 @@ class DuckDBWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def stream(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> Iterator[pa.RecordBatchReader]:
         with self._reading(query, settings) as (cursor, statement):
             # `execute` would neither stream the rows nor keep their order.
@@ -137,10 +134,7 @@ class DuckDBWarehouse(Warehouse):
             yield rows.to_arrow_reader()
 
     def read_rows(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         # `sql` plans a statement twice, which costs as much as to find a few rows.
         with self._reading(query, settings) as (cursor, statement):
@@ -150,7 +144,7 @@ class DuckDBWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def _reading(
-        self, query: str, settings: Mapping[str, str] | None
+        self, query: str, settings: Settings
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """A cursor with these session settings, and the query with the names of the schemas."""
         # Each cursor is a separate session, without the settings of others.

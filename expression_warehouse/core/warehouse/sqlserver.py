@@ -25,7 +25,7 @@ from expression_warehouse.core.listed import counted
 from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
-from expression_warehouse.core.warehouse.base import Warehouse, no_rows
+from expression_warehouse.core.warehouse.base import Parameters, Settings, Warehouse, no_rows
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import ROWS
 from expression_warehouse.core.warehouse.pair_load import PairLoad, PairSource
@@ -160,10 +160,7 @@ class SqlServerWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def stream(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
             for name, value in (settings or {}).items():
