@@ -1,7 +1,7 @@
 """Reports what ingest would load; needs no warehouse."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,12 @@ def inspect_paths(
     sources, failures, passed_over = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
-    by_study: dict[str, list[StudySource]] = defaultdict(list)
-    for source in sources:
-        by_study[source.accession].append(source)
-    for accession, parts in by_study.items():
+    for accession, parts in sources.items():
         for source in join_parts(parts, config.study(accession)):
             yield inspect_study(source, config)
     for warning in passed_over:
         yield {"study": None, "file": warning.file, "errors": [], "warnings": [str(warning)]}
-    unknown = unknown_studies(config, {*by_study, *(study for study, _ in failures if study)})
+    unknown = unknown_studies(config, {*sources, *(study for study, _ in failures if study)})
     if unknown and not accessions:
         text = (
             "configures studies that are not in these downloads, which is right only if the "

@@ -163,7 +163,7 @@ def test_metadata_have_the_keys_of_a_download(folder: Path, study: Study) -> Non
 
 def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     surplus = []
-    for source in discover([folder], [], PipelineConfig())[0]:
+    for (source,) in discover([folder], [], PipelineConfig())[0].values():
         study = source.find_metadata(StudyConfig())
         surplus.append(len(study.experiment["sample_accession_codes"]) - len(study.samples))
     assert sorted(surplus) == [0] * 16 + [9]
@@ -180,8 +180,9 @@ def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     ],
 )
 def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: str) -> None:
-    (source,), *_ = discover([folder / accession], [], PipelineConfig())
-    assert source.accession == accession
+    sources, *_ = discover([folder / accession], [], PipelineConfig())
+    ((name, (source,)),) = sources.items()
+    assert name == source.accession == accession
     metadata, matrix, _ = source.read(StudyConfig())
     assert set(matrix.header) == set(metadata.samples)
 
