@@ -8,11 +8,11 @@ from pathlib import Path
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import os_message, unreadable
 from expression_warehouse.core.listed import listed
 from loader.source.adapters import ADAPTERS, Adapter, find_adapter
 from loader.source.archive import ARCHIVED
-from loader.source.download import METADATA, Download, FolderDownload, ZipDownload, unreadable
+from loader.source.download import METADATA, Download, FolderDownload, ZipDownload
 from loader.source.refused import is_of_other_format, refuse_other_formats
 from loader.source.study import StudySource
 from loader.source.tables import has_numbers, stem_of, tables_in
