@@ -136,16 +136,14 @@ class SqlServerWarehouse(Warehouse):
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
-        heap = _Heap(self._macros, self._transaction, self._driver)
-        with heap, self._transaction() as session:
+        with self._new_heap() as heap, self._transaction() as session:
             load = SqlServerStudyLoad(session, self._macros, heap)
             yield load
             load.publish()
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
-        heap = _Heap(self._macros, self._transaction, self._driver)
-        with heap, self._transaction() as session:
+        with self._new_heap() as heap, self._transaction() as session:
             yield SqlServerPairLoad(session, self._macros, heap)
 
     @contextlib.contextmanager
@@ -153,10 +151,11 @@ class SqlServerWarehouse(Warehouse):
         # Heaps go when the transaction that has read them is done.
         with contextlib.ExitStack() as heaps, self._transaction() as session:
             yield SqlServerStagingLoad(
-                session,
-                self._macros,
-                lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
+                session, self._macros, lambda: heaps.enter_context(self._new_heap())
             )
+
+    def _new_heap(self) -> "_Heap":
+        return _Heap(self._macros, self._transaction, self._driver)
 
     @contextlib.contextmanager
     def stream(
