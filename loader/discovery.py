@@ -8,15 +8,17 @@ from pathlib import Path
 from expression_warehouse.core import signals
 from expression_warehouse.core.config import PipelineConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import os_message, unreadable
 from expression_warehouse.core.listed import listed
 from loader.source.adapters import ADAPTERS, Adapter, find_adapter
 from loader.source.archive import ARCHIVED
-from loader.source.download import METADATA, Download, FolderDownload, ZipDownload, unreadable
+from loader.source.download import METADATA, Download, FolderDownload, ZipDownload
 from loader.source.refused import is_of_other_format, refuse_other_formats
 from loader.source.study import StudySource
 from loader.source.tables import has_numbers, stem_of, tables_in
 
+# The downloads of each study, by its accession.
+Sources = dict[str, list[StudySource]]
 # The study, if the error concerns one, and the error.
 Failure = tuple[str | None, UserError]
 
@@ -28,13 +30,13 @@ _EXPECTED = (
 
 def discover(
     paths: Iterable[Path], accessions: Iterable[str], config: PipelineConfig
-) -> tuple[list[StudySource], list[Failure], list[UserError]]:
+) -> tuple[Sources, list[Failure], list[UserError]]:
     """The studies to load from all paths, the downloads and accessions that failed, and warnings
     (1015) of folders that are passed over though they have data.
 
     accessions  only these studies, without the warnings if all are found; all studies if empty
     """
-    sources: list[StudySource] = []
+    sources: Sources = {}
     failures: list[Failure] = []
     passed_over: list[UserError] = []
     wanted = list(accessions)
@@ -46,8 +48,8 @@ def discover(
             elif isinstance(found, UserError):
                 failures.append((None, found))
             elif found.accession in wanted or not wanted:
-                sources.append(found)
-    absent = sorted(set(wanted) - {source.accession for source in sources})
+                sources.setdefault(found.accession, []).append(found)
+    absent = sorted(set(wanted) - set(sources))
     for missing in absent:
         not_found = UserError("STUDY_NOT_FOUND", f"none of the downloads has the study {missing}")
         failures.append((missing, not_found))

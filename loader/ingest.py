@@ -1,6 +1,5 @@
 """From downloads to staged batches: one study in one transaction, several studies at a time."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Ste
 from expression_warehouse.core.reporting import Reporter
 from expression_warehouse.core.review_journal import take_reviews
 from expression_warehouse.core.warehouse.base import Warehouse
-from loader.discovery import Failure, discover, unknown_studies
-from loader.source.study import StudySource
+from loader.discovery import Failure, Sources, discover, unknown_studies
 from loader.study_loader import StudyLoader
 from loader.summary import Outcomes
 
@@ -85,7 +83,7 @@ def ingest(
                     _put_diseases(config, warehouse, reporter)
                     _take_reviews(warehouse, reporter)
                     if not accessions:
-                        found = [*(source.accession for source in sources), *outcomes.failed]
+                        found = [*sources, *outcomes.failed]
                         _warn_of_unknown_studies(config, found, warehouse, reporter)
                     load = StudyLoader(warehouse, config, reporter, log, outcomes, reload)
                     _load_all(sources, load)
@@ -146,13 +144,10 @@ def _warn_of_unknown_studies(
         reporter.warned("studies_unknown", file=config.label, studies=", ".join(unknown))
 
 
-def _load_all(sources: Iterable[StudySource], load: StudyLoader) -> None:
+def _load_all(sources: Sources, load: StudyLoader) -> None:
     """Load studies side by side; several downloads of one study, one after the other."""
-    by_study: dict[str, list[StudySource]] = defaultdict(list)
-    for source in sources:
-        by_study[source.accession].append(source)
     with ThreadPoolExecutor(load.config.defaults.parallelism) as pool:
         # A signal makes the threads stop by themselves, each at its next check.
-        for _ in pool.map(load, by_study.values()):
+        for _ in pool.map(load, sources.values()):
             pass
     signals.check()

@@ -1,7 +1,7 @@
 """Reports what ingest would load; needs no warehouse."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import rich.console
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.duckdb import DuckDBSession, DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys
@@ -42,15 +42,12 @@ def inspect_paths(
     sources, failures, passed_over = discover(paths, accessions, config)
     for study, error in failures:
         yield {"study": study, "errors": [str(error)]}
-    by_study: dict[str, list[StudySource]] = defaultdict(list)
-    for source in sources:
-        by_study[source.accession].append(source)
-    for accession, parts in by_study.items():
+    for accession, parts in sources.items():
         for source in join_parts(parts, config.study(accession)):
             yield inspect_study(source, config)
     for warning in passed_over:
         yield {"study": None, "file": warning.file, "errors": [], "warnings": [str(warning)]}
-    unknown = unknown_studies(config, {*by_study, *(study for study, _ in failures if study)})
+    unknown = unknown_studies(config, {*sources, *(study for study, _ in failures if study)})
     if unknown and not accessions:
         text = (
             "configures studies that are not in these downloads, which is right only if the "
@@ -83,7 +80,9 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
             pass
         found |= _measured(matrix, summary)
         with duckdb.connect() as connection:
-            load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"), MatrixKeys())
+            load = DuckDBStudyLoad(
+                DuckDBSession(connection), project_macros("duckdb"), MatrixKeys()
+            )
             unit, error = detect_unit(load, matrix, present, config, summary)
         found["unit"] = unit
         found["unit_reason"] = _unit_reason(unit, present, config, summary)

@@ -22,7 +22,6 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors, unfinished_folder
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb_file import (
     copy_file,
     put_in_place,
@@ -33,6 +32,7 @@ from expression_warehouse.core.warehouse.duckdb_file import (
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 from expression_warehouse.core.warehouse.profile import PROFILE, profiles_dir, read_profile
+from expression_warehouse.core.warehouse.study_load import BatchKey
 from expression_warehouse.core.warehouse.target import open_warehouse
 from loader.build import build
 from loader.decisions import FILE

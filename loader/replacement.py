@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.warehouse.base import BatchKey, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from expression_warehouse.core.warehouse.study_load import BatchKey
 
 # A file with less than this share of genes or samples is taken for an incomplete one.
 _MIN_SHARE = 0.8

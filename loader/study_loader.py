@@ -13,8 +13,9 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import ProcessLog, Step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import BatchKey, RegisteredBatch, StudyLoad, Warehouse
+from expression_warehouse.core.warehouse.base import RegisteredBatch, Warehouse
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from expression_warehouse.core.warehouse.study_load import BatchKey, StudyLoad
 from loader.replacement import EarlierBatch, find_earlier
 from loader.source.archive import archive_matrix, check_unchanged
 from loader.source.batch import batch_id

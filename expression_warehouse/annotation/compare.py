@@ -19,7 +19,7 @@ import pyarrow as pa
 from expression_warehouse.annotation.catalog import attributes
 from expression_warehouse.annotation.snapshot import FIRST_LINE_OF_GENES
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 
 _ROWS_AT_A_TIME = 50_000
 _KEY = ("source", "id_type", "gene", "attribute", "item")
@@ -196,7 +196,7 @@ def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
+        raise unreadable(str(path), error) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
             "ANNOTATION_SNAPSHOT_INVALID",

@@ -9,7 +9,7 @@ from pathlib import Path
 from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.compressed import plain_name
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.listed import counted
 
 
@@ -27,9 +27,7 @@ def list_files(folder: Path) -> list[Path]:
         )
 
     def refuse(error: OSError) -> None:
-        raise UserError(
-            "EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(error.filename)
-        ) from error
+        raise unreadable(str(error.filename), error) from error
 
     return sorted(
         Path(parent) / name

@@ -22,7 +22,7 @@ from expression_warehouse.annotation.register import LoadedFile
 from expression_warehouse.annotation.verify import WholeFile
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 
@@ -109,9 +109,7 @@ class _Reading:
                 self._take(batch)
                 yield pa.record_batch([pa.repeat(name, len(batch)), *batch.columns], schema=STAGED)
         except OSError as error:
-            raise UserError(
-                "EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)
-            ) from error
+            raise unreadable(str(path), error) from error
         except (ValueError, EOFError, csv.Error, zlib.error) as error:
             raise UserError("ANNOTATION_LINE_INVALID", str(error), file=str(path)) from error
 

@@ -98,24 +98,28 @@ def texts(*names: str, is_optional: bool = False) -> tuple[Column, ...]:
     return tuple(Column(name, is_optional=is_optional) for name in names)
 
 
-def values(
-    path: Path, layouts: Layout | Sequence[Layout], query: str, **parameters: str
-) -> Iterator[pa.RecordBatch]:
-    """Run `query` over table `lines` of the file, in the first of the layouts that fits, with its
-    parameters $name; yield batches of schema VALUES, without the rows that have no value.
+def parser(
+    layouts: Layout | Sequence[Layout], query: str, **parameters: str
+) -> Callable[[Path], Iterator[pa.RecordBatch]]:
+    """Runs `query` over table `lines` of a file, in the first of the layouts that fits, with its
+    parameters $name; yields batches of schema VALUES, without the rows that have no value.
 
     Raises UserError 54500 if no layout fits, 54501 for a line that cannot be read, 54302 if
     temporary data find no space.
     """
     alternatives = [layouts] if isinstance(layouts, Layout) else list(layouts)
-    plan = _plan(path, alternatives)
-    with _connection() as connection, _named_line_errors(path):
-        _lines(connection, path, plan).create_view("lines")
-        yield from _batches(connection, query, parameters)
+
+    def parse(path: Path) -> Iterator[pa.RecordBatch]:
+        plan = _plan(path, alternatives)
+        with _connection() as connection, _named_line_errors(path):
+            _lines(connection, path, plan).create_view("lines")
+            yield from _batches(connection, query, parameters)
+
+    return parse
 
 
 def values_of_table(table: pa.Table, query: str) -> Iterator[pa.RecordBatch]:
-    """As `values`, of a table that is in memory."""
+    """As `parser`, of a table that is in memory."""
     with _connection() as connection:
         connection.from_arrow(table).create_view("lines")
         yield from _batches(connection, query, {})

@@ -14,7 +14,7 @@ import duckdb
 from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.compressed import GZIP, open_decompressed, plain_name
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 
 _CHUNK = 1 << 20
 _HEAD = 1 << 16
@@ -98,7 +98,7 @@ def _named_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(path)) from error
+        raise unreadable(str(path), error) from error
 
 
 class _Content:

@@ -3,7 +3,7 @@
 import functools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from expression_warehouse.api import queries
 from expression_warehouse.api.turns import Turns
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.snapshot import newest_snapshot
-from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.base import Parameters, Settings, Warehouse
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -44,19 +44,13 @@ class Edition:
     has_ranks: bool
 
     def rows(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         """The rows of a query as Warehouse.read takes it, each as column → value."""
         return _in_turn(lambda: self.warehouse.read_rows(query, parameters, settings))
 
     def table(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> pa.Table:
         """The same as an Arrow table."""
         return _in_turn(lambda: self.warehouse.read(query, parameters, settings))

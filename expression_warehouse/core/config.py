@@ -26,6 +26,7 @@ from expression_warehouse.core.disease_config import (
     find_fault,
 )
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.listed import listed
 from expression_warehouse.core.moved_settings import WHERE_IT_IS
 from expression_warehouse.core.project import read_seed
@@ -326,9 +327,7 @@ def load_config(path: Path | None) -> PipelineConfig:
             "EXTRACTION_ENCODING_ERROR", f"byte {error.start} is not UTF-8", file=str(path)
         ) from error
     except OSError as error:
-        raise UserError(
-            "EXTRACTION_FILE_UNREADABLE", str(error.strerror), file=str(path)
-        ) from error
+        raise unreadable(str(path), error) from error
     except yaml.MarkedYAMLError as error:
         hint = "; indent with blanks, not tabs" if "\\t" in str(error.problem) else ""
         _invalid(path, error.problem_mark, f"this is not valid YAML: {error.problem}{hint}")

@@ -49,6 +49,11 @@ def os_message(error: OSError) -> str:
     return str(error.strerror or error)
 
 
+def unreadable(label: str, error: OSError) -> UserError:
+    """1007 for what the operating system refuses to let read."""
+    return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=label)
+
+
 @contextlib.contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """A file to write that replaces `path` in one step when the block ends.

@@ -1,7 +1,6 @@
 """Genes of the warehouse by any of their names: symbols, ids, aliases, previous symbols."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from expression_warehouse.core.warehouse.base import Warehouse
@@ -71,10 +70,8 @@ class GeneNames:
 
         'cd86', 'HOMO_SAPIENS'  ->  4216, ['ENSG00000114013']
         """
-        found = [gene for gene in self._candidates(name) if gene.organism in (organism, None)]
+        named = self._genes.get(plain_name(name).upper(), [])
+        found = [gene for gene in named if gene.organism in (organism, None)]
         ids = sorted({gene.gene_id for gene in found})
         keys = {gene.gene_key for gene in found if not gene.is_ambiguous}
         return (keys.pop() if len(keys) == 1 else None), ids
-
-    def _candidates(self, name: str) -> Iterator[Gene]:
-        yield from self._genes.get(plain_name(name).upper(), ())

@@ -15,12 +15,7 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_temporary
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.warehouse.base import (
-    PROCESS_DIED,
-    Finding,
-    StepRecord,
-    Warehouse,
-)
+from expression_warehouse.core.warehouse.base import PROCESS_DIED, Finding, StepRecord, Warehouse
 
 # Its argument takes what to tell the user while it waits.
 OpenWarehouse = Callable[[Callable[[str], None]], Warehouse]

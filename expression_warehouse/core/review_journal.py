@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import named_os_errors, os_message, sync_folder
+from expression_warehouse.core.files import named_os_errors, sync_folder, unreadable
 
 if TYPE_CHECKING:
     from expression_warehouse.core.warehouse.base import Warehouse
@@ -116,9 +115,7 @@ class ReviewJournal:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise UserError(
-                "EXTRACTION_FILE_UNREADABLE", os_message(error), file=str(self._path)
-            ) from error
+            raise unreadable(str(self._path), error) from error
         complete = content[: content.rfind(b"\n") + 1]
         self._read_to += len(complete)
         for review in _parsed(complete):

@@ -91,14 +91,14 @@ def write_pair_metrics(
     """
     analytics, fact, dim = (schema_name(name) for name in ("analytics", "fact", "dim"))
     table = f"snapshot.{analytics}.pair_record"
-    numbers = ", ".join(f"cast(m.{name} as double)" for name, _ in _numbers(connection, fact))
-    others = ", ".join(f"m.{name}" for name in _others(connection, fact))
+    names = _numbers(connection, fact)
+    numbers = ", ".join(f"cast(m.{name} as double)" for name in names)
     connection.execute(
         f"""
         create table {table} as
         select
-            {others}, [{numbers}] as numbers, d.disease_label, a.gene_id as gene_a_id,
-            p.gene_a_symbol, b.gene_id as gene_b_id, p.gene_b_symbol
+            m.* exclude ({", ".join(names)}), [{numbers}] as numbers, d.disease_label,
+            a.gene_id as gene_a_id, p.gene_a_symbol, b.gene_id as gene_b_id, p.gene_b_symbol
         from {fact}.fact_gene_pair_metrics as m
         inner join {dim}.dim_disease as d on m.disease_key = d.disease_key
         inner join {dim}.dim_gene_pair as p on m.pair_key = p.pair_key
@@ -116,7 +116,7 @@ def pair_metrics_view(
     """The statement that creates fact.fact_gene_pair_metrics in a snapshot, with the columns of the
     fact and the names of its disease and genes."""
     analytics, fact = schema_name("analytics"), schema_name("fact")
-    places = {name: place for place, (name, _) in enumerate(_numbers(connection, fact), start=1)}
+    places = {name: place for place, name in enumerate(_numbers(connection, fact), start=1)}
     columns = ", ".join(
         f"cast(numbers[{places[name]}] as {kind}) as {name}" if name in places else name
         for name, kind in _columns(connection, fact)
@@ -134,18 +134,13 @@ def _columns(connection: duckdb.DuckDBPyConnection, fact: str) -> list[tuple[str
     return [(name, kind) for name, kind, *_ in described]
 
 
-def _numbers(connection: duckdb.DuckDBPyConnection, fact: str) -> list[tuple[str, str]]:
+def _numbers(connection: duckdb.DuckDBPyConnection, fact: str) -> list[str]:
     """The columns whose values a double holds exactly; counts are less than 2^53."""
     return [
-        (name, kind)
+        name
         for name, kind in _columns(connection, fact)
         if kind in ("DOUBLE", "INTEGER", "BIGINT") and name not in _KEYS
     ]
-
-
-def _others(connection: duckdb.DuckDBPyConnection, fact: str) -> list[str]:
-    numbers = {name for name, _ in _numbers(connection, fact)}
-    return [name for name, _ in _columns(connection, fact) if name not in numbers]
 
 
 def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[str], str]) -> str:
@@ -155,11 +150,11 @@ def pair_row_view(connection: duckdb.DuckDBPyConnection, schema_name: Callable[[
     described = connection.execute(f"describe {analytics}.vw_pair_metrics_ranked").fetchall()
     keys = ("pair_key", "technology", "organism", "disease_label")
     columns = ", ".join(
-        f"null as {name}" if name in COLUMNS and name not in keys else f"m.{name}"
+        f"null as {name}" if name in COLUMNS and name not in keys else name
         for name, *_ in described
     )
     return f"""
         create view {analytics}.pair_row as
         select {columns}
-        from {fact}.fact_gene_pair_metrics as m
+        from {fact}.fact_gene_pair_metrics
     """

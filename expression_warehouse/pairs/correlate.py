@@ -15,7 +15,8 @@ from expression_warehouse.core.files import named_os_errors, open_atomically
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.engine.block import blocks_of
 from expression_warehouse.pairs.engine.correlation import compute_correlations, correlation_degrees

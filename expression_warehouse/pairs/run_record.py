@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from expression_warehouse.core.clock import utc_now
-from expression_warehouse.core.warehouse.base import FeatureRun
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.pairs.slices import Slice
 
 # Columns of all staged rows of a slice.

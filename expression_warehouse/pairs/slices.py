@@ -13,7 +13,8 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.process_log import OpenWarehouse, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.pairs.contrasts import Design
 from expression_warehouse.pairs.settings import Settings, parse_settings
 

@@ -44,7 +44,7 @@ class RowChecks:
         pairs = [parse_pair_id(cell.strip()) for cell in cells]
         if None in pairs:
             row = pairs.index(None)
-            self.faults.append(self._no_pair_id(row, cells[row]))
+            self._no_pair_id(row, cells[row])
             pairs = pairs[:row]
         keys = np.array(pairs, dtype=object).reshape(-1, 2)
         # No gene has a key beyond an integer, or the key 0.
@@ -52,15 +52,12 @@ class RowChecks:
         unknown = ~np.isin(keys, gene_keys)
         if unknown.any():
             row, side = np.argwhere(unknown)[0]
-            self.faults.append(
-                UserError(
-                    "PAIR_GENEKEY_NOT_FOUND",
-                    f"pair_id {_shown(cells[row])}: no gene_key {str(pairs[row][side])[:20]}",
-                    file=self.label,
-                    line=self.lines[row],
-                    expected="gene keys of this warehouse",
-                    action="Build the gene's study first; each warehouse has its own keys",
-                )
+            self._fault(
+                row,
+                "PAIR_GENEKEY_NOT_FOUND",
+                f"pair_id {_shown(cells[row])}: no gene_key {str(pairs[row][side])[:20]}",
+                expected="gene keys of this warehouse",
+                action="Build the gene's study first; each warehouse has its own keys",
             )
         return keys[:, 0], keys[:, 1]
 
@@ -82,11 +79,17 @@ class RowChecks:
             for side, name in enumerate(names):
                 key, candidates = genes.find(name, organism)
                 if key is None:
-                    self.faults.append(self._no_gene(row, name, organism, candidates))
+                    self._no_gene(row, name, organism, candidates)
                     return keys[:, 0], keys[:, 1]
                 keys[row, side] = key
             if keys[row, 0] == keys[row, 1]:
-                self.faults.append(self._gene_twice(row, *names))
+                self._fault(
+                    row,
+                    "PAIR_ID_FORMAT_INVALID",
+                    f"{_shown(names[0])} and {_shown(names[1])} are one gene",
+                    expected="two different genes",
+                    action="Correct the line named",
+                )
                 break
         keys.sort(axis=1)
         return keys[:, 0], keys[:, 1]
@@ -148,17 +151,14 @@ class RowChecks:
         if metric.is_whole:
             is_wrong |= np.floor(numbers) < numbers
         if text_row is not None:
-            self.faults.append(
-                UserError(
-                    "EXTRACTION_PARSE_ERROR",
-                    f"column {metric.name} is {_shown(cells[text_row])}",
-                    file=self.label,
-                    line=self.lines[text_row],
-                    expected=f"{metric.expected}, or an empty cell or NA if it is missing",
-                    action="Write decimals with a point, as 0.5"
-                    if NUMBER.fullmatch(cells[text_row].replace(",", ".", 1))
-                    else None,
-                )
+            self._fault(
+                text_row,
+                "EXTRACTION_PARSE_ERROR",
+                f"column {metric.name} is {_shown(cells[text_row])}",
+                expected=f"{metric.expected}, or an empty cell or NA if it is missing",
+                action="Write decimals with a point, as 0.5"
+                if NUMBER.fullmatch(cells[text_row].replace(",", ".", 1))
+                else None,
             )
         if is_wrong.any():
             row = int(np.argmax(is_wrong))
@@ -174,60 +174,48 @@ class RowChecks:
             expected = f"no more than {high}, which is {high_value}"
             self._out_of_bounds(row, low, str(low_value), expected)
 
-    def _no_pair_id(self, row: int, cell: str) -> UserError:
-        return UserError(
+    def _no_pair_id(self, row: int, cell: str) -> None:
+        self._fault(
+            row,
             "PAIR_ID_FORMAT_INVALID",
             f"pair_id {_shown(cell)} names one gene twice"
             if has_form_of_pair_id(cell.strip())
             else f"pair_id is {_shown(cell)}",
-            file=self.label,
-            line=self.lines[row],
             expected="two different gene keys of dim_gene with _ between",
         )
 
-    def _no_gene(self, row: int, name: str, organism: str, candidates: list[str]) -> UserError:
+    def _no_gene(self, row: int, name: str, organism: str, candidates: list[str]) -> None:
         if candidates:
             found = f"{_shown(name)} is a name of {', '.join(candidates)}"
             if len(candidates) == 1:
                 found += ", but alone means another gene"
-            return UserError(
-                "PAIR_GENE_AMBIGUOUS",
-                found,
-                file=self.label,
-                line=self.lines[row],
-                expected=f"a symbol or id of one gene of {organism}",
-            )
-        return UserError(
+            expected = f"a symbol or id of one gene of {organism}"
+            self._fault(row, "PAIR_GENE_AMBIGUOUS", found, expected)
+            return
+        self._fault(
+            row,
             "PAIR_GENEKEY_NOT_FOUND",
             f"no gene {_shown(name)} of {organism}",
-            file=self.label,
-            line=self.lines[row],
             expected="symbols or ids of genes of this warehouse (dim.gene_identifier)",
             action="Build the gene's study first; for symbols, run expression-warehouse annotation "
             "update and dbt build",
         )
 
-    def _gene_twice(self, row: int, first: str, second: str) -> UserError:
-        return UserError(
-            "PAIR_ID_FORMAT_INVALID",
-            f"{_shown(first)} and {_shown(second)} are one gene",
-            file=self.label,
-            line=self.lines[row],
-            expected="two different genes",
-            action="Correct the line named",
+    def _out_of_bounds(self, row: int, column: str, cell: str, expected: str) -> None:
+        self._fault(
+            row,
+            "LOAD_CONSTRAINT_VIOLATION",
+            f"column {column} is {_shown(cell)}",
+            expected,
+            action="Correct the value at the line named",
         )
 
-    def _out_of_bounds(self, row: int, column: str, cell: str, expected: str) -> None:
-        self.faults.append(
-            UserError(
-                "LOAD_CONSTRAINT_VIOLATION",
-                f"column {column} is {_shown(cell)}",
-                file=self.label,
-                line=self.lines[row],
-                expected=expected,
-                action="Correct the value at the line named",
-            )
-        )
+    def _fault(
+        self, row: int, name: str, found: str, expected: str, action: str | None = None
+    ) -> None:
+        line = self.lines[row]
+        fault = UserError(name, found, file=self.label, line=line, expected=expected, action=action)
+        self.faults.append(fault)
 
 
 def technology_word(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.listed import counted
 from loader.delimiter import likeliest_delimiter
 from loader.source.compression import (
@@ -43,7 +43,7 @@ class CsvFile:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise unreadable(self.label, error) from error
 
     def refuse_other_formats(self) -> None:
         """Raises UserError 1002 for an Excel workbook or a compressed file, 1013 for another known
@@ -54,7 +54,7 @@ class CsvFile:
                 file.seek(0)
                 found = _packed(file, stack)
         except OSError as error:
-            raise self._unreadable(error) from error
+            raise unreadable(self.label, error) from error
         if found:
             raise UserError(
                 "EXTRACTION_INVALID_FORMAT",
@@ -133,10 +133,7 @@ class CsvFile:
         except UnicodeDecodeError as error:
             raise self._not_utf8() from error
         except OSError as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: OSError) -> UserError:
-        return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=self.label)
+            raise unreadable(self.label, error) from error
 
     def _wrong_width(self, line: int, row: list[str], width: int) -> UserError:
         return UserError(

@@ -8,7 +8,7 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.genes import GeneNames
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import PairLoad, PairSource
+from expression_warehouse.core.warehouse.pair_load import PairLoad, PairSource
 from loader.pair_file.reader import PairFile
 
 

@@ -13,6 +13,7 @@ metadata      aggregated_metadata.json
 sample_sheet  tables of samples
 sample_names  which sample a column of the matrix is
 joined        parts of one study in several downloads
+iterated      bytes that an iterator yields, as a file
 compression, encoding, layout  how a file is written, decided once from its first bytes
 values        identifiers, numbers and missing values in a matrix
 gene_ids      the ids of a matrix's lines

@@ -7,8 +7,8 @@ from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
-from expression_warehouse.core.warehouse.base import StudyLoad, UnitLabels
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
+from expression_warehouse.core.warehouse.study_load import StudyLoad, UnitLabels
 from loader.source.gene_ids import is_ensembl
 from loader.source.matrix import Matrix
 from loader.source.metadata import StudyMetadata

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from expression_warehouse.core.config import DEFAULT_LIMITS, Limits
 from expression_warehouse.core.errors import UserError
-from expression_warehouse.core.files import os_message
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.printable import printable
 from loader.source.compression import (
     DAMAGED,
@@ -251,8 +251,3 @@ def _common_folder(names: list[str]) -> str:
     """The folder that all names lie in, with its slash; empty if there is none."""
     folders = {name.partition("/")[0] for name in names}
     return f"{folders.pop()}/" if len(folders) == 1 and all("/" in name for name in names) else ""
-
-
-def unreadable(label: str, error: OSError) -> UserError:
-    """1007 for what the operating system refuses."""
-    return UserError("EXTRACTION_FILE_UNREADABLE", os_message(error), file=label)

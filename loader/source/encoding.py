@@ -9,12 +9,16 @@ import codecs
 import io
 from typing import BinaryIO, cast
 
+from loader.source.iterated import IteratedFile
+
 UTF_8 = "UTF-8"
 UTF_16 = "UTF-16"
 OTHER = "an encoding other than UTF-8"
 
 _BOMS = {codecs.BOM_UTF8: UTF_8, codecs.BOM_UTF16_LE: UTF_16, codecs.BOM_UTF16_BE: UTF_16}
 _CODECS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+_BLOCK_SIZE = 1 << 20
 
 
 def detect_encoding(head: bytes) -> str:
@@ -44,7 +48,9 @@ def as_utf8(file: BinaryIO, head: bytes) -> BinaryIO:
         return file
     if head[:2] in _CODECS:
         file.read(2)
-    return cast(BinaryIO, io.BufferedReader(_Transcoded(file, codec), buffer_size=1 << 20))
+    texts = codecs.iterdecode(iter(lambda: file.read(_BLOCK_SIZE), b""), codec, "replace")
+    transcoded = IteratedFile(text.encode() for text in texts)
+    return cast(BinaryIO, io.BufferedReader(transcoded, _BLOCK_SIZE))
 
 
 def _codec_without_bom(head: bytes) -> str | None:
@@ -57,26 +63,3 @@ def _codec_without_bom(head: bytes) -> str | None:
     if not any(low) and all(high):
         return "utf-16-be"
     return None
-
-
-class _Transcoded(io.RawIOBase):
-    """UTF-16 bytes read as UTF-8."""
-
-    def __init__(self, file: BinaryIO, codec: str) -> None:
-        self._file = file
-        self._decoder = codecs.getincrementaldecoder(codec)("replace")
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._left:
-            block = self._file.read(1 << 20)
-            self._left = self._decoder.decode(block, final=not block).encode()
-            if not block:
-                break
-        count = min(len(buffer), len(self._left))
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -10,6 +9,7 @@ from typing import BinaryIO, cast
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted
 from loader.source.diagnosis import CARRIAGE_RETURN, stray_return, without_line_end
+from loader.source.iterated import IteratedFile
 from loader.source.lines_by_gene import LinesByGene, Row
 from loader.source.measured import MeasuredFile
 from loader.source.text import MatrixText
@@ -102,7 +102,7 @@ class SideBySide(MatrixText):
         with contextlib.ExitStack() as stack:
             rows = stack.enter_context(first.rows())
             found = [(part, stack.enter_context(part.by_gene())) for part in others]
-            lines = cast(BinaryIO, _Lines(self._lines(rows, found)))
+            lines = cast(BinaryIO, IteratedFile(self._lines(rows, found)))
             yield MeasuredFile(lines, self.label, self.packed_size, self.limits)
 
     def as_text(self, file: MeasuredFile) -> BinaryIO:
@@ -151,22 +151,3 @@ def aligned(
 def _line(cells: Sequence[str]) -> bytes:
     text = "\t".join(f'"{cell}"' if "\t" in cell else cell for cell in cells)
     return f"{text}\n".encode("utf-8", "surrogateescape")
-
-
-class _Lines(io.RawIOBase):
-    """The bytes of lines."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines = lines
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if not self._left:
-            self._left = next(self._lines, b"")
-        count = min(len(buffer), len(self._left))
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count

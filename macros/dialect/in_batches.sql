@@ -62,10 +62,8 @@
 {#- The batches of models that need all values of a study at once, for medians: some 20 million values each.
     Beyond its memory DuckDB writes the states of medians to disk again and again: 200 million values filled
     70 GB. -#}
-{% macro feature_study_batches() %}{{ return(value_batches(ref('int_feature_study'))) }}{% endmacro %}
-
-{% macro value_batches(studies) %}
-    {{ return(ranges_of(ranges_of_size(studies, 'study_key', 'row_count', 20000000))) }}
+{% macro feature_study_batches() %}
+    {{ return(ranges_of(ranges_of_size(ref('int_feature_study'), 'study_key', 'row_count', 20000000))) }}
 {% endmacro %}
 
 

@@ -27,7 +27,9 @@
 {%- if study_count is none or study_count > 32 -%}
 {{ pool_estimates_by_rows(name, relation, group_by) }}
 {%- else -%}
-{{ pool_estimates_by_columns(name, relation, group_by, study_count) }}
+{{ estimates_in_columns(name ~ '_studies', relation, group_by, study_count) }},
+
+{{ pool_columns(name, name ~ '_studies', group_by, study_count) }}
 {%- endif -%}
 {%- endmacro %}
 
@@ -221,15 +223,7 @@
 {%- endmacro %}
 
 
-{#- As pool_estimates: one row per group, one column per study. -#}
-{% macro pool_estimates_by_columns(name, relation, group_by, study_count) -%}
-{{ estimates_in_columns(name ~ '_studies', relation, group_by, study_count) }},
-
-{{ pool_columns(name, name ~ '_studies', group_by, study_count) }}
-{%- endmacro %}
-
-
-{#- The same from estimates_in_columns. -#}
+{#- pool_estimates from estimates_in_columns: one row per group, one column per study. -#}
 {% macro pool_columns(name, studies, group_by, study_count) -%}
 {{ effects_by_columns(name ~ '_effects', studies, group_by, study_count) }},
 

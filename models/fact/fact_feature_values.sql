@@ -20,33 +20,23 @@
 } -%}
 
 with features as (
-    {%- for model, (scope, first, second) in of_studies.items() %}
+    {%- for model, (scope, first, second) in (of_studies | items | list) + (of_slices | items | list) %}
     {{- '\n    union all' if not loop.first }}
     select
         '{{ scope }}' as entity_scope,
         cast({{ first }} as bigint) as entity_id_1,
         {{ second }} as entity_id_2,
+        {%- if model in of_studies %}
         u.study_key,
         cast(null as integer) as disease_key,
         cast(null as {{ type_code(16) }}) as technology,
         cast(null as {{ type_code(100) }}) as organism,
-        u.feature_name,
-        u.feature_value,
-        u.batch_id,
-        cast(null as {{ type_code(36) }}) as feature_run_id
-    from {{ ref(model) }}
-    unpivot (feature_value for feature_name in ({{ features_of(model) | join(', ') }})) as u
-    {%- endfor %}
-    {%- for model, (scope, first, second) in of_slices.items() %}
-    union all
-    select
-        '{{ scope }}' as entity_scope,
-        cast({{ first }} as bigint) as entity_id_1,
-        {{ second }} as entity_id_2,
+        {%- else %}
         cast(null as integer) as study_key,
         u.disease_key,
         u.technology,
         u.organism,
+        {%- endif %}
         u.feature_name,
         u.feature_value,
         u.batch_id,

@@ -14,7 +14,7 @@ import pytest
 from conftest import Study, WarehouseUnderTest, events
 
 from expression_warehouse.core import clock
-from expression_warehouse.core.warehouse import sql
+from expression_warehouse.core.warehouse import study_load
 
 Break = Callable[[Study, Path], object]
 
@@ -396,12 +396,12 @@ def test_a_corrected_download_is_shown_although_the_clock_was_set_back(warehouse
     assert warehouse.loader("ingest", wrong).exit_code == 0
     warehouse.build_expression()
     hour = datetime.timedelta(hours=1)
-    with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - hour):
+    with mock.patch.object(study_load, "utc_now", lambda: clock.utc_now() - hour):
         assert warehouse.loader("ingest", right).exit_code == 0
     warehouse.build_expression()
     assert [value for (value,) in warehouse.query(values)] == [1.5, 2, 3, 4, 5, 7.25]
     # Back and forth, as long as the clock is wrong.
-    with mock.patch.object(sql, "utc_now", lambda: clock.utc_now() - 2 * hour):
+    with mock.patch.object(study_load, "utc_now", lambda: clock.utc_now() - 2 * hour):
         other = tmp_path / "pipeline.yaml"
         other.write_text("studies: {GSE1: {units: LOG2}}")
         assert warehouse.loader("ingest", right, "--config", other).exit_code == 0

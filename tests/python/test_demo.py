@@ -33,11 +33,11 @@ from demo.pairs import TESTS, PairResult, discovery, ranked_pairs
 from demo.simulate import simulate
 from expression_warehouse.cli import main as commands
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
-from expression_warehouse.core.warehouse.base import UnitLabels, UnitVerdict
-from expression_warehouse.core.warehouse.duckdb import DuckDBStudyLoad
+from expression_warehouse.core.warehouse.duckdb import DuckDBSession, DuckDBStudyLoad
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys
+from expression_warehouse.core.warehouse.study_load import UnitLabels, UnitVerdict
 from loader.discovery import discover
 from loader.source.download import FolderDownload
 from loader.source.metadata import AggregatedMetadata
@@ -163,7 +163,7 @@ def test_metadata_have_the_keys_of_a_download(folder: Path, study: Study) -> Non
 
 def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     surplus = []
-    for source in discover([folder], [], PipelineConfig())[0]:
+    for (source,) in discover([folder], [], PipelineConfig())[0].values():
         study = source.find_metadata(StudyConfig())
         surplus.append(len(study.experiment["sample_accession_codes"]) - len(study.samples))
     assert sorted(surplus) == [0] * 16 + [9]
@@ -180,8 +180,9 @@ def test_one_experiment_lists_more_samples_than_it_has(folder: Path) -> None:
     ],
 )
 def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: str) -> None:
-    (source,), *_ = discover([folder / accession], [], PipelineConfig())
-    assert source.accession == accession
+    sources, *_ = discover([folder / accession], [], PipelineConfig())
+    ((name, (source,)),) = sources.items()
+    assert name == source.accession == accession
     metadata, matrix, _ = source.read(StudyConfig())
     assert set(matrix.header) == set(metadata.samples)
 
@@ -194,7 +195,7 @@ def test_loader_reads_it_and_tells_the_unit(folder: Path, accession: str, unit: 
         assert 2 <= summary.value_min < summary.value_max <= 16
 
     with duckdb.connect() as connection:
-        load = DuckDBStudyLoad(connection.cursor(), project_macros("duckdb"), MatrixKeys())
+        load = DuckDBStudyLoad(DuckDBSession(connection), project_macros("duckdb"), MatrixKeys())
         technology = metadata.experiment["technology"]
         (processor,) = metadata.processor_names
         labels = UnitLabels(None, None, technology, processor, processor, metadata.scale_by)

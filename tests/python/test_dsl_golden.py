@@ -2,7 +2,7 @@
 60-digit arithmetic, an implementation in numpy, and their own symmetries.
 
 Each runs on DuckDB: its DuckDB SQL, and its T-SQL as sqlglot translates it. Pooling runs a third time,
-with one column per study (pool_estimates_by_columns).
+with one column per study (pool_columns).
 """
 
 import csv

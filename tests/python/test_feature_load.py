@@ -7,8 +7,8 @@ from unittest import mock
 import pyarrow as pa
 import pytest
 
-from expression_warehouse.core.warehouse.base import FeatureRun
 from expression_warehouse.core.warehouse.sqlserver import positional
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.core.warehouse.target import open_warehouse
 
 STARTED = datetime.datetime(2026, 1, 2, 3, 4, 5)

@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from expression_warehouse.core.config import Limits, StudyConfig
-from expression_warehouse.core.warehouse.base import BatchKey
 from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.matrix_rows import MatrixFile, MatrixSummary
 from expression_warehouse.core.warehouse.numbered_rows import MatrixKeys, NumberedRows
+from expression_warehouse.core.warehouse.study_load import BatchKey
 from loader.source.download import Download
 from loader.source.matrix import Matrix, read_matrix
 from loader.source.metadata import StudyMetadata
@@ -195,10 +195,10 @@ def test_the_matrix_comes_back(file_warehouse, matrix, file, skip, chunk_size):
     with pytest.raises(UndoError), file_warehouse.load_study() as load:
         written = load.insert_rows(key, source.melt(chunk_size, summary))
         load.put_batch(key, "2024-01-02T03:04:05", summary, "{}")
-        rows = load._cursor.execute(
+        rows = load._session.rows(
             "select gene_id, sample_accession_code, expression_value, line_no, study_accession_code,"
             " batch_id, file_name, file_hash from staging.expression_rows"
-        ).fetchall()
+        )
         raise UndoError
 
     first = 2 + file.preamble.count("\n")

@@ -1,12 +1,7 @@
 """ClinGen: whether a human gene causes a disease, and whether its dosage matters."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, values, version_in_text
+from expression_warehouse.annotation.reading import Column, Layout, parser, version_in_text
 
 _VALIDITY = Layout(
     columns=(
@@ -72,26 +67,17 @@ unpivot (
 ) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
 """
 
-
-def _parse_validity(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _VALIDITY, _VALIDITY_QUERY)
-
-
-def _parse_dosage(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _DOSAGE, _DOSAGE_QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="clingen_validity",
         patterns=("Clingen-Gene-Disease-Summary*.csv",),
-        parse=_parse_validity,
+        parse=parser(_VALIDITY, _VALIDITY_QUERY),
         version=version_in_text(r"FILE CREATED: (\d{4}-\d{2}-\d{2})"),
     ),
     BulkFile(
         name="clingen_dosage",
         patterns=("ClinGen_gene_curation_list_GRCh38.tsv",),
-        parse=_parse_dosage,
+        parse=parser(_DOSAGE, _DOSAGE_QUERY),
         version=version_in_text(r"#(\d{1,2} \w{3},\s*\d{4})", "%d %b,%Y"),
     ),
 )

@@ -1,12 +1,7 @@
 """ClinVar: how many variants of a human gene are reported, and how many are pathogenic."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, texts, values, version_in_text
+from expression_warehouse.annotation.reading import Column, Layout, parser, texts, version_in_text
 
 _LAYOUT = Layout(
     columns=(
@@ -48,16 +43,11 @@ from lines
 where Gene_MIM_number is not null
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="clinvar_gene_summary",
         patterns=("gene_specific_summary*.txt",),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=version_in_text(r"by gene, dated (\w+ \d+, \d{4})", "%B %d, %Y"),
     ),
 )

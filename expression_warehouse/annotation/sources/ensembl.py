@@ -1,19 +1,13 @@
 """Genes of Ensembl: the GTF files of GENCODE (current human genes) and Ensembl (mouse, archived
 releases), and which gene took the place of a retired one."""
 
-import functools
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
 from expression_warehouse.annotation.reading import (
     Column,
     Layout,
     no_version,
+    parser,
     texts,
-    values,
     version_in_name,
 )
 
@@ -125,19 +119,11 @@ group by old_stable_id
 """
 
 
-def _parse_gtf(path: Path, is_retired: str) -> Iterator[pa.RecordBatch]:
-    return values(path, _GTF, _GTF_QUERY, is_retired=is_retired)
-
-
-def _parse_events(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _EVENTS, _EVENTS_QUERY)
-
-
 def _current(name: str, *patterns: str, release: str) -> BulkFile:
     return BulkFile(
         name=name,
         patterns=patterns,
-        parse=functools.partial(_parse_gtf, is_retired="0"),
+        parse=parser(_GTF, _GTF_QUERY, is_retired="0"),
         version=version_in_name(release),
     )
 
@@ -146,7 +132,7 @@ def _archived(name: str, pattern: str) -> BulkFile:
     return BulkFile(
         name=name,
         patterns=(pattern,),
-        parse=functools.partial(_parse_gtf, is_retired="1"),
+        parse=parser(_GTF, _GTF_QUERY, is_retired="1"),
         version=version_in_name(_ENSEMBL_RELEASE),
     )
 
@@ -168,7 +154,7 @@ BULK_FILES = (
     BulkFile(
         name="ensembl_events_human",
         patterns=("stable_id_event.txt",),
-        parse=_parse_events,
+        parse=parser(_EVENTS, _EVENTS_QUERY),
         version=no_version,
     ),
 )

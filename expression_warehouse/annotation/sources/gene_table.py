@@ -1,12 +1,7 @@
 """A user's own table of genes, current and retired, if no Ensembl file is at hand."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
+from expression_warehouse.annotation.reading import Column, Layout, no_version, parser, texts
 
 _LAYOUT = Layout(
     columns=(
@@ -47,16 +42,11 @@ unpivot (
 ) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="gene_table",
         patterns=("*gene_reference*.tsv", "gene_table*.tsv"),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=no_version,
     ),
 )

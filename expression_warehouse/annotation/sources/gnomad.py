@@ -1,12 +1,7 @@
 """gnomAD: how much fewer variants of a kind a human gene has than expected."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, texts, values, version_in_name
+from expression_warehouse.annotation.reading import Column, Layout, parser, texts, version_in_name
 
 # Release 4.1.1 writes some names without `lof.`.
 _LAYOUT = Layout(
@@ -59,16 +54,11 @@ unpivot (
 ) on columns(* exclude (id_type, gene_ref, item)) into name attribute value value
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="gnomad_constraint",
         patterns=("gnomad.v4*.constraint_metrics*.tsv",),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=version_in_name(r"gnomad\.v(\d+(?:\.\d+)*)\."),
     ),
 )

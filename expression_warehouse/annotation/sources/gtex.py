@@ -1,12 +1,7 @@
 """GTEx: median expression of a human gene per tissue."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Layout, texts, values, version_in_name
+from expression_warehouse.annotation.reading import Layout, parser, texts, version_in_name
 
 # GCT: two lines of format and size, then a header with a column per tissue, whatever their names.
 _LAYOUT = Layout(columns=texts("Name", "Description"), other_type="double")
@@ -28,16 +23,11 @@ select
 from (unpivot gene on columns(* exclude gene_ref) into name item value tpm)
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="gtex_median_tpm",
         patterns=("GTEx_Analysis_*_gene_median_tpm.gct", "gtex_*.gct"),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=version_in_name(r"_v(\d+)_"),
     ),
 )

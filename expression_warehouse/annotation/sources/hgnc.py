@@ -12,8 +12,8 @@ from expression_warehouse.annotation.reading import (
     Column,
     Layout,
     open_bytes,
+    parser,
     texts,
-    values,
     values_of_table,
     version_in_name,
 )
@@ -77,10 +77,6 @@ from list
 """
 
 
-def _parse_text(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 def _parse_json(path: Path) -> Iterator[pa.RecordBatch]:
     """The same columns as the text, as `response.docs`; read whole, it takes some 300 MB."""
     with open_bytes(path) as file:
@@ -126,6 +122,6 @@ def _unknown_json(path: Path, found: str) -> UserError:
 _RELEASE = version_in_name(r"(\d{4}-\d{2}-\d{2})")
 
 BULK_FILES = (
-    BulkFile("hgnc_complete_set", ("hgnc_complete_set*.txt",), _parse_text, _RELEASE),
+    BulkFile("hgnc_complete_set", ("hgnc_complete_set*.txt",), parser(_LAYOUT, _QUERY), _RELEASE),
     BulkFile("hgnc_complete_set_json", ("hgnc_complete_set*.json",), _parse_json, _RELEASE),
 )

@@ -1,12 +1,7 @@
 """HPO: phenotypes of the diseases that a human gene causes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, no_version, values
+from expression_warehouse.annotation.reading import Column, Layout, no_version, parser
 
 # The header changed several times: since 2023 `ncbi_gene_id …`, before it was
 # `#Format: entrez-gene-id<tab>…` with four or nine columns. Those of four have no diseases.
@@ -40,16 +35,11 @@ where disease_id is not null and frequency is not null
 group by gene_id, hpo_id, disease_id
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="hpo_genes_to_phenotype",
         patterns=("genes_to_phenotype*.txt",),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=no_version,
     ),
 )

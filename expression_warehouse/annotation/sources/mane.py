@@ -1,12 +1,7 @@
 """MANE: the transcript that Ensembl and RefSeq agree on per human gene."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Layout, texts, values, version_in_name
+from expression_warehouse.annotation.reading import Layout, parser, texts, version_in_name
 
 _LAYOUT = Layout(
     columns=texts(
@@ -44,16 +39,11 @@ from transcript
 where MANE_status = 'MANE Plus Clinical'
 """
 
-
-def parse(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LAYOUT, _QUERY)
-
-
 BULK_FILES = (
     BulkFile(
         name="mane_summary",
         patterns=("MANE.GRCh38.v*.summary.txt",),
-        parse=parse,
+        parse=parser(_LAYOUT, _QUERY),
         version=version_in_name(r"\.v(\d+(?:\.\d+)*)\."),
     ),
 )

@@ -1,12 +1,7 @@
 """MGI: genes of the mouse, their human orthologues, and the phenotypes of their mutants."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
+from expression_warehouse.annotation.reading import Column, Layout, no_version, parser, texts
 
 _MGI_ID = r"\s*MGI:\d+\s*"
 
@@ -156,28 +151,26 @@ inner join lines as h on m.class_key = h.class_key
 where h.taxon_id = '9606' and h.hgnc_id is not null
 """
 
-
-def _parse_human_phenotype(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _HUMAN_PHENOTYPE, _HUMAN_PHENOTYPE_QUERY)
-
-
-def _parse_gene_phenotype(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _GENE_PHENOTYPE, _GENE_PHENOTYPE_QUERY)
-
-
-def _parse_marker(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _MARKER, _MARKER_QUERY)
-
-
-def _parse_homology(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _HOMOLOGY, _HOMOLOGY_QUERY)
-
-
 BULK_FILES = (
     BulkFile(
-        "mgi_human_phenotype", ("HMD_HumanPhenotype*.rpt",), _parse_human_phenotype, no_version
+        "mgi_human_phenotype",
+        ("HMD_HumanPhenotype*.rpt",),
+        parser(_HUMAN_PHENOTYPE, _HUMAN_PHENOTYPE_QUERY),
+        no_version,
     ),
-    BulkFile("mgi_gene_phenotype", ("MGI_GenePheno*.rpt",), _parse_gene_phenotype, no_version),
-    BulkFile("mgi_marker", ("HGNC_AllianceHomology*.rpt",), _parse_marker, no_version),
-    BulkFile("mgi_homology", ("HOM_MouseHumanSequence*.rpt",), _parse_homology, no_version),
+    BulkFile(
+        "mgi_gene_phenotype",
+        ("MGI_GenePheno*.rpt",),
+        parser(_GENE_PHENOTYPE, _GENE_PHENOTYPE_QUERY),
+        no_version,
+    ),
+    BulkFile(
+        "mgi_marker", ("HGNC_AllianceHomology*.rpt",), parser(_MARKER, _MARKER_QUERY), no_version
+    ),
+    BulkFile(
+        "mgi_homology",
+        ("HOM_MouseHumanSequence*.rpt",),
+        parser(_HOMOLOGY, _HOMOLOGY_QUERY),
+        no_version,
+    ),
 )

@@ -1,12 +1,7 @@
 """PubTator and NCBI Gene: publications that name a gene."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
+from expression_warehouse.annotation.reading import Column, Layout, no_version, parser, texts
 
 # 67 million lines without a header, of all species. Mentions are text as the article has it, with
 # any byte in it. They are not read; what follows a carriage return in one is no line of its own.
@@ -67,16 +62,7 @@ with named as (
 {_PUBLICATIONS}
 """
 
-
-def _parse_mentions(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _MENTION, _MENTION_QUERY)
-
-
-def _parse_links(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _LINK, _LINK_QUERY)
-
-
 BULK_FILES = (
-    BulkFile("pubtator_gene", ("gene2pubtator*",), _parse_mentions, no_version),
-    BulkFile("ncbi_gene2pubmed", ("gene2pubmed*",), _parse_links, no_version),
+    BulkFile("pubtator_gene", ("gene2pubtator*",), parser(_MENTION, _MENTION_QUERY), no_version),
+    BulkFile("ncbi_gene2pubmed", ("gene2pubmed*",), parser(_LINK, _LINK_QUERY), no_version),
 )

@@ -1,12 +1,7 @@
 """UniProt: proteins of a human gene and their domains."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pyarrow as pa
-
 from expression_warehouse.annotation.bulk_file import BulkFile
-from expression_warehouse.annotation.reading import Column, Layout, no_version, texts, values
+from expression_warehouse.annotation.reading import Column, Layout, no_version, parser, texts
 
 _ID_MAPPING = Layout(
     columns=texts("accession", "id_type", "id"),
@@ -79,16 +74,12 @@ select distinct
 from domain
 """
 
-
-def _parse_id_mapping(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _ID_MAPPING, _ID_MAPPING_QUERY)
-
-
-def _parse_table(path: Path) -> Iterator[pa.RecordBatch]:
-    return values(path, _TABLE, _TABLE_QUERY)
-
-
 BULK_FILES = (
-    BulkFile("uniprot_id_mapping", ("HUMAN_9606_idmapping*.dat",), _parse_id_mapping, no_version),
-    BulkFile("uniprot_table", ("uniprotkb_*.tsv",), _parse_table, no_version),
+    BulkFile(
+        "uniprot_id_mapping",
+        ("HUMAN_9606_idmapping*.dat",),
+        parser(_ID_MAPPING, _ID_MAPPING_QUERY),
+        no_version,
+    ),
+    BulkFile("uniprot_table", ("uniprotkb_*.tsv",), parser(_TABLE, _TABLE_QUERY), no_version),
 )

@@ -1,7 +1,9 @@
 """The target of the dbt profile, as the commands read and write it.
 
-base              the interface that each engine implements
-sql               what is the same SQL on all engines
+base              a warehouse, whatever its engine
+study_load, pair_load, staging_load
+                  what is written into staging, whatever the engine
+session           statements of one transaction
 duckdb            DuckDB
 sqlserver         SQL Server
 sqlserver_driver  its drivers: mssql-python and pyodbc

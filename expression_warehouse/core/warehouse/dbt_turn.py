@@ -17,10 +17,9 @@ from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_temporary
 from expression_warehouse.core.warehouse import run_locks, writer_lock
-from expression_warehouse.core.warehouse.base import PROCESS_DIED
+from expression_warehouse.core.warehouse.base import PROCESS_DIED, ending_running_steps
 from expression_warehouse.core.warehouse.duckdb import open_when_free
 from expression_warehouse.core.warehouse.macros import project_macros
-from expression_warehouse.core.warehouse.sql import ending_running_steps
 
 _log = AdapterLogger("DuckDB")
 # dbt keeps the file open until its process ends.

@@ -17,25 +17,14 @@ from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
 from expression_warehouse.core.warehouse import run_locks, writer_lock
-from expression_warehouse.core.warehouse.base import (
-    BatchKey,
-    PairLoad,
-    PairSource,
-    StagingLoad,
-    StudyLoad,
-    no_rows,
-)
+from expression_warehouse.core.warehouse.base import Parameters, Settings, Warehouse, no_rows
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.numbered_rows import VALUES, MatrixKeys, NumberedRows
-from expression_warehouse.core.warehouse.sql import (
-    SchemaNames,
-    Session,
-    SqlPairLoad,
-    SqlStagingLoad,
-    SqlStudyLoad,
-    SqlWarehouse,
-)
+from expression_warehouse.core.warehouse.pair_load import PairLoad, PairSource
+from expression_warehouse.core.warehouse.session import SchemaNames, Session
+from expression_warehouse.core.warehouse.staging_load import StagingLoad
+from expression_warehouse.core.warehouse.study_load import BatchKey, StudyLoad
 
 # Rows have their line number, so their order in the file does not matter.
 _SETTINGS = {"preserve_insertion_order": "false"}
@@ -49,7 +38,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
 _Opened = TypeVar("_Opened")
 
 
-class DuckDBWarehouse(SqlWarehouse):
+class DuckDBWarehouse(Warehouse):
     """The file of a duckdb target.
 
     is_probe  open for reading, without waiting for another process and without creating tables
@@ -110,13 +99,13 @@ class DuckDBWarehouse(SqlWarehouse):
     def load_study(self) -> Iterator[StudyLoad]:
         self._limit_memory()
         with self._transaction() as session:
-            yield DuckDBStudyLoad(session.cursor, self._macros, self._keys)
+            yield DuckDBStudyLoad(session, self._macros, self._keys)
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
         self._limit_memory()
         with self._transaction() as session:
-            yield DuckDBPairLoad(session.cursor, self._macros)
+            yield DuckDBPairLoad(session, self._macros, "taken")
 
     @contextlib.contextmanager
     def load_staging(self) -> Iterator[StagingLoad]:
@@ -135,10 +124,7 @@ class DuckDBWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def stream(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> Iterator[pa.RecordBatchReader]:
         with self._reading(query, settings) as (cursor, statement):
             # `execute` would neither stream the rows nor keep their order.
@@ -148,10 +134,7 @@ class DuckDBWarehouse(SqlWarehouse):
             yield rows.to_arrow_reader()
 
     def read_rows(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         # `sql` plans a statement twice, which costs as much as to find a few rows.
         with self._reading(query, settings) as (cursor, statement):
@@ -161,7 +144,7 @@ class DuckDBWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def _reading(
-        self, query: str, settings: Mapping[str, str] | None
+        self, query: str, settings: Settings
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """A cursor with these session settings, and the query with the names of the schemas."""
         # Each cursor is a separate session, without the settings of others.
@@ -218,24 +201,25 @@ class DuckDBSession(Session):
         """DuckDB allows one process at a time, which needs no locks."""
 
 
-class DuckDBStudyLoad(SqlStudyLoad):
+class DuckDBStudyLoad(StudyLoad):
     """One transaction."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any, keys: MatrixKeys) -> None:
-        super().__init__(DuckDBSession(cursor), macros)
-        self._cursor = cursor
+    _session: DuckDBSession
+
+    def __init__(self, session: DuckDBSession, macros: Any, keys: MatrixKeys) -> None:
+        super().__init__(session, macros)
         self._keys = keys
 
     def insert_rows(self, key: BatchKey, rows: Iterator[pa.RecordBatch]) -> int:
         numbered = NumberedRows(self._keys)
         # The statements read these variables by their names.
         with _source(VALUES, numbered.values(rows)) as matrix_values:  # noqa: F841
-            written = self._cursor.execute(
+            written = self._session.cursor.execute(
                 f"insert into {self._staging}.matrix_value by name from matrix_values"
             ).fetchone()
         lines, samples = numbered.lines(), numbered.samples()  # noqa: F841
         for table, source in (("matrix_line", "lines"), ("matrix_sample", "samples")):
-            self._cursor.execute(
+            self._session.cursor.execute(
                 f"insert into {self._staging}.{table} by name"
                 f" select *, ? as batch_id from {source}",
                 [key.batch_id],
@@ -244,26 +228,26 @@ class DuckDBStudyLoad(SqlStudyLoad):
 
     def _insert_symbol_hints(self, batch_id: str, hints: pa.Table) -> None:
         # The statement reads `hints` by its name.
-        self._cursor.execute(
+        self._session.cursor.execute(
             f"insert into {self._staging}.symbol_hint"
             " select ? as batch_id, line_no, gene_symbol from hints",
             [batch_id],
         )
 
 
-class DuckDBPairLoad(SqlPairLoad):
+class DuckDBPairLoad(PairLoad):
     """One transaction; the rows taken in are a temporary table until they are staged."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, macros: Any) -> None:
-        super().__init__(DuckDBSession(cursor), macros, "taken")
-        self._cursor = cursor
+    _session: DuckDBSession
 
     def take(self, schema: pa.Schema, rows: Iterator[pa.RecordBatch], file: PairSource) -> int:
-        self._cursor.execute(f"create temp table taken as from {self._table} limit 0")
+        self._session.cursor.execute(
+            f"create temp table {self._taken} as from {self._table} limit 0"
+        )
         with _source(schema, rows) as pair_rows:  # noqa: F841
-            taken = self._cursor.execute(
-                """
-                insert into taken by name
+            taken = self._session.cursor.execute(
+                f"""
+                insert into {self._taken} by name
                 select
                     *,
                     ? as file_name,
@@ -276,12 +260,10 @@ class DuckDBPairLoad(SqlPairLoad):
         return taken[0]
 
 
-class DuckDBStagingLoad(SqlStagingLoad):
+class DuckDBStagingLoad(StagingLoad):
     """One transaction."""
 
-    def __init__(self, session: DuckDBSession, macros: Any) -> None:
-        super().__init__(session, macros)
-        self._cursor = session.cursor
+    _session: DuckDBSession
 
     def _replace(
         self,
@@ -293,7 +275,7 @@ class DuckDBStagingLoad(SqlStagingLoad):
         remove()
         # The statement reads this variable by its name.
         with _source(schema, rows) as feature_rows:  # noqa: F841
-            written = self._cursor.execute(
+            written = self._session.cursor.execute(
                 f"insert into {table} by name from feature_rows"
             ).fetchone()
         return written[0]

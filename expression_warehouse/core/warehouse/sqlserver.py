@@ -25,25 +25,14 @@ from expression_warehouse.core.listed import counted
 from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.redact import redactor
 from expression_warehouse.core.review_journal import journal_beside
-from expression_warehouse.core.warehouse.base import (
-    BatchKey,
-    PairLoad,
-    PairSource,
-    StagingLoad,
-    StudyLoad,
-    no_rows,
-)
+from expression_warehouse.core.warehouse.base import Parameters, Settings, Warehouse, no_rows
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.matrix_rows import ROWS
-from expression_warehouse.core.warehouse.sql import (
-    SchemaNames,
-    Session,
-    SqlPairLoad,
-    SqlStagingLoad,
-    SqlStudyLoad,
-    SqlWarehouse,
-)
+from expression_warehouse.core.warehouse.pair_load import PairLoad, PairSource
+from expression_warehouse.core.warehouse.session import SchemaNames, Session
 from expression_warehouse.core.warehouse.sqlserver_driver import Driver, open_driver
+from expression_warehouse.core.warehouse.staging_load import StagingLoad
+from expression_warehouse.core.warehouse.study_load import BatchKey, StudyLoad
 
 # "Invalid object name" and "Database … does not exist".
 _NO_SUCH_OBJECT = ("(208)", "Invalid object name", "Base table or view not found")
@@ -72,7 +61,7 @@ def _heap_name(macros: Any, name: str) -> str:
     return f"{_loading(macros)}.{name}"
 
 
-class SqlServerWarehouse(SqlWarehouse):
+class SqlServerWarehouse(Warehouse):
     """The database of a sqlserver target. Each load and each record has a connection of its own.
 
     is_probe  for reading only, as it is: without making what is absent
@@ -147,16 +136,14 @@ class SqlServerWarehouse(SqlWarehouse):
 
     @contextlib.contextmanager
     def load_study(self) -> Iterator[StudyLoad]:
-        heap = _Heap(self._macros, self._transaction, self._driver)
-        with heap, self._transaction() as session:
+        with self._new_heap() as heap, self._transaction() as session:
             load = SqlServerStudyLoad(session, self._macros, heap)
             yield load
             load.publish()
 
     @contextlib.contextmanager
     def load_pairs(self) -> Iterator[PairLoad]:
-        heap = _Heap(self._macros, self._transaction, self._driver)
-        with heap, self._transaction() as session:
+        with self._new_heap() as heap, self._transaction() as session:
             yield SqlServerPairLoad(session, self._macros, heap)
 
     @contextlib.contextmanager
@@ -164,17 +151,15 @@ class SqlServerWarehouse(SqlWarehouse):
         # Heaps go when the transaction that has read them is done.
         with contextlib.ExitStack() as heaps, self._transaction() as session:
             yield SqlServerStagingLoad(
-                session,
-                self._macros,
-                lambda: heaps.enter_context(_Heap(self._macros, self._transaction, self._driver)),
+                session, self._macros, lambda: heaps.enter_context(self._new_heap())
             )
+
+    def _new_heap(self) -> "_Heap":
+        return _Heap(self._macros, self._transaction, self._driver)
 
     @contextlib.contextmanager
     def stream(
-        self,
-        query: str,
-        parameters: Mapping[str, str | int | None] | None = None,
-        settings: Mapping[str, str] | None = None,
+        self, query: str, parameters: Parameters = None, settings: Settings = None
     ) -> Iterator[pa.RecordBatchReader]:
         with self._transaction("LOAD_READ_FAILED", only_reads=True) as session:
             for name, value in (settings or {}).items():
@@ -307,7 +292,7 @@ class _Heap:
         return count
 
 
-class SqlServerStudyLoad(SqlStudyLoad):
+class SqlServerStudyLoad(StudyLoad):
     """One transaction. What takes locks that others would wait for is at its end, in `publish`."""
 
     _session: SqlServerSession
@@ -394,7 +379,7 @@ class SqlServerStudyLoad(SqlStudyLoad):
             )
 
 
-class SqlServerPairLoad(SqlPairLoad):
+class SqlServerPairLoad(PairLoad):
     """One transaction; the rows taken in are a heap until they are staged."""
 
     _session: SqlServerSession
@@ -421,7 +406,7 @@ class SqlServerPairLoad(SqlPairLoad):
         return self._heap.fill(schema, completed())
 
 
-class SqlServerStagingLoad(SqlStagingLoad):
+class SqlServerStagingLoad(StagingLoad):
     """One transaction; rows are a heap of their own until they are in their table."""
 
     _session: SqlServerSession

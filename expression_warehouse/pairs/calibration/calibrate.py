@@ -14,7 +14,8 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import open_atomically
 from expression_warehouse.core.process_log import OpenWarehouse
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.pairs.calibration.measure import (
     Progress,
     measure,

@@ -15,7 +15,8 @@ from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.process_log import OpenWarehouse, ProcessLog, Step, recorded_step
 from expression_warehouse.core.reporting import Reporter, Stopwatch
-from expression_warehouse.core.warehouse.base import FeatureRun, Warehouse
+from expression_warehouse.core.warehouse.base import Warehouse
+from expression_warehouse.core.warehouse.staging_load import FeatureRun
 from expression_warehouse.pairs.ranking.ensemble import (
     isolation_forest,
     local_outlier_factor,

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
+from expression_warehouse.core.files import unreadable
 from expression_warehouse.core.listed import counted, listed
-from loader.source.download import METADATA, Download, unreadable
+from loader.source.download import METADATA, Download
 from loader.source.metadata import AggregatedMetadata
 from loader.source.study import StudySource
 from loader.source.tables import stem_of
