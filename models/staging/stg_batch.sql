@@ -13,7 +13,7 @@ with registered as (
         value_min,
         value_max,
         is_whole_numbers,
-        1e0 * above_30_count / nullif(gene_count * sample_count - null_count, 0) as share_above_30,
+        1e0 * above_30_count / nullif(gene_count * sample_count - null_count - zero_count, 0) as share_above_30,
         dropped_count,
         merged_count,
         gene_id_form,

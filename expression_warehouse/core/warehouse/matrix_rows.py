@@ -69,8 +69,8 @@ class MatrixSummary:
 
     @property
     def share_above_30(self) -> float | None:
-        """Of the values that are not missing; None if it is not known."""
-        values = self.row_count - self.null_count
+        """Of the values that are neither missing nor 0; None if it is not known."""
+        values = self.row_count - self.null_count - self.zero_count
         return self.above_30_count / values if values and self.above_30_count is not None else None
 
     def add(self, gene_count: int, values: pa.Array) -> None:
