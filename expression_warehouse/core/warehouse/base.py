@@ -20,7 +20,7 @@ from expression_warehouse.core.warehouse.session import Session
 from expression_warehouse.core.warehouse.staging_load import StagingLoad
 from expression_warehouse.core.warehouse.study_load import StudyLoad
 
-# A value per $name in a query; session settings of views. None is none.
+# A value per $name in a query; the session settings of views. None means that there are none.
 Parameters = Mapping[str, str | int | None] | None
 Settings = Mapping[str, str] | None
 
