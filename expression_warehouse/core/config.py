@@ -23,6 +23,7 @@ from expression_warehouse.core.disease_config import (
     DiseaseConfig,
     DiseaseName,
     Strict,
+    definitions_json,
     find_fault,
 )
 from expression_warehouse.core.errors import UserError
@@ -257,7 +258,7 @@ class PipelineConfig(Strict):
         """Disease → its definition for staging.disease_definition; None without a key diseases."""
         if self.diseases is None:
             return None
-        return {name: disease.definition_json() for name, disease in self.diseases.items()}
+        return definitions_json(self.diseases)
 
     def study(self, accession: str) -> StudyConfig:
         """The configuration of a study; the defaults if the file does not name it."""

@@ -1,9 +1,11 @@
 """`diseases:` of pipeline.yaml: every mistake is named with its line; what is right is staged."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from conftest import Study, events
+from conftest import PROJECT, Study, events
 
 from expression_warehouse.core.config import load_config
 from expression_warehouse.core.disease_config import normalized_phrase
@@ -185,6 +187,19 @@ def test_a_phrase_that_texts_can_have_without_an_earlier_one(tmp_path, phrase):
 
 def test_a_phrase_with_an_earlier_one_of_the_same_label(tmp_path):
     config_of(tmp_path, changed("pre-nephritic", "lupus nephritis"))
+
+
+def test_pipeline_yaml_is_read_without_the_engine(tmp_path):
+    """Every command reads it, and DuckDB takes most of that time to import."""
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(LUPUS.replace("pre-nephritic", "proteinuria"), encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path;"
+        " from expression_warehouse.core.config import load_config;"
+        f" load_config(Path({str(file)!r})); print('duckdb' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, cwd=PROJECT, text=True) == "False\n"
 
 
 def test_a_disease_of_the_seeds_gets_phrases_of_its_own(tmp_path):
