@@ -121,12 +121,7 @@ def _disease(warehouse: Warehouse, accession: str, pipeline: PipelineConfig) -> 
         where s.study_accession_code = $study
         order by m.is_active desc
     """
-    try:
-        mapped = warehouse.read_rows(query, {"study": accession})
-    except UserError as error:
-        if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
-            raise
-        mapped = []
+    mapped = warehouse.read_rows_if_built(query, {"study": accession})
     if not mapped:
         return pipeline.study(accession).disease
     return mapped[0]["disease_label"] if mapped[0]["is_active"] else None

@@ -204,10 +204,5 @@ def _read(
     query: str, open_warehouse: OpenWarehouse, reporter: Reporter, **parameters: str
 ) -> list[dict[str, Any]]:
     """The rows of a view; none if the build failed before it made the view."""
-    try:
-        with open_warehouse(reporter.waiting) as warehouse:
-            return warehouse.read(query, parameters).to_pylist()
-    except UserError as error:
-        if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
-            raise
-        return []
+    with open_warehouse(reporter.waiting) as warehouse:
+        return warehouse.read_rows_if_built(query, parameters)

@@ -161,14 +161,9 @@ class StudyLoader:
     def _newer_batch(self, key: BatchKey) -> dict[str, str] | None:
         """The batch that is the study's current one, if it is another one."""
         query = "select batch_id from {staging}.stg_batch where study_accession_code = $study"
-        try:
-            rows = self.warehouse.read(query, {"study": key.study_accession})
-            current = rows["batch_id"].to_pylist()
-        except UserError as error:
-            if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
-                raise
-            return None
-        return {"current": current[0]} if current and current[0] != key.batch_id else None
+        rows = self.warehouse.read_rows_if_built(query, {"study": key.study_accession})
+        current = rows[0]["batch_id"] if rows else key.batch_id
+        return {"current": current} if current != key.batch_id else None
 
     def _stage(self, batch: "_NewBatch", step: Step) -> None:
         watch = Stopwatch()

@@ -257,6 +257,15 @@ class Warehouse(ABC):
         """As `read`, each row as column → value: for few rows, as a page of the API reads them."""
         return self.read(query, parameters, settings).to_pylist()
 
+    def read_rows_if_built(self, query: str, parameters: Parameters = None) -> list[dict[str, Any]]:
+        """As `read_rows`; none if a table or view of the query does not exist yet."""
+        try:
+            return self.read_rows(query, parameters)
+        except UserError as error:
+            if error.name != "LOAD_WAREHOUSE_NOT_BUILT":
+                raise
+            return []
+
     def read_whole(self, schema: str, table: str) -> None:
         """Read every block of a table, which the engine verifies.
 
