@@ -221,7 +221,8 @@ def load_pairs_command(_config, reporter, file, disease, technology, organism, t
     """
     from loader.pair_file.load import load_pairs
 
-    return lambda: load_pairs(file, disease, technology, organism, opener(target), reporter)
+    opened = opener(target, is_new=False)
+    return lambda: load_pairs(file, disease, technology, organism, opened, reporter)
 
 
 @main.command("housekeeping", epilog=example("expression-warehouse housekeeping --dry-run"))
@@ -281,7 +282,7 @@ def publish_command(config, reporter, target, **options):
     from loader.publish import PublishOptions, publish
 
     chosen = PublishOptions(**options)
-    return lambda: publish(chosen, config.artifacts, opener(target), reporter)
+    return lambda: publish(chosen, config.artifacts, opener(target, is_new=False), reporter)
 
 
 @main.command(

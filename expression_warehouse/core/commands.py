@@ -162,13 +162,20 @@ def _refused(error: BaseException) -> UserError | None:
     return None
 
 
-def opener(target: str | None) -> Callable[[Callable[[str], None]], Warehouse]:
-    """Opens the target when it is called."""
+def opener(
+    target: str | None, is_new: bool = True
+) -> Callable[[Callable[[str], None]], Warehouse]:
+    """Opens the target when it is called.
+
+    is_new  whether it makes the file of a DuckDB target that is not there
+    """
 
     def open_target(tell_waiting: Callable[[str], None]) -> Warehouse:
         # The drivers take half a second to import; a wrong path should be reported at once.
-        from expression_warehouse.core.warehouse.target import open_warehouse
+        from expression_warehouse.core.warehouse.target import open_warehouse, refuse_missing_file
 
+        if not is_new:
+            refuse_missing_file(target)
         return open_warehouse(target, tell_waiting)
 
     return open_target

@@ -300,16 +300,16 @@ _MOST_NODES = 1_000_000
 def load_config(path: Path | None) -> PipelineConfig:
     """Read pipeline.yaml; without a path, the defaults.
 
-    Raises UserError 54030 if the file is missing, and with the line if it is not YAML, has a key
+    Raises UserError 54030 if there is no such file, and with the line if it is not YAML, has a key
     twice, an unknown key, a wrong type, a value that is not allowed, a disease whose labels,
     phrases and contrasts do not fit together, or folders of which one lies in another.
     """
     if path is None:
         return PipelineConfig()
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise UserError(
             "CONFIG_INVALID",
-            "no such file",
+            "this is a folder" if path.is_dir() else "no such file",
             file=str(path),
             action="Name an existing pipeline.yaml",
         )

@@ -3,6 +3,7 @@
 Numeric libraries are imported by the commands that need them, so that --help is quick.
 """
 
+import functools
 from pathlib import Path
 
 import click
@@ -20,6 +21,16 @@ from expression_warehouse.core.technology import TECHNOLOGIES
 @click.group(epilog=example("expression-warehouse pairs screen --disease SEPSIS"))
 def pairs() -> None:
     """Compute on gene pairs what SQL cannot compute at scale."""
+
+
+# These commands compute on what was built: the file of a mistyped path would be empty.
+_opener = functools.partial(opener, is_new=False)
+
+
+def _parquet(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    if path.suffix != ".parquet":
+        raise click.BadParameter(f"{path} does not end in .parquet")
+    return path
 
 
 def _default_method(context: click.Context, _: click.Parameter, method: str | None) -> str:
@@ -111,7 +122,7 @@ def screen_command(_config, reporter, target, disease, technology, organism, **o
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    return lambda: screen(wanted, ScreenOptions(**options), opener(target), reporter)
+    return lambda: screen(wanted, ScreenOptions(**options), _opener(target), reporter)
 
 
 @pairs.command(
@@ -138,7 +149,8 @@ def screen_command(_config, reporter, target, disease, technology, organism, **o
     "--output",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Parquet file to write.",
+    callback=_parquet,
+    help="Parquet file to write, whose name ends in .parquet.",
 )
 @TOP_GENES
 @METHOD
@@ -155,7 +167,7 @@ def correlate_command(_config, reporter, target, **options):
     """
     from expression_warehouse.pairs.correlate import CorrelateOptions, correlate
 
-    return lambda: correlate(CorrelateOptions(**options), opener(target), reporter)
+    return lambda: correlate(CorrelateOptions(**options), _opener(target), reporter)
 
 
 @pairs.command(
@@ -205,7 +217,7 @@ def calibrate_command(_config, reporter, target, disease, technology, organism, 
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    return lambda: calibrate(wanted, CalibrateOptions(**options), opener(target), reporter)
+    return lambda: calibrate(wanted, CalibrateOptions(**options), _opener(target), reporter)
 
 
 @pairs.command("rank", epilog=example("expression-warehouse pairs rank --disease SEPSIS"))
@@ -228,7 +240,7 @@ def rank_command(_config, reporter, target, disease, technology, organism, seed,
     from expression_warehouse.pairs.slices import SliceFilter
 
     wanted = SliceFilter(disease, technology, organism)
-    return lambda: rank_slices(wanted, seed, variables, opener(target), reporter)
+    return lambda: rank_slices(wanted, seed, variables, _opener(target), reporter)
 
 
 @pairs.command(
@@ -246,4 +258,4 @@ def export_features_command(_config, reporter, target, folder):
     """
     from expression_warehouse.pairs.feature_export import export_features
 
-    return lambda: export_features(folder, opener(target), reporter)
+    return lambda: export_features(folder, _opener(target), reporter)

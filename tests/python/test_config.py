@@ -120,10 +120,12 @@ def test_what_looks_like_a_date_is_a_name(tmp_path):
     assert study.exclude == ["2024-01-03", "2024-01-02 10:00:00"]
 
 
-def test_a_missing_file_is_named(tmp_path):
+@pytest.mark.parametrize(("name", "found"), [("none.yaml", "no such file"), ("", "a folder")])
+def test_a_path_that_is_no_file_is_named(tmp_path, name, found):
     with pytest.raises(UserError) as caught:
-        load_config(tmp_path / "none.yaml")
+        load_config(tmp_path / name)
     assert caught.value.code == 54030
+    assert found in caught.value.found
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path):

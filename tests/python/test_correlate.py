@@ -122,5 +122,6 @@ def test_mistakes_are_named(built, tmp_path):
     nowhere = tmp_path / "nowhere" / "x.parquet"
     refused(correlate(warehouse, "--output", nowhere), "FOLDER_NOT_WRITABLE")
     refused(correlate(warehouse, *output, "--memory", "100MB"), "PAIRS_MEMORY_EXCEEDED")
-    for options in ((), (*output, "--fdr", 0), (*output, "--method", "iqr")):
+    wrong = ((), (*output, "--fdr", 0), (*output, "--method", "iqr"), ("--output", "x.csv"))
+    for options in wrong:
         assert correlate(warehouse, *options).exit_code == 2

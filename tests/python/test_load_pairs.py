@@ -561,8 +561,8 @@ def test_a_file_that_is_not_there(warehouse, tmp_path):
 
 def test_a_warehouse_that_was_never_built(warehouse, tmp_path):
     result = load(warehouse, write(tmp_path / "f.csv", GOOD), "--technology", "RNA-SEQ")
-    failure = refused(result, warehouse, [])
-    assert failure["error_code"] == 4008
+    (failure,) = events(result, "failed")
+    assert (result.exit_code, failure["error_code"]) == (1, 4008)
     assert failure["action"] == "Run dbt build first"
 
 

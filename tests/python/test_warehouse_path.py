@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, TARGET
+from conftest import PROJECT, TARGET, events
 from warehouses import without_rows
 
 from expression_warehouse.core import snapshot
@@ -27,6 +27,35 @@ def test_dbt_outside_the_project_does_not_build_another_file(warehouse, tmp_path
     )
     assert done.returncode != 0
     assert "4013 LOAD_WAREHOUSE_ELSEWHERE" in done.stdout
+
+
+@pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pairs screen --disease SEPSIS",
+        "pairs correlate --study GSE1 --cohort SEPSIS --output pairs.parquet",
+        "pairs calibrate --disease SEPSIS",
+        "pairs rank",
+        "pairs export-features features",
+        "load-pairs pairs.csv --disease SEPSIS --technology RNA-SEQ",
+        "publish --disease SEPSIS",
+    ],
+)
+def test_what_needs_a_build_makes_no_file_of_a_mistyped_path(
+    warehouse, tmp_path, monkeypatch, command
+):
+    (tmp_path / "pairs.csv").write_text("gene_a,gene_b,dz_ss_mean\nENSG1,ENSG2,0.5\n")
+    before = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.chdir(tmp_path)
+    group, _, rest = command.partition(" ")
+    call = warehouse.pairs if group == "pairs" else warehouse.loader
+    result = call(*(rest if group == "pairs" else command).split())
+    assert result.exit_code == 1
+    (error,) = events(result, "failed")
+    assert (error["error_code"], error["file"]) == (4008, str(warehouse.path))
+    made = {path.name for path in tmp_path.iterdir()} - before
+    assert not any("duckdb" in name for name in made), made
 
 
 APOSTROPHE = "today's"

@@ -41,6 +41,18 @@ def open_warehouse(
     )
 
 
+def refuse_missing_file(target: str | None) -> None:
+    """Check that the file of a DuckDB target is there, which opening it would make.
+
+    Raises UserError 4001 if the profile cannot be read, and 4008 if there is no file.
+    """
+    credentials: Any = read_profile(target).credentials
+    if credentials.type == "duckdb":
+        from expression_warehouse.core.warehouse.duckdb import existing_file, file_path
+
+        existing_file(file_path(credentials))
+
+
 def target_folder(target: str | None) -> Path:
     """The folder of a DuckDB file; where commands work, if the warehouse is on a server.
 
