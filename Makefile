@@ -14,7 +14,7 @@ SQLSERVER = EXPRESSION_SQLSERVER_HOST EXPRESSION_SQLSERVER_USER EXPRESSION_SQLSE
 # Microsoft's name binder for T-SQL and what it runs on; unpacked here, never installed.
 BINDER := .cache/tsql-binder
 
-.PHONY: help install demo explore test test-long test-faults coverage test-sqlserver test-tsql lint lock docs cli-docs bench clean
+.PHONY: help install demo explore test test-quick test-long test-faults coverage test-sqlserver test-tsql lint lock docs cli-docs bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ explore: demo  ## Serve the demo as pages, until Ctrl-C
 
 test: install  ## Run all tests on DuckDB, and the T-SQL checks that need no server
 	$(BIN)/python -m pytest $(PARALLEL)
+
+test-quick: install  ## Run the tests of all but the slowest modules
+	$(BIN)/python -m pytest -m "not long and not slow" $(PARALLEL)
 
 test-long: install  ## Run all tests, those that try many cases with many more of them
 	$(BIN)/python -m pytest -m "long or not long" $(PARALLEL)

@@ -213,7 +213,6 @@ class Life(RuleBasedStateMachine):
         assert dict(diseases) == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("lives", "steps"), [(1, 8), pytest.param(30, 20, marks=pytest.mark.long)])
 def test_commands_in_any_order(copy_of, tmp_path, monkeypatch, lives, steps):
     monkeypatch.setattr(Life, "empty", copy_of(without_rows, tmp_path).path, raising=False)

@@ -157,7 +157,6 @@ def assert_as_expected(found: Rows, expected: dict[tuple[str, str], oracle.Row])
     assert not wrong, f"{len(wrong)} values in {sorted({w[2] for w in wrong})}: {wrong[:5]}"
 
 
-@pytest.mark.slow
 def test_ten_published_studies(copy_of, shared_data, tmp_path):
     """The studies' own 40 most variable genes, whose cut the watch list crosses."""
     warehouse = copy_of(staged_panel, tmp_path)

@@ -30,7 +30,6 @@ def small_disk(folder, kilobytes: int):
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.slow
 def test_a_full_disk(copied):
     """At the first file, in the middle and near the end."""
     work = copied.folder / "work"
@@ -43,7 +42,6 @@ def test_a_full_disk(copied):
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [60, 150, 550, 1000, 1300, 1600])
 def test_address_space_that_is_limited(warehouse, megabytes):
     """The libraries would abort, or hang, each in a way of its own."""

@@ -40,7 +40,6 @@ def runs_of(warehouse, manifests, downloads):
         yield Command("narrow_loader", arguments, warehouse.env, manifests)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
 def test_six_runs_at_once_of_overlapping_studies(downloads, manifests, tmp_path, rounds):
     results = set()
