@@ -162,9 +162,7 @@ def _refused(error: BaseException) -> UserError | None:
     return None
 
 
-def opener(
-    target: str | None, is_new: bool = True
-) -> Callable[[Callable[[str], None]], Warehouse]:
+def opener(target: str | None, is_new: bool = True) -> Callable[[Callable[[str], None]], Warehouse]:
     """Opens the target when it is called.
 
     is_new  whether it makes the file of a DuckDB target that is not there

@@ -62,6 +62,8 @@ class TextReporter(Reporter):
         "rows_without_values": "{file}: left out {row_count:n pair} without a value",
         "rows_override": "{file}: {override_count:n pair} with csv_override = 1, in place of what "
         "the studies give; the fact has {fact_row_count:n such row} now",
+        "rows_unranked": "{file}: {row_count:n pair} without a q (q_ss), an I2 (dz_ss_i2) or a "
+        "number of studies (n_studies_ss): will be in the fact, but not in the ranked views",
         "archive_purged": "{verb} {folder_count:n archived study} older than {days:n day}",
         "logs_purged": "{verb} {folder_count:n day} of logs older than {days:n day}",
         "staging_purged": "{verb} {row_count:n staged row} older than {days:n day}; batches "

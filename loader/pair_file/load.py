@@ -72,6 +72,7 @@ def _load(
     if repeated := load.remove_repeated():
         reporter.warned("rows_repeated", file=file.label, row_count=repeated)
     overrides, fact_rows = load.count_overrides()
+    unranked = load.count_unranked()
     signals.check()
     staged = load.stage()
     if not staged.staged:
@@ -81,6 +82,8 @@ def _load(
         reporter.warned(
             "rows_override", file=file.label, override_count=overrides, fact_row_count=fact_rows
         )
+    if unranked:
+        reporter.warned("rows_unranked", file=file.label, row_count=unranked)
     reporter.step(
         None,
         "pairs_staged",

@@ -224,6 +224,22 @@ def test_overrides_are_warned_of(loaded):
     assert (said["pairs_staged"]["row_count"], said["pairs_staged"]["metric_count"]) == (3, 10)
 
 
+@pytest.mark.parametrize("missing", ["", "q_ss", "dz_ss_i2", "n_studies_ss"])
+def test_pairs_that_will_not_be_ranked_are_counted(copy, tmp_path, missing):
+    """Those that say so are in no ranked view with its default limits, and the others are."""
+    cells = {"dz_ss_mean": 0.5, "q_ss": 0.01, "dz_ss_i2": 10, "n_studies_ss": 4, "csv_override": 1}
+    kept = {name: value for name, value in cells.items() if name != missing}
+    text = f"pair_id,{','.join(kept)}\n9_10,{','.join(map(str, kept.values()))}\n"
+    result = load(copy, write(tmp_path / "f.csv", text), "--technology", "RNA-SEQ")
+    warned = [event["row_count"] for event in events(result, "rows_unranked")]
+    assert warned == ([1] if missing else [])
+    build_pairs(copy, **SETTINGS)
+    ranked = copy.query(
+        "select metrics_source from analytics.vw_pair_metrics_ranked where metrics_source = 'CSV'"
+    )
+    assert len(ranked) == (0 if missing else 1)
+
+
 def test_the_same_file_again_adds_nothing(loaded, tmp_path):
     warehouse = moved(loaded[0], tmp_path)
     before = staged(warehouse)
@@ -242,7 +258,8 @@ def replaced(loaded, tmp_path_factory) -> WarehouseUnderTest:
     warehouse = moved(loaded[0], folder)
     path = write(folder / "second.csv", SECOND)
     result = load(warehouse, path, "--technology", "MICROARRAY")
-    (event,) = events(result)
+    unranked, event = events(result)
+    assert unranked["step"] == "rows_unranked"
     assert (event["row_count"], event["replaced_count"]) == (2, 1)
     build_pairs(warehouse, **SETTINGS)
     return warehouse

@@ -156,6 +156,21 @@ class PairLoad(ABC):
         )
         return overrides, rows
 
+    def count_unranked(self) -> int:
+        """How many of the rows taken in lack what the limits of the ranked views ask for: a false
+        discovery rate, an I2 or a number of studies."""
+        (rows,) = self._session.only_row(
+            f"""
+            select count(*) as row_count
+            from {self._taken}
+            where
+                coalesce(q_ss_hk, q_soth_hk, q_ss, q_soth, q_combined, q_combined_dependent) is null
+                or coalesce(dz_ss_i2, dz_soth_i2) is null
+                or coalesce(included_study_count, n_studies_ss, n_studies_soth) is null
+            """
+        )
+        return rows
+
     def stage(self) -> Staged:
         """Stage the rows taken in; they replace rows of the same pair and slice. If all of them are
         staged already, change nothing."""
