@@ -151,12 +151,16 @@ class SampleSheet:
 
     def _columns(self, config: StudyConfig, accession: str) -> dict[str, int]:
         """Field → its column; `sample` has the samples."""
-        words = [_word(name) for name in self.header]
-        found: dict[str, int] = {}
-        for field, headers in {"sample": SAMPLE_COLUMNS, **FIELDS}.items():
-            for header in headers:
-                if header in words and (field not in found):
-                    found[field] = words.index(header)
+        lines = [self.header, *self.rows]
+        filled = [n for n in range(len(self.header)) if any(line[n].strip() for line in lines)]
+        # R gives row names no header; any other column without one is a spacer or a note.
+        named = [n for n in filled if self.header[n] or n == filled[0]]
+        words = {_word(self.header[n]): n for n in reversed(named)}
+        found = {
+            field: next(words[header] for header in headers if header in words)
+            for field, headers in {"sample": SAMPLE_COLUMNS, **FIELDS}.items()
+            if not words.keys().isdisjoint(headers)
+        }
         # The same column cannot be two things: its name as a sample is not its tissue.
         found = {
             field: column
@@ -176,7 +180,7 @@ class SampleSheet:
                 f"no column of the sample sheet has the samples; its columns are "
                 f"{', '.join(filter(None, self.header))}",
                 f"Name the column sample, or write into pipeline.yaml: studies: {{{accession}: "
-                f"{{sheet_columns: {{sample: {self.header[0]}}}}}}}",
+                f"{{sheet_columns: {{sample: {next(filter(None, self.header))}}}}}}}",
             )
         return found
 

@@ -34,6 +34,7 @@ SHEETS = {
     "SDRF": PLAIN.replace("sample,title,platform", "Assay Name,Comment [Sample_title],Comment[INSTRUMENT_MODEL]"),
     "titles above the header": f'"Table S1, patients",,\n,,\n{PLAIN}',
     "a title without delimiters": f"Patients\n{PLAIN}",
+    "empty columns, one before the names of R": re.sub("^", ",", PLAIN.removeprefix("sample").replace(",", ",,"), flags=re.MULTILINE),
     "samples that the matrix lacks": f"{PLAIN}S4,sepsis,HiSeq\n",
     "lanes": PLAIN.replace("S1,healthy,HiSeq\n", "S1,healthy,HiSeq\nS1,healthy,MiSeq\n"),
 }  # fmt: skip
@@ -156,6 +157,9 @@ def without(column, sheet=PLAIN):
 FAULTS = {
     "no sample column": (
         {"sheet": PLAIN.replace("sample", "x")}, SETTINGS, 1014, "no column", "sheet_columns"),
+    "notes in a column without a name": (
+        {"sheet": "Probe,title,,platform\nS1,healthy,x,HiSeq\nS2,sepsis,,HiSeq\n"}, SETTINGS, 1014,
+        "columns are Probe, title, platform", "sample: Probe"),
     "no technology": ({"sheet": without("platform")}, SETTINGS, 1014, "technology", "RNA-SEQ"),
     "no organism": ({"matrix": MATRIX.replace("ENSG0", "G")}, SETTINGS, 1014, "organism", "HOMO"),
     "a column that the sheet lacks": (
