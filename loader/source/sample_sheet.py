@@ -13,6 +13,7 @@ from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 from loader.delimiter import likeliest_delimiter
 from loader.source.download import Download
+from loader.source.values import ABSENT
 
 # Headers, in lower case and without punctuation, of the columns with the names of samples. The
 # first of these that a sheet has holds the samples.
@@ -131,16 +132,17 @@ class SampleSheet:
         used = set(columns.values())
         found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
         for row in self.rows:
-            texts = {field: row[column].strip() for field, column in columns.items()}
+            cells = ["" if ABSENT.fullmatch(cell.strip()) else cell.strip() for cell in row]
+            texts = {field: cells[column] for field, column in columns.items()}
             if not (sample := texts.pop("sample")):
                 continue
             fields = {f"refinebio_{field}": text for field, text in texts.items() if text}
             if "refinebio_organism" in fields:
                 fields["refinebio_organism"] = organism_code(fields["refinebio_organism"])
             others = {
-                name.lower(): cell.strip()
-                for column, (name, cell) in enumerate(zip(self.header, row, strict=True))
-                if column not in used and name and cell.strip()
+                name.lower(): cell
+                for column, (name, cell) in enumerate(zip(self.header, cells, strict=True))
+                if column not in used and name and cell
             }
             found.setdefault(sample, []).append((fields, others))
         return found

@@ -8,6 +8,7 @@ from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted, listed
 from loader.source.metadata import StudyMetadata
+from loader.source.values import ABSENT
 
 METADATA_FIELD = "refinebio_subject"
 
@@ -23,6 +24,11 @@ _HOURS = {
     }.items()
     for word in words.split()
 }
+# Words for a subject that is not known, as archives prescribe them.
+_NO_SUBJECT = re.compile(
+    r"[-?.]+|none|unknown|unbekannt|missing|not (?:applicable|available|collected|known|provided)",
+    re.IGNORECASE,
+)
 _UNIT = rf"(?P<unit>{'|'.join(_HOURS)})"
 _NUMBER = r"(?P<number>(?<!\S)[+-]\d+(?:\.\d+)?|(?<!\d)(?<!\d\.)\d+(?:\.\d+)?)"
 _EARLIER = r"(?P<earlier>\s*(?:before|prior|pre))?"
@@ -79,7 +85,7 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
         subjects = {
             sample: subject
             for sample, block in metadata.samples.items()
-            if (subject := _field(block, METADATA_FIELD))
+            if (subject := _subject(block))
         }
     else:
         subjects = {}
@@ -143,7 +149,7 @@ def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
     """3007 if subjects of the metadata have samples of different times."""
     times: dict[str, list[str]] = defaultdict(list)
     for block in metadata.samples.values():
-        subject, time = _field(block, METADATA_FIELD), _field(block, "refinebio_time")
+        subject, time = _subject(block), _field(block, "refinebio_time")
         if subject and time:
             times[subject].append(time.casefold())
     repeated = {subject: found for subject, found in times.items() if len(set(found)) > 1}
@@ -198,6 +204,12 @@ def _field(block: dict[str, Any], name: str) -> str:
     """A field of a sample as text; empty if it has none. The number 0 is a value."""
     value = block.get(name)
     return "" if value is None else str(value).strip()
+
+
+def _subject(block: dict[str, Any]) -> str:
+    """The subject of a sample; empty if a word such as NA or unknown is in its place."""
+    text = _field(block, METADATA_FIELD)
+    return "" if ABSENT.fullmatch(text) or _NO_SUBJECT.fullmatch(text) else text
 
 
 def _hours(text: str) -> float | None:

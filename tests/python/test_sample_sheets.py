@@ -373,6 +373,29 @@ def test_public_accessions_are_capitals(warehouse, tmp_path, name, matrix_is_low
     assert sorted(json.loads(document)["samples"]) == [code for (code,) in expected]
 
 
+@pytest.mark.parametrize(
+    "absent",
+    ["NA", "#N/A", "#NV", "#DIV/0!", "#NAME?", "#¡VALOR!", "#ÜBERLAUF!", "n.d.", "k. A.", "null"],
+)
+def test_cells_that_say_nothing_are_empty(absent):
+    header = ["sample", "title", "group", "organism", "SOFA"]
+    rows = [["S1", "x", "sepsis", "human", "9"], ["S1", absent, f" {absent}", absent, absent]]
+    sheet = SampleSheet("sheet", header, [*rows, [absent, "mean", "", "", "8"]])
+    assert sheet.contradictions(StudyConfig(), "GSE1") is None
+    fields = {"title": "x", "disease": "sepsis", "organism": "HOMO_SAPIENS"}
+    assert sheet.samples(StudyConfig(), "GSE1") == {
+        "S1": {f"refinebio_{field}": value for field, value in fields.items()}
+        | {"characteristics": {"sofa": "9"}}
+    }
+
+
+@pytest.mark.parametrize("text", ["-", "?", "ND", "KA", "none", "#1", "#A", "Nana", "unknown"])
+def test_cells_that_may_say_something_are_kept(text):
+    """Such as the finding -, or the group ND of patients who have no diabetes."""
+    sheet = SampleSheet("sheet", ["sample", "group"], [["S1", text]])
+    assert sheet.samples(StudyConfig(), "GSE1")["S1"]["refinebio_disease"] == text
+
+
 @pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
 def test_lines_that_differ_in_what_says_the_illness_are_said(column):
     header = ["sample", "diagnosis", column, "lane"]

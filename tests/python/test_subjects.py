@@ -106,6 +106,17 @@ def test_the_metadata_are_read_only_on_demand():
     assert resolve_subjects(given, study).times == {"A": 7, "B": 5}
 
 
+@pytest.mark.parametrize(
+    "word", ["NA", "n/a", "#NV", "n.d.", "k. A.", "-", "?", "unknown", "Not applicable", "missing"]
+)
+def test_words_for_an_unknown_subject_are_no_subject(word):
+    """As one subject, all samples with the word but the first would be left out."""
+    study = with_subjects([("P1", "day 1"), (word, "day 1"), (word, "day 2"), (f" {word} ", "")])
+    assert doubted_subjects(StudyConfig(), study, "f") is None
+    found = resolve_subjects(StudyConfig(subjects="refinebio_subject"), study)
+    assert found.subjects == {"S0": "P1"}
+
+
 def test_a_pattern_that_fits_no_title_is_an_error():
     with pytest.raises(UserError, match="fits no sample"):
         resolve_subjects(StudyConfig(subjects="^(?P<subject>Q)$"), metadata(A="P1"))
