@@ -146,21 +146,25 @@ def _samples_without_time(
 
 
 def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
-    """3007 if subjects of the metadata have samples of different times."""
+    """3007 if subjects of the metadata have several samples."""
     times: dict[str, list[str]] = defaultdict(list)
     for block in metadata.samples.values():
-        subject, time = _subject(block), _field(block, "refinebio_time")
-        if subject and time:
-            times[subject].append(time.casefold())
-    repeated = {subject: found for subject, found in times.items() if len(set(found)) > 1}
-    count = sum(map(len, repeated.values()))
+        if subject := _subject(block):
+            times[subject].append(_field(block, "refinebio_time").casefold())
+    repeated = {subject: found for subject, found in times.items() if len(set(found) - {""}) > 1}
     # A tissue in place of a subject has many samples of each time.
-    if not repeated or count > 2 * sum(len(set(found)) for found in repeated.values()):
+    if sum(map(len, repeated.values())) > 2 * sum(len(set(found)) for found in repeated.values()):
+        repeated = {}
+    # If most subjects have one sample, they are no tissues, and several samples are replicates.
+    if 2 * len(times) > sum(map(len, times.values())):
+        repeated = {subject: found for subject, found in times.items() if len(found) > 1}
+    if not repeated:
         return None
+    count = sum(map(len, repeated.values()))
     return UserError(
         "TRANSFORMATION_SUBJECTS_REPEATED",
         f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, for "
-        f"example {next(iter(repeated))!r}: the metadata give them one subject and different times",
+        f"example {next(iter(repeated))!r}: the metadata give them one subject",
         file=label,
         expected="one sample per subject and cohort",
         action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "

@@ -166,9 +166,10 @@ def with_subjects(samples: list[tuple[str, object]]) -> StudyMetadata:
 @pytest.mark.parametrize(
     "samples",
     [[("P1", "day 1"), ("P1", "day 3")], [("donor A", "baseline"), ("donor B", "baseline"), ("donor B", "24h")],
-     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")]],
+     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")],
+     [("P1", ""), ("P2", ""), ("P2", "")], [("P1", "D1"), ("P2", "D1"), ("P2", "D1")]],
 )  # fmt: skip
-def test_subjects_of_the_metadata_with_several_times_are_doubted(samples):
+def test_subjects_of_the_metadata_with_several_samples_are_doubted(samples):
     study = with_subjects(samples)
     found = doubted_subjects(StudyConfig(), study, "f")
     assert found.name == "TRANSFORMATION_SUBJECTS_REPEATED"
