@@ -1,7 +1,9 @@
 """The subjects of a study's samples, read from its settings, titles and metadata."""
 
+import datetime
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
@@ -16,11 +18,11 @@ _HOURS = {
     word: hours
     for words, hours in {
         "min mins minute minutes": 1 / 60,
-        "h hr hrs hour hours": 1,
-        "d day days": 24,
-        "w wk wks week weeks": 168,
-        "mo mos month months": 730,
-        "y yr yrs year years": 8766,
+        "h hr hrs hour hours std stunde stunden": 1,
+        "d day days tag tage": 24,
+        "w wk wks week weeks woche wochen": 168,
+        "mo mos month months monat monate": 730,
+        "y yr yrs year years jahr jahre": 8766,
     }.items()
     for word in words.split()
 }
@@ -46,17 +48,26 @@ _TIMES = [
     )
 ]
 
+# 2023-01-31 and 31.01.2023, with or without the time of day.
+_DATE = re.compile(
+    r"(?<!\d)(?:(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)"
+    r"|(?P<german_day>\d\d?)\.(?P<german_month>\d\d?)\.(?P<german_year>\d{4}|\d\d))(?!\d)"
+    r"(?:[T ]+(?P<hour>\d\d?):(?P<minute>\d\d))?"
+)
+# Dates whose day and month cannot be told apart, as 1/2/2023, or are named in any language.
+_OTHER_DATE = re.compile(r"(?<!\d)\d\d?([-/])(?:\d\d?|[^\W\d_]{3,9}\.?)\1(?:\d{4}|\d\d)(?!\d)")
+
 # Words for the time 0, in a text without a number and without words for a later time.
 _START = re.compile(
-    r"(?<![a-z])(?:base ?line|admission|admitted|arrival|enrol|inclusion|recruitment|screening"
-    r"|initial|pre|before|prior)",
+    r"(?<![a-z])(?:base ?line|aufnahme|admission|admitted|arrival|enrol|inclusion|recruitment"
+    r"|screening|initial|pre|before|prior)",
     re.IGNORECASE,
 )
 _LATER = re.compile(r"(?<![a-z])(?:post|after|follow|since|discharge|death)", re.IGNORECASE)
 
 # The words before the number of a time point or replicate, each tried by itself.
 _WORDS = [
-    "day|d",
+    "day|tag|d",
     "hours?|hrs?|h",
     "week|w",
     "month",
@@ -221,11 +232,28 @@ def _hours(text: str) -> float | None:
     'baseline'; None for other texts without a number.
 
     'hospital day 3' -> 72, 'T24h' -> 24, '2 h before surgery' -> -2, 'T1' -> 1, 'pre-op' -> 0,
-    'discharge' -> None
+    'discharge' -> None. Of a date, the hours since 1970; of one that can be read in two ways, None.
     """
+    if date := _DATE.search(text):
+        return _hours_of_date(date.groupdict())
+    if _OTHER_DATE.search(text):
+        return None
     found = next(filter(None, (pattern.search(text) for pattern in _TIMES)), None)
     if found is None:
         return 0 if _START.search(text) and not _LATER.search(text) else None
     said = found.groupdict()
     hours = float(said["number"]) * _HOURS.get(said.get("unit", "").lower(), 1)
     return -hours if said.get("earlier") else hours
+
+
+def _hours_of_date(said: Mapping[str, str | None]) -> float | None:
+    """The hours from 1970 to a date; None if the calendar does not have it."""
+    year, month, day, hour, minute = (
+        int(said[name] or said.get(f"german_{name}") or 0)
+        for name in ("year", "month", "day", "hour", "minute")
+    )
+    try:
+        date = datetime.datetime(year + 2000 * (year < 100), month, day, hour, minute)
+    except ValueError:
+        return None
+    return (date - datetime.datetime(1970, 1, 1)).total_seconds() / 3600

@@ -25,13 +25,41 @@ def test_hours(text, hours):
     assert _hours(text) == hours
 
 
+@pytest.mark.parametrize(
+    "dates",
+    [["28.01.2023", "03.02.2023", "1.3.2023"], ["28.1.23", "3.2.23", "01.03.23"],
+     ["2023-01-28", "2023-02-03", "2023-03-01"], ["am 31.12.2022", "am 01.01.2023", "am 02.01.2023"],
+     ["2023-02-01T23:10:00", "2023-02-02 08:00", "2023-02-02 17:30:10"], ["01.02.2023 9:05", "1.2.2023 10:00", "1.2.2023 23:59"]],
+)  # fmt: skip
+def test_dates_are_times_in_their_order(dates):
+    first, second, third = map(_hours, dates)
+    assert first < second < third
+    assert _hours("24.12.2022") - _hours("2022-12-23") == 24
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/2/2023",
+        "01-02-23",
+        "13/2/2023 8:00",
+        "1-Feb-23",
+        "02/Mär/2023",
+        "31.02.2023",
+        "2023-13-01",
+    ],
+)
+def test_dates_without_one_reading_are_no_time(text):
+    assert _hours(text) is None
+
+
 UNITS = {
     1 / 60: ["min", "mins", "minute", "minutes"],
-    1: ["h", "hr", "hrs", "hour", "hours"],
-    24: ["d", "day", "days"],
-    168: ["w", "wk", "wks", "week", "weeks"],
-    730: ["mo", "mos", "month", "months"],
-    8766: ["y", "yr", "yrs", "year", "years"],
+    1: ["h", "hr", "hrs", "hour", "hours", "Std", "Stunde", "Stunden"],
+    24: ["d", "day", "days", "Tag", "Tage"],
+    168: ["w", "wk", "wks", "week", "weeks", "Woche", "Wochen"],
+    730: ["mo", "mos", "month", "months", "Monat", "Monate"],
+    8766: ["y", "yr", "yrs", "year", "years", "Jahr", "Jahre"],
 }
 
 
@@ -54,7 +82,7 @@ def test_a_unit_is_a_whole_word_beside_the_number(words, unit):
 
 @pytest.mark.parametrize(
     "text",
-    ["baseline", "Base line", "admission", "at ICU admission", "enrolment", "Enrollment", "inclusion", "pre-op",
+    ["baseline", "Base line", "Aufnahme", "admission", "at ICU admission", "enrolment", "Enrollment", "inclusion", "pre-op",
      "Pre", "pretreatment", "before surgery", "prior to infusion", "screening"],
 )  # fmt: skip
 def test_words_for_the_beginning_are_time_0(text):
@@ -130,7 +158,7 @@ def test_a_pattern_without_a_subject_is_refused(pattern):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("P1 day 1", "P1 day 3"), ("P1_D1", "P1_D3"), ("sepsis, patient 12, 0h", "sepsis, patient 12, 24h"),
+    [("P1 day 1", "P1 day 3"), ("Patient 7, Tag 1", "Patient 7, Tag 3"), ("P1_D1", "P1_D3"), ("sepsis, patient 12, 0h", "sepsis, patient 12, 24h"),
      ("Patient 7 time point 1 PBMC", "Patient 7 time point 2 PBMC"), ("S12 rep1", "S12 rep2"),
      ("P1 Visit 1", "P1 visit 2"), ("Patient 12 (rep 1)", "Patient 12 (rep 2)"), ("P1_D1_PBMC", "P1_D3_PBMC"),
      ("control, technical replicate 1", "control, technical replicate 2"), ("P1_techrep1", "P1_techrep2"),
