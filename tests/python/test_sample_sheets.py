@@ -427,3 +427,36 @@ def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):
     assert samples["S2"]["refinebio_disease"] == "sepsis"
     inspected = warehouse.loader("inspect", folder, "--config", warehouse.folder / "pipeline.yaml")
     assert "S2 (title: sepsis or septic shock)" in inspected.output
+
+
+def write_nfcore(folder, **sheets):
+    """The results of a run of nf-core/rnaseq, and sheets in the folder, by their stems."""
+    (folder / "star_salmon").mkdir(parents=True)
+    matrix = MATRIX.replace("gene,", "gene_id,").replace(",", "\t")
+    (folder / "star_salmon" / "salmon.merged.gene_tpm.tsv").write_text(matrix)
+    reads = "sample,fastq_1\n" + "".join(f"S{n},{n}_{lane}.fq.gz\n" for n in "123" for lane in "12")
+    (folder / "pipeline_info").mkdir()
+    for name in ("samplesheet.csv", "pipeline_info/samplesheet.valid.csv"):
+        (folder / name).write_text(reads)
+    for stem, sheet in sheets.items():
+        (folder / f"{stem}.csv").write_text(sheet)
+    return folder
+
+
+@pytest.mark.parametrize("stem", ["metadata", "samples", "sepsis_metadata", "z_samplesheet"])
+def test_the_sheet_beside_that_of_nfcore_is_read(warehouse, tmp_path, stem):
+    """Whichever of the two names comes first."""
+    folder = write_nfcore(tmp_path / "d", **{stem: PLAIN})
+    assert ingest(warehouse, folder).exit_code == 0
+    assert titles(warehouse)["S3"] == "septic shock"
+
+
+def test_two_sheets_beside_that_of_nfcore_are_named(warehouse, tmp_path):
+    folder = write_nfcore(tmp_path / "d", metadata=PLAIN, samples=PLAIN)
+    failure = failure_of(ingest(warehouse, folder))
+    assert failure["error_code"] == 1009
+    assert "metadata.csv, samples.csv" in failure["found"]
+    assert (
+        ingest(warehouse, folder, settings="d: {sample_sheet: samples.csv, units: TPM}").exit_code
+        == 0
+    )
