@@ -104,7 +104,8 @@ def test_what_a_title_says_beside_a_denial_holds():
     "denial",
     [
         "keine *", "ohne *", "*: nein", "*=nein", "sans *", "pas de *", "* : non", "sin *", "geen *",
-        "zonder *", "*: nee",
+        "zonder *", "*: nee", "nicht-*", "Ausschluss *", "kein Hinweis auf *", "* ausgeschlossen",
+        "* (ausgeschlossen)", "V. a. * (nicht bestätigt)", "* nicht gesichert",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("illness", ["Sepsis", "shock"])
@@ -149,6 +150,25 @@ def test_other_kinds_of_shock_are_not_septic():
         "anaphylactic", "hemorrhagic", "haemorrhagic", "cardiogenic", "hypovolemic", "hypovolaemic", "neurogenic",
     ]  # fmt: skip
     assert set(labels(f"{kind.title()} shock patient 1" for kind in kinds).values()) == {"UNKNOWN"}
+
+
+def test_shock_in_german():
+    titles = {
+        "septischer Schock": "SEPTIC_SHOCK",
+        "Sepsis mit Schock": "SEPTIC_SHOCK",
+        "Sepsis/septischer Schock": "SEPTIC_SHOCK",
+        "Pat. 7, im septischen Schock": "SEPTIC_SHOCK",
+        "Sepsis ohne Schock": "SEPSIS",
+        "Sepsis, kein septischer Schock": "SEPSIS",
+        "Sepsis ohne septischen Schock": "SEPSIS",
+        "Sepsis, Schock: nein": "SEPSIS",
+        "Sepsis, nicht im Schock": "SEPSIS",
+        "Schock ausgeschlossen": "UNKNOWN",
+        "Hämorrhagischer Schock": "UNKNOWN",
+        "kardiogener Schock": "UNKNOWN",
+        "Schockraum": "UNKNOWN",
+    }
+    assert labels(titles) == titles
 
 
 def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):
