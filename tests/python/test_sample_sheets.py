@@ -7,6 +7,7 @@ import re
 import zipfile
 
 import pytest
+import yaml
 from conftest import Study, events
 
 from expression_warehouse.core.config import StudyConfig
@@ -427,6 +428,19 @@ def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):
     assert samples["S2"]["refinebio_disease"] == "sepsis"
     inspected = warehouse.loader("inspect", folder, "--config", warehouse.folder / "pipeline.yaml")
     assert "S2 (title: sepsis or septic shock)" in inspected.output
+
+
+def test_tables_of_names_that_say_nothing_are_named_with_what_to_write(warehouse, tmp_path):
+    matrix = MATRIX + "".join(f"ENSG{n:011d},1.5,2.5,3.5\n" for n in range(6, 30))
+    names = {"sheet_name": "Patientenliste.csv", "matrix_name": "Expressionsdaten.csv"}
+    folder = write(tmp_path / "d", matrix=matrix, **names)
+    failure = failure_of(ingest(warehouse, folder))
+    assert failure["error_code"] == 1001
+    assert all(name in failure["action"] for name in names.values())
+    written = failure["action"].partition("studies: ")[2].partition(", with the right")[0]
+    settings = yaml.safe_load(written)["d"] | {"units": "LOG2"}
+    assert ingest(warehouse, folder, settings=f"d: {json.dumps(settings)}").exit_code == 0
+    assert titles(warehouse)["S3"] == "septic shock"
 
 
 def write_nfcore(folder, **sheets):
