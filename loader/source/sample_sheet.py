@@ -31,8 +31,11 @@ FIELDS = {
         *("cohort", "group", "phenotype", "characteristics"),
     ],
     "disease_stage": ["diseasestage", "severity", "stage"],
-    "subject": ["subject", "subjectid", "patient", "patientid", "individual", "donor", "donorid"],
-    "time": ["time", "timepoint", "day"],
+    "subject": [
+        *("subject", "subjectid", "patient", "patientid", "individual", "donor", "donorid"),
+        *("patid", "patnr", "patientnr", "patientenid", "patientennr", "patientennummer"),
+    ],
+    "time": ["time", "timepoint", "day", "tag", "zeitpunkt"],
     "age": ["age", "ageyears"],
     "sex": ["sex", "gender"],
     "race": ["race", "ethnicity"],

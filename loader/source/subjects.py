@@ -212,7 +212,8 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
 
 
 def _titles(metadata: StudyMetadata) -> dict[str, str]:
-    return {s: _field(block, "refinebio_title") for s, block in metadata.samples.items()}
+    """The title of each sample; its name if it has none, as in a user's own sheet."""
+    return {s: _field(block, "refinebio_title") or s for s, block in metadata.samples.items()}
 
 
 def _field(block: dict[str, Any], name: str) -> str:

@@ -375,6 +375,17 @@ def test_public_accessions_are_capitals(warehouse, tmp_path, name, matrix_is_low
 
 
 @pytest.mark.parametrize(
+    "subject", ["Pat.-Nr.", "Pat-ID", "Patienten-ID", "Patient Nr.", "patient_id"]
+)
+@pytest.mark.parametrize("time", ["Tag", "Zeitpunkt", "time point"])
+def test_headers_of_repeated_samples_in_german(subject, time):
+    """If they were not known, repeated patients would count as several."""
+    sheet = SampleSheet("sheet", ["sample", subject, time], [["S1", "7", "D1"]])
+    fields = {"refinebio_subject": "7", "refinebio_time": "D1", "characteristics": {}}
+    assert sheet.samples(StudyConfig(), "GSE1") == {"S1": fields}
+
+
+@pytest.mark.parametrize(
     "absent",
     ["NA", "#N/A", "#NV", "#DIV/0!", "#NAME?", "#¡VALOR!", "#ÜBERLAUF!", "n.d.", "k. A.", "null"],
 )

@@ -173,6 +173,16 @@ def test_repeated_titles_are_found(first, second):
     assert resolved.times["A"] < resolved.times["B"]
 
 
+def test_names_stand_in_for_titles():
+    """A user's own sheet need not have a column of titles."""
+    study = StudyMetadata("GSE1", {}, {}, {"P001_T1": {}, "P001_T3": {}, "P002_T1": {}})
+    found = doubted_subjects(StudyConfig(), study, "samples.csv")
+    pattern = found.action.split("subjects: '")[1].split("'}")[0]
+    resolved = resolve_subjects(StudyConfig(subjects=pattern), study)
+    assert resolved.subjects == {"P001_T1": "P001", "P001_T3": "P001", "P002_T1": "P002"}
+    assert resolved.times["P001_T1"] < resolved.times["P001_T3"]
+
+
 @pytest.mark.parametrize(
     "titles",
     [("healthy day 1", "healthy day 3"), ("P1 sepsis", "P2 sepsis"), ("P1 day 1", "P2 day 1"),
