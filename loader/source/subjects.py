@@ -202,7 +202,7 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
                 f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, "
-                f"for example {repeated[0][0]!r}: their titles are equal but for a number",
+                f"for example {repeated[0][0]!r}: their titles or names are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
                 action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "

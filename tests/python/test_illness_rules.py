@@ -122,13 +122,16 @@ def test_a_finer_label_of_another_text_holds():
         "shock": {"refinebio_title": "Sepsis 1", "refinebio_disease_stage": "septic shock"},
         "both": {"refinebio_title": "Sepsis 2", "refinebio_disease_stage": "sepsis, septic shock"},
         "yes": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "yes"}},
+        "ja": {"refinebio_disease": "Sepsis", "characteristics": {"Schock": "ja"}},
+        "oui": {"refinebio_disease": "sepsis", "characteristics": {"septic shock": "Oui"}},
         "no": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "no"}},
+        "nein": {"refinebio_disease": "Sepsis", "characteristics": {"Schock": "nein"}},
         "missing": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "NA"}},
         "index": {"refinebio_disease": "sepsis", "characteristics": {"shock index": "1"}},
     }
     metadata = StudyMetadata("GSE1", {}, {}, samples)
     found = {label.sample: label.label for label in infer_labels(metadata, PipelineConfig())}
-    shocks = {"shock", "yes"}
+    shocks = {"shock", "yes", "ja", "oui"}
     assert found == {name: "SEPTIC_SHOCK" if name in shocks else "SEPSIS" for name in samples}
 
 
