@@ -279,6 +279,13 @@ def _unrecognised(path: Path, zips: Sequence[str] = ()) -> UserError:
                 f"If {tables[0]} is a matrix, put a table of its samples beside it, as samples.csv "
                 "with the columns sample and title"
             )
+            if len(tables) > 1:
+                sheet, *_, matrix = sorted(tables, key=lambda name: (path / name).stat().st_size)
+                action = (
+                    "If two of these are a matrix and a table of its samples, write into "
+                    f"pipeline.yaml: studies: {{{path.name}: {{matrix: {matrix}, "
+                    f"sample_sheet: {sheet}}}}}, with the right ones of {listed(tables)}"
+                )
     return UserError(
         "EXTRACTION_FILE_NOT_FOUND",
         f"there is no {METADATA}, and no other format is recognised",

@@ -5,6 +5,7 @@ line, which is slow, but needed only for a broken file.
 """
 
 import math
+import re
 
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted
@@ -13,6 +14,11 @@ from loader.source.text import MatrixText
 from loader.source.values import ANY_LENGTH, INFINITE, NULL_VALUES, NUMBER
 
 CARRIAGE_RETURN = "\r"
+
+# 1.234,5 and 1,234.5, also with a blank or an apostrophe between thousands.
+_GROUPED = re.compile(
+    r" *[+-]?[1-9][0-9]{0,2}([.,' \u2019\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*(?:[.,][0-9]+)? *"
+)
 
 
 def diagnose(text: MatrixText, layout: Layout, reason: str) -> UserError:
@@ -116,6 +122,9 @@ def _value_fault(
         file=label,
         line=number,
         expected=f"a finite number with a decimal {sign}, or an empty cell or NA if it is missing",
+        action="Write the matrix again without thousands separators, and with one decimal sign"
+        if _GROUPED.fullmatch(value)
+        else None,
     )
 
 

@@ -449,7 +449,10 @@ def _decimal(layout: Layout, reading: _Reading, label: str) -> str:
     cells = [cell for column in columns for cell in column]
     with_comma = [cell for cell in cells if "," in cell and _COMMA_NUMBER.fullmatch(cell)]
     grouped = [cell for cell in cells if "," in cell and _THOUSANDS.fullmatch(cell)]
-    if not with_comma or any(_POINT_NUMBER.fullmatch(cell) for cell in cells):
+    # Beside decimal commas, 1.234 has a point between thousands: the reader refuses it by its line.
+    if not with_comma or any(
+        _POINT_NUMBER.fullmatch(cell) and not _POINT_THOUSANDS.fullmatch(cell) for cell in cells
+    ):
         _refuse_point_thousands(columns, layout, label)
         return "."
     if len(with_comma) == sum(bool(_THOUSANDS.fullmatch(cell)) for cell in with_comma):

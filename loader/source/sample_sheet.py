@@ -13,6 +13,7 @@ from expression_warehouse.core.listed import counted, listed
 from expression_warehouse.core.project import read_seed
 from loader.delimiter import likeliest_delimiter
 from loader.source.download import Download
+from loader.source.values import ABSENT
 
 # Headers, in lower case and without punctuation, of the columns with the names of samples. The
 # first of these that a sheet has holds the samples.
@@ -30,8 +31,11 @@ FIELDS = {
         *("cohort", "group", "phenotype", "characteristics"),
     ],
     "disease_stage": ["diseasestage", "severity", "stage"],
-    "subject": ["subject", "subjectid", "patient", "patientid", "individual", "donor", "donorid"],
-    "time": ["time", "timepoint", "day"],
+    "subject": [
+        *("subject", "subjectid", "patient", "patientid", "individual", "donor", "donorid"),
+        *("patid", "patnr", "patientnr", "patientenid", "patientennr", "patientennummer"),
+    ],
+    "time": ["time", "timepoint", "day", "tag", "zeitpunkt"],
     "age": ["age", "ageyears"],
     "sex": ["sex", "gender"],
     "race": ["race", "ethnicity"],
@@ -131,16 +135,17 @@ class SampleSheet:
         used = set(columns.values())
         found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
         for row in self.rows:
-            texts = {field: row[column].strip() for field, column in columns.items()}
+            cells = ["" if ABSENT.fullmatch(cell.strip()) else cell.strip() for cell in row]
+            texts = {field: cells[column] for field, column in columns.items()}
             if not (sample := texts.pop("sample")):
                 continue
             fields = {f"refinebio_{field}": text for field, text in texts.items() if text}
             if "refinebio_organism" in fields:
                 fields["refinebio_organism"] = organism_code(fields["refinebio_organism"])
             others = {
-                name.lower(): cell.strip()
-                for column, (name, cell) in enumerate(zip(self.header, row, strict=True))
-                if column not in used and name and cell.strip()
+                name.lower(): cell
+                for column, (name, cell) in enumerate(zip(self.header, cells, strict=True))
+                if column not in used and name and cell
             }
             found.setdefault(sample, []).append((fields, others))
         return found
@@ -151,12 +156,16 @@ class SampleSheet:
 
     def _columns(self, config: StudyConfig, accession: str) -> dict[str, int]:
         """Field → its column; `sample` has the samples."""
-        words = [_word(name) for name in self.header]
-        found: dict[str, int] = {}
-        for field, headers in {"sample": SAMPLE_COLUMNS, **FIELDS}.items():
-            for header in headers:
-                if header in words and (field not in found):
-                    found[field] = words.index(header)
+        lines = [self.header, *self.rows]
+        filled = [n for n in range(len(self.header)) if any(line[n].strip() for line in lines)]
+        # R gives row names no header; any other column without one is a spacer or a note.
+        named = [n for n in filled if self.header[n] or n == filled[0]]
+        words = {_word(self.header[n]): n for n in reversed(named)}
+        found = {
+            field: next(words[header] for header in headers if header in words)
+            for field, headers in {"sample": SAMPLE_COLUMNS, **FIELDS}.items()
+            if not words.keys().isdisjoint(headers)
+        }
         # The same column cannot be two things: its name as a sample is not its tissue.
         found = {
             field: column
@@ -176,7 +185,7 @@ class SampleSheet:
                 f"no column of the sample sheet has the samples; its columns are "
                 f"{', '.join(filter(None, self.header))}",
                 f"Name the column sample, or write into pipeline.yaml: studies: {{{accession}: "
-                f"{{sheet_columns: {{sample: {self.header[0]}}}}}}}",
+                f"{{sheet_columns: {{sample: {next(filter(None, self.header))}}}}}}}",
             )
         return found
 

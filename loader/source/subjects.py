@@ -1,13 +1,16 @@
 """The subjects of a study's samples, read from its settings, titles and metadata."""
 
+import datetime
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from expression_warehouse.core.config import StudyConfig
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.listed import counted, listed
 from loader.source.metadata import StudyMetadata
+from loader.source.values import ABSENT
 
 METADATA_FIELD = "refinebio_subject"
 
@@ -15,14 +18,19 @@ _HOURS = {
     word: hours
     for words, hours in {
         "min mins minute minutes": 1 / 60,
-        "h hr hrs hour hours": 1,
-        "d day days": 24,
-        "w wk wks week weeks": 168,
-        "mo mos month months": 730,
-        "y yr yrs year years": 8766,
+        "h hr hrs hour hours std stunde stunden": 1,
+        "d day days tag tage": 24,
+        "w wk wks week weeks woche wochen": 168,
+        "mo mos month months monat monate": 730,
+        "y yr yrs year years jahr jahre": 8766,
     }.items()
     for word in words.split()
 }
+# Words for a subject that is not known, as archives prescribe them.
+_NO_SUBJECT = re.compile(
+    r"[-?.]+|none|unknown|unbekannt|missing|not (?:applicable|available|collected|known|provided)",
+    re.IGNORECASE,
+)
 _UNIT = rf"(?P<unit>{'|'.join(_HOURS)})"
 _NUMBER = r"(?P<number>(?<!\S)[+-]\d+(?:\.\d+)?|(?<!\d)(?<!\d\.)\d+(?:\.\d+)?)"
 _EARLIER = r"(?P<earlier>\s*(?:before|prior|pre))?"
@@ -40,17 +48,26 @@ _TIMES = [
     )
 ]
 
+# 2023-01-31 and 31.01.2023, with or without the time of day.
+_DATE = re.compile(
+    r"(?<!\d)(?:(?P<year>\d{4})-(?P<month>\d\d?)-(?P<day>\d\d?)"
+    r"|(?P<german_day>\d\d?)\.(?P<german_month>\d\d?)\.(?P<german_year>\d{4}|\d\d))(?!\d)"
+    r"(?:[T ]+(?P<hour>\d\d?):(?P<minute>\d\d))?"
+)
+# Dates whose day and month cannot be told apart, as 1/2/2023, or are named in any language.
+_OTHER_DATE = re.compile(r"(?<!\d)\d\d?([-/])(?:\d\d?|[^\W\d_]{3,9}\.?)\1(?:\d{4}|\d\d)(?!\d)")
+
 # Words for the time 0, in a text without a number and without words for a later time.
 _START = re.compile(
-    r"(?<![a-z])(?:base ?line|admission|admitted|arrival|enrol|inclusion|recruitment|screening"
-    r"|initial|pre|before|prior)",
+    r"(?<![a-z])(?:base ?line|aufnahme|admission|admitted|arrival|enrol|inclusion|recruitment"
+    r"|screening|initial|pre|before|prior)",
     re.IGNORECASE,
 )
 _LATER = re.compile(r"(?<![a-z])(?:post|after|follow|since|discharge|death)", re.IGNORECASE)
 
 # The words before the number of a time point or replicate, each tried by itself.
 _WORDS = [
-    "day|d",
+    "day|tag|d",
     "hours?|hrs?|h",
     "week|w",
     "month",
@@ -79,7 +96,7 @@ def resolve_subjects(config: StudyConfig, metadata: StudyMetadata) -> StudyConfi
         subjects = {
             sample: subject
             for sample, block in metadata.samples.items()
-            if (subject := _field(block, METADATA_FIELD))
+            if (subject := _subject(block))
         }
     else:
         subjects = {}
@@ -140,21 +157,25 @@ def _samples_without_time(
 
 
 def _repeated_subjects(metadata: StudyMetadata, label: str) -> UserError | None:
-    """3007 if subjects of the metadata have samples of different times."""
+    """3007 if subjects of the metadata have several samples."""
     times: dict[str, list[str]] = defaultdict(list)
     for block in metadata.samples.values():
-        subject, time = _field(block, METADATA_FIELD), _field(block, "refinebio_time")
-        if subject and time:
-            times[subject].append(time.casefold())
-    repeated = {subject: found for subject, found in times.items() if len(set(found)) > 1}
-    count = sum(map(len, repeated.values()))
+        if subject := _subject(block):
+            times[subject].append(_field(block, "refinebio_time").casefold())
+    repeated = {subject: found for subject, found in times.items() if len(set(found) - {""}) > 1}
     # A tissue in place of a subject has many samples of each time.
-    if not repeated or count > 2 * sum(len(set(found)) for found in repeated.values()):
+    if sum(map(len, repeated.values())) > 2 * sum(len(set(found)) for found in repeated.values()):
+        repeated = {}
+    # If most subjects have one sample, they are no tissues, and several samples are replicates.
+    if 2 * len(times) > sum(map(len, times.values())):
+        repeated = {subject: found for subject, found in times.items() if len(found) > 1}
+    if not repeated:
         return None
+    count = sum(map(len, repeated.values()))
     return UserError(
         "TRANSFORMATION_SUBJECTS_REPEATED",
         f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, for "
-        f"example {next(iter(repeated))!r}: the metadata give them one subject and different times",
+        f"example {next(iter(repeated))!r}: the metadata give them one subject",
         file=label,
         expected="one sample per subject and cohort",
         action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
@@ -181,7 +202,7 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
             return UserError(
                 "TRANSFORMATION_SUBJECTS_REPEATED",
                 f"{counted(count, 'sample')} seem to be of {counted(len(repeated), 'subject')}, "
-                f"for example {repeated[0][0]!r}: their titles are equal but for a number",
+                f"for example {repeated[0][0]!r}: their titles or names are equal but for a number",
                 file=label,
                 expected="one sample per subject and cohort",
                 action=f"Write into pipeline.yaml: studies: {{{metadata.accession}: "
@@ -191,7 +212,8 @@ def _repeated_titles(metadata: StudyMetadata, label: str) -> UserError | None:
 
 
 def _titles(metadata: StudyMetadata) -> dict[str, str]:
-    return {s: _field(block, "refinebio_title") for s, block in metadata.samples.items()}
+    """The title of each sample; its name if it has none, as in a user's own sheet."""
+    return {s: _field(block, "refinebio_title") or s for s, block in metadata.samples.items()}
 
 
 def _field(block: dict[str, Any], name: str) -> str:
@@ -200,16 +222,39 @@ def _field(block: dict[str, Any], name: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def _subject(block: dict[str, Any]) -> str:
+    """The subject of a sample; empty if a word such as NA or unknown is in its place."""
+    text = _field(block, METADATA_FIELD)
+    return "" if ABSENT.fullmatch(text) or _NO_SUBJECT.fullmatch(text) else text
+
+
 def _hours(text: str) -> float | None:
     """A time in hours, or its number if no word of a unit is beside it; 0 for words such as
     'baseline'; None for other texts without a number.
 
     'hospital day 3' -> 72, 'T24h' -> 24, '2 h before surgery' -> -2, 'T1' -> 1, 'pre-op' -> 0,
-    'discharge' -> None
+    'discharge' -> None. Of a date, the hours since 1970; of one that can be read in two ways, None.
     """
+    if date := _DATE.search(text):
+        return _hours_of_date(date.groupdict())
+    if _OTHER_DATE.search(text):
+        return None
     found = next(filter(None, (pattern.search(text) for pattern in _TIMES)), None)
     if found is None:
         return 0 if _START.search(text) and not _LATER.search(text) else None
     said = found.groupdict()
     hours = float(said["number"]) * _HOURS.get(said.get("unit", "").lower(), 1)
     return -hours if said.get("earlier") else hours
+
+
+def _hours_of_date(said: Mapping[str, str | None]) -> float | None:
+    """The hours from 1970 to a date; None if the calendar does not have it."""
+    year, month, day, hour, minute = (
+        int(said[name] or said.get(f"german_{name}") or 0)
+        for name in ("year", "month", "day", "hour", "minute")
+    )
+    try:
+        date = datetime.datetime(year + 2000 * (year < 100), month, day, hour, minute)
+    except ValueError:
+        return None
+    return (date - datetime.datetime(1970, 1, 1)).total_seconds() / 3600

@@ -153,5 +153,5 @@ case when {{ is_affirmative(value) }} then concat({{ name }}, ': ', {{ value }})
 
 {#- Whether a value says no more than yes; a condition. Trimmed, because T-SQL's `in` ignores trailing blanks only. -#}
 {% macro is_affirmative(value) -%}
-trim({{ illness_words(value) }}) in ('yes', 'y', 'true', '1', 'positive', 'present')
+trim({{ illness_words(value) }}) in ('yes', 'y', 'true', '1', 'positive', 'present', 'ja', 'oui', 'si')
 {%- endmacro %}

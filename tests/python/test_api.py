@@ -458,6 +458,18 @@ def test_findings_that_no_longer_hold_are_left_out(built, tmp_path):
     assert all(row["what_to_do"] for row in rows)
 
 
+def test_a_study_says_how_many_values_were_merged_and_left_out(built, tmp_path):
+    """Lines times samples, as the register counts them."""
+    copy = tmp_path / "warehouse.duckdb"
+    shutil.copy(built.path, copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("update staging.batch set merged_count = 24, dropped_count = 1")
+    with served(built, copy) as client:
+        page = client.get("/studies/GSE1").text
+    assert "; 24 values merged into those of another line" in page
+    assert "; 1 value of lines that are no genes left out" in page
+
+
 def test_a_study_says_how_many_samples_of_a_cohort_take_part(built, client, tmp_path):
     def usable(client: TestClient) -> dict[str, int]:
         rows = client.get("/api/v1/studies/GSE1").json()["cohorts"]

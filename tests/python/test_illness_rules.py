@@ -104,7 +104,8 @@ def test_what_a_title_says_beside_a_denial_holds():
     "denial",
     [
         "keine *", "ohne *", "*: nein", "*=nein", "sans *", "pas de *", "* : non", "sin *", "geen *",
-        "zonder *", "*: nee",
+        "zonder *", "*: nee", "nicht-*", "Ausschluss *", "kein Hinweis auf *", "* ausgeschlossen",
+        "* (ausgeschlossen)", "V. a. * (nicht bestätigt)", "* nicht gesichert",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("illness", ["Sepsis", "shock"])
@@ -121,13 +122,16 @@ def test_a_finer_label_of_another_text_holds():
         "shock": {"refinebio_title": "Sepsis 1", "refinebio_disease_stage": "septic shock"},
         "both": {"refinebio_title": "Sepsis 2", "refinebio_disease_stage": "sepsis, septic shock"},
         "yes": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "yes"}},
+        "ja": {"refinebio_disease": "Sepsis", "characteristics": {"Schock": "ja"}},
+        "oui": {"refinebio_disease": "sepsis", "characteristics": {"septic shock": "Oui"}},
         "no": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "no"}},
+        "nein": {"refinebio_disease": "Sepsis", "characteristics": {"Schock": "nein"}},
         "missing": {"refinebio_disease": "sepsis", "characteristics": {"Septic_Shock": "NA"}},
         "index": {"refinebio_disease": "sepsis", "characteristics": {"shock index": "1"}},
     }
     metadata = StudyMetadata("GSE1", {}, {}, samples)
     found = {label.sample: label.label for label in infer_labels(metadata, PipelineConfig())}
-    shocks = {"shock", "yes"}
+    shocks = {"shock", "yes", "ja", "oui"}
     assert found == {name: "SEPTIC_SHOCK" if name in shocks else "SEPSIS" for name in samples}
 
 
@@ -149,6 +153,25 @@ def test_other_kinds_of_shock_are_not_septic():
         "anaphylactic", "hemorrhagic", "haemorrhagic", "cardiogenic", "hypovolemic", "hypovolaemic", "neurogenic",
     ]  # fmt: skip
     assert set(labels(f"{kind.title()} shock patient 1" for kind in kinds).values()) == {"UNKNOWN"}
+
+
+def test_shock_in_german():
+    titles = {
+        "septischer Schock": "SEPTIC_SHOCK",
+        "Sepsis mit Schock": "SEPTIC_SHOCK",
+        "Sepsis/septischer Schock": "SEPTIC_SHOCK",
+        "Pat. 7, im septischen Schock": "SEPTIC_SHOCK",
+        "Sepsis ohne Schock": "SEPSIS",
+        "Sepsis, kein septischer Schock": "SEPSIS",
+        "Sepsis ohne septischen Schock": "SEPSIS",
+        "Sepsis, Schock: nein": "SEPSIS",
+        "Sepsis, nicht im Schock": "SEPSIS",
+        "Schock ausgeschlossen": "UNKNOWN",
+        "Hämorrhagischer Schock": "UNKNOWN",
+        "kardiogener Schock": "UNKNOWN",
+        "Schockraum": "UNKNOWN",
+    }
+    assert labels(titles) == titles
 
 
 def test_phrases_equal_the_regular_expressions(warehouse, tmp_path):

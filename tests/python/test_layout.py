@@ -184,6 +184,31 @@ def test_what_is_refused(case):
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "1.234,5",
+        "1.234",
+        "12.345.678,9",
+        "1,234.5",
+        "1'234.5",
+        "1\u2019234",
+        "1 234,5",
+        "1\u202f234,5",
+    ],
+)
+@pytest.mark.parametrize("place", [2, 200])
+def test_thousands_separators_are_named(value, place):
+    """Within the first lines, from which the layout is decided, and after them."""
+    sign = "." if value.endswith(".5") else ","
+    lines = [f"G{n};{n}{sign}5;0{sign}25" for n in range(place)]
+    with pytest.raises(UserError) as caught:
+        table("\n".join(["g;A;B", *lines, f"H;{value};7", ""]))
+    assert (caught.value.code, caught.value.line) == (1004, place + 2)
+    assert repr(value) in caught.value.found
+    assert "without thousands separators" in caught.value.action
+
+
+@pytest.mark.parametrize(
     "cells",
     [("1.092", "0.314"), ("1.092", "2.19"), ("1.092", "14.169"), ("1.092", "1000"), ("7", "999")],
 )

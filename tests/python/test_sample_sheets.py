@@ -7,6 +7,7 @@ import re
 import zipfile
 
 import pytest
+import yaml
 from conftest import Study, events
 
 from expression_warehouse.core.config import StudyConfig
@@ -34,6 +35,7 @@ SHEETS = {
     "SDRF": PLAIN.replace("sample,title,platform", "Assay Name,Comment [Sample_title],Comment[INSTRUMENT_MODEL]"),
     "titles above the header": f'"Table S1, patients",,\n,,\n{PLAIN}',
     "a title without delimiters": f"Patients\n{PLAIN}",
+    "empty columns, one before the names of R": re.sub("^", ",", PLAIN.removeprefix("sample").replace(",", ",,"), flags=re.MULTILINE),
     "samples that the matrix lacks": f"{PLAIN}S4,sepsis,HiSeq\n",
     "lanes": PLAIN.replace("S1,healthy,HiSeq\n", "S1,healthy,HiSeq\nS1,healthy,MiSeq\n"),
 }  # fmt: skip
@@ -156,6 +158,9 @@ def without(column, sheet=PLAIN):
 FAULTS = {
     "no sample column": (
         {"sheet": PLAIN.replace("sample", "x")}, SETTINGS, 1014, "no column", "sheet_columns"),
+    "notes in a column without a name": (
+        {"sheet": "Probe,title,,platform\nS1,healthy,x,HiSeq\nS2,sepsis,,HiSeq\n"}, SETTINGS, 1014,
+        "columns are Probe, title, platform", "sample: Probe"),
     "no technology": ({"sheet": without("platform")}, SETTINGS, 1014, "technology", "RNA-SEQ"),
     "no organism": ({"matrix": MATRIX.replace("ENSG0", "G")}, SETTINGS, 1014, "organism", "HOMO"),
     "a column that the sheet lacks": (
@@ -369,6 +374,40 @@ def test_public_accessions_are_capitals(warehouse, tmp_path, name, matrix_is_low
     assert sorted(json.loads(document)["samples"]) == [code for (code,) in expected]
 
 
+@pytest.mark.parametrize(
+    "subject", ["Pat.-Nr.", "Pat-ID", "Patienten-ID", "Patient Nr.", "patient_id"]
+)
+@pytest.mark.parametrize("time", ["Tag", "Zeitpunkt", "time point"])
+def test_headers_of_repeated_samples_in_german(subject, time):
+    """If they were not known, repeated patients would count as several."""
+    sheet = SampleSheet("sheet", ["sample", subject, time], [["S1", "7", "D1"]])
+    fields = {"refinebio_subject": "7", "refinebio_time": "D1", "characteristics": {}}
+    assert sheet.samples(StudyConfig(), "GSE1") == {"S1": fields}
+
+
+@pytest.mark.parametrize(
+    "absent",
+    ["NA", "#N/A", "#NV", "#DIV/0!", "#NAME?", "#¡VALOR!", "#ÜBERLAUF!", "n.d.", "k. A.", "null"],
+)
+def test_cells_that_say_nothing_are_empty(absent):
+    header = ["sample", "title", "group", "organism", "SOFA"]
+    rows = [["S1", "x", "sepsis", "human", "9"], ["S1", absent, f" {absent}", absent, absent]]
+    sheet = SampleSheet("sheet", header, [*rows, [absent, "mean", "", "", "8"]])
+    assert sheet.contradictions(StudyConfig(), "GSE1") is None
+    fields = {"title": "x", "disease": "sepsis", "organism": "HOMO_SAPIENS"}
+    assert sheet.samples(StudyConfig(), "GSE1") == {
+        "S1": {f"refinebio_{field}": value for field, value in fields.items()}
+        | {"characteristics": {"sofa": "9"}}
+    }
+
+
+@pytest.mark.parametrize("text", ["-", "?", "ND", "KA", "none", "#1", "#A", "Nana", "unknown"])
+def test_cells_that_may_say_something_are_kept(text):
+    """Such as the finding -, or the group ND of patients who have no diabetes."""
+    sheet = SampleSheet("sheet", ["sample", "group"], [["S1", text]])
+    assert sheet.samples(StudyConfig(), "GSE1")["S1"]["refinebio_disease"] == text
+
+
 @pytest.mark.parametrize("column", ["group", "Disease class", "patient_group", "infection status"])
 def test_lines_that_differ_in_what_says_the_illness_are_said(column):
     header = ["sample", "diagnosis", column, "lane"]
@@ -400,3 +439,49 @@ def test_lines_of_one_sample_that_do_not_agree_are_said(warehouse, tmp_path):
     assert samples["S2"]["refinebio_disease"] == "sepsis"
     inspected = warehouse.loader("inspect", folder, "--config", warehouse.folder / "pipeline.yaml")
     assert "S2 (title: sepsis or septic shock)" in inspected.output
+
+
+def test_tables_of_names_that_say_nothing_are_named_with_what_to_write(warehouse, tmp_path):
+    matrix = MATRIX + "".join(f"ENSG{n:011d},1.5,2.5,3.5\n" for n in range(6, 30))
+    names = {"sheet_name": "Patientenliste.csv", "matrix_name": "Expressionsdaten.csv"}
+    folder = write(tmp_path / "d", matrix=matrix, **names)
+    failure = failure_of(ingest(warehouse, folder))
+    assert failure["error_code"] == 1001
+    assert all(name in failure["action"] for name in names.values())
+    written = failure["action"].partition("studies: ")[2].partition(", with the right")[0]
+    settings = yaml.safe_load(written)["d"] | {"units": "LOG2"}
+    assert ingest(warehouse, folder, settings=f"d: {json.dumps(settings)}").exit_code == 0
+    assert titles(warehouse)["S3"] == "septic shock"
+
+
+def write_nfcore(folder, **sheets):
+    """The results of a run of nf-core/rnaseq, and sheets in the folder, by their stems."""
+    (folder / "star_salmon").mkdir(parents=True)
+    matrix = MATRIX.replace("gene,", "gene_id,").replace(",", "\t")
+    (folder / "star_salmon" / "salmon.merged.gene_tpm.tsv").write_text(matrix)
+    reads = "sample,fastq_1\n" + "".join(f"S{n},{n}_{lane}.fq.gz\n" for n in "123" for lane in "12")
+    (folder / "pipeline_info").mkdir()
+    for name in ("samplesheet.csv", "pipeline_info/samplesheet.valid.csv"):
+        (folder / name).write_text(reads)
+    for stem, sheet in sheets.items():
+        (folder / f"{stem}.csv").write_text(sheet)
+    return folder
+
+
+@pytest.mark.parametrize("stem", ["metadata", "samples", "sepsis_metadata", "z_samplesheet"])
+def test_the_sheet_beside_that_of_nfcore_is_read(warehouse, tmp_path, stem):
+    """Whichever of the two names comes first."""
+    folder = write_nfcore(tmp_path / "d", **{stem: PLAIN})
+    assert ingest(warehouse, folder).exit_code == 0
+    assert titles(warehouse)["S3"] == "septic shock"
+
+
+def test_two_sheets_beside_that_of_nfcore_are_named(warehouse, tmp_path):
+    folder = write_nfcore(tmp_path / "d", metadata=PLAIN, samples=PLAIN)
+    failure = failure_of(ingest(warehouse, folder))
+    assert failure["error_code"] == 1009
+    assert "metadata.csv, samples.csv" in failure["found"]
+    assert (
+        ingest(warehouse, folder, settings="d: {sample_sheet: samples.csv, units: TPM}").exit_code
+        == 0
+    )

@@ -25,13 +25,41 @@ def test_hours(text, hours):
     assert _hours(text) == hours
 
 
+@pytest.mark.parametrize(
+    "dates",
+    [["28.01.2023", "03.02.2023", "1.3.2023"], ["28.1.23", "3.2.23", "01.03.23"],
+     ["2023-01-28", "2023-02-03", "2023-03-01"], ["am 31.12.2022", "am 01.01.2023", "am 02.01.2023"],
+     ["2023-02-01T23:10:00", "2023-02-02 08:00", "2023-02-02 17:30:10"], ["01.02.2023 9:05", "1.2.2023 10:00", "1.2.2023 23:59"]],
+)  # fmt: skip
+def test_dates_are_times_in_their_order(dates):
+    first, second, third = map(_hours, dates)
+    assert first < second < third
+    assert _hours("24.12.2022") - _hours("2022-12-23") == 24
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/2/2023",
+        "01-02-23",
+        "13/2/2023 8:00",
+        "1-Feb-23",
+        "02/Mär/2023",
+        "31.02.2023",
+        "2023-13-01",
+    ],
+)
+def test_dates_without_one_reading_are_no_time(text):
+    assert _hours(text) is None
+
+
 UNITS = {
     1 / 60: ["min", "mins", "minute", "minutes"],
-    1: ["h", "hr", "hrs", "hour", "hours"],
-    24: ["d", "day", "days"],
-    168: ["w", "wk", "wks", "week", "weeks"],
-    730: ["mo", "mos", "month", "months"],
-    8766: ["y", "yr", "yrs", "year", "years"],
+    1: ["h", "hr", "hrs", "hour", "hours", "Std", "Stunde", "Stunden"],
+    24: ["d", "day", "days", "Tag", "Tage"],
+    168: ["w", "wk", "wks", "week", "weeks", "Woche", "Wochen"],
+    730: ["mo", "mos", "month", "months", "Monat", "Monate"],
+    8766: ["y", "yr", "yrs", "year", "years", "Jahr", "Jahre"],
 }
 
 
@@ -54,7 +82,7 @@ def test_a_unit_is_a_whole_word_beside_the_number(words, unit):
 
 @pytest.mark.parametrize(
     "text",
-    ["baseline", "Base line", "admission", "at ICU admission", "enrolment", "Enrollment", "inclusion", "pre-op",
+    ["baseline", "Base line", "Aufnahme", "admission", "at ICU admission", "enrolment", "Enrollment", "inclusion", "pre-op",
      "Pre", "pretreatment", "before surgery", "prior to infusion", "screening"],
 )  # fmt: skip
 def test_words_for_the_beginning_are_time_0(text):
@@ -106,6 +134,17 @@ def test_the_metadata_are_read_only_on_demand():
     assert resolve_subjects(given, study).times == {"A": 7, "B": 5}
 
 
+@pytest.mark.parametrize(
+    "word", ["NA", "n/a", "#NV", "n.d.", "k. A.", "-", "?", "unknown", "Not applicable", "missing"]
+)
+def test_words_for_an_unknown_subject_are_no_subject(word):
+    """As one subject, all samples with the word but the first would be left out."""
+    study = with_subjects([("P1", "day 1"), (word, "day 1"), (word, "day 2"), (f" {word} ", "")])
+    assert doubted_subjects(StudyConfig(), study, "f") is None
+    found = resolve_subjects(StudyConfig(subjects="refinebio_subject"), study)
+    assert found.subjects == {"S0": "P1"}
+
+
 def test_a_pattern_that_fits_no_title_is_an_error():
     with pytest.raises(UserError, match="fits no sample"):
         resolve_subjects(StudyConfig(subjects="^(?P<subject>Q)$"), metadata(A="P1"))
@@ -119,7 +158,7 @@ def test_a_pattern_without_a_subject_is_refused(pattern):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("P1 day 1", "P1 day 3"), ("P1_D1", "P1_D3"), ("sepsis, patient 12, 0h", "sepsis, patient 12, 24h"),
+    [("P1 day 1", "P1 day 3"), ("Patient 7, Tag 1", "Patient 7, Tag 3"), ("P1_D1", "P1_D3"), ("sepsis, patient 12, 0h", "sepsis, patient 12, 24h"),
      ("Patient 7 time point 1 PBMC", "Patient 7 time point 2 PBMC"), ("S12 rep1", "S12 rep2"),
      ("P1 Visit 1", "P1 visit 2"), ("Patient 12 (rep 1)", "Patient 12 (rep 2)"), ("P1_D1_PBMC", "P1_D3_PBMC"),
      ("control, technical replicate 1", "control, technical replicate 2"), ("P1_techrep1", "P1_techrep2"),
@@ -132,6 +171,16 @@ def test_repeated_titles_are_found(first, second):
     resolved = resolve_subjects(StudyConfig(subjects=pattern), study)
     assert len(set(resolved.subjects.values())) == 1
     assert resolved.times["A"] < resolved.times["B"]
+
+
+def test_names_stand_in_for_titles():
+    """A user's own sheet need not have a column of titles."""
+    study = StudyMetadata("GSE1", {}, {}, {"P001_T1": {}, "P001_T3": {}, "P002_T1": {}})
+    found = doubted_subjects(StudyConfig(), study, "samples.csv")
+    pattern = found.action.split("subjects: '")[1].split("'}")[0]
+    resolved = resolve_subjects(StudyConfig(subjects=pattern), study)
+    assert resolved.subjects == {"P001_T1": "P001", "P001_T3": "P001", "P002_T1": "P002"}
+    assert resolved.times["P001_T1"] < resolved.times["P001_T3"]
 
 
 @pytest.mark.parametrize(
@@ -155,9 +204,10 @@ def with_subjects(samples: list[tuple[str, object]]) -> StudyMetadata:
 @pytest.mark.parametrize(
     "samples",
     [[("P1", "day 1"), ("P1", "day 3")], [("donor A", "baseline"), ("donor B", "baseline"), ("donor B", "24h")],
-     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")]],
+     [(7, 0), (7, 3)], [("P1", time) for time in ("D1", "D1", "D3", "D3")],
+     [("P1", ""), ("P2", ""), ("P2", "")], [("P1", "D1"), ("P2", "D1"), ("P2", "D1")]],
 )  # fmt: skip
-def test_subjects_of_the_metadata_with_several_times_are_doubted(samples):
+def test_subjects_of_the_metadata_with_several_samples_are_doubted(samples):
     study = with_subjects(samples)
     found = doubted_subjects(StudyConfig(), study, "f")
     assert found.name == "TRANSFORMATION_SUBJECTS_REPEATED"

@@ -82,7 +82,7 @@ def _study(
 
     @cache
     def sheet(name: str | None) -> SampleSheet:
-        return read_sheet(download, name or _only(download, accession, sheets, "sample_sheet"))
+        return read_sheet(download, name or only(download, accession, sheets, "sample_sheet"))
 
     def find_metadata(config: StudyConfig) -> StudyMetadata:
         return sheet_metadata(sheet(config.sample_sheet), accession, config)
@@ -138,7 +138,7 @@ def _find_text(
         found = [read_count_file(download, name) for name in names]
         if (parts := [part for part in found if part]) and len(parts) == len(found):
             return SideBySide(download.label(""), f"{accession}.tsv", parts)
-    name = _only(download, accession, same_stem if len(same_stem) == 1 else names, "matrix")
+    name = only(download, accession, same_stem if len(same_stem) == 1 else names, "matrix")
     if part := read_count_file(download, name):
         return SideBySide(part.text.label, part.text.name, [part])
     return FileText(download, name)
@@ -174,7 +174,11 @@ def _one_sample(download: Download, name: str, sample: str, strandedness: str) -
     return part
 
 
-def _only(download: Download, accession: str, names: Sequence[str], setting: str) -> str:
+def only(download: Download, accession: str, names: Sequence[str], setting: str) -> str:
+    """The one of the files that a setting can name.
+
+    Raises UserError 1001 if there is none, and 1009 if there are several.
+    """
     if len(names) == 1:
         return names[0]
     what = setting.replace("_", " ")

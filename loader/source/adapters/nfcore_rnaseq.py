@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from expression_warehouse.core.config import PipelineConfig, StudyConfig
 from expression_warehouse.core.errors import UserError
-from loader.source.adapters.matrix_with_sheet import sheet_metadata
+from loader.source.adapters.matrix_with_sheet import only, sheet_metadata
 from loader.source.download import Download
 from loader.source.metadata import StudyMetadata
 from loader.source.sample_sheet import read_sheet
@@ -64,9 +64,14 @@ def _metadata(download: Download, accession: str, config: StudyConfig) -> StudyM
             expected="the sample sheet of the run, in the folder or in pipeline_info",
             action="Copy the sample sheet into the folder, with a column title or disease",
         )
-    # A sheet that users put there says more than that of the pipeline.
-    name = min(sheets, key=lambda name: (name.count("/"), ".valid" in name, name))
-    sheet = read_sheet(download, name)
+    found = {name: read_sheet(download, name) for name in sheets}
+    # A sheet that users put there says more than that of the pipeline, which has files of reads.
+    ranks = {
+        name: ("fastq_1" in sheet.header, name.count("/"), ".valid" in name)
+        for name, sheet in found.items()
+    }
+    best = [name for name in sheets if ranks[name] == min(ranks.values())]
+    sheet = found[only(download, accession, best, "sample_sheet")]
     metadata = sheet_metadata(sheet, accession, config, "nf-core/rnaseq")
     unit = _UNITS.get(_kind(_matrix(download, accession, config)) or "")
     return metadata.with_unit(unit).with_experiment(technology="RNA-SEQ")
