@@ -236,8 +236,7 @@ def pool_tile(
             _test(
                 mean, sum_w[c], residual, studies_of[c], of_z[c, i], of_hk[c, i], of_adhoc[c, i]
             )  # fmt: skip
-            for j in range(pairs):
-                k[c, i, j] = np.int32(studies_of[c, j])
+            k[c, i] = studies_of[c]
         if len(combined) == 2:
             c, d = combined
             _combine(
