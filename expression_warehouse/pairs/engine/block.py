@@ -35,10 +35,6 @@ class Block:
     end: int
     is_partial: bool
 
-    def __str__(self) -> str:
-        kind = "partial" if self.is_partial else "whole"
-        return f"{kind} {self.first}-{self.last} {self.start}-{self.end}"
-
     @property
     def pair_count(self) -> int:
         """Pairs of its genes with those after them, as a progress bar counts them."""

@@ -31,8 +31,7 @@ class PooledPairs:
 def limit_of(samples: np.ndarray) -> np.ndarray:
     """Greatest |r| of so many samples, as clip_r in macros/stats/fisher_z.sql; 0 without any."""
     n = samples.astype(float)
-    steps = n * (n * n - 1)
-    return np.where(n > 1, 1 - 6 / np.where(n > 1, steps, 1.0), 0.0)
+    return 1 - 6 / np.maximum(n * (n * n - 1), 6)
 
 
 def _room(store: TransformStore, *shape: int) -> PooledPairs:

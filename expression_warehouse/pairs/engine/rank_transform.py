@@ -4,14 +4,14 @@ import numba
 import numpy as np
 
 # Sums of products of doubled centred ranks are whole numbers, of at most n (n² - 1) / 3. Up to this
-# n they stay below 2^24, so that 32-bit floats hold them exactly.
+# n they stay below 2^24, so that 32-bit floats, which take half of the work, hold them exactly.
 EXACT_FLOAT32_SAMPLES = 368
 
 _SORTED_ROWS = 1024
 
 
 def rank_transform(
-    values: np.ndarray, genes: np.ndarray, dtype: np.dtype
+    values: np.ndarray, genes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Transform some genes of a group of n samples.
 
@@ -30,14 +30,16 @@ def rank_transform(
     missing values has no r either: its ranks depend on the other gene
     (`spearman_complete_cases`).
     """
-    ranks = np.zeros((len(genes), values.shape[1]), dtype)
+    samples = values.shape[1]
+    dtype = np.float32 if samples <= EXACT_FLOAT32_SAMPLES else np.float64
+    ranks = np.zeros((len(genes), samples), dtype)
     squares, partial = np.zeros(len(genes)), np.zeros(len(genes), bool)
     # In chunks that stay in the processor's cache; numpy sorts several times faster than numba.
     for start in range(0, len(genes), _SORTED_ROWS):
         rows = slice(start, start + _SORTED_ROWS)
         chunk = values[genes[rows]]
         present = np.count_nonzero(~np.isnan(chunk), axis=1)
-        is_complete = present == chunk.shape[1]
+        is_complete = present == samples
         partial[rows] = (present > 0) & ~is_complete
         _rank_rows(chunk, np.argsort(chunk, axis=1), is_complete, ranks[rows], squares[rows])
     inverse = np.full(len(genes), np.nan)
@@ -75,27 +77,29 @@ def _rank_rows(values, order, is_complete, ranks, squares):
 
 # Sums of whole numbers are the same in any order.
 @numba.njit(nogil=True, cache=True, fastmath=True)
-def inner_products(ranks: np.ndarray, a: np.ndarray, b: np.ndarray, products: np.ndarray) -> None:
-    """Write the inner product of the ranks of each gene of a with that of b."""
+def inner_products(ranks: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(pairs,): the inner product of the ranks of each gene of a with that of b."""
+    products = np.empty(a.size)
     for pair in range(a.size):
         gene_a, gene_b = a[pair], b[pair]
         total = 0.0
         for sample in range(ranks.shape[1]):
             total += ranks[gene_a, sample] * ranks[gene_b, sample]
         products[pair] = total
+    return products
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def spearman_complete_cases(
-    values: np.ndarray, a: np.ndarray, b: np.ndarray, r: np.ndarray, n: np.ndarray
-) -> None:
-    """Spearman's r of each gene of a with that of b, ranked on the samples that both have.
+    values: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spearman's r of each gene of a with that of b, ranked on the samples that both have; NaN if
+    either has no variance. And how many samples these are.
 
     values  (genes, samples), NaN if missing
-    r       (pairs,), written: NaN if either side has no variance
-    n       (pairs,), written: samples that both have
     """
     samples = values.shape[1]
+    r, n = np.empty(a.size), np.empty(a.size, np.int64)
     x, y = np.empty(samples), np.empty(samples)
     for pair in range(a.size):
         count = 0
@@ -109,3 +113,4 @@ def spearman_complete_cases(
         scale = (u * u).sum() * (v * v).sum()
         n[pair] = count
         r[pair] = (u * v).sum() / np.sqrt(scale) if scale > 0 else np.nan
+    return r, n

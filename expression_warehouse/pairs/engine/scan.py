@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -113,11 +112,8 @@ def _state(tallies: list[Tally], done: set[str]) -> State:
 
 def _key(tallies: list[Tally], blocks: Sequence[Block]) -> str:
     """Differs between scans whose checkpoints must not be mixed."""
-    state = [
-        [(tally.degrees, tally.factors, tally.keep) for tally in tallies],
-        [str(block) for block in blocks],
-    ]
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    state = ([(tally.degrees, tally.factors, tally.keep) for tally in tallies], list(blocks))
+    return hashlib.sha256(repr(state).encode()).hexdigest()
 
 
 def connect(address: str) -> "distributed.Client":

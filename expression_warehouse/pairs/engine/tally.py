@@ -126,11 +126,8 @@ class Tally:
         rows = candidates["row"]
         p = p_value(candidates["size"], self.histogram.degrees[rows])
         p = np.minimum(1.0, self.histogram.factors[rows] * p)
-        # np.lexsort on all keys takes ten times as long.
-        by_pair = np.argsort(pair_numbers(candidates))
-        order = by_pair[np.argsort(p[by_pair], kind="stable")]
-        zeros = np.count_nonzero(p == 0)
-        order[:zeros] = order[:zeros][np.argsort(-candidates["size"][order[:zeros]], kind="stable")]
+        by_size = np.where(p == 0, -candidates["size"], 0.0)
+        order = np.lexsort((pair_numbers(candidates), by_size, p))
         return candidates[order], p[order]
 
     def _prune(self, limit: int) -> None:
@@ -160,49 +157,29 @@ def _count_tile(statistics, rows, genes_a, genes_b, least, df, shift, page_of, p
     bins = np.empty(len(genes_b), np.int32)
     count = 0
     for i in range(len(genes_a)):
-        if df[0] == 0.0 and len(df) == 1:
-            large = _normal_bins(statistics[i], rows[i], genes_a[i], genes_b, least[0], bins)
-        else:
-            large = _t_bins(statistics[i], rows[i], genes_a[i], genes_b, least, df, shift, bins)
+        _find_bins(statistics[i], rows[i], genes_a[i], genes_b, df, shift, bins)
         j = _increment(bins, rows[i], page_of, pages, 0)
         while j < len(bins):
             page_of[rows[i, j], bins[j] >> PAGE_BITS] = used
             pages, used = allocate_page(pages, used)
             j = _increment(bins, rows[i], page_of, pages, j)
-        j = 0
-        while large:
-            size, row = abs(statistics[i, j]), rows[i, j]
-            if size >= least[row] and bins[j] >= 0:
-                best[count].size, best[count].row = size, row
+        for j in range(len(bins)):
+            if bins[j] >= 0 and abs(statistics[i, j]) >= least[rows[i, j]]:
+                best[count].size, best[count].row = abs(statistics[i, j]), rows[i, j]
                 best[count].gene_a, best[count].gene_b = genes_a[i], genes_b[j]
                 count += 1
-                large -= 1
-            j += 1
     return pages, used, count
 
 
-# Separate loops, so that the compiler can vectorise them. They write -1 for what does not count and
-# return how many statistics are at or above `least`.
+# A loop of its own, so that the compiler can vectorise it. It writes -1 for what does not count.
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _normal_bins(statistics, rows, gene_a, genes_b, least, bins):
-    large = 0
-    for j in range(bins.size):
-        size = abs(statistics[j])
-        counts = (size == size) & (rows[j] >= 0) & (gene_a < genes_b[j])
-        bins[j] = normal_bin(size) if counts else -1
-        large += counts & (size >= least)
-    return large
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _t_bins(statistics, rows, gene_a, genes_b, least, df, shift, bins):
-    large = 0
+def _find_bins(statistics, rows, gene_a, genes_b, df, shift, bins):
+    is_normal = df[0] == 0.0 and len(df) == 1
     for j in range(bins.size):
         size, row = abs(statistics[j]), max(rows[j], 0)
         counts = (size == size) & (rows[j] >= 0) & (gene_a < genes_b[j])
-        bins[j] = t_bin(size, df[row], shift[row]) if counts else -1
-        large += counts & (size >= least[row])
-    return large
+        place = normal_bin(size) if is_normal else t_bin(size, df[row], shift[row])
+        bins[j] = place if counts else -1
 
 
 @numba.njit(nogil=True, cache=True)

@@ -15,7 +15,6 @@ import numpy as np
 from expression_warehouse.core.files import open_atomically
 from expression_warehouse.pairs.contrasts import Contrast, Design
 from expression_warehouse.pairs.engine.rank_transform import (
-    EXACT_FLOAT32_SAMPLES,
     inner_products,
     rank_transform,
     spearman_complete_cases,
@@ -94,18 +93,16 @@ class TransformStore:
         A pair with missing values is ranked on its own samples. NaN if there is no r, or too few
         samples.
         """
-        products = np.empty((*self.samples.shape, len(a)), self.product_type)
-        for s, study in enumerate(self.studies):
-            for g, ranks in enumerate(study.ranks):
-                inner_products(ranks, a, b, products[s, g])
-        r = products * (self.inverse[:, :, a] * self.inverse[:, :, b])
+        r = np.empty((*self.samples.shape, len(a)))
         n = np.repeat(self.samples[:, :, None], len(a), axis=2)
         for s, study in enumerate(self.studies):
-            for g, values in enumerate(study.values or []):
-                anew = np.flatnonzero(study.partial[g, a] | study.partial[g, b])
-                pair_r, pair_n = np.empty(len(anew)), np.empty(len(anew), np.int64)
-                spearman_complete_cases(values, a[anew], b[anew], pair_r, pair_n)
-                r[s, g, anew], n[s, g, anew] = pair_r, pair_n
+            for g, ranks in enumerate(study.ranks):
+                scale = study.inverse[g, a] * study.inverse[g, b]
+                r[s, g] = inner_products(ranks, a, b) * scale
+                if study.values:
+                    anew = np.flatnonzero(study.partial[g, a] | study.partial[g, b])
+                    own = spearman_complete_cases(study.values[g], a[anew], b[anew])
+                    r[s, g, anew], n[s, g, anew] = own
         r[n < self.settings.min_samples] = np.nan
         return r, n
 
@@ -118,13 +115,9 @@ def transform_study(
     cohorts  values of the design's cohorts, each (all genes, samples), NaN if missing
     genes    row numbers of the genes that take part
     """
-    counts = [values.shape[1] for values in cohorts]
-    samples = [count if count >= settings.min_samples else 0 for count in counts]
+    samples = [n if n >= settings.min_samples else 0 for n in (v.shape[1] for v in cohorts)]
     kept = [values[:, :count] for values, count in zip(cohorts, samples, strict=True)]
-    # 32-bit floats take half of the work, and are used while they hold all products exactly.
-    dtypes = [np.float32 if count <= EXACT_FLOAT32_SAMPLES else np.float64 for count in samples]
-    transforms = [rank_transform(v, genes, np.dtype(d)) for v, d in zip(kept, dtypes, strict=True)]
-    ranks, inverse, partial = zip(*transforms, strict=True)
+    ranks, inverse, partial = zip(*(rank_transform(values, genes) for values in kept), strict=True)
     return StudyTransforms(
         ranks=list(ranks),
         values=[values[genes] for values in kept] if np.any(partial) else None,
