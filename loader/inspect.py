@@ -24,7 +24,7 @@ from loader.source.batch_rules import (
     missing_samples,
     sample_mismatch,
     samples_without_values,
-    scaled_values,
+    unit_doubt,
 )
 from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
@@ -88,8 +88,8 @@ def inspect_study(source: StudySource, pipeline: PipelineConfig) -> dict[str, An
         found["unit_reason"] = _unit_reason(unit, present, config, summary)
         if error:
             found["errors"].append(str(error))
-        elif unit == "SCALED":
-            found["warnings"].append(str(scaled_values(matrix, present)))
+        elif doubt := unit_doubt(unit, matrix, present, config, summary):
+            found["warnings"].append(str(doubt))
         found["warnings"] += [*said, *(str(doubt) for doubt in doubts(matrix, summary))]
     except UserError as error:
         found["errors"].append(str(error))

@@ -26,7 +26,7 @@ from loader.source.batch_rules import (
     missing_samples,
     sample_mismatch,
     samples_without_values,
-    scaled_values,
+    unit_doubt,
 )
 from loader.source.joined import join_parts
 from loader.source.matrix import Matrix
@@ -196,8 +196,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
-        if unit == "SCALED":
-            self._warn(key, scaled_values(batch.matrix, batch.metadata))
+        if doubt := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
+            self._warn(key, doubt)
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -239,8 +239,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
-        if unit == "SCALED":
-            self._warn(key, scaled_values(batch.matrix, batch.metadata))
+        if doubt := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
+            self._warn(key, doubt)
         self.reporter.step(key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit)
 
     def _with_progress(

@@ -166,7 +166,7 @@ def detect_unit(
             action=_unit_action(metadata, processors, config),
         )
     if verdict.unit == "SCALED" and config.refuse_scaled:
-        return verdict.unit, scaled_values(matrix, metadata)
+        return verdict.unit, _scaled_values(matrix, metadata)
     if verdict.counts_fault:
         return verdict.unit, UserError(
             "VALIDATION_COUNTS_INVALID",
@@ -181,7 +181,44 @@ def detect_unit(
     return verdict.unit, None
 
 
-def scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
+def unit_doubt(
+    unit: str | None,
+    matrix: Matrix,
+    metadata: StudyMetadata,
+    config: StudyConfig,
+    summary: MatrixSummary,
+) -> UserError | None:
+    """A warning about the unit: 54021 for values scaled per gene, 54022 if the configuration names
+    another one than the values look like."""
+    if unit == "SCALED":
+        return _scaled_values(matrix, metadata)
+    looks_like = _other_scale(config.units, summary)
+    if not looks_like:
+        return None
+    return UserError(
+        "UNIT_DOUBTED",
+        f"pipeline.yaml says {config.units}, but {looks_like}",
+        file=matrix.label,
+    )
+
+
+def _other_scale(unit: str | None, summary: MatrixSummary) -> str | None:
+    """What speaks for another scale than that of a unit; None if nothing does."""
+    greatest, is_whole = summary.value_max, summary.is_whole_numbers
+    if greatest is None:
+        return None
+    if unit in ("TPM", "FPKM", "CPM") and is_whole and greatest > 30:
+        return f"all values are whole numbers up to {greatest:.0f}: perhaps they are counts"
+    if unit in ("TPM", "FPKM", "CPM", "ESTIMATED_COUNTS") and not is_whole and greatest < 25:
+        return f"no value is above {greatest:.4g}: perhaps they are logarithms"
+    if unit == "COUNTS" and greatest < 25:
+        return f"no value is above {greatest:.0f}: perhaps they are rounded logarithms"
+    if unit in ("LOG2", "ARRAY_LOG2") and greatest > 30:
+        return f"there are values up to {greatest:.4g}: perhaps they are no logarithms"
+    return None
+
+
+def _scaled_values(matrix: Matrix, metadata: StudyMetadata) -> UserError:
     """54021: the values say nothing about levels."""
     return UserError(
         "VALUES_SCALED",

@@ -318,6 +318,44 @@ def test_counts_that_nobody_can_have_counted(warehouse, tmp_path):
     assert quarantined(warehouse) == [("GSE1", 2011)]
 
 
+WHOLE, LOGARITHMS = [["0", "2", "300"], ["4", "50", "6"]], [["0.5", "2", "13"], ["4", "5", "6.25"]]
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "found"),
+    [
+        ("TPM", WHOLE, "TPM, but all values are whole numbers up to 300: perhaps they are counts"),
+        ("CPM", LOGARITHMS, "CPM, but no value is above 13: perhaps they are logarithms"),
+        ("COUNTS", [["0", "2", "13"]] * 2, "COUNTS, but no value is above 13: perhaps they are "),
+        ("LOG2", [["0.5", "2", "40"]] * 2, "LOG2, but there are values up to 40: perhaps they"),
+        ("COUNTS", WHOLE, None),
+        ("LOG2", LOGARITHMS, None),
+        ("TPM", [["0.5", "2", "300"]] * 2, None),
+        ("INTENSITY", WHOLE, None),
+        (None, WHOLE, None),
+    ],
+)
+def test_a_unit_that_the_values_do_not_look_like_is_doubted(
+    warehouse, tmp_path, unit, values, found
+):
+    """Counts as TPM would be compared without the size of their library."""
+    folder = Study(technology="RNA-SEQ", values=values).write(tmp_path / "d")
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(f"studies: {{GSE1: {{units: {unit}}}}}" if unit else "")
+    result = warehouse.loader("ingest", folder, "--config", config)
+    assert result.exit_code == 0, result.output
+    said = [event["error"] for event in events(result, "doubted")]
+    shown = warehouse.loader("inspect", folder, "--config", config).stdout
+    assert [text for text in said if "54022" in text] == said
+    if found:
+        (text,) = said
+        assert f"pipeline.yaml says {found}" in text
+        assert found in shown
+    else:
+        assert not said
+        assert "perhaps" not in shown
+
+
 def test_a_profile_without_the_target(warehouse, tmp_path):
     folder = Study().write(tmp_path / "d")
     result = warehouse.loader("ingest", folder, "--target", "nowhere")
