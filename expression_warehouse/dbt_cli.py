@@ -28,6 +28,7 @@ def dbt(arguments: tuple[str, ...]) -> None:
     """
     from expression_warehouse.core.dbt_command import dbt_folders
     from expression_warehouse.core.errors import UserError
+    from expression_warehouse.core.project import work_dir
     from expression_warehouse.core.warehouse.profile import require_profile
 
     if not any(argument.startswith(_WITHOUT_PROFILE) for argument in arguments):
@@ -37,4 +38,6 @@ def dbt(arguments: tuple[str, ...]) -> None:
             raise click.ClickException(str(error)) from error
     program = "from dbt.cli.main import cli; cli(prog_name='dbt')"
     command = [sys.executable, "-c", program, *arguments]
-    sys.exit(subprocess.run(command, env=os.environ | dbt_folders(), check=False).returncode)
+    # dbt takes a relative path of the warehouse from the current folder.
+    done = subprocess.run(command, cwd=work_dir(), env=os.environ | dbt_folders(), check=False)
+    sys.exit(done.returncode)

@@ -43,7 +43,6 @@ def dbt_folders() -> dict[str, str]:
     return {
         "DBT_PROJECT_DIR": str(project_dir()),
         "DBT_PROFILES_DIR": str(profiles_dir().absolute()),
-        "EXPRESSION_WORK_DIR": str(work_dir()),
         **{name: os.environ.get(name) or str(path) for name, path in artifacts.items()},
     }
 

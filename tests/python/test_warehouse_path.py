@@ -1,6 +1,7 @@
 """A relative path of the warehouse is one file, wherever the commands are called from; any name of a
 folder will do."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +17,35 @@ from loader.decisions import archive_decisions
 
 
 @pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")
-def test_dbt_outside_the_project_does_not_build_another_file(warehouse, tmp_path):
+@pytest.mark.parametrize(
+    "command",
+    ["run --select stg_batch", "compile --select stg_batch", "run-operation purge_db_logs"],
+)
+def test_dbt_outside_the_project_makes_no_other_file(warehouse, tmp_path, command):
     environment = warehouse.env | {"EXPRESSION_WAREHOUSE_DB": "elsewhere.duckdb"}
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "run", "--select", "stg_batch",
-        "--project-dir", str(PROJECT),
-    ]  # fmt: skip
+    program = str(Path(sys.executable).parent / "dbt")
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+        [program, *command.split(), "--project-dir", str(PROJECT)],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode != 0
     assert "4013 LOAD_WAREHOUSE_ELSEWHERE" in done.stdout
+    assert not list(tmp_path.glob("elsewhere.duckdb*"))
+
+
+@pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")
+def test_the_command_dbt_takes_a_relative_path_from_the_project(warehouse, tmp_path):
+    """As the other commands do: from the project's folder, wherever it is called."""
+    path = os.path.relpath(tmp_path / "project" / "w.duckdb", PROJECT)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "other").mkdir()
+    environment = warehouse.env | {"EXPRESSION_WAREHOUSE_DB": path}
+    done = subprocess.run(
+        [sys.executable, "-m", "expression_warehouse", "dbt", "run-operation", "purge_db_logs"],
+        cwd=tmp_path / "other", env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "project" / "w.duckdb").is_file()
 
 
 @pytest.mark.skipif(TARGET != "duckdb", reason="a server has no path")

@@ -16,6 +16,7 @@ from dbt_common.invocation import get_invocation_id
 from expression_warehouse.core.clock import utc_now
 from expression_warehouse.core.errors import UserError
 from expression_warehouse.core.files import remove_temporary
+from expression_warehouse.core.project import work_dir
 from expression_warehouse.core.warehouse import run_locks, writer_lock
 from expression_warehouse.core.warehouse.base import PROCESS_DIED, ending_running_steps
 from expression_warehouse.core.warehouse.duckdb import open_when_free
@@ -34,13 +35,14 @@ class WaitingEnvironment(LocalEnvironment):
     def initialize_db(cls, creds: DuckDBCredentials, plugins: dict[str, Any] | None = None) -> Any:
         """Open the file once it is this command's turn.
 
-        Raises DbtRuntimeError if the file cannot be opened, or another process keeps it open for
-        too long.
+        Raises DbtRuntimeError if the file cannot be opened, another process keeps it open for too
+        long, or the file is not the one of the other commands (4013).
         """
         if creds.path == ":memory:":
             return super().initialize_db(creds, plugins)
         path = Path(creds.path).absolute()
         try:
+            _require_warehouse_of_project(Path(creds.path))
             release()
             _turn.enter_context(writer_lock.held(path, _log.info))
             connection = open_when_free(path, lambda: _open(creds, plugins), _log.info)
@@ -49,6 +51,18 @@ class WaitingEnvironment(LocalEnvironment):
             raise DbtRuntimeError(str(error)) from error
         _mark_alive(path, connection)
         return connection
+
+
+def _require_warehouse_of_project(path: Path) -> None:
+    """Raise UserError 4013 if a relative path, which other commands take from the project's folder,
+    would be a new, empty file in the folder where dbt runs."""
+    if path.is_absolute() or Path.cwd() == work_dir() or Path("dbt_project.yml").is_file():
+        return
+    raise UserError(
+        "LOAD_WAREHOUSE_ELSEWHERE",
+        f"the path of the warehouse, {path}, is relative, and dbt runs outside the project: it"
+        f" would make a new, empty file in {Path.cwd()}",
+    )
 
 
 def _open(creds: DuckDBCredentials, plugins: dict[str, Any] | None) -> Any:
