@@ -196,8 +196,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
-        if doubt := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
-            self._warn(key, doubt)
+        if doubted := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
+            self._warn(key, doubted)
         self.reporter.step(
             key.study_accession,
             "staged",
@@ -239,8 +239,8 @@ class StudyLoader:
         if broken_rule:
             self.reporter.warned("quarantined", study_accession=key.study_accession)
             raise broken_rule
-        if doubt := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
-            self._warn(key, doubt)
+        if doubted := unit_doubt(unit, batch.matrix, batch.metadata, batch.config, summary):
+            self._warn(key, doubted)
         self.reporter.step(key.study_accession, "restaged", batch_id=key.batch_id, unit_tag=unit)
 
     def _with_progress(
