@@ -132,6 +132,16 @@ def test_a_duckdb_target_is_read_as_dbt_reads_it(
     )
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_empty_variable_counts_as_unset(write, monkeypatch, value):
+    """As compose files and units pass on what is not set."""
+    write(PROFILES["example"])
+    monkeypatch.delenv("EXPRESSION_WAREHOUSE_DB", raising=False)
+    if value is not None:
+        monkeypatch.setenv("EXPRESSION_WAREHOUSE_DB", value)
+    assert read_profile("duckdb").credentials.path == "warehouse.duckdb"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_dbt_cannot_read_is_an_error_of_a_sentence(write, name):
     write(FAULTS[name])
