@@ -467,7 +467,7 @@ def test_a_study_says_how_many_values_were_merged_and_left_out(built, tmp_path):
     with served(built, copy) as client:
         page = client.get("/studies/GSE1").text
     assert "; 24 values merged into those of another line" in page
-    assert "; 1 value of lines that are no genes left out" in page
+    assert "; 1 value left out, of lines that are no genes" in page
 
 
 def test_a_study_says_how_many_samples_of_a_cohort_take_part(built, client, tmp_path):
