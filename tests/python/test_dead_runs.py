@@ -97,10 +97,12 @@ def test_each_command_leaves_a_trace(warehouse, manifests, tmp_path, step, argum
             f"select status, error_message from meta.meta_etl_process_log where step = '{step}'"
         )
 
+    # These commands need a file, which another one makes.
+    assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
     Command("console", arguments, warehouse.env, manifests).die_in(function)
     assert outcomes() == [("RUNNING", None)]
     assert len(lock_files(warehouse)) == 1
-    assert warehouse.loader("ingest", Study().write(tmp_path / "d")).exit_code == 0
+    assert warehouse.loader("ingest", tmp_path / "d").exit_code == 0
     assert outcomes() == [("FAILED", "the process died")]
     assert lock_files(warehouse) == []
 
