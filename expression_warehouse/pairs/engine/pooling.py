@@ -103,7 +103,8 @@ def _add_up(weight, size, root, k, inverse_w, inverse_c):
 def _pool(theta, weight, k, inverse_w, inverse_c, mean, sum_w, residual, work):
     """DerSimonian & Laird (1986) over the first axis, and the residual for Hartung & Knapp (2001).
 
-    theta     (studies, pairs)
+    theta     (studies, pairs); a multiple of four studies, since with one at a time most of the
+              work would be to load and store the sums
     weight    the same, 1/SE²; 0 if the study has no estimate
     k, inverse_w, inverse_c
               (pairs,): as of `_add_up`
@@ -114,31 +115,52 @@ def _pool(theta, weight, k, inverse_w, inverse_c, mean, sum_w, residual, work):
     Sums are over deviations from the fixed-effect mean, never differences of large sums.
     """
     studies, pairs = theta.shape
-    sum_wd, tau2 = work
-    sum_wd[:], residual[:] = 0.0, 0.0
-    for s in range(studies):
+    sum_wd, tau2 = work[0], work[1]
+    for j in range(pairs):
+        sum_wd[j] = residual[j] = 0.0
+    for s in range(0, studies, 4):
         for j in range(pairs):
-            sum_wd[j] += weight[s, j] * theta[s, j]
+            sum_wd[j] += (weight[s, j] * theta[s, j] + weight[s + 1, j] * theta[s + 1, j]) + (
+                weight[s + 2, j] * theta[s + 2, j] + weight[s + 3, j] * theta[s + 3, j]
+            )
     for j in range(pairs):
         mean[j] = sum_wd[j] * inverse_w[j]
-    for s in range(studies):
+    for s in range(0, studies, 4):
         for j in range(pairs):
-            d = theta[s, j] - mean[j]
-            residual[j] += weight[s, j] * d * d
+            d0, d1 = theta[s, j] - mean[j], theta[s + 1, j] - mean[j]
+            d2, d3 = theta[s + 2, j] - mean[j], theta[s + 3, j] - mean[j]
+            residual[j] += (weight[s, j] * d0 * d0 + weight[s + 1, j] * d1 * d1) + (
+                weight[s + 2, j] * d2 * d2 + weight[s + 3, j] * d3 * d3
+            )
     for j in range(pairs):
         excess = residual[j] - (k[j] - 1.0)
         tau2[j] = excess * inverse_c[j] if excess > 0.0 and k[j] > 1.0 else 0.0
         sum_w[j] = sum_wd[j] = residual[j] = 0.0
-    for s in range(studies):
+    for s in range(0, studies, 4):
         for j in range(pairs):
-            w, d = weight[s, j] / (1.0 + weight[s, j] * tau2[j]), theta[s, j] - mean[j]
-            sum_w[j] += w
-            sum_wd[j] += w * d
-            residual[j] += w * d * d
+            w0, w1, w2, w3 = _shrink(
+                weight[s, j], weight[s + 1, j], weight[s + 2, j], weight[s + 3, j], tau2[j]
+            )
+            d0, d1 = theta[s, j] - mean[j], theta[s + 1, j] - mean[j]
+            d2, d3 = theta[s + 2, j] - mean[j], theta[s + 3, j] - mean[j]
+            wd0, wd1, wd2, wd3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
+            sum_w[j] += (w0 + w1) + (w2 + w3)
+            sum_wd[j] += (wd0 + wd1) + (wd2 + wd3)
+            residual[j] += (wd0 * d0 + wd1 * d1) + (wd2 * d2 + wd3 * d3)
     for j in range(pairs):
         shift = sum_wd[j] / sum_w[j]
         residual[j] -= shift * sum_wd[j]
         mean[j] += shift
+
+
+@numba.njit(inline="always")
+def _shrink(w0, w1, w2, w3, tau2):
+    """All w / (1 + w τ²), with one division."""
+    a, b, c, d = 1.0 + w0 * tau2, 1.0 + w1 * tau2, 1.0 + w2 * tau2, 1.0 + w3 * tau2
+    ab, cd = a * b, c * d
+    inverse = 1.0 / (ab * cd)
+    of_ab, of_cd = inverse * cd, inverse * ab
+    return w0 * (b * of_ab), w1 * (a * of_ab), w2 * (d * of_cd), w3 * (c * of_cd)
 
 
 @numba.njit(**_OPTIONS)
@@ -199,7 +221,9 @@ def pool_tile(
         for g in range(cohorts):
             if weight[s, g].max() <= 0.0:
                 has_a[s, g] = False
-    theta, precision, samples = np.zeros((3, count, studies, pairs))
+    # `_pool` takes four studies at a time; padding studies have no estimate.
+    padded = (count, (studies + 3) // 4 * 4, pairs)
+    theta, precision, samples = np.zeros(padded), np.zeros(padded), np.zeros(padded)
     share = np.zeros((count, studies, cohorts, pairs))
     root, studies_of = np.empty((count, pairs)), np.empty((count, pairs))
     inverse_w, inverse_c = np.empty((count, pairs)), np.empty((count, pairs))
