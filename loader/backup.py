@@ -24,7 +24,7 @@ from expression_warehouse.core.files import named_os_errors, new_folder, remove_
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.reporting import Reporter, Stopwatch
 from expression_warehouse.core.review_journal import journal_beside
-from expression_warehouse.core.warehouse.duckdb import file_path
+from expression_warehouse.core.warehouse.duckdb import file_path, require_file
 from expression_warehouse.core.warehouse.duckdb_file import (
     copy_consistently,
     copy_file,
@@ -185,8 +185,7 @@ def back_file_up(warehouse: Path, folder: Path, reporter: Reporter) -> Backup:
     Raises UserError 4001 if it cannot be opened, 4008 if it does not exist, 4014 if it is damaged,
     54302 if there is no room or the folder is a file, 54700 if the copy differs.
     """
-    if not warehouse.exists():
-        raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(warehouse))
+    require_file(warehouse)
     _refuse_file(folder)
     now = utc_now()
     remove_unfinished(folder)

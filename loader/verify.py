@@ -15,7 +15,7 @@ from expression_warehouse.core.files import named_os_errors
 from expression_warehouse.core.listed import counted
 from expression_warehouse.core.warehouse.base import Warehouse
 from expression_warehouse.core.warehouse.block_checksums import damaged_blocks
-from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path
+from expression_warehouse.core.warehouse.duckdb import DuckDBWarehouse, file_path, require_file
 from expression_warehouse.core.warehouse.duckdb_file import describe_blocks
 from expression_warehouse.core.warehouse.duckdb_target import DuckDBTarget
 from expression_warehouse.core.warehouse.profile import read_profile
@@ -109,8 +109,7 @@ def verify(file: Path | None, target: str | None, archive: Path | None) -> Itera
     if backup:
         yield _check_manifest(backup)
     if path:
-        if not path.exists():
-            raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(path))
+        require_file(path)
         if file and not backup:
             _require_duckdb(file)
         blocks = damaged_blocks(path)

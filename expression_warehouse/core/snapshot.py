@@ -24,7 +24,7 @@ from expression_warehouse.core.snapshot_ranks import (
     write_pair_metrics,
     write_ranks,
 )
-from expression_warehouse.core.warehouse.duckdb import file_path, literal, writing
+from expression_warehouse.core.warehouse.duckdb import file_path, literal, require_file, writing
 from expression_warehouse.core.warehouse.macros import project_macros
 from expression_warehouse.core.warehouse.profile import read_profile
 
@@ -136,8 +136,7 @@ def publish_reported(warehouse: Path, reporter: Reporter) -> None:
 
 
 def _copy(source: Path, target: Path, tell_waiting: Callable[[str], None]) -> None:
-    if not source.exists():
-        raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(source))
+    require_file(source)
     schema_name = project_macros("duckdb").schema_name
     with (
         writing(str(source), tell_waiting) as connection,

@@ -352,15 +352,14 @@ def literal(value: object) -> str:
     return f"'{quoted}'"
 
 
-def existing_file(path: Path) -> Path:
-    """The path. Raises UserError 4008 if there is no such file."""
+def require_file(path: Path) -> None:
+    """Raises UserError 4008 if there is no such file."""
     if not path.exists():
         raise UserError("LOAD_WAREHOUSE_NOT_BUILT", "there is no such file", file=str(path))
-    return path
 
 
 def _probe(path: str) -> duckdb.DuckDBPyConnection:
-    existing_file(Path(path))
+    require_file(Path(path))
     try:
         return duckdb.connect(path, read_only=True)
     except duckdb.Error as error:

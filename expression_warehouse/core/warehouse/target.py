@@ -48,9 +48,9 @@ def refuse_missing_file(target: str | None) -> None:
     """
     credentials: Any = read_profile(target).credentials
     if credentials.type == "duckdb":
-        from expression_warehouse.core.warehouse.duckdb import existing_file, file_path
+        from expression_warehouse.core.warehouse.duckdb import file_path, require_file
 
-        existing_file(file_path(credentials))
+        require_file(file_path(credentials))
 
 
 def target_folder(target: str | None) -> Path:
